@@ -1,0 +1,1 @@
+"""The hot path, plain ASGI: one file a hop."""

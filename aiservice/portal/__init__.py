@@ -1,0 +1,1 @@
+"""The developer portal: Reflex pages over the same services as the gateway."""

@@ -1,0 +1,44 @@
+"""Who is calling, as types: a client's credential on the API, a person in the portal."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a person is in the portal and on the command line."""
+
+    ADMIN = "admin"
+    DEVELOPER = "developer"
+
+
+@dataclass(slots=True, frozen=True)
+class Principal:
+    """A verified API credential and what it may do; None in an allowed set means "no restriction".
+
+    `scopes` are task names and `read` (GET routes); `connections` and `models` are names, already intersected with
+    the client's own sets. Times are microseconds UTC.
+    """
+
+    client_id: str
+    client_name: str
+    key_id: str
+    public_id: str
+    scopes: frozenset[str] | None = None
+    connections: frozenset[str] | None = None
+    models: frozenset[str] | None = None
+    expires_us: int | None = None
+    is_test: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Person:
+    """A signed-in person. `session_hash` names the server-side session it was resolved from."""
+
+    user_id: str
+    email: str
+    role: Role
+    session_hash: str = ""
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role is Role.ADMIN

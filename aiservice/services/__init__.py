@@ -1,0 +1,1 @@
+"""Rules shared by gateway, portal, command line and jobs."""

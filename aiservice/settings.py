@@ -1,0 +1,223 @@
+"""The environment, read once, validated and frozen. Every setting of the product is listed here and in the README."""
+
+import base64
+import binascii
+import dataclasses
+import difflib
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from aiservice.kit.secret import Secret
+
+PREFIX = "AISERVICE_"
+MASTER_KEY_BYTES = 32
+
+# Usual names under which provider keys are found; offered for import at first start, never used silently.
+PROVIDER_KEY_NAMES = {
+    "OPENAI_API_KEY": "openai",
+    "ANTHROPIC_API_KEY": "anthropic",
+    "GEMINI_API_KEY": "gemini",
+    "MISTRAL_API_KEY": "mistral",
+    "GROQ_API_KEY": "groq",
+    "DEEPSEEK_API_KEY": "deepseek",
+    "OPENROUTER_API_KEY": "openrouter",
+    "TOGETHER_API_KEY": "together",
+    "XAI_API_KEY": "xai",
+}
+
+
+class SettingsError(Exception):
+    """A setting is unknown, missing or not valid; the message says which and what to write instead."""
+
+
+@dataclass(slots=True, frozen=True)
+class Deadlines:
+    """Upstream deadlines in seconds. Heartbeats do not count as progress."""
+
+    connect: float = 5.0
+    first_byte: float = 60.0
+    idle: float = 60.0
+    total: float = 900.0
+    progress: float = 30.0
+
+
+@dataclass(slots=True, frozen=True)
+class Settings:
+    """All settings. `load_settings` is the only place that reads the environment."""
+
+    data_dir: Path = Path("data")
+    database_url: str | None = None
+    redis_url: str | None = None
+    master_key: Secret | None = None
+    master_key_file: Path | None = None
+    metrics_token: Secret | None = None
+    public_url: str | None = None
+    admin_email: str | None = None
+    admin_password: Secret | None = None
+    signup: Literal["open", "invite", "closed"] = "invite"
+    trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    ledger_sync: Literal["interval", "full"] = "interval"
+    max_body_bytes: int = 20 * 1024 * 1024
+    drain_seconds: float = 30.0
+    connect_timeout: float = 5.0
+    first_byte_timeout: float = 60.0
+    idle_timeout: float = 60.0
+    total_timeout: float = 900.0
+    progress_timeout: float = 30.0
+    importable_provider_keys: Mapping[str, Secret] = field(default_factory=dict)
+
+    @property
+    def deadlines(self) -> Deadlines:
+        return Deadlines(
+            connect=self.connect_timeout,
+            first_byte=self.first_byte_timeout,
+            idle=self.idle_timeout,
+            total=self.total_timeout,
+            progress=self.progress_timeout,
+        )
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database_url is None or self.database_url.startswith("sqlite")
+
+    @property
+    def effective_database_url(self) -> str:
+        """The SQLAlchemy URL; the default is a SQLite file in the data directory."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'aiservice.sqlite'}"
+
+    @property
+    def journal_dir(self) -> Path:
+        return self.data_dir / "journal"
+
+
+def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | None = Path(".env")) -> Settings:
+    """Reads `environ` (default `os.environ`) over `dotenv`.
+
+    Raises:
+        SettingsError: an `AISERVICE_` name is unknown, or a value is not valid.
+    """
+    values = {**_read_dotenv(dotenv), **(os.environ if environ is None else environ)}
+    known = {f.name: f for f in dataclasses.fields(Settings) if f.name != "importable_provider_keys"}
+    chosen: dict[str, Any] = {}
+    for name, text in values.items():
+        if not name.startswith(PREFIX):
+            continue
+        key = name.removeprefix(PREFIX).lower()
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f" Did you mean {PREFIX}{near[0].upper()}?" if near else ""
+            raise SettingsError(f"{name} is not a setting of aiservice.{hint}")
+        if text.strip():
+            chosen[key] = _convert(name, key, text.strip())
+    chosen["importable_provider_keys"] = {
+        kind: Secret(values[name].strip()) for name, kind in PROVIDER_KEY_NAMES.items() if values.get(name, "").strip()
+    }
+    return _checked(Settings(**chosen))
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "signup": ("open", "invite", "closed"),
+    "log_format": ("text", "json"),
+    "log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
+    "ledger_sync": ("interval", "full"),
+}
+_PATHS = {"data_dir", "master_key_file", "tls_cert", "tls_key"}
+_SECRETS = {"metrics_token", "admin_password"}
+_SECONDS = {
+    "drain_seconds",
+    "connect_timeout",
+    "first_byte_timeout",
+    "idle_timeout",
+    "total_timeout",
+    "progress_timeout",
+}
+
+
+def _convert(name: str, key: str, text: str) -> Any:
+    if key == "master_key":
+        return decode_master_key(text, name)
+    if key in _SECRETS:
+        return Secret(text)
+    if key in _PATHS:
+        return Path(text)
+    if key in _SECONDS:
+        return _positive(name, text, float)
+    if key == "max_body_bytes":
+        return _positive(name, text, int)
+    if key == "trusted_proxies":
+        return _networks(name, text)
+    if key in _CHOICES:
+        value = text.upper() if key == "log_level" else text.lower()
+        if value not in _CHOICES[key]:
+            raise SettingsError(f"{name} must be one of {', '.join(_CHOICES[key])}.")
+        return value
+    return text
+
+
+def _positive(name: str, text: str, kind: type[int] | type[float]) -> int | float:
+    try:
+        number = kind(text)
+    except ValueError:
+        raise SettingsError(f"{name} must be a number.") from None
+    if not 0 < number < 1e12:
+        raise SettingsError(f"{name} must be greater than 0.")
+    return number
+
+
+def _networks(name: str, text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise SettingsError(f"{name} must be addresses or networks, separated by commas.") from None
+
+
+def decode_master_key(text: str, name: str) -> Secret:
+    """A master key from base64.
+
+    Raises:
+        SettingsError: not exactly 32 bytes of base64 (a passphrase is not a key).
+    """
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != MASTER_KEY_BYTES:
+        raise SettingsError(f"{name} must be base64 of exactly 32 bytes. Make one with: openssl rand -base64 32")
+    return Secret(key)
+
+
+def _checked(settings: Settings) -> Settings:
+    if settings.master_key is not None and settings.master_key_file is not None:
+        raise SettingsError(f"Set {PREFIX}MASTER_KEY or {PREFIX}MASTER_KEY_FILE, not both.")
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise SettingsError(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY belong together: set both or neither.")
+    if settings.database_url and not settings.database_url.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
+        raise SettingsError(
+            f"{PREFIX}DATABASE_URL must start with postgresql+asyncpg:// (or sqlite+aiosqlite:// for a file)."
+        )
+    if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
+        raise SettingsError(f"{PREFIX}PUBLIC_URL must start with http:// or https://.")
+    if (settings.admin_email is None) != (settings.admin_password is None):
+        raise SettingsError(f"{PREFIX}ADMIN_EMAIL and {PREFIX}ADMIN_PASSWORD belong together: set both or neither.")
+    return settings
+
+
+def _read_dotenv(path: Path | None) -> dict[str, str]:
+    if path is None or not path.is_file():
+        return {}
+    values: dict[str, str] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        stripped = line.strip().removeprefix("export ")
+        if not stripped or stripped.startswith("#") or "=" not in stripped:
+            continue
+        name, _, value = stripped.partition("=")
+        values[name.strip()] = value.strip().strip("'\"")
+    return values

@@ -1,0 +1,92 @@
+"""Brings the database to this code's schema, once, whoever starts first; the others wait."""
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+_SCRIPTS = Path(__file__).resolve().parents[2] / "alembic"
+_ADVISORY_LOCK = 0x6169_7365  # any constant that nothing else in the database uses
+
+
+class NewerDatabase(Exception):
+    """The database was migrated by a newer release; this one must not touch it."""
+
+
+def head_revision() -> str:
+    """The one head of our migrations."""
+    head = ScriptDirectory(str(_SCRIPTS)).get_current_head()
+    if head is None:
+        raise RuntimeError("the migrations folder is empty: the installation is not complete")
+    return head
+
+
+async def migrate(url: str, data_dir: Path) -> tuple[str | None, str]:
+    """Upgrades to the head under a lock and returns (revision before, revision after).
+
+    A run that is killed midway leaves the last whole revision; the next start goes on from there.
+
+    Raises:
+        NewerDatabase: the database knows a revision that this code does not.
+    """
+    engine = create_async_engine(url)
+    try:
+        async with _exclusively(engine, data_dir) as before:
+            known = {script.revision for script in ScriptDirectory(str(_SCRIPTS)).walk_revisions()}
+            if before is not None and before not in known:
+                raise NewerDatabase(
+                    f"The database is at revision {before}, which this release does not know. "
+                    "Start the release that made it, or restore a backup from before the upgrade."
+                )
+            if before != head_revision():
+                async with engine.begin() as connection:
+                    await connection.run_sync(_upgrade)
+            return before, head_revision()
+    finally:
+        await engine.dispose()
+
+
+async def current_revision(engine: AsyncEngine) -> str | None:
+    """The revision the database is at; None when it is empty."""
+    async with engine.connect() as connection:
+        return await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
+
+
+@asynccontextmanager
+async def _exclusively(engine: AsyncEngine, data_dir: Path) -> AsyncIterator[str | None]:
+    if engine.dialect.name == "postgresql":
+        async with engine.connect() as holder:
+            await holder.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+            try:
+                yield await current_revision(engine)
+            finally:
+                await holder.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _ADVISORY_LOCK})
+        return
+    lock = await asyncio.to_thread(_lock_file, data_dir / "migrate.lock")
+    try:
+        yield await current_revision(engine)
+    finally:
+        lock.close()
+
+
+def _lock_file(path: Path) -> IO[str]:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = path.open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

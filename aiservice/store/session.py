@@ -1,0 +1,86 @@
+"""Opens the database and gives out units of work. `write()` holds the only commit of the product."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+_BUSY_MS = 10_000
+_READERS = 4
+
+
+class Database:
+    """One database: `read()` and `write()` give a session whose end is the end of the unit of work.
+
+    On SQLite one connection writes, in the order of arrival, under `BEGIN IMMEDIATE` (two writers that both began as
+    readers would deadlock into "database is locked"); readers have their own connections (WAL).
+    """
+
+    def __init__(self, url: str) -> None:
+        self.is_sqlite = url.startswith("sqlite")
+        self._reader = _engine(url, is_writer=False)
+        self._writer = _engine(url, is_writer=True) if self.is_sqlite else self._reader
+        self._write_turn = asyncio.Lock()
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine that reads (and, on PostgreSQL, writes)."""
+        return self._reader
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session for queries; nothing in it is ever committed."""
+        async with AsyncSession(self._reader, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A session that commits when the block ends well and rolls back otherwise."""
+        if self.is_sqlite:
+            async with (
+                self._write_turn,
+                AsyncSession(self._writer, expire_on_commit=False) as session,
+                session.begin(),
+            ):
+                yield session
+        else:
+            async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
+                yield session
+
+    async def close(self) -> None:
+        await self._reader.dispose()
+        if self._writer is not self._reader:
+            await self._writer.dispose()
+
+
+def _engine(url: str, *, is_writer: bool) -> AsyncEngine:
+    if not url.startswith("sqlite"):
+        return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+    engine = create_async_engine(
+        url, poolclass=AsyncAdaptedQueuePool, pool_size=1 if is_writer else _READERS, max_overflow=0
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        # SQLAlchemy's own transaction control instead of sqlite3's guesses, so that BEGIN IMMEDIATE is ours to say.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={_BUSY_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+
+    return engine

@@ -1,0 +1,33 @@
+"""SQLModel tables, one file a noun. Times are microseconds UTC (`_us`), money is 10⁻⁹ USD (`_nano_usd`)."""
+
+from sqlmodel import SQLModel
+
+from aiservice.tables.changes import Change
+from aiservice.tables.clients import Client, ClientKey, KeySecret
+from aiservice.tables.connections import Connection, MasterKeyVersion, SealedSecret
+from aiservice.tables.ledger import LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
+from aiservice.tables.people import OneTimeLink, PortalSession, SignInAttempt, User
+from aiservice.tables.preferences import Preference
+
+metadata = SQLModel.metadata
+
+__all__ = [
+    "Change",
+    "Client",
+    "ClientKey",
+    "Connection",
+    "KeySecret",
+    "LedgerEntry",
+    "MasterKeyVersion",
+    "OneTimeLink",
+    "PortalSession",
+    "Preference",
+    "RollupDirty",
+    "SealedSecret",
+    "SignInAttempt",
+    "UsageDay",
+    "UsageHour",
+    "UsageMinute",
+    "User",
+    "metadata",
+]

@@ -1,0 +1,17 @@
+"""The change feed: what another process must forget or reload."""
+
+from sqlmodel import Field, SQLModel
+
+from aiservice.tables._base import big, row_number
+
+
+class Change(SQLModel, table=True):
+    """One edit, written in the transaction that made it. `kind` is "key", "client", "connection", "preference",
+    "person" or "session"; `subject` is the id of what changed."""
+
+    __tablename__ = "change"
+
+    id: int | None = row_number()
+    kind: str = Field(max_length=20)
+    subject: str = Field(max_length=64)
+    at_us: int = big()

@@ -1,0 +1,62 @@
+"""Clients (the parties that are metered and limited), their keys, and each key's live secrets."""
+
+from typing import Any
+
+from sqlalchemy import JSON, Column, LargeBinary
+from sqlmodel import Field, SQLModel
+
+from aiservice.tables._base import big
+
+
+def _name_set() -> Any:
+    return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
+
+
+class Client(SQLModel, table=True):
+    """A party that is metered. None in an allowed set means all shared ones."""
+
+    __tablename__ = "client"
+
+    id: str = Field(primary_key=True, max_length=40)
+    name: str = Field(unique=True, index=True, max_length=100)
+    owner_id: str | None = Field(default=None, index=True, foreign_key="person.id", max_length=40)
+    allowed_connections: list[str] | None = _name_set()
+    allowed_models: list[str] | None = _name_set()
+    is_disabled: bool = False
+    created_us: int = big()
+
+
+class ClientKey(SQLModel, table=True):
+    """A logical key: name, rights and history stay when its secret is rolled."""
+
+    __tablename__ = "client_key"
+
+    id: str = Field(primary_key=True, max_length=40)
+    client_id: str = Field(index=True, foreign_key="client.id", max_length=40)
+    name: str = Field(max_length=100)
+    is_test: bool = False
+    scopes: list[str] | None = _name_set()
+    allowed_connections: list[str] | None = _name_set()
+    allowed_models: list[str] | None = _name_set()
+    created_us: int = big()
+    expires_us: int | None = big(nullable=True)
+    revoked_us: int | None = big(nullable=True)
+    last_used_us: int | None = big(nullable=True)
+
+
+class KeySecret(SQLModel, table=True):
+    """One secret of a key; at most two live at a time.
+
+    `digest` is HMAC-SHA-256 under the pepper of `pepper_version`.
+    """
+
+    __tablename__ = "key_secret"
+
+    public_id: str = Field(primary_key=True, max_length=12)
+    key_id: str = Field(index=True, foreign_key="client_key.id", max_length=40)
+    digest: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+    pepper_version: int
+    created_us: int = big()
+    expires_us: int | None = big(nullable=True)
+    revoked_us: int | None = big(nullable=True)
+    last_used_us: int | None = big(nullable=True)

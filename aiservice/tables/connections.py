@@ -1,0 +1,57 @@
+"""Provider connections, the sealed secrets of the vault, and the versions of the master key."""
+
+from sqlalchemy import JSON, Column, LargeBinary
+from sqlmodel import Field, SQLModel
+
+from aiservice.tables._base import big
+
+
+class Connection(SQLModel, table=True):
+    """A configured way to a provider. `revision` counts changes of its secret or address."""
+
+    __tablename__ = "provider_connection"
+
+    id: str = Field(primary_key=True, max_length=40)
+    name: str = Field(unique=True, index=True, max_length=64)
+    kind: str = Field(max_length=40)
+    base_url: str = Field(default="", max_length=512)
+    is_private_allowed: bool = False
+    owner_client_id: str | None = Field(default=None, foreign_key="client.id", max_length=40)
+    models: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    weight: int = 1
+    is_disabled: bool = False
+    revision: int = 1
+    key_hint: str = Field(default="", max_length=8)
+    key_fingerprint: str = Field(default="", max_length=64)
+    created_us: int = big()
+    tested_us: int | None = big(nullable=True)
+    test_result: str = Field(default="", max_length=300)
+
+
+class SealedSecret(SQLModel, table=True):
+    """An AES-256-GCM envelope whose AAD binds purpose, owner, row, provider, base_url and revision."""
+
+    __tablename__ = "sealed_secret"
+
+    purpose: str = Field(primary_key=True, max_length=40)
+    row_id: str = Field(primary_key=True, max_length=40)
+    revision: int
+    algorithm: int = 1
+    kek_version: int = Field(index=True)
+    wrapped_dek: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_us: int = big()
+
+
+class MasterKeyVersion(SQLModel, table=True):
+    """A master key this database has been sealed under, recognised by its check value."""
+
+    __tablename__ = "master_key_version"
+
+    version: int = Field(primary_key=True)
+    check_value: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+    is_active: bool = True
+    created_us: int = big()
+    retired_us: int | None = big(nullable=True)
+    # The client-key pepper, wrapped under this master key: it outlives a rotation, so no client key has to change.
+    wrapped_pepper: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

@@ -1,0 +1,99 @@
+"""What was asked, given and spent: one row a request, and the roll-ups that charts read."""
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index
+from sqlmodel import Field, SQLModel
+
+from aiservice.tables._base import big, row_number
+
+MAX_TOKENS = 1_000_000_000
+
+
+class LedgerEntry(SQLModel, table=True):
+    """One request of a client, settled. Names are copied, not referenced: history outlives what it names.
+
+    `status` is the HTTP status the client was given; `outcome` is "finished", "failed", "client_left",
+    "upstream_truncated", "broker_stopped" or "interrupted"; `cost_nano_usd` is None where the model has no price;
+    `usage_source` is "reported", "counted" or "estimated".
+    """
+
+    __tablename__ = "ledger_entry"
+    __table_args__ = (
+        CheckConstraint(f"input_tokens BETWEEN 0 AND {MAX_TOKENS}", name="input_tokens_range"),
+        CheckConstraint(f"output_tokens BETWEEN 0 AND {MAX_TOKENS}", name="output_tokens_range"),
+        CheckConstraint("cost_nano_usd IS NULL OR cost_nano_usd >= 0", name="cost_range"),
+        Index("ix_ledger_client_started", "client_id", "started_us"),
+    )
+
+    id: int | None = row_number()
+    request_id: str = Field(unique=True, index=True, max_length=40)
+    client_id: str = Field(max_length=40)
+    client: str = Field(max_length=100)
+    key_id: str = Field(max_length=40)
+    task: str = Field(max_length=40)
+    surface: str = Field(max_length=40)
+    provider: str = Field(default="", max_length=64)
+    model: str = Field(default="", max_length=200)
+    requested_model: str = Field(default="", max_length=200)
+    status: int
+    outcome: str = Field(max_length=24)
+    error_code: str | None = Field(default=None, max_length=64)
+    is_stream: bool = False
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    usage_source: str = Field(max_length=12)
+    cost_nano_usd: int | None = big(nullable=True)
+    started_us: int = big(index=True)
+    first_byte_us: int | None = big(nullable=True)
+    ended_us: int = big()
+    attempts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+
+
+class _Rollup(SQLModel):
+    """Sums over a bucket that starts at `start_us` (UTC). `unpriced` counts requests whose model has no price."""
+
+    start_us: int = Field(primary_key=True, sa_type=BigInteger)
+    client_id: str = Field(primary_key=True, max_length=40)
+    key_id: str = Field(primary_key=True, max_length=40)
+    task: str = Field(primary_key=True, max_length=40)
+    provider: str = Field(primary_key=True, max_length=64)
+    model: str = Field(primary_key=True, max_length=200)
+    requests: int = Field(default=0, sa_type=BigInteger)
+    errors: int = Field(default=0, sa_type=BigInteger)
+    unpriced: int = Field(default=0, sa_type=BigInteger)
+    input_tokens: int = Field(default=0, sa_type=BigInteger)
+    output_tokens: int = Field(default=0, sa_type=BigInteger)
+    cached_input_tokens: int = Field(default=0, sa_type=BigInteger)
+    reasoning_tokens: int = Field(default=0, sa_type=BigInteger)
+    cost_nano_usd: int = Field(default=0, sa_type=BigInteger)
+    latency_us_sum: int = Field(default=0, sa_type=BigInteger)
+
+
+class UsageMinute(_Rollup, table=True):
+    """Written in the same transaction as the ledger rows it sums."""
+
+    __tablename__ = "usage_minute"
+
+
+class UsageHour(_Rollup, table=True):
+    """Folded from minutes by the roll-up job."""
+
+    __tablename__ = "usage_hour"
+
+
+class UsageDay(_Rollup, table=True):
+    """Folded from hours by the roll-up job."""
+
+    __tablename__ = "usage_day"
+
+
+class RollupDirty(SQLModel, table=True):
+    """Hours whose minutes changed since they were folded; written with the minutes, removed by the fold."""
+
+    __tablename__ = "rollup_dirty"
+
+    start_us: int = Field(primary_key=True, sa_type=BigInteger)

@@ -1,0 +1,171 @@
+"""What adapters build and read: requests, answers and stream events. No sockets, no product rules.
+
+A *dialect* (what a client speaks) turns its request into an `Ask` and renders an `Answer` or `StreamEvent`s back.
+A *provider* (what a vendor speaks) builds an `HttpCall` from the `Ask` and reads the reply into an `Answer` or
+`StreamEvent`s. Neither knows the other, so any dialect works with any provider.
+
+`Ask.body` is OpenAI's chat-completions request (platform.openai.com/docs/api-reference/chat) for chat-like work and
+OpenAI's embeddings request for embeddings: the field's common form, and the one where passing through costs least.
+Where it has no word for something (opaque thinking state, cache breakpoints), the part carries it under
+`extra_content` as Google's own compatibility endpoint does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Any, Literal
+
+Json = dict[str, Any]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "budget_exhausted"]
+UsageSource = Literal["reported", "counted", "estimated"]
+
+CHAT_WIRE = "openai-chat"
+EMBEDDINGS_WIRE = "openai-embeddings"
+
+
+@dataclass(slots=True, frozen=True)
+class HttpCall:
+    """One request to a provider, without host and without credential: both are attached by the transport."""
+
+    path: str
+    body: bytes
+    method: str = "POST"
+    headers: tuple[tuple[str, str], ...] = (("content-type", "application/json"),)
+    is_stream: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class HttpReply:
+    """A whole reply. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(slots=True, frozen=True)
+class Usage:
+    """Tokens in one normal form (the arithmetic per vendor is in each provider's reader).
+
+    `input_tokens` is everything the prompt cost, cache reads and writes included; `output_tokens` is everything
+    generated, reasoning included. The other counts are parts of those two, never added to them.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    source: UsageSource = "reported"
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(slots=True)
+class Ask:
+    """What a client wants, in our form. `model` is what the provider is to be asked for; set by routing."""
+
+    task: str
+    kind: Literal["chat", "embedding"]
+    body: Json
+    is_stream: bool = False
+    wants_stream_usage: bool = False
+    requested_model: str | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole answer in our form: `body` is a chat.completion or an embeddings list.
+
+    `raw` holds the provider's own bytes when they already are that form and may be passed on unchanged.
+    `is_usage_valid` is False where the provider sent numbers that cannot be (negative, NaN, text).
+    """
+
+    body: Json
+    model: str
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    raw: bytes | None = None
+    is_usage_valid: bool = True
+
+
+class EventKind(Enum):
+    """What one event of a stream says."""
+
+    TEXT = "text"
+    REASONING = "reasoning"
+    TOOL_CALL = "tool_call"
+    FINISH = "finish"
+    USAGE = "usage"
+    OTHER = "other"
+    END = "end"
+    ERROR = "error"
+
+
+@dataclass(slots=True)
+class ToolCallDelta:
+    """A piece of a tool call: `call_id` and `name` come with the first piece, `arguments` is a JSON fragment."""
+
+    index: int
+    call_id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+@dataclass(slots=True)
+class StreamEvent:
+    """One thing a provider's stream said.
+
+    `frame` holds the provider's own bytes (complete SSE events with their blank line) where they already are the
+    chat-completions wire; only the first of the events read from one frame carries it. `choice` is the answer's
+    number where several were asked for.
+    """
+
+    kind: EventKind
+    text: str = ""
+    choice: int = 0
+    tool_call: ToolCallDelta | None = None
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    failure: "AttemptFailure | None" = None
+    frame: bytes | None = None
+
+
+class Blame(StrEnum):
+    """Whose failure one attempt was, and so what may be done about it."""
+
+    RETRY = "retry"  # the same target may work in a moment
+    FAILOVER = "failover"  # another target may work
+    CALLER = "caller"  # no target can: tell the caller
+
+
+@dataclass(slots=True)
+class AttemptFailure:
+    """Why one attempt at a provider failed, rebuilt from codes and vetted words: never the provider's key or account.
+
+    `status` is what the caller would see if this attempt were the last (contract.md, "Errors"); `code` is stable.
+    """
+
+    status: int
+    code: str
+    message: str
+    blame: Blame
+    upstream_status: int | None = None
+    param: str | None = None
+    retry_after_seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at one provider connection, as it is kept in the ledger and shown in `route.attempts`."""
+
+    connection: str
+    model: str
+    reason: str
+    status: int = 0
+    duration_ms: int = 0
+    code: str | None = None
+    cost_nano_usd: int | None = None
+    usage: Usage | None = field(default=None)
