@@ -6,9 +6,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+__all__ = ["DATABASE_ERRORS", "AsyncSession", "Database"]
+
+# What a query raises when the database is away, locked, full or broken (asyncpg's connect errors arrive unwrapped).
+DATABASE_ERRORS: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, TimeoutError)
 _BUSY_MS = 10_000
 _READERS = 4
 

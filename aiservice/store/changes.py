@@ -1,0 +1,35 @@
+"""SQL of the change feed."""
+
+from collections.abc import Collection
+
+from sqlalchemy import delete, func, or_, select
+from sqlmodel import col
+
+from aiservice.store.session import AsyncSession
+from aiservice.tables import Change
+
+
+async def newest_id(session: AsyncSession) -> int:
+    """The highest id ever published; 0 before the first."""
+    return (await session.scalar(select(func.max(col(Change.id))))) or 0
+
+
+async def after(session: AsyncSession, last_id: int, missing: Collection[int]) -> list[tuple[int, str, str]]:
+    """(id, kind, subject) of every change above `last_id`, and of those of `missing` that have appeared, by id."""
+    where = col(Change.id) > last_id
+    if missing:
+        where = or_(where, col(Change.id).in_(list(missing)))
+    query = select(col(Change.id), col(Change.kind), col(Change.subject)).where(where).order_by(col(Change.id))
+    return [(number or 0, kind, subject) for number, kind, subject in await session.execute(query)]
+
+
+async def purge(session: AsyncSession, before_us: int) -> int:
+    """Deletes changes older than `before_us` and returns how many.
+
+    The newest row stays: SQLite would otherwise give its id again, and a feed that has passed it would miss the change.
+    """
+    newest = select(func.max(col(Change.id))).scalar_subquery()
+    result = await session.execute(
+        delete(Change).where(col(Change.at_us) < before_us, col(Change.id) < newest).returning(col(Change.id))
+    )
+    return len(result.all())

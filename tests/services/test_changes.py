@@ -1,0 +1,109 @@
+"""The change feed: edits of one process reach the others."""
+
+import asyncio
+import time
+
+import pytest
+from sqlalchemy import text
+
+from aiservice.kit.clock import now_us
+from aiservice.services.changes import ChangeFeed
+from aiservice.settings import Settings
+from aiservice.store import changes as store
+from aiservice.store.session import DATABASE_ERRORS, Database
+
+
+async def test_delivers_the_edit_of_another_process(settings: Settings, database: Database) -> None:
+    elsewhere = Database(settings.effective_database_url)
+    here, there = ChangeFeed(database), ChangeFeed(elsewhere)
+    seen: list[tuple[str, str]] = []
+    here.subscribe(lambda kind, subject: seen.append((kind, subject)))
+    await here.poll_once()
+    async with elsewhere.write() as session:
+        there.publish(session, "key", "key_1")
+        there.publish(session, "client", "cli_1")
+    await here.poll_once()
+    await here.poll_once()
+    await elsewhere.close()
+    assert seen == [("key", "key_1"), ("client", "cli_1")]
+
+
+async def test_a_rolled_back_edit_is_never_told(database: Database) -> None:
+    feed = ChangeFeed(database)
+    await feed.poll_once()
+    with pytest.raises(ZeroDivisionError):
+        async with database.write() as session:
+            feed.publish(session, "key", "key_1")
+            await session.flush()
+            raise ZeroDivisionError
+    assert await feed.poll_once() == 0
+
+
+async def test_delivers_an_id_that_appears_after_a_higher_one(database: Database) -> None:
+    feed = ChangeFeed(database)
+    seen: list[str] = []
+    feed.subscribe(lambda _kind, subject: seen.append(subject))
+    await feed.poll_once()
+    for number in (3, 1, 2):  # the order in which PostgreSQL may show three transactions
+        async with database.write() as session:
+            row = {"id": number, "subject": f"key_{number}", "at": now_us()}
+            await session.execute(text("INSERT INTO change VALUES (:id, 'key', :subject, :at)"), row)
+        await feed.poll_once()
+    assert seen == ["key_3", "key_1", "key_2"]
+
+
+async def test_one_failing_subscriber_does_not_keep_the_change_from_the_next(database: Database) -> None:
+    feed = ChangeFeed(database)
+    seen: list[str] = []
+
+    def fail(_kind: str, _subject: str) -> None:
+        raise ValueError
+
+    feed.subscribe(fail)
+    feed.subscribe(lambda _kind, subject: seen.append(subject))
+    await feed.poll_once()
+    async with database.write() as session:
+        feed.publish(session, "key", "key_1")
+    await feed.poll_once()
+    assert seen == ["key_1"]
+
+
+async def test_running_feed_delivers_within_a_second(database: Database) -> None:
+    feed = ChangeFeed(database)
+    told = asyncio.Event()
+    feed.subscribe(lambda _kind, _subject: told.set())
+    task = asyncio.create_task(feed.run())
+    await asyncio.sleep(0.3)
+    async with database.write() as session:
+        feed.publish(session, "key", "key_1")
+    began = time.monotonic()
+    await asyncio.wait_for(told.wait(), 1.0)
+    assert time.monotonic() - began < 1.0
+    task.cancel()
+
+
+async def test_is_not_fresh_before_the_first_read_nor_when_the_database_is_away(database: Database) -> None:
+    feed = ChangeFeed(database)
+    assert not feed.is_fresh()
+    await feed.poll_once()
+    assert feed.is_fresh()
+    async with database.write() as session:
+        await session.execute(text("ALTER TABLE change RENAME TO away"))
+    await asyncio.sleep(0.02)
+    with pytest.raises(DATABASE_ERRORS):
+        await feed.poll_once()
+    assert not feed.is_fresh(max_age=0.01)
+
+
+async def test_purging_keeps_the_newest_id_from_being_given_again(database: Database) -> None:
+    feed = ChangeFeed(database)
+    await feed.poll_once()
+    for number in range(3):
+        async with database.write() as session:
+            feed.publish(session, "key", f"key_{number}")
+    assert await feed.poll_once() == 3
+    async with database.write() as session:
+        assert await store.purge(session, now_us() + 1) == 2
+    async with database.write() as session:
+        feed.publish(session, "key", "key_9")
+    assert await feed.poll_once() == 1
