@@ -1,26 +1,135 @@
-"""What every kind of AI work knows about itself."""
+"""What every kind of AI work knows about itself, and the pieces that several kinds share."""
 
-from typing import Any, Literal, Protocol
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from aiservice.errors import InvalidRequest
 
 Json = dict[str, Any]
 
+# Parameters of `/ai-service` for chat-like work: OpenAI's names, carried to any provider.
+CHAT_PARAMETERS = frozenset(
+    {
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "stop",
+        "seed",
+        "frequency_penalty",
+        "presence_penalty",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "response_format",
+        "reasoning_effort",
+        "logprobs",
+        "top_logprobs",
+        "logit_bias",
+    }
+)
 
-class Task(Protocol):
-    """One kind of work. Implementations are modules of this package with a `TASK` object."""
+
+@dataclass(slots=True, frozen=True)
+class Task:
+    """One kind of work. Each module of this package has one as `TASK`.
+
+    `recognise` says how sure (0 to 1) a `/ai-service` body without `task` means this one: microseconds, no I/O.
+    `ask_body` gives the body in our form (`wire.Ask.body`, without model) and raises `InvalidRequest` naming the
+    field that is missing or of the wrong shape. `output` is the `output` object of the `/ai-service` answer.
+    """
 
     name: str
     title: str
     kind: Literal["chat", "embedding"]
+    recognise: Callable[[Json], float]
+    ask_body: Callable[[Json], Json]
+    output: Callable[[Json], Json]
 
-    def recognise(self, body: Json) -> float:
-        """How sure (0 to 1) a `/ai-service` body without `task` means this one. Microseconds, no I/O."""
 
-    def ask_body(self, body: Json) -> Json:
-        """The body in our form (`wire.Ask.body`) from a `/ai-service` body.
+def chat_body(messages: list[Json], body: Json) -> Json:
+    """A chat body in our form: `messages` and the request's `parameters`, checked by name.
 
-        Raises:
-            errors.InvalidRequest: `input` or a parameter is missing or of the wrong shape (named in `param`).
-        """
+    Raises:
+        InvalidRequest: an unknown parameter (named, with the nearest known one).
+    """
+    return {"messages": messages, **parameters(body, CHAT_PARAMETERS)}
 
-    def output(self, answer_body: Json) -> Json:
-        """The `output` object of the `/ai-service` answer from an answer in our form."""
+
+def parameters(body: Json, allowed: frozenset[str]) -> Json:
+    """The request's `parameters`, each of which must be in `allowed`."""
+    given = body.get("parameters")
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise InvalidRequest("'parameters' must be an object.", param="parameters")
+    for name in given:
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else f" Known ones: {', '.join(sorted(allowed))}."
+            raise InvalidRequest(f"'{name}' is not a parameter of this task.{hint}", param=f"parameters.{name}")
+    return given
+
+
+def text_of(body: Json, *names: str) -> str:
+    """The text of `input`: itself when it is a string, else the first of `names` that its object has.
+
+    Raises:
+        InvalidRequest: there is none, or it is empty.
+    """
+    given = body.get("input")
+    if isinstance(given, dict):
+        unknown = next((given[name] for name in names if name in given), None)
+        given = unknown
+        where = f"input.{names[0]}"
+    else:
+        where = "input"
+    if not isinstance(given, str) or not given.strip():
+        raise InvalidRequest(f"'{where}' must be a text that is not empty (or 'input' itself the text).", param=where)
+    return given
+
+
+def option_of(body: Json, name: str) -> str | None:
+    """An optional text field of `input`'s object."""
+    given = body.get("input")
+    value = given.get(name) if isinstance(given, dict) else None
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.strip() or len(value) > 200:
+        raise InvalidRequest(f"'input.{name}' must be a short text.", param=f"input.{name}")
+    return value
+
+
+def only_fields(body: Json, *names: str) -> None:
+    """Refuses fields of `input`'s object that this task does not know."""
+    given = body.get("input")
+    if isinstance(given, dict):
+        for name in given:
+            if name not in names:
+                raise InvalidRequest(
+                    f"'input.{name}' is not a field of this task's input. Known ones: {', '.join(names)}.",
+                    param=f"input.{name}",
+                )
+
+
+def is_messages(value: object) -> bool:
+    """Whether `value` looks like a list of chat messages."""
+    return isinstance(value, list) and bool(value) and all(isinstance(m, dict) and "role" in m for m in value)
+
+
+def chat_output(answer_body: Json) -> Json:
+    """`text` of the first choice, and its tool calls where there are any."""
+    choices = answer_body.get("choices") or [{}]
+    message = choices[0].get("message") or {}
+    content = message.get("content")
+    output: Json = {"text": content if isinstance(content, str) else ""}
+    if message.get("tool_calls"):
+        output["tool_calls"] = message["tool_calls"]
+    return output
+
+
+def system_and_user(system: str, user: str) -> list[Json]:
+    """Two messages: what to do, and what with."""
+    return [{"role": "system", "content": system}, {"role": "user", "content": user}]

@@ -1,0 +1,115 @@
+"""Server-sent events, read and written (html.spec.whatwg.org, "Server-sent events")."""
+
+from dataclasses import dataclass
+
+MAX_LINE_BYTES = 1 << 20
+MAX_EVENT_BYTES = 4 << 20
+
+
+class OversizedEvent(Exception):
+    """A line or an event is larger than any honest provider sends."""
+
+
+@dataclass(slots=True, frozen=True)
+class SseEvent:
+    """`data` joins the event's data lines; `frame` is the event as it came, line ends made `\\n`, blank line included."""
+
+    data: bytes
+    frame: bytes
+    name: bytes = b""
+
+
+class SseSplitter:
+    """Cuts a byte stream into events, wherever its chunks were cut.
+
+    Accepts LF, CRLF and CR line ends, `data:` with and without the space, and comments (which give no event).
+    Time is linear in the bytes fed: what was searched once is not searched again.
+    """
+
+    __slots__ = ("_buffer", "_ends_with_cr", "_is_first", "_searched")
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._searched = 0
+        self._ends_with_cr = False
+        self._is_first = True
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether bytes of an unfinished event are held."""
+        return bool(self._buffer.strip())
+
+    def feed(self, chunk: bytes) -> list[SseEvent]:
+        """The events that `chunk` completes.
+
+        Raises:
+            OversizedEvent: a line over 1 MiB or an event over 4 MiB.
+        """
+        if self._is_first and chunk:
+            self._is_first = False
+            chunk = chunk.removeprefix(b"\xef\xbb\xbf")
+        if self._ends_with_cr or b"\r" in chunk:
+            chunk = self._with_plain_line_ends(chunk)
+        buffer = self._buffer + chunk if self._buffer else chunk
+        end = buffer.rfind(b"\n\n", max(self._searched - 1, 0))
+        if end < 0:
+            self._hold(buffer)
+            return []
+        self._hold(buffer[end + 2 :])
+        events = []
+        for block in buffer[:end].split(b"\n\n"):
+            event = _read_block(block)
+            if event is not None:
+                events.append(event)
+        return events
+
+    def end(self) -> list[SseEvent]:
+        """The event left when the stream closed without its blank line, if it is whole lines of data."""
+        block, self._buffer = self._buffer.strip(b"\n"), b""
+        event = _read_block(block) if block else None
+        return [event] if event is not None else []
+
+    def _hold(self, rest: bytes) -> None:
+        if len(rest) > MAX_LINE_BYTES and (
+            len(rest) > MAX_EVENT_BYTES or max(map(len, rest.split(b"\n"))) > MAX_LINE_BYTES
+        ):
+            raise OversizedEvent("an event of the stream is too large")
+        self._buffer = rest
+        self._searched = len(rest)
+
+    def _with_plain_line_ends(self, chunk: bytes) -> bytes:
+        if self._ends_with_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
+        if chunk:
+            self._ends_with_cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _read_block(block: bytes) -> SseEvent | None:
+    if len(block) > MAX_EVENT_BYTES:
+        raise OversizedEvent("an event of the stream is too large")
+    if block.startswith(b"data: ") and b"\n" not in block:  # nearly every event of nearly every provider
+        return SseEvent(block[6:], block + b"\n\n")
+    data, name = [], b""
+    for line in block.split(b"\n"):
+        if len(line) > MAX_LINE_BYTES:
+            raise OversizedEvent("a line of the stream is too large")
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value
+    if not data:
+        return None
+    return SseEvent(b"\n".join(data), block.lstrip(b"\n") + b"\n\n", name)
+
+
+def data_frame(data: bytes) -> bytes:
+    """One event with `data`, which must hold no line end (JSON never does)."""
+    return b"data: " + data + b"\n\n"
+
+
+def named_frame(name: str, data: bytes) -> bytes:
+    """One named event with `data`, which must hold no line end."""
+    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"

@@ -1,0 +1,111 @@
+"""What the rest of the product knows of a provider: an object that translates, and never touches a socket."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+from aiservice.kit.secret import Secret
+from aiservice.wire import Answer, Ask, AttemptFailure, HttpCall, HttpReply, StreamEvent, Usage
+
+AskKind = Literal["chat", "embedding"]
+
+
+class AttemptFailed(Exception):
+    """A reply that is no answer; carries why, in vetted words."""
+
+    def __init__(self, failure: AttemptFailure) -> None:
+        super().__init__(failure.code)
+        self.failure = failure
+
+
+class StreamReader(ABC):
+    """Reads one streamed reply. `is_finished` turns true when the provider said that its answer is whole."""
+
+    is_finished: bool = False
+
+    @abstractmethod
+    def feed(self, chunk: bytes) -> list[StreamEvent]:
+        """What `chunk` says. A failure is an event of kind ERROR, never an exception."""
+
+    @abstractmethod
+    def end(self) -> list[StreamEvent]:
+        """What is left when the connection closed."""
+
+
+class Provider(ABC):
+    """One vendor's wire. Instances hold no state; each module of this package has one as `PROVIDER`."""
+
+    kind: ClassVar[str]
+    title: ClassVar[str]
+    default_base_url: ClassVar[str | None] = None
+    needs_key: ClassVar[bool] = True
+    needs_base_url: ClassVar[bool] = False
+    is_local: ClassVar[bool] = False
+    default_models: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def serves(self, model: str, kind: AskKind) -> bool:
+        """Whether `model` may do work of `kind`, judged by its name."""
+
+    @abstractmethod
+    def auth_headers(self, key: Secret) -> tuple[tuple[str, str], ...]:
+        """The headers that carry the provider key; called by the transport alone, at send time."""
+
+    @abstractmethod
+    def build(self, ask: Ask, model: str) -> HttpCall:
+        """The request for `model`."""
+
+    @abstractmethod
+    def read(self, ask: Ask, reply: HttpReply) -> Answer:
+        """A whole answer from a reply with status 200.
+
+        Raises:
+            AttemptFailed: the body is no answer (an error after 200, garbage, HTML).
+        """
+
+    @abstractmethod
+    def reader(self, ask: Ask) -> StreamReader:
+        """A reader for one streamed reply with status 200."""
+
+    @abstractmethod
+    def failure(self, reply: HttpReply) -> AttemptFailure:
+        """Why a reply with another status than 200 failed."""
+
+    @abstractmethod
+    def probe(self) -> HttpCall:
+        """A free request that shows whether address and key work, and lists the models."""
+
+    @abstractmethod
+    def models_in(self, reply: HttpReply) -> list[str]:
+        """The model names in the answer to `probe`."""
+
+
+class LocalProvider(Provider):
+    """A provider inside this process: it answers its own `HttpCall`s."""
+
+    is_local = True
+
+    @abstractmethod
+    def serve(self, call: HttpCall) -> HttpReply:
+        """The whole reply to `call`."""
+
+    @abstractmethod
+    def serve_stream(self, call: HttpCall) -> Iterator[bytes]:
+        """The streamed reply to `call`, chunk by chunk."""
+
+
+MAX_TOKENS = 1_000_000_000
+
+
+def token_count(value: object) -> int | None:
+    """`value` as a count of tokens; None when it is not one (negative, huge, NaN, text, bool)."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TOKENS:
+        return None
+    return value
+
+
+def usage_of(input_tokens: int | None, output_tokens: int | None, **parts: int | None) -> Usage | None:
+    """A reported `Usage`; None when either total is not a count. Parts that are no counts are 0."""
+    if input_tokens is None or output_tokens is None:
+        return None
+    return Usage(input_tokens, output_tokens, **{name: value or 0 for name, value in parts.items()})

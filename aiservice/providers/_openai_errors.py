@@ -1,0 +1,122 @@
+"""OpenAI-shaped errors, rebuilt from status, code and vetted words.
+
+Bodies to survive (all recorded): `{"error": {…}}`, `{"error": "text"}`, `{"message": …}`, `{"detail": … | […]}`,
+`{"object": "error", "message"}`, an array around any of them, HTML, nothing; `code` may be an integer.
+"""
+
+import email.utils
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from aiservice.wire import AttemptFailure, Blame
+
+# Whatever could be a credential or an account in a provider's words; the words around it are kept.
+_SECRETS = re.compile(
+    r"(?:\b(?:sk|pk|rk|gsk|xai|key|org|proj|acct|user)[-_][\w*.…-]{2,}"
+    r"|\bAIza[\w*-]{8,}|\b(?:bearer|basic|token)\s+\S+|\bapi[ _-]?key(?:\s+provided)?\s*[:=]\s*\S+"
+    r"|[\w.+-]+@[\w-]+\.[\w.]+|\b[A-Za-z0-9+/_*-]{32,}={0,2}|\S*\*{3,}\S*)",
+    re.IGNORECASE,
+)
+_CODE = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
+_CONTEXT_WORDS = re.compile(
+    r"context.{0,20}length|maximum context|prompt is too long|input token count|too many tokens|context size",
+    re.IGNORECASE,
+)
+_MAX_MESSAGE = 500
+_MAX_WAIT_SECONDS = 86_400.0
+
+
+def invalid_answer(what: str) -> AttemptFailure:
+    """A reply with status 200 that is no answer."""
+    return AttemptFailure(
+        502, "provider_invalid_answer", f"The provider failed: {what}.", Blame.FAILOVER, upstream_status=200
+    )
+
+
+def failure_from_body(status: int, body: object, headers: Mapping[str, str]) -> AttemptFailure:
+    """The failure that a reply of `status` with `body` means; `status` may be 200 (errors after 200)."""
+    words, code, param = _read(body)
+    wait = retry_after_seconds(headers)
+    code_text = str(code or "").lower()
+    if status == 200 and str(code).isdigit() and 400 <= int(str(code)) <= 599:
+        status = int(str(code))
+
+    def failed(ours: int, our_code: str, message: str, blame: Blame) -> AttemptFailure:
+        return AttemptFailure(ours, our_code, message, blame, status, param, wait)
+
+    if status in (401, 403) or code_text in {"invalid_api_key", "api_key_invalid"}:
+        # The provider's words about credentials are about ours: none of them go out.
+        message = "The provider refused the credential that is stored for it. An admin can set a new one."
+        return failed(502, "upstream_auth_failed", message, Blame.FAILOVER)
+    if status == 402 or code_text == "insufficient_quota":
+        return failed(502, "upstream_quota_exhausted", "The provider account has no credit left.", Blame.FAILOVER)
+    if status == 429:
+        return failed(429, "provider_quota_exhausted", words or "The provider's rate limit is reached.", Blame.RETRY)
+    if code_text == "context_length_exceeded" or (status in (400, 413, 500) and _CONTEXT_WORDS.search(words)):
+        return failed(400, "context_length_exceeded", words or "The prompt is too long for this model.", Blame.CALLER)
+    if status == 404:
+        return failed(404, "model_not_found", words or "The provider does not know this model.", Blame.FAILOVER)
+    if status in (400, 409, 413, 415, 422):
+        return failed(413 if status == 413 else 400, _public_code(code_text), words or "Bad request.", Blame.CALLER)
+    if status in (408, 504, 524):
+        return failed(504, "provider_timeout", "The provider did not answer in time.", Blame.FAILOVER)
+    message = f"The provider failed: {words}" if words else f"The provider failed with status {status}."
+    return failed(502, "provider_failed", message, Blame.FAILOVER)
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """The wait a reply asks for: `retry-after-ms` (when above 0), else `retry-after` as seconds or an HTTP date."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None and milliseconds > 0:
+        return min(milliseconds / 1000, _MAX_WAIT_SECONDS)
+    text = headers.get("retry-after")
+    if text is None:
+        return None
+    seconds = _number(text)
+    if seconds is None:
+        try:
+            seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return min(max(seconds, 0.0), _MAX_WAIT_SECONDS)
+
+
+def vetted(words: str) -> str:
+    """A provider's words without control characters, credentials and accounts, at most 500 characters."""
+    plain = "".join(ch if ch.isprintable() else " " for ch in words[: 4 * _MAX_MESSAGE])
+    return _SECRETS.sub("[removed]", plain)[:_MAX_MESSAGE].strip()
+
+
+def _read(body: object) -> tuple[str, object, str | None]:
+    if isinstance(body, list) and body:
+        body = body[0]
+    if not isinstance(body, dict):
+        return "", None, None
+    error: Any = body.get("error", body)
+    if isinstance(error, str):
+        return vetted(error), body.get("code"), None
+    if isinstance(error, list):
+        error = {"message": "; ".join(str(part) for part in error[:3])}
+    if not isinstance(error, dict):
+        return "", None, None
+    message = error.get("message", error.get("detail", error.get("Message", "")))
+    if isinstance(message, list):
+        message = "; ".join(str(part.get("msg", part)) if isinstance(part, dict) else str(part) for part in message[:3])
+    code = error.get("code") or error.get("type") or error.get("error_type")
+    param = error.get("param")
+    clean_param = vetted(param)[:100] if isinstance(param, str) else None
+    return vetted(message if isinstance(message, str) else ""), code, clean_param
+
+
+def _public_code(code: str) -> str:
+    return code if _CODE.fullmatch(code) else "provider_rejected_request"
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text) if text is not None else None
+    except ValueError:
+        return None
+    return number if number is not None and number == number and abs(number) < 1e12 else None  # noqa: PLR0124 - NaN

@@ -1,0 +1,163 @@
+"""OpenAI's wire for chat completions and embeddings: what every look-alike shares.
+
+Formats: platform.openai.com/docs/api-reference/chat and /embeddings; the differences between vendors that this
+reader bears (usage in odd places, missing `[DONE]`, errors after 200, error bodies of six shapes) were read off
+recorded traffic.
+"""
+
+import re
+from typing import Any
+
+import orjson
+
+from aiservice.kit.secret import Secret
+from aiservice.providers._base import AskKind, AttemptFailed, Provider, StreamReader, token_count, usage_of
+from aiservice.providers._openai_errors import failure_from_body, invalid_answer
+from aiservice.providers._openai_stream import ChatStreamReader
+from aiservice.wire import Answer, Ask, AttemptFailure, FinishReason, HttpCall, HttpReply, Usage
+
+_FINISH: dict[object, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",
+    "length": "length",
+    "model_length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
+_EMBEDDING_NAME = re.compile(r"embed|bge-|gte-|e5-|minilm", re.IGNORECASE)
+
+
+def finish_reason_of(value: object) -> FinishReason | None:
+    """OpenAI's finish reason; an unknown one counts as `stop`, none stays None."""
+    return None if value is None else _FINISH.get(value, "stop")
+
+
+def read_usage(raw: object) -> tuple[Usage | None, bool]:
+    """The usage of an OpenAI-shaped `usage` object, and whether what was there was valid.
+
+    `prompt_tokens` holds cache reads and `completion_tokens` holds reasoning (OpenAI and most look-alikes). Where the
+    total says that reasoning came on top (xAI), it is added.
+    """
+    if not isinstance(raw, dict):
+        return None, raw is None
+    prompt = token_count(raw.get("prompt_tokens", raw.get("input_tokens")))
+    completion = token_count(raw.get("completion_tokens", raw.get("output_tokens", 0)))
+    if prompt is None or completion is None:
+        return None, False
+    prompt_details = raw.get("prompt_tokens_details")
+    completion_details = raw.get("completion_tokens_details")
+    cached = reasoning = written = None
+    if isinstance(prompt_details, dict):
+        cached = token_count(prompt_details.get("cached_tokens"))
+        written = token_count(prompt_details.get("cache_write_tokens"))
+    if cached is None:
+        cached = token_count(raw.get("cached_tokens", raw.get("prompt_cache_hit_tokens")))
+    if isinstance(completion_details, dict):
+        reasoning = token_count(completion_details.get("reasoning_tokens"))
+    total = token_count(raw.get("total_tokens"))
+    if reasoning and total == prompt + completion + reasoning:
+        completion += reasoning
+    usage = usage_of(
+        prompt,
+        completion,
+        cached_input_tokens=min(cached or 0, prompt),
+        cache_write_tokens=min(written or 0, prompt),
+        reasoning_tokens=min(reasoning or 0, completion),
+    )
+    return usage, True
+
+
+class OpenAiShape(Provider):
+    """A vendor that speaks OpenAI's wire; a subclass is a few lines of data."""
+
+    def serves(self, model: str, kind: AskKind) -> bool:
+        is_embedding = bool(_EMBEDDING_NAME.search(model))
+        return is_embedding if kind == "embedding" else not is_embedding
+
+    def auth_headers(self, key: Secret) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {key.reveal_text()}"),)
+
+    def build(self, ask: Ask, model: str) -> HttpCall:
+        body = {**ask.body, "model": model}
+        if ask.kind == "embedding":
+            return HttpCall("/embeddings", orjson.dumps(body))
+        if ask.is_stream:
+            body["stream"] = True
+            options = body.get("stream_options")
+            body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+        else:
+            body.pop("stream", None)
+            body.pop("stream_options", None)
+        return HttpCall("/chat/completions", orjson.dumps(body), is_stream=ask.is_stream)
+
+    def read(self, ask: Ask, reply: HttpReply) -> Answer:
+        try:
+            body = orjson.loads(reply.body)
+        except orjson.JSONDecodeError as exc:
+            raise AttemptFailed(invalid_answer("its answer was not JSON")) from exc
+        if not isinstance(body, dict):
+            raise AttemptFailed(invalid_answer("its answer was not a JSON object"))
+        if body.get("error"):
+            raise AttemptFailed(failure_from_body(reply.status, body, reply.headers))
+        if ask.kind == "embedding":
+            return _embeddings(body, reply.body)
+        return _chat(body, reply.body)
+
+    def reader(self, ask: Ask) -> StreamReader:
+        return ChatStreamReader(finish_reason_of, read_usage)
+
+    def failure(self, reply: HttpReply) -> AttemptFailure:
+        try:
+            body = orjson.loads(reply.body) if reply.body else None
+        except orjson.JSONDecodeError:
+            body = None
+        return failure_from_body(reply.status, body, reply.headers)
+
+    def probe(self) -> HttpCall:
+        return HttpCall("/models", b"", method="GET", headers=())
+
+    def models_in(self, reply: HttpReply) -> list[str]:
+        try:
+            body = orjson.loads(reply.body)
+        except orjson.JSONDecodeError:
+            return []
+        items = body.get("data", body.get("models")) if isinstance(body, dict) else body
+        if not isinstance(items, list):
+            return []
+        names = [item.get("id", item.get("name")) for item in items if isinstance(item, dict)]
+        return [name for name in names if isinstance(name, str) and 0 < len(name) <= 200][:1000]
+
+
+def _chat(body: dict[str, Any], raw: bytes) -> Answer:
+    choices = body.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise AttemptFailed(invalid_answer("its answer had no choices"))
+    first = choices[0]
+    if isinstance(first.get("error"), dict):
+        raise AttemptFailed(failure_from_body(200, first, {}))
+    message = first.get("message")
+    if not isinstance(message, dict) or not isinstance(message.get("content"), (str, list, type(None))):
+        raise AttemptFailed(invalid_answer("its answer had no message"))
+    usage, is_valid = read_usage(body.get("usage"))
+    model = body.get("model")
+    return Answer(
+        body=body,
+        model=model if isinstance(model, str) else "",
+        finish_reason=finish_reason_of(first.get("finish_reason")),
+        usage=usage,
+        raw=raw,
+        is_usage_valid=is_valid,
+    )
+
+
+def _embeddings(body: dict[str, Any], raw: bytes) -> Answer:
+    data = body.get("data")
+    if not isinstance(data, list) or not all(isinstance(item, dict) and "embedding" in item for item in data):
+        raise AttemptFailed(invalid_answer("its answer had no embeddings"))
+    reported = body.get("usage")
+    if isinstance(reported, dict) and "prompt_tokens" not in reported and "total_tokens" in reported:
+        reported = {**reported, "prompt_tokens": reported["total_tokens"]}
+    usage, is_valid = read_usage(reported)
+    model = body.get("model")
+    return Answer(body, model if isinstance(model, str) else "", "stop", usage, raw, is_valid)

@@ -1,0 +1,139 @@
+"""Reads an OpenAI-shaped chat stream. Bears every recorded habit: see the notes beside each."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter
+from aiservice.providers._base import StreamReader
+from aiservice.providers._openai_errors import failure_from_body, invalid_answer
+from aiservice.wire import AttemptFailure, EventKind, FinishReason, StreamEvent, ToolCallDelta, Usage
+
+_DONE = b"[DONE]"
+
+
+class ChatStreamReader(StreamReader):
+    """One stream. It is whole when a choice has finished (some servers close without `[DONE]`) or `[DONE]` came."""
+
+    __slots__ = ("_finish_of", "_finished", "_has_failed", "_splitter", "_started", "_usage_of", "is_finished")
+
+    def __init__(
+        self,
+        finish_of: Callable[[object], FinishReason | None],
+        usage_of: Callable[[object], tuple[Usage | None, bool]],
+    ) -> None:
+        self._finish_of = finish_of
+        self._usage_of = usage_of
+        self._splitter = SseSplitter()
+        self._started: set[int] = set()
+        self._finished: set[int] = set()
+        self._has_failed = False
+        self.is_finished = False
+
+    def feed(self, chunk: bytes) -> list[StreamEvent]:
+        if self._has_failed:
+            return []
+        try:
+            frames = self._splitter.feed(chunk)
+        except OversizedEvent:
+            return [self._failed(invalid_answer("an event of its stream was too large"))]
+        return self._read_all(frames)
+
+    def end(self) -> list[StreamEvent]:
+        if self._has_failed:
+            return []
+        try:
+            events = self._read_all(self._splitter.end())
+        except OversizedEvent:
+            events = [self._failed(invalid_answer("an event of its stream was too large"))]
+        # Not `[DONE]` but a finish reason for every choice that began says that the text is whole.
+        if not self._has_failed and self._finished and self._started <= self._finished:
+            self.is_finished = True
+        return events
+
+    def _read_all(self, frames: list[SseEvent]) -> list[StreamEvent]:
+        events: list[StreamEvent] = []
+        for frame in frames:
+            if frame.data == _DONE:
+                self.is_finished = True
+                events.append(StreamEvent(EventKind.END))
+                continue
+            self._read_one(frame, events)
+            if self._has_failed:
+                break
+        return events
+
+    def _read_one(self, frame: SseEvent, events: list[StreamEvent]) -> None:
+        try:
+            chunk = orjson.loads(frame.data)
+        except orjson.JSONDecodeError:
+            events.append(self._failed(invalid_answer("its stream held something that is not JSON")))
+            return
+        if not isinstance(chunk, dict):
+            events.append(self._failed(invalid_answer("its stream held something that is no event")))
+            return
+        if chunk.get("error") or frame.name == b"error":
+            events.append(self._failed(failure_from_body(200, chunk, {})))
+            return
+        first = len(events)
+        choices = chunk.get("choices")
+        if isinstance(choices, list):
+            for choice in choices:
+                if isinstance(choice, dict):
+                    self._read_choice(choice, events)
+        if chunk.get("usage"):
+            usage, _ = self._usage_of(chunk["usage"])
+            if usage is not None:
+                events.append(StreamEvent(EventKind.USAGE, usage=usage))
+        # A chunk without choices is usage, padding or a filter's verdict: it is never passed on as it came.
+        if choices:
+            if len(events) == first:
+                events.append(StreamEvent(EventKind.OTHER))
+            events[first].frame = frame.frame
+
+    def _read_choice(self, choice: dict[str, Any], events: list[StreamEvent]) -> None:
+        index = choice.get("index")
+        number = index if isinstance(index, int) else 0
+        self._started.add(number)
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            content = delta.get("content")
+            if content and isinstance(content, str):
+                events.append(StreamEvent(EventKind.TEXT, content, number))
+            reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+            if reasoning and isinstance(reasoning, str):
+                events.append(StreamEvent(EventKind.REASONING, reasoning, number))
+            calls = delta.get("tool_calls")
+            if calls and isinstance(calls, list):
+                events.extend(_tool_call(call, place, number) for place, call in enumerate(calls))
+        if choice.get("finish_reason"):
+            reason = self._finish_of(choice["finish_reason"])
+            if number not in self._finished:  # OpenRouter says it twice
+                self._finished.add(number)
+                events.append(StreamEvent(EventKind.FINISH, choice=number, finish_reason=reason))
+
+    def _failed(self, failure: AttemptFailure) -> StreamEvent:
+        self._has_failed = True
+        return StreamEvent(EventKind.ERROR, failure=failure)
+
+
+def _tool_call(call: object, place: int, choice: int) -> StreamEvent:
+    if not isinstance(call, dict):
+        return StreamEvent(EventKind.OTHER, choice=choice)
+    function = call.get("function")
+    if not isinstance(function, dict):
+        function = {}
+    index, call_id, name, arguments = (
+        call.get("index"),
+        call.get("id"),
+        function.get("name"),
+        function.get("arguments"),
+    )
+    delta = ToolCallDelta(
+        index=index if isinstance(index, int) else place,
+        call_id=call_id if isinstance(call_id, str) and call_id else None,
+        name=name if isinstance(name, str) and name else None,
+        arguments=arguments if isinstance(arguments, str) else "",
+    )
+    return StreamEvent(EventKind.TOOL_CALL, choice=choice, tool_call=delta)

@@ -1,0 +1,175 @@
+"""A provider inside this process: deterministic answers without any key, so that a first call works offline.
+
+It says what it is in every answer. It speaks OpenAI's wire, so the whole path behind it is the one real providers take.
+"""
+
+import base64
+import hashlib
+import math
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from aiservice.providers._base import AskKind, LocalProvider
+from aiservice.providers._openai_shape import OpenAiShape
+from aiservice.wire import HttpCall, HttpReply
+
+MODEL = "sandbox"
+EMBEDDING_MODEL = "sandbox-embedding"
+_NOTICE = "[sandbox] This answer comes from the built-in sandbox, not from an AI model."
+_CREATED = 1_767_225_600  # fixed: the same request gives the same bytes
+_DIMENSIONS = 64
+
+
+class Sandbox(OpenAiShape, LocalProvider):
+    kind = "sandbox"
+    title = "Sandbox (built in)"
+    needs_key = False
+    default_models = (MODEL, EMBEDDING_MODEL)
+
+    def serves(self, model: str, kind: AskKind) -> bool:
+        return (model == EMBEDDING_MODEL) == (kind == "embedding")
+
+    def serve(self, call: HttpCall) -> HttpReply:
+        if call.path == "/models":
+            return _json({"object": "list", "data": [{"id": name, "object": "model"} for name in self.default_models]})
+        body = orjson.loads(call.body)
+        if call.path == "/embeddings":
+            return _json(_embeddings(body))
+        text, tool_calls = _reply(body)
+        return _json(_completion(body, call.body, text, tool_calls))
+
+    def serve_stream(self, call: HttpCall) -> Iterator[bytes]:
+        body = orjson.loads(call.body)
+        text, tool_calls = _reply(body)
+        base = {
+            "id": _id(call.body),
+            "object": "chat.completion.chunk",
+            "created": _CREATED,
+            "model": body.get("model", MODEL),
+        }
+
+        def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
+            choice = {"index": 0, "delta": delta, "finish_reason": finish}
+            return b"data: " + orjson.dumps({**base, "choices": [choice], "usage": None}) + b"\n\n"
+
+        yield chunk({"role": "assistant", "content": None if tool_calls else ""})
+        for index, tool_call in enumerate(tool_calls):
+            yield chunk({"tool_calls": [{"index": index, **tool_call}]})
+        for word in _words(text):
+            yield chunk({"content": word})
+        yield chunk({}, _finish(body, text, tool_calls))
+        yield b"data: " + orjson.dumps({**base, "choices": [], "usage": _usage(body, text, tool_calls)}) + b"\n\n"
+        yield b"data: [DONE]\n\n"
+
+
+def _reply(body: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+    """The text and tool calls for a chat body: an echo, or a call of the first tool where the client insists on one."""
+    messages = body.get("messages") or []
+    last = messages[-1] if messages and isinstance(messages[-1], dict) else {}
+    tools = body.get("tools") or []
+    choice = body.get("tool_choice")
+    if tools and last.get("role") != "tool" and (choice == "required" or isinstance(choice, dict)):
+        return "", [_tool_call(tools, choice)]
+    asked = _text(last.get("content"))
+    text = f"{_NOTICE} You said: {asked[:2000]}" if asked else _NOTICE
+    limit = body.get("max_completion_tokens", body.get("max_tokens"))
+    words = _words(text)
+    if isinstance(limit, int) and not isinstance(limit, bool) and 0 < limit < len(words):
+        text = "".join(words[:limit])
+    return text, []
+
+
+def _tool_call(tools: list[Any], choice: object) -> dict[str, Any]:
+    wanted = choice.get("function", {}).get("name") if isinstance(choice, dict) else None
+    functions = [tool.get("function", {}) for tool in tools if isinstance(tool, dict)]
+    function = next((f for f in functions if f.get("name") == wanted), functions[0] if functions else {})
+    name = str(function.get("name", "tool"))
+    required = (
+        function.get("parameters", {}).get("required", []) if isinstance(function.get("parameters"), dict) else []
+    )
+    arguments = orjson.dumps({str(field): "sandbox" for field in required}).decode()
+    call_id = "call_" + hashlib.sha256(name.encode()).hexdigest()[:24]
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def _completion(body: dict[str, Any], raw: bytes, text: str, tool_calls: list[dict[str, Any]]) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": None if tool_calls else text}
+    if tool_calls:
+        message["tool_calls"] = tool_calls
+    return {
+        "id": _id(raw),
+        "object": "chat.completion",
+        "created": _CREATED,
+        "model": body.get("model", MODEL),
+        "choices": [{"index": 0, "message": message, "finish_reason": _finish(body, text, tool_calls)}],
+        "usage": _usage(body, text, tool_calls),
+    }
+
+
+def _embeddings(body: dict[str, Any]) -> dict[str, Any]:
+    given = body.get("input")
+    texts = given if isinstance(given, list) and given and not isinstance(given[0], int) else [given]
+    wanted = body.get("dimensions")
+    size = wanted if isinstance(wanted, int) and not isinstance(wanted, bool) and 1 <= wanted <= 3072 else _DIMENSIONS
+    vectors = [_vector(orjson.dumps(text), size) for text in texts]
+    is_base64 = body.get("encoding_format") == "base64"
+    data = [
+        {"object": "embedding", "index": index, "embedding": _packed(vector) if is_base64 else vector}
+        for index, vector in enumerate(vectors)
+    ]
+    tokens = sum(max(1, len(_words(_text(text)))) for text in texts)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "data": data, "model": body.get("model", EMBEDDING_MODEL), "usage": usage}
+
+
+def _vector(seed: bytes, size: int) -> list[float]:
+    stream = b"".join(hashlib.sha256(seed + number.to_bytes(4, "big")).digest() for number in range((size + 15) // 16))
+    values = [value / 32768 - 1 for value in struct.unpack(f">{size}H", stream[: 2 * size])]
+    length = math.sqrt(sum(value * value for value in values)) or 1.0
+    return [round(value / length, 7) for value in values]
+
+
+def _packed(vector: list[float]) -> str:
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+def _text(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return ""
+
+
+def _words(text: str) -> list[str]:
+    parts = text.split(" ")
+    return [part if place == 0 else f" {part}" for place, part in enumerate(parts)] if text else []
+
+
+def _usage(body: dict[str, Any], text: str, tool_calls: list[dict[str, Any]]) -> dict[str, int]:
+    messages = body.get("messages") or []
+    prompt = sum(len(_words(_text(m.get("content")))) + 3 for m in messages if isinstance(m, dict))
+    completion = len(_words(text)) + 8 * len(tool_calls)
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def _finish(body: dict[str, Any], text: str, tool_calls: list[dict[str, Any]]) -> str:
+    if tool_calls:
+        return "tool_calls"
+    limit = body.get("max_completion_tokens", body.get("max_tokens"))
+    is_cut = isinstance(limit, int) and not isinstance(limit, bool) and 0 < limit == len(_words(text))
+    return "length" if is_cut else "stop"
+
+
+def _id(raw: bytes) -> str:
+    return "chatcmpl-sandbox-" + hashlib.sha256(raw).hexdigest()[:20]
+
+
+def _json(body: dict[str, Any]) -> HttpReply:
+    return HttpReply(200, {"content-type": "application/json"}, orjson.dumps(body))
+
+
+PROVIDER = Sandbox()
