@@ -1,0 +1,65 @@
+"""The session cookie: its two names, how it is read, set and cleared.
+
+On https the name is `__Host-ais_sid`, which browsers accept only with Secure, Path=/ and no Domain, so that no
+sibling host and no plain-http page can plant one. On plain http it is `ais_sid`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+SECURE_NAME = "__Host-ais_sid"
+PLAIN_NAME = "ais_sid"
+_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")  # 256 bits in base64url without padding
+
+Headers = Iterable[tuple[bytes, bytes]] | Mapping[str, str]
+
+
+def read_session_cookie(headers: Headers | str, *, is_https: bool | None = None) -> str | None:
+    """The session id a request carries, or None.
+
+    `headers` are ASGI headers, a mapping with lower-case names, or the text of the Cookie header itself (what Reflex
+    keeps). `is_https` True reads only the `__Host-` name and False only the plain one; None (not known, as inside
+    a websocket event) prefers the `__Host-` name. Two different values under one name are refused: one was planted.
+    """
+    found = _values(_cookie_text(headers))
+    secure, plain = found.get(SECURE_NAME, set()), found.get(PLAIN_NAME, set())
+    chosen = (secure or plain) if is_https is None else (secure if is_https else plain)
+    if len(chosen) != 1:
+        return None
+    (value,) = chosen
+    return value if _VALUE.fullmatch(value) else None
+
+
+def set_session_cookie(value: str, *, is_https: bool, max_age_seconds: int) -> str:
+    """The Set-Cookie line that gives the browser session id `value`."""
+    return f"{_name(is_https)}={value}; Max-Age={max_age_seconds}; {_attributes(is_https)}"
+
+
+def clear_session_cookie(*, is_https: bool) -> str:
+    """The Set-Cookie line that takes the session cookie away."""
+    return f"{_name(is_https)}=; Max-Age=0; {_attributes(is_https)}"
+
+
+def _name(is_https: bool) -> str:
+    return SECURE_NAME if is_https else PLAIN_NAME
+
+
+def _attributes(is_https: bool) -> str:
+    return "Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if is_https else "")
+
+
+def _cookie_text(headers: Headers | str) -> str:
+    if isinstance(headers, str):
+        return headers
+    if isinstance(headers, Mapping):
+        return headers.get("cookie", "")
+    return ";".join(value.decode("latin-1") for name, value in headers if name == b"cookie")
+
+
+def _values(cookies: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for part in cookies.split(";"):
+        name, _, value = part.partition("=")
+        if (name := name.strip()) in (SECURE_NAME, PLAIN_NAME):
+            found.setdefault(name, set()).add(value.strip())
+    return found
