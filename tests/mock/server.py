@@ -1,0 +1,132 @@
+"""The mock's routes: which answer a request gets, honest or scripted."""
+
+import asyncio
+import contextlib
+import ssl
+from pathlib import Path
+from typing import Self
+
+from tests.mock import replies
+from tests.mock.answer import Answer, refusal
+from tests.mock.connection import Reply, Request, read_request
+from tests.mock.record import Record
+from tests.mock.script import Json, last_text, parse_script
+
+_DRIP_MS = 50
+
+
+class MockProvider:
+    """A provider on loopback. `keys` (where given) are the bearer keys it accepts.
+
+    `base_url` ends in `/v1`. Counts are in `record`, which also writes the ground-truth file where a path is given.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        record: Path | None = None,
+        keys: tuple[str, ...] = (),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.port = port
+        self.record = Record(record)
+        self.open_connections = 0
+        self._keys = keys
+        self._tls = tls
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def base_url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/v1"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(
+            self._on_connection, "127.0.0.1", self.port, ssl=self._tls, limit=2**20, backlog=1024
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.record.close()
+
+    async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.open_connections += 1
+        try:
+            while (request := await read_request(reader)) is not None:
+                if not await self._serve(request, reader, writer):
+                    break
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the peer left or the test is over: nothing to answer to
+        finally:
+            self.open_connections -= 1
+            self._tasks.discard(task)
+            with contextlib.suppress(RuntimeError, ConnectionError):
+                writer.close()
+
+    async def _serve(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answers one request; False ends the connection."""
+        if request.method == "GET":
+            reply = Reply(writer)
+            if request.path == "/mock/counts":
+                await reply.whole(200, self._counts())
+            else:
+                await self._answer_get(request, reply)
+            return True
+        body: Json = request.body if isinstance(request.body, dict) else {}
+        script = parse_script(last_text(body))
+        reply = Reply(writer, seconds_per_byte=script.number("drip", _DRIP_MS) / 1000 if script.says("drip") else 0)
+        answering = Answer(self.record, request, body, script, reply)
+        # A client that leaves is seen by its socket's end, also while the answer is asleep.
+        watch = asyncio.create_task(_left(reader))
+        answer = asyncio.create_task(answering.run(is_allowed=self._is_allowed(request)))
+        try:
+            await asyncio.wait({watch, answer}, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                answer.cancel()
+            await asyncio.gather(answer, return_exceptions=True)
+        finally:
+            watch.cancel()
+            answer.cancel()
+            answering.note_end()
+            # The watch must have let go of the reader before the next request is read from it.
+            await asyncio.gather(watch, return_exceptions=True)
+        return reply.is_kept_alive and answering.end == "finished"
+
+    async def _answer_get(self, request: Request, reply: Reply) -> None:
+        if not self._is_allowed(request):
+            await reply.whole(401, refusal())
+        elif request.path == "/v1/models":
+            await reply.whole(200, replies.models())
+        elif request.path.startswith("/v1/models/") and request.path.removeprefix("/v1/models/") in replies.MODELS:
+            name = request.path.removeprefix("/v1/models/")
+            await reply.whole(200, next(m for m in replies.models()["data"] if m["id"] == name))
+        else:
+            await reply.whole(404, replies.error("no such route or model", kind="invalid_request_error"))
+
+    def _is_allowed(self, request: Request) -> bool:
+        return not self._keys or request.headers.get("authorization", "").removeprefix("Bearer ") in self._keys
+
+    def _counts(self) -> Json:
+        record = self.record
+        return {
+            "calls": record.calls,
+            "input_tokens": record.input_tokens,
+            "output_tokens": record.output_tokens,
+            "open_connections": self.open_connections,
+        }
+
+
+async def _left(reader: asyncio.StreamReader) -> None:
+    """Returns when the peer has closed its side; takes no byte from the reader."""
+    while not reader.at_eof() and reader.exception() is None:
+        await asyncio.sleep(0.02)
