@@ -12,7 +12,7 @@ class OversizedEvent(Exception):
 
 @dataclass(slots=True, frozen=True)
 class SseEvent:
-    """`data` joins the event's data lines; `frame` is the event as it came, line ends made `\\n`, blank line included."""
+    """`data` joins the event's data lines; `frame` is the event as it came with plain line ends and its blank line."""
 
     data: bytes
     frame: bytes

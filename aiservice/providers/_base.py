@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 from aiservice.kit.secret import Secret
-from aiservice.wire import Answer, Ask, AttemptFailure, HttpCall, HttpReply, StreamEvent, Usage
+from aiservice.wire import Answer, Ask, AttemptFailure, HttpCall, HttpReply, StreamEvent
 
 AskKind = Literal["chat", "embedding"]
 
@@ -102,10 +102,3 @@ def token_count(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TOKENS:
         return None
     return value
-
-
-def usage_of(input_tokens: int | None, output_tokens: int | None, **parts: int | None) -> Usage | None:
-    """A reported `Usage`; None when either total is not a count. Parts that are no counts are 0."""
-    if input_tokens is None or output_tokens is None:
-        return None
-    return Usage(input_tokens, output_tokens, **{name: value or 0 for name, value in parts.items()})

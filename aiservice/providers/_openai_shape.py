@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from aiservice.kit.secret import Secret
-from aiservice.providers._base import AskKind, AttemptFailed, Provider, StreamReader, token_count, usage_of
+from aiservice.providers._base import AskKind, AttemptFailed, Provider, StreamReader, token_count
 from aiservice.providers._openai_errors import failure_from_body, invalid_answer
 from aiservice.providers._openai_stream import ChatStreamReader
 from aiservice.wire import Answer, Ask, AttemptFailure, FinishReason, HttpCall, HttpReply, Usage
@@ -58,7 +58,7 @@ def read_usage(raw: object) -> tuple[Usage | None, bool]:
     total = token_count(raw.get("total_tokens"))
     if reasoning and total == prompt + completion + reasoning:
         completion += reasoning
-    usage = usage_of(
+    usage = Usage(
         prompt,
         completion,
         cached_input_tokens=min(cached or 0, prompt),

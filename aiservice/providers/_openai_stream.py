@@ -48,7 +48,9 @@ class ChatStreamReader(StreamReader):
         except OversizedEvent:
             events = [self._failed(invalid_answer("an event of its stream was too large"))]
         # Not `[DONE]` but a finish reason for every choice that began says that the text is whole.
-        if not self._has_failed and self._finished and self._started <= self._finished:
+        if events and events[-1].kind is EventKind.ERROR:
+            return events
+        if self._finished and self._started <= self._finished:
             self.is_finished = True
         return events
 
@@ -86,10 +88,10 @@ class ChatStreamReader(StreamReader):
             usage, _ = self._usage_of(chunk["usage"])
             if usage is not None:
                 events.append(StreamEvent(EventKind.USAGE, usage=usage))
-        # A chunk without choices is usage, padding or a filter's verdict: it is never passed on as it came.
-        if choices:
-            if len(events) == first:
-                events.append(StreamEvent(EventKind.OTHER))
+        # A chunk without choices and without usage is padding or a filter's verdict: it is never passed on.
+        if choices and len(events) == first:
+            events.append(StreamEvent(EventKind.OTHER))
+        if len(events) > first:
             events[first].frame = frame.frame
 
     def _read_choice(self, choice: dict[str, Any], events: list[StreamEvent]) -> None:

@@ -1,6 +1,6 @@
 """A provider inside this process: deterministic answers without any key, so that a first call works offline.
 
-It says what it is in every answer. It speaks OpenAI's wire, so the whole path behind it is the one real providers take.
+It says what it is in every answer. It speaks OpenAI's wire, so the path behind it is the one real providers take.
 """
 
 import base64

@@ -1,0 +1,165 @@
+"""What a client surface must be able to do: read a request, write an answer, write a stream, write an error."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import orjson
+
+from aiservice.errors import BrokerError, InvalidRequest
+from aiservice.wire import Answer, Ask, Attempt, FinishReason, StreamEvent, Usage
+
+Json = dict[str, Any]
+
+# Names by which other gateways let a request choose where a stored key is sent. Refused, never followed.
+OVERRIDE_NAMES = frozenset(
+    {
+        "api_base",
+        "api_key",
+        "api_type",
+        "api_version",
+        "apikey",
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "base_url",
+        "baseurl",
+        "custom_llm_provider",
+        "endpoint_url",
+        "extra_headers",
+        "organization",
+        "proxy",
+        "vertex_credentials",
+    }
+)
+
+
+@dataclass(slots=True)
+class ClientRequest:
+    """A request, read: what is asked, and what the client said about where it may go.
+
+    `order` holds "connection", "kind" or either with ":model"; None means that the stored preference decides.
+    """
+
+    ask: Ask
+    model: str | None = None
+    order: tuple[str, ...] | None = None
+    only: frozenset[str] | None = None
+    ignore: frozenset[str] = frozenset()
+    allow_fallbacks: bool = True
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a request went, for the answer's own words about it. Times are seconds since the epoch."""
+
+    request_id: str
+    created_s: int
+    task: str
+    provider: str
+    model: str
+    finish_reason: FinishReason | None = None
+    usage: Usage = field(default_factory=Usage)
+    cost_nano_usd: int | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+class StreamWriter(ABC):
+    """Writes one streamed answer."""
+
+    @abstractmethod
+    def start(self, outcome: Outcome) -> bytes:
+        """What goes out before the first event."""
+
+    @abstractmethod
+    def events(self, events: Iterable[StreamEvent]) -> bytes:
+        """The bytes for `events`; empty when they say nothing to this client."""
+
+    @abstractmethod
+    def done(self, outcome: Outcome) -> bytes:
+        """The end of a whole answer."""
+
+    @abstractmethod
+    def failed(self, error: BrokerError, outcome: Outcome) -> bytes:
+        """The end of an answer that is not whole."""
+
+    def keep_alive(self) -> bytes:
+        """A comment that no client reads."""
+        return b": keep-alive\n\n"
+
+
+class Dialect(ABC):
+    """One client surface. Instances hold no state."""
+
+    surface: ClassVar[str]
+
+    @abstractmethod
+    def read(self, body: Json) -> ClientRequest:
+        """The request in our form.
+
+        Raises:
+            InvalidRequest: a field is missing, unknown or of the wrong shape (named in `param`).
+        """
+
+    @abstractmethod
+    def answer(self, answer: Answer, outcome: Outcome) -> bytes:
+        """The body of a whole answer."""
+
+    @abstractmethod
+    def writer(self, request: ClientRequest) -> StreamWriter:
+        """A writer for one streamed answer."""
+
+    def error(self, error: BrokerError, request_id: str) -> bytes:
+        """The body of an error."""
+        return orjson.dumps(error.body(request_id))
+
+
+def refuse_overrides(body: Json) -> None:
+    """Refuses a request that wants to say where it is sent or with which key.
+
+    Raises:
+        InvalidRequest: the field is named.
+    """
+    named = OVERRIDE_NAMES.intersection(body)
+    if named:
+        name = sorted(named)[0]
+        raise InvalidRequest(
+            f"'{name}' cannot be set by a request: addresses and keys of providers belong to the admin.",
+            code="override_refused",
+            param=name,
+        )
+
+
+def model_of(body: Json) -> str | None:
+    """The requested model; None means `auto`.
+
+    Raises:
+        InvalidRequest: not a short printable text.
+    """
+    model = body.get("model")
+    if model is None or model in ("auto", ""):
+        return None
+    if not isinstance(model, str) or len(model) > 200 or not model.isprintable() or not model.isascii():
+        raise InvalidRequest("'model' must be a model's name, or 'auto'.", param="model")
+    return model
+
+
+def flag_of(body: Json, name: str) -> bool:
+    """A boolean field, False when absent."""
+    value = body.get(name)
+    if value is None or value is False:
+        return False
+    if value is not True:
+        raise InvalidRequest(f"'{name}' must be true or false.", param=name)
+    return True
+
+
+def usage_json(usage: Usage) -> Json:
+    """The `usage` object of `/ai-service`."""
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_input_tokens": usage.cached_input_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "total_tokens": usage.total_tokens,
+    }

@@ -1,0 +1,198 @@
+"""`POST /ai-service`: one endpoint for every task, with its own answer and stream."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from aiservice.dialects._base import (
+    OVERRIDE_NAMES,
+    ClientRequest,
+    Dialect,
+    Json,
+    Outcome,
+    StreamWriter,
+    flag_of,
+    model_of,
+    refuse_overrides,
+    usage_json,
+)
+from aiservice.errors import BrokerError, InvalidRequest
+from aiservice.kit.money import to_usd_text
+from aiservice.kit.sse import named_frame
+from aiservice.tasks import inferred_task, registry, task_named
+from aiservice.wire import Answer, Ask, Attempt, EventKind, StreamEvent
+
+_FIELDS = ("task", "input", "model", "stream", "parameters", "preferences", "metadata", "cache")
+_PREFERENCES = ("order", "chain", "only", "ignore", "allow_fallbacks")
+_MAX_METADATA = 16
+_MAX_ORDER = 10
+
+
+class AiService(Dialect):
+    surface = "ai-service"
+
+    def read(self, body: Json) -> ClientRequest:
+        refuse_overrides(body)
+        if isinstance(body.get("parameters"), dict):
+            refuse_overrides(body["parameters"])
+        for name in body:
+            if name not in _FIELDS:
+                near = difflib.get_close_matches(name, _FIELDS, n=1)
+                hint = f"Did you mean '{near[0]}'?" if near else f"Known fields: {', '.join(_FIELDS)}."
+                raise InvalidRequest(f"'{name[:60]}' is not a field of /ai-service. {hint}", param=name[:60])
+        if "input" not in body:
+            raise InvalidRequest("'input' is missing: a text, a list of messages, or the task's object.", param="input")
+        task = inferred_task(body) if body.get("task") is None else task_named(body["task"])
+        is_stream = flag_of(body, "stream")
+        if is_stream and task.kind != "chat":
+            raise InvalidRequest(f"The task '{task.name}' cannot be streamed.", param="stream")
+        _check_metadata(body.get("metadata"))
+        if not isinstance(body.get("cache"), (dict, type(None))):
+            raise InvalidRequest("'cache' must be an object.", param="cache")
+        model = model_of(body)
+        ask = Ask(task.name, task.kind, task.ask_body(body), is_stream, requested_model=model)
+        return _with_preferences(ClientRequest(ask, model), body.get("preferences"))
+
+    def answer(self, answer: Answer, outcome: Outcome) -> bytes:
+        task = registry()[outcome.task]
+        return orjson.dumps(
+            {
+                "id": outcome.request_id,
+                "object": "ai_service.response",
+                "created": outcome.created_s,
+                "task": outcome.task,
+                "provider": outcome.provider,
+                "model": outcome.model,
+                "output": task.output(answer.body),
+                "finish_reason": outcome.finish_reason,
+                **_accounts(outcome),
+                "cached": False,
+            }
+        )
+
+    def writer(self, request: ClientRequest) -> StreamWriter:
+        return AiServiceWriter()
+
+
+class AiServiceWriter(StreamWriter):
+    """Events `start`, `delta`, `tool_call`, `done` and `error`, each with a JSON object."""
+
+    def start(self, outcome: Outcome) -> bytes:
+        about = {
+            "id": outcome.request_id,
+            "task": outcome.task,
+            "provider": outcome.provider,
+            "model": outcome.model,
+            "created": outcome.created_s,
+        }
+        return named_frame("start", orjson.dumps(about))
+
+    def events(self, events: Iterable[StreamEvent]) -> bytes:
+        out = []
+        for event in events:
+            if event.kind is EventKind.TEXT:
+                out.append(named_frame("delta", orjson.dumps({"text": event.text})))
+            elif event.kind is EventKind.REASONING:
+                out.append(named_frame("delta", orjson.dumps({"reasoning": event.text})))
+            elif event.kind is EventKind.TOOL_CALL and event.tool_call is not None:
+                call = event.tool_call
+                piece: Json = {"index": call.index, "arguments": call.arguments}
+                if call.call_id is not None:
+                    piece["id"] = call.call_id
+                if call.name is not None:
+                    piece["name"] = call.name
+                out.append(named_frame("tool_call", orjson.dumps(piece)))
+        return b"".join(out)
+
+    def done(self, outcome: Outcome) -> bytes:
+        about = {
+            "id": outcome.request_id,
+            "provider": outcome.provider,
+            "model": outcome.model,
+            "finish_reason": outcome.finish_reason,
+            **_accounts(outcome),
+            "cached": False,
+        }
+        return named_frame("done", orjson.dumps(about))
+
+    def failed(self, error: BrokerError, outcome: Outcome) -> bytes:
+        body = error.body(outcome.request_id)
+        return named_frame("error", orjson.dumps({**body, **_accounts(outcome)}))
+
+
+def _accounts(outcome: Outcome) -> Json:
+    cost = outcome.cost_nano_usd
+    return {
+        "usage": usage_json(outcome.usage),
+        # A model without a known price has no cost; 0 would be a claim.
+        "cost": None if cost is None else {"amount": to_usd_text(cost), "currency": "USD"},
+        "route": {"attempts": [_attempt_json(attempt) for attempt in outcome.attempts]},
+    }
+
+
+def _attempt_json(attempt: Attempt) -> Json:
+    said: Json = {
+        "provider": attempt.connection,
+        "model": attempt.model,
+        "status": attempt.status,
+        "ms": attempt.duration_ms,
+        "reason": attempt.reason,
+    }
+    if attempt.code is not None:
+        said["code"] = attempt.code
+    return said
+
+
+def _with_preferences(request: ClientRequest, given: Any) -> ClientRequest:
+    if given is None:
+        return request
+    if not isinstance(given, dict):
+        raise InvalidRequest("'preferences' must be an object.", param="preferences")
+    for name in given:
+        if name not in _PREFERENCES or name in OVERRIDE_NAMES:
+            known = ", ".join(_PREFERENCES)
+            raise InvalidRequest(
+                f"'{name[:60]}' is not a preference. Known ones: {known}.", param=f"preferences.{name[:60]}"
+            )
+    if "order" in given and "chain" in given:
+        raise InvalidRequest("Give 'order' or 'chain', not both: they mean the same.", param="preferences.chain")
+    order = _names(given, "order") or _names(given, "chain")
+    request.order = tuple(order) if order else None
+    only = _names(given, "only")
+    request.only = frozenset(only) if only is not None else None
+    request.ignore = frozenset(_names(given, "ignore") or ())
+    if given.get("allow_fallbacks") is not None:
+        request.allow_fallbacks = flag_of(given, "allow_fallbacks")
+    return request
+
+
+def _names(given: Json, name: str) -> list[str] | None:
+    value = given.get(name)
+    if value is None:
+        return None
+    if (
+        not isinstance(value, list)
+        or not 1 <= len(value) <= _MAX_ORDER
+        or not all(isinstance(item, str) and 0 < len(item) <= 265 for item in value)
+    ):
+        raise InvalidRequest(
+            f"'preferences.{name}' must be a list of 1 to {_MAX_ORDER} names.", param=f"preferences.{name}"
+        )
+    return value
+
+
+def _check_metadata(given: Any) -> None:
+    if given is None:
+        return
+    is_fine = (
+        isinstance(given, dict)
+        and len(given) <= _MAX_METADATA
+        and all(len(name) <= 64 and isinstance(value, str) and len(value) <= 512 for name, value in given.items())
+    )
+    if not is_fine:
+        raise InvalidRequest(f"'metadata' must be an object of at most {_MAX_METADATA} short texts.", param="metadata")
+
+
+DIALECT = AiService()

@@ -1,0 +1,151 @@
+"""`POST /v1/chat/completions`, in OpenAI's own format (platform.openai.com/docs/api-reference/chat)."""
+
+from collections.abc import Iterable
+
+import orjson
+
+from aiservice.dialects._base import (
+    ClientRequest,
+    Dialect,
+    Json,
+    Outcome,
+    StreamWriter,
+    flag_of,
+    model_of,
+    refuse_overrides,
+)
+from aiservice.errors import BrokerError, InvalidRequest
+from aiservice.kit.sse import data_frame
+from aiservice.wire import Answer, Ask, EventKind, StreamEvent, Usage
+
+_DONE = b"data: [DONE]\n\n"
+
+
+class OpenAiChat(Dialect):
+    surface = "chat.completions"
+
+    def read(self, body: Json) -> ClientRequest:
+        refuse_overrides(body)
+        messages = body.get("messages")
+        if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
+            raise InvalidRequest("'messages' must be a list of at least one message.", param="messages")
+        is_stream = flag_of(body, "stream")
+        options = body.get("stream_options")
+        if options is not None and not isinstance(options, dict):
+            raise InvalidRequest("'stream_options' must be an object.", param="stream_options")
+        model = model_of(body)
+        ask = Ask(
+            task="chat",
+            kind="chat",
+            body=body,
+            is_stream=is_stream,
+            wants_stream_usage=bool(options and options.get("include_usage")),
+            requested_model=model,
+        )
+        return ClientRequest(ask, model)
+
+    def answer(self, answer: Answer, outcome: Outcome) -> bytes:
+        return answer.raw if answer.raw is not None else orjson.dumps(answer.body)
+
+    def writer(self, request: ClientRequest) -> StreamWriter:
+        return ChatWriter(request.ask.wants_stream_usage)
+
+
+class ChatWriter(StreamWriter):
+    """Passes on frames that already are this wire; builds chunks from events that are not."""
+
+    __slots__ = ("_base", "_first_frame", "_has_role", "_has_usage", "_outcome", "_wants_usage")
+
+    def __init__(self, wants_usage: bool) -> None:
+        self._wants_usage = wants_usage
+        self._has_usage = False
+        self._has_role = False
+        self._first_frame: bytes | None = None
+        self._base: Json | None = None
+        self._outcome: Outcome | None = None
+
+    def start(self, outcome: Outcome) -> bytes:
+        self._outcome = outcome
+        return b""
+
+    def events(self, events: Iterable[StreamEvent]) -> bytes:
+        out = []
+        passed = False
+        for event in events:
+            if event.frame is not None:
+                if event.kind is EventKind.USAGE:  # a chunk of its own: only for who asked
+                    passed = True
+                    if self._wants_usage:
+                        self._has_usage = True
+                        out.append(event.frame)
+                    continue
+                passed = True
+                self._first_frame = self._first_frame or event.frame
+                out.append(event.frame)
+            elif not passed:
+                out.append(self._built(event))
+        return b"".join(out)
+
+    def done(self, outcome: Outcome) -> bytes:
+        if not self._wants_usage or self._has_usage:
+            return _DONE
+        chunk = {**self._chunk_base(outcome), "choices": [], "usage": openai_usage(outcome.usage)}
+        return data_frame(orjson.dumps(chunk)) + _DONE
+
+    def failed(self, error: BrokerError, outcome: Outcome) -> bytes:
+        return data_frame(orjson.dumps(error.body(outcome.request_id)))
+
+    def _built(self, event: StreamEvent) -> bytes:
+        delta: Json = {}
+        finish = None
+        if event.kind is EventKind.TEXT:
+            delta["content"] = event.text
+        elif event.kind is EventKind.REASONING:
+            delta["reasoning_content"] = event.text
+        elif event.kind is EventKind.TOOL_CALL and event.tool_call is not None:
+            delta["tool_calls"] = [_tool_call_json(event)]
+        elif event.kind is EventKind.FINISH:
+            finish = event.finish_reason
+        else:
+            return b""
+        if not self._has_role:
+            self._has_role = True
+            delta = {"role": "assistant", **delta}
+        choice = {"index": event.choice, "delta": delta, "finish_reason": finish}
+        assert self._outcome is not None  # noqa: S101 - start() comes first
+        return data_frame(orjson.dumps({**self._chunk_base(self._outcome), "choices": [choice]}))
+
+    def _chunk_base(self, outcome: Outcome) -> Json:
+        if self._base is None:
+            base: Json = {"id": "chatcmpl-" + outcome.request_id, "created": outcome.created_s, "model": outcome.model}
+            if self._first_frame is not None:  # the chunks that were passed on have an id already: the same for all
+                first = orjson.loads(self._first_frame.split(b"data:", 1)[1])
+                base = {name: first.get(name, value) for name, value in base.items()}
+            self._base = {**base, "object": "chat.completion.chunk"}
+        return self._base
+
+
+def _tool_call_json(event: StreamEvent) -> Json:
+    call = event.tool_call
+    assert call is not None  # noqa: S101 - the caller looked
+    function: Json = {"arguments": call.arguments}
+    if call.name is not None:
+        function["name"] = call.name
+    piece: Json = {"index": call.index, "function": function}
+    if call.call_id is not None:
+        piece |= {"id": call.call_id, "type": "function"}
+    return piece
+
+
+def openai_usage(usage: Usage) -> Json:
+    """OpenAI's `usage` object for chat."""
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+DIALECT = OpenAiChat()

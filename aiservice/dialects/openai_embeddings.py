@@ -1,0 +1,30 @@
+"""`POST /v1/embeddings`, in OpenAI's own format (platform.openai.com/docs/api-reference/embeddings)."""
+
+import orjson
+
+from aiservice.dialects._base import ClientRequest, Dialect, Json, Outcome, StreamWriter, model_of, refuse_overrides
+from aiservice.errors import InvalidRequest
+from aiservice.wire import Answer, Ask
+
+
+class OpenAiEmbeddings(Dialect):
+    surface = "embeddings"
+
+    def read(self, body: Json) -> ClientRequest:
+        refuse_overrides(body)
+        given = body.get("input")
+        if not isinstance(given, (str, list)) or not given:
+            raise InvalidRequest("'input' must be a text, a list of texts or lists of tokens.", param="input")
+        if body.get("stream"):
+            raise InvalidRequest("Embeddings cannot be streamed.", param="stream")
+        model = model_of(body)
+        return ClientRequest(Ask(task="embedding", kind="embedding", body=body, requested_model=model), model)
+
+    def answer(self, answer: Answer, outcome: Outcome) -> bytes:
+        return answer.raw if answer.raw is not None else orjson.dumps(answer.body)
+
+    def writer(self, request: ClientRequest) -> StreamWriter:
+        raise NotImplementedError("embeddings are never streamed: read() refuses it")
+
+
+DIALECT = OpenAiEmbeddings()
