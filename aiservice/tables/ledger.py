@@ -15,15 +15,19 @@ class LedgerEntry(SQLModel, table=True):
 
     `status` is the HTTP status the client was given; `outcome` is "finished", "failed", "client_left",
     "upstream_truncated", "broker_stopped" or "interrupted"; `cost_nano_usd` is None where the model has no price;
-    `usage_source` is "reported", "counted" or "estimated".
+    `usage_source` is "reported", "counted" or "estimated"; `is_usage_invalid` says that the provider reported numbers
+    that cannot be, so that they were not used. `id` is the order of settlement.
     """
 
     __tablename__ = "ledger_entry"
     __table_args__ = (
         CheckConstraint(f"input_tokens BETWEEN 0 AND {MAX_TOKENS}", name="input_tokens_range"),
         CheckConstraint(f"output_tokens BETWEEN 0 AND {MAX_TOKENS}", name="output_tokens_range"),
+        CheckConstraint(f"cached_input_tokens BETWEEN 0 AND {MAX_TOKENS}", name="cached_input_tokens_range"),
+        CheckConstraint(f"cache_write_tokens BETWEEN 0 AND {MAX_TOKENS}", name="cache_write_tokens_range"),
+        CheckConstraint(f"reasoning_tokens BETWEEN 0 AND {MAX_TOKENS}", name="reasoning_tokens_range"),
         CheckConstraint("cost_nano_usd IS NULL OR cost_nano_usd >= 0", name="cost_range"),
-        Index("ix_ledger_client_started", "client_id", "started_us"),
+        Index("ix_ledger_client_id_id", "client_id", "id"),
     )
 
     id: int | None = row_number()
@@ -46,6 +50,7 @@ class LedgerEntry(SQLModel, table=True):
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     usage_source: str = Field(max_length=12)
+    is_usage_invalid: bool = False
     cost_nano_usd: int | None = big(nullable=True)
     started_us: int = big(index=True)
     first_byte_us: int | None = big(nullable=True)
@@ -53,8 +58,15 @@ class LedgerEntry(SQLModel, table=True):
     attempts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
 
 
+# Upper ends of the latency histogram's buckets, doubling; the last bucket has none.
+LATENCY_BOUNDS_US = tuple(10_000 * 2**step for step in range(13))
+
+
 class _Rollup(SQLModel):
-    """Sums over a bucket that starts at `start_us` (UTC). `unpriced` counts requests whose model has no price."""
+    """Sums over a bucket that starts at `start_us` (UTC). `unpriced` counts requests whose model has no price.
+
+    `latency_<n>` counts requests that took at most `LATENCY_BOUNDS_US[n]` and longer than the one before.
+    """
 
     start_us: int = Field(primary_key=True, sa_type=BigInteger)
     client_id: str = Field(primary_key=True, max_length=40)
@@ -71,6 +83,20 @@ class _Rollup(SQLModel):
     reasoning_tokens: int = Field(default=0, sa_type=BigInteger)
     cost_nano_usd: int = Field(default=0, sa_type=BigInteger)
     latency_us_sum: int = Field(default=0, sa_type=BigInteger)
+    latency_0: int = Field(default=0, sa_type=BigInteger)
+    latency_1: int = Field(default=0, sa_type=BigInteger)
+    latency_2: int = Field(default=0, sa_type=BigInteger)
+    latency_3: int = Field(default=0, sa_type=BigInteger)
+    latency_4: int = Field(default=0, sa_type=BigInteger)
+    latency_5: int = Field(default=0, sa_type=BigInteger)
+    latency_6: int = Field(default=0, sa_type=BigInteger)
+    latency_7: int = Field(default=0, sa_type=BigInteger)
+    latency_8: int = Field(default=0, sa_type=BigInteger)
+    latency_9: int = Field(default=0, sa_type=BigInteger)
+    latency_10: int = Field(default=0, sa_type=BigInteger)
+    latency_11: int = Field(default=0, sa_type=BigInteger)
+    latency_12: int = Field(default=0, sa_type=BigInteger)
+    latency_13: int = Field(default=0, sa_type=BigInteger)
 
 
 class UsageMinute(_Rollup, table=True):

@@ -41,18 +41,22 @@ def upgrade() -> None:
         sa.Column("cache_write_tokens", sa.Integer(), nullable=False),
         sa.Column("reasoning_tokens", sa.Integer(), nullable=False),
         sa.Column("usage_source", sa.String(length=12), nullable=False),
+        sa.Column("is_usage_invalid", sa.Boolean(), nullable=False),
         sa.Column("cost_nano_usd", sa.BigInteger(), nullable=True),
         sa.Column("started_us", sa.BigInteger(), nullable=False),
         sa.Column("first_byte_us", sa.BigInteger(), nullable=True),
         sa.Column("ended_us", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.JSON(), nullable=False),
+        sa.CheckConstraint("cache_write_tokens BETWEEN 0 AND 1000000000", name="cache_write_tokens_range"),
+        sa.CheckConstraint("cached_input_tokens BETWEEN 0 AND 1000000000", name="cached_input_tokens_range"),
+        sa.CheckConstraint("reasoning_tokens BETWEEN 0 AND 1000000000", name="reasoning_tokens_range"),
         sa.CheckConstraint("cost_nano_usd IS NULL OR cost_nano_usd >= 0", name="cost_range"),
         sa.CheckConstraint("input_tokens BETWEEN 0 AND 1000000000", name="input_tokens_range"),
         sa.CheckConstraint("output_tokens BETWEEN 0 AND 1000000000", name="output_tokens_range"),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("ledger_entry", schema=None) as batch_op:
-        batch_op.create_index("ix_ledger_client_started", ["client_id", "started_us"], unique=False)
+        batch_op.create_index("ix_ledger_client_id_id", ["client_id", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_ledger_entry_request_id"), ["request_id"], unique=True)
         batch_op.create_index(batch_op.f("ix_ledger_entry_started_us"), ["started_us"], unique=False)
 
@@ -136,6 +140,20 @@ def upgrade() -> None:
         sa.Column("reasoning_tokens", sa.BigInteger(), nullable=False),
         sa.Column("cost_nano_usd", sa.BigInteger(), nullable=False),
         sa.Column("latency_us_sum", sa.BigInteger(), nullable=False),
+        sa.Column("latency_0", sa.BigInteger(), nullable=False),
+        sa.Column("latency_1", sa.BigInteger(), nullable=False),
+        sa.Column("latency_2", sa.BigInteger(), nullable=False),
+        sa.Column("latency_3", sa.BigInteger(), nullable=False),
+        sa.Column("latency_4", sa.BigInteger(), nullable=False),
+        sa.Column("latency_5", sa.BigInteger(), nullable=False),
+        sa.Column("latency_6", sa.BigInteger(), nullable=False),
+        sa.Column("latency_7", sa.BigInteger(), nullable=False),
+        sa.Column("latency_8", sa.BigInteger(), nullable=False),
+        sa.Column("latency_9", sa.BigInteger(), nullable=False),
+        sa.Column("latency_10", sa.BigInteger(), nullable=False),
+        sa.Column("latency_11", sa.BigInteger(), nullable=False),
+        sa.Column("latency_12", sa.BigInteger(), nullable=False),
+        sa.Column("latency_13", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("start_us", "client_id", "key_id", "task", "provider", "model"),
     )
     op.create_table(
@@ -155,6 +173,20 @@ def upgrade() -> None:
         sa.Column("reasoning_tokens", sa.BigInteger(), nullable=False),
         sa.Column("cost_nano_usd", sa.BigInteger(), nullable=False),
         sa.Column("latency_us_sum", sa.BigInteger(), nullable=False),
+        sa.Column("latency_0", sa.BigInteger(), nullable=False),
+        sa.Column("latency_1", sa.BigInteger(), nullable=False),
+        sa.Column("latency_2", sa.BigInteger(), nullable=False),
+        sa.Column("latency_3", sa.BigInteger(), nullable=False),
+        sa.Column("latency_4", sa.BigInteger(), nullable=False),
+        sa.Column("latency_5", sa.BigInteger(), nullable=False),
+        sa.Column("latency_6", sa.BigInteger(), nullable=False),
+        sa.Column("latency_7", sa.BigInteger(), nullable=False),
+        sa.Column("latency_8", sa.BigInteger(), nullable=False),
+        sa.Column("latency_9", sa.BigInteger(), nullable=False),
+        sa.Column("latency_10", sa.BigInteger(), nullable=False),
+        sa.Column("latency_11", sa.BigInteger(), nullable=False),
+        sa.Column("latency_12", sa.BigInteger(), nullable=False),
+        sa.Column("latency_13", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("start_us", "client_id", "key_id", "task", "provider", "model"),
     )
     op.create_table(
@@ -174,6 +206,20 @@ def upgrade() -> None:
         sa.Column("reasoning_tokens", sa.BigInteger(), nullable=False),
         sa.Column("cost_nano_usd", sa.BigInteger(), nullable=False),
         sa.Column("latency_us_sum", sa.BigInteger(), nullable=False),
+        sa.Column("latency_0", sa.BigInteger(), nullable=False),
+        sa.Column("latency_1", sa.BigInteger(), nullable=False),
+        sa.Column("latency_2", sa.BigInteger(), nullable=False),
+        sa.Column("latency_3", sa.BigInteger(), nullable=False),
+        sa.Column("latency_4", sa.BigInteger(), nullable=False),
+        sa.Column("latency_5", sa.BigInteger(), nullable=False),
+        sa.Column("latency_6", sa.BigInteger(), nullable=False),
+        sa.Column("latency_7", sa.BigInteger(), nullable=False),
+        sa.Column("latency_8", sa.BigInteger(), nullable=False),
+        sa.Column("latency_9", sa.BigInteger(), nullable=False),
+        sa.Column("latency_10", sa.BigInteger(), nullable=False),
+        sa.Column("latency_11", sa.BigInteger(), nullable=False),
+        sa.Column("latency_12", sa.BigInteger(), nullable=False),
+        sa.Column("latency_13", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("start_us", "client_id", "key_id", "task", "provider", "model"),
     )
     op.create_table(
@@ -349,7 +395,7 @@ def downgrade() -> None:
     with op.batch_alter_table("ledger_entry", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_ledger_entry_started_us"))
         batch_op.drop_index(batch_op.f("ix_ledger_entry_request_id"))
-        batch_op.drop_index("ix_ledger_client_started")
+        batch_op.drop_index("ix_ledger_client_id_id")
 
     op.drop_table("ledger_entry")
     op.drop_table("change")
