@@ -102,14 +102,10 @@ class Journal:
         record = frame(payload)
         segment = self._current
         try:
-            written = os.write(segment.fd, record)
+            _write_whole(segment, record)
         except OSError as exc:
-            written = self._write_again(record, exc)
-        if written != len(record):
-            os.ftruncate(segment.fd, segment.size)
-            written = self._write_again(record, OSError(errno.ENOSPC, "short write"))
-        segment.size += written
-        self._position += written
+            self._write_again(record, exc)
+        self._position += len(record)
         if not self._is_woken:
             self._is_woken = True
             self._chores.put(None)
@@ -163,9 +159,7 @@ class Journal:
         segment = Segment(self._directory, self._life, number)
         record = frame(self._header) if self._header else b""
         try:
-            segment.size = os.write(segment.fd, record)
-            if segment.size != len(record):
-                raise OSError(errno.ENOSPC, "short write")
+            _write_whole(segment, record)
         except OSError:
             _delete(segment)
             raise
@@ -189,19 +183,14 @@ class Journal:
         while len(self._segments) > 1 and not self._segments[0].pins:
             self._chores.put(self._segments.popleft())
 
-    def _write_again(self, record: bytes, exc: OSError) -> int:
+    def _write_again(self, record: bytes, exc: OSError) -> None:
         self.fail(exc)
         if exc.errno not in _NO_SPACE:
             raise JournalFailed(str(exc)) from exc
-        segment = self._current
         try:
-            written = os.write(segment.fd, record)
+            _write_whole(self._current, record)
         except OSError as again:
             raise JournalFailed(str(again)) from again
-        if written != len(record):
-            os.ftruncate(segment.fd, segment.size)
-            raise JournalFailed("the disk is full")
-        return written
 
     def _recover(self) -> None:
         """A file whose sync failed is not trusted again: go on in a new one."""
@@ -294,6 +283,14 @@ class Journal:
         except OSError:
             return False
         return self._reserve.restore()
+
+
+def _write_whole(segment: Segment, record: bytes) -> None:
+    written = os.write(segment.fd, record)
+    if written != len(record):
+        os.ftruncate(segment.fd, segment.size)
+        raise OSError(errno.ENOSPC, "short write")
+    segment.size += written
 
 
 def _delete(segment: Segment) -> None:

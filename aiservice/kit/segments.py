@@ -1,4 +1,4 @@
-"""The files of a journal: each held by a lock for as long as its writer lives, so that only a dead one's are adopted."""
+"""The files of a journal: each locked for as long as its writer lives, so that only a dead one's are adopted."""
 
 import fcntl
 import os

@@ -1,0 +1,290 @@
+"""The ledger: a journal first, the database second.
+
+An intent is in the journal before a provider is asked, its settlement before the client has the last byte; a flusher
+takes settlements to the database, where the request id makes every row unique. While the database is away rows wait
+in memory and in the journal; a worker that dies leaves its journal to the next one that looks.
+
+Fails closed: with no journal, or too many rows waiting, no metered request is begun.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
+
+from aiservice.errors import Overloaded
+from aiservice.kit.clock import SECOND_US, now_us
+from aiservice.kit.journal import RESERVE_BYTES, SEGMENT_BYTES, Journal, JournalFailed
+from aiservice.kit.segments import Orphan, Segment, adopt_orphans
+from aiservice.services.prices import Prices
+from aiservice.services.settlement import (
+    HEADER,
+    Intent,
+    Progress,
+    Settlement,
+    columns,
+    decode,
+    encode_intent,
+    encode_progress,
+    encode_settlement,
+    interrupted,
+    is_valid,
+    repair,
+)
+from aiservice.settings import Settings
+from aiservice.store import ledger as store
+from aiservice.store.session import DATABASE_ERRORS, Database
+
+FLUSH_SECONDS = 0.1
+BATCH_ROWS = 500
+ADOPTION_SECONDS = 5.0
+MAX_WAITING_ROWS = 50_000
+_MAX_BACKOFF_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class Ledger:
+    """Every metered request passes `intend` and then `settle`, both on the event loop and both without waiting."""
+
+    def __init__(
+        self,
+        db: Database,
+        settings: Settings,
+        prices: Prices | None = None,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        reserve_bytes: int = RESERVE_BYTES,
+        max_waiting_rows: int = MAX_WAITING_ROWS,
+    ) -> None:
+        self._db = db
+        self._directory = settings.journal_dir
+        self._is_full = settings.ledger_sync == "full"
+        self._journal = Journal(
+            self._directory,
+            is_full=self._is_full,
+            header=HEADER,
+            segment_bytes=segment_bytes,
+            reserve_bytes=reserve_bytes,
+        )
+        self._max_waiting_rows = max_waiting_rows
+        self._open: dict[str, tuple[Intent, Segment]] = {}
+        self._waiting: deque[tuple[Settlement, Segment]] = deque()
+        self._callbacks: list[Callable[[Settlement], None]] = []
+        self._flush_turn = asyncio.Lock()
+        self._flusher: asyncio.Task[None] | None = None
+        self._is_database_away = False
+
+    async def open(self) -> None:
+        """Begins this worker's journal, adopts those of dead ones and starts the flusher. Call it in the worker."""
+        self._journal.open(self._write_again)
+        try:
+            await self.adopt()
+        except DATABASE_ERRORS as exc:
+            log.warning("Journals left behind are adopted later: the database did not answer (%s).", type(exc).__name__)
+        self._flusher = asyncio.create_task(self._run(), name="ledger-flush")
+
+    async def close(self) -> None:
+        """Takes what is settled to the database and ends this life. What could not be taken stays in the journal."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+            await asyncio.gather(self._flusher, return_exceptions=True)
+        try:
+            await self.flush()
+        except DATABASE_ERRORS as exc:
+            log.warning("%d rows stay in the journal (%s).", len(self._waiting), type(exc).__name__)
+        await asyncio.to_thread(self._journal.close)
+
+    # The hot path.
+
+    def intend(self, intent: Intent) -> None:
+        """Notes that a request is about to be sent to a provider.
+
+        Raises:
+            Overloaded: the journal does not take it ("storage_full") or too many rows wait for the database
+                ("ledger_backlog"): the request must not be sent.
+        """
+        journal = self._journal
+        if journal.failure is not None or len(self._waiting) >= self._max_waiting_rows:
+            raise self._refusal()
+        if intent.request_id in self._open:
+            raise ValueError(f"{intent.request_id} is already under way")
+        try:
+            journal.append(encode_intent(intent))
+        except JournalFailed as exc:
+            raise self._refusal() from exc
+        segment = journal.segment
+        segment.pins += 1
+        self._open[intent.request_id] = (intent, segment)
+
+    def progress(self, progress: Progress) -> None:
+        """Notes what a request has cost so far; only read if this worker dies before the settlement."""
+        try:
+            self._journal.append(encode_progress(progress))
+        except JournalFailed:
+            log.debug("The journal did not take a progress record.")
+
+    def settle(self, row: Settlement) -> int:
+        """Settles a request, exactly once: a second settlement of the same id changes nothing.
+
+        Counts that cannot be are replaced by the estimate. A journal that fails does not lose the row: it is in memory
+        and goes to the database. Returns what `durable` waits for.
+        """
+        begun = self._open.pop(row.request_id, None)
+        if begun is None:
+            log.error("%s was settled twice, or without an intent; the first settlement stands.", row.request_id)
+            return 0
+        if not is_valid(row):
+            repair(row, begun[0].est_input_tokens)
+        self._waiting.append((row, begun[1]))
+        try:
+            return self._journal.append(encode_settlement(row))
+        except JournalFailed:
+            return -1
+
+    # Around it.
+
+    async def durable(self, token: int) -> None:
+        """In mode "full": returns when the settlement with this token would survive a power cut. Else at once.
+
+        Raises:
+            Overloaded: neither the disk nor the database has it.
+        """
+        if not self._is_full:
+            return
+        if token >= 0:
+            with contextlib.suppress(JournalFailed):
+                await self._journal.synced(token)
+                return
+        try:
+            await self.flush()
+        except DATABASE_ERRORS as exc:
+            raise self._refusal() from exc
+
+    def on_settled(self, callback: Callable[[Settlement], None]) -> None:
+        """Calls `callback` for every row of this worker once it can be read from the database. It must not block."""
+        self._callbacks.append(callback)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests begun and not settled."""
+        return len(self._open)
+
+    @property
+    def waiting(self) -> int:
+        """Settled rows that are not in the database yet."""
+        return len(self._waiting)
+
+    @property
+    def lag_seconds(self) -> float:
+        """For how long the oldest of the waiting rows has been settled."""
+        return max(0.0, (now_us() - self._waiting[0][0].ended_us) / SECOND_US) if self._waiting else 0.0
+
+    @property
+    def failure(self) -> str | None:
+        """Why no metered request is begun; None while all is well."""
+        if self._journal.failure is not None:
+            return self._journal.failure
+        return "too many rows wait for the database" if len(self._waiting) >= self._max_waiting_rows else None
+
+    async def flush(self) -> int:
+        """Takes all waiting rows to the database and returns how many that were.
+
+        Raises:
+            DATABASE_ERRORS: it did not answer. Nothing is lost, and nothing will be counted twice.
+        """
+        async with self._flush_turn:
+            count = 0
+            while self._waiting:
+                batch = list(islice(self._waiting, BATCH_ROWS))
+                await self._post([row for row, _ in batch])
+                for row, segment in batch:
+                    self._waiting.popleft()
+                    self._journal.unpin(segment)
+                    self._announce(row)
+                count += len(batch)
+            return count
+
+    async def adopt(self) -> int:
+        """Takes over the journals of workers that died and returns how many rows were theirs.
+
+        Raises:
+            DATABASE_ERRORS: as for `flush`; the journals stay for the next time.
+        """
+        count = 0
+        orphans = await asyncio.to_thread(adopt_orphans, self._directory)
+        try:
+            for orphan in orphans:
+                rows = await asyncio.to_thread(_rows_of, orphan)
+                for begin in range(0, len(rows), BATCH_ROWS):
+                    await self._post(rows[begin : begin + BATCH_ROWS])
+                await asyncio.to_thread(orphan.remove)
+                count += len(rows)
+                log.info("Adopted the journal of a worker that died: %d rows.", len(rows))
+        finally:
+            for orphan in orphans:
+                orphan.let_go()
+        return count
+
+    async def _post(self, rows: list[Settlement]) -> None:
+        async with self._db.write() as session:
+            await store.insert_entries(session, [columns(row) for row in rows])
+
+    async def _run(self) -> None:
+        pause, adopt_at = FLUSH_SECONDS, time.monotonic() + ADOPTION_SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                await self.flush()
+                if time.monotonic() >= adopt_at:
+                    await self.adopt()
+                    adopt_at = time.monotonic() + ADOPTION_SECONDS
+            except DATABASE_ERRORS as exc:
+                if pause == FLUSH_SECONDS:
+                    log.warning("The ledger waits for the database (%s).", type(exc).__name__)
+                pause = min(pause * 2, _MAX_BACKOFF_SECONDS)
+            else:
+                pause = FLUSH_SECONDS
+
+    def _announce(self, row: Settlement) -> None:
+        for callback in self._callbacks:
+            callback(row)
+
+    def _refusal(self) -> Overloaded:
+        if self._journal.failure is None and len(self._waiting) >= self._max_waiting_rows:
+            return Overloaded(
+                "Usage cannot be recorded right now: try again shortly.", code="ledger_backlog", retry_after=5
+            )
+        return Overloaded(
+            "Usage cannot be recorded right now: the disk is full or failing.", code="storage_full", retry_after=5
+        )
+
+    def _write_again(self) -> None:
+        """A new file after a disk error: what is still open or waiting must be in it."""
+        with contextlib.suppress(JournalFailed):  # it says so itself, and calls us again when it is well
+            for intent, _ in self._open.values():
+                self._journal.append(encode_intent(intent))
+            for row, _ in self._waiting:
+                self._journal.append(encode_settlement(row))
+
+
+def _rows_of(orphan: Orphan) -> list[Settlement]:
+    """All settlements of a life, and an estimate for each intent that has none."""
+    intents: dict[str, Intent] = {}
+    progress: dict[str, Progress] = {}
+    rows: dict[str, Settlement] = {}
+    for record in decode(orphan.records()):
+        if isinstance(record, Settlement):
+            rows.setdefault(record.request_id, record)
+        elif isinstance(record, Intent):
+            intents[record.request_id] = record
+        else:
+            progress[record.request_id] = record
+    died_us = orphan.last_written_us
+    for request_id, intent in intents.items():
+        if request_id not in rows:
+            rows[request_id] = interrupted(intent, progress.get(request_id), died_us)
+    return list(rows.values())

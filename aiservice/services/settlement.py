@@ -1,0 +1,181 @@
+"""What the ledger is told: an intent before the first byte goes upstream, a settlement when all is said; and how both
+stand in the journal (a JSON array of kind and values, whose names are in the header of every file, so that a
+newer release reads what an older one left behind)."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, Literal, cast
+
+import orjson
+
+from aiservice.tables.ledger import MAX_TOKENS
+from aiservice.wire import UsageSource
+
+Outcome = Literal["finished", "failed", "client_left", "upstream_truncated", "broker_stopped", "interrupted"]
+
+INTENT, SETTLED, PROGRESS = 1, 2, 3
+
+
+@dataclass(slots=True)
+class Intent:
+    """A request that is about to be sent to a provider. `started_us` is microseconds UTC."""
+
+    request_id: str
+    client_id: str
+    client: str
+    key_id: str
+    task: str
+    surface: str
+    requested_model: str
+    is_stream: bool
+    started_us: int
+    est_input_tokens: int
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a request has cost so far, by estimate: used only if its worker dies before it is settled."""
+
+    request_id: str
+    provider: str
+    model: str
+    output_tokens: int
+    cost_nano_usd: int | None
+
+
+@dataclass(slots=True)
+class Settlement:
+    """One row of the ledger; the words are explained at `tables.LedgerEntry`. Token counts are 0 to 10⁹."""
+
+    request_id: str
+    client_id: str
+    client: str
+    key_id: str
+    task: str
+    surface: str
+    provider: str
+    model: str
+    requested_model: str
+    status: int
+    outcome: Outcome
+    started_us: int
+    ended_us: int
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    usage_source: UsageSource = "reported"
+    is_usage_invalid: bool = False
+    cost_nano_usd: int | None = None
+    first_byte_us: int | None = None
+    error_code: str | None = None
+    is_stream: bool = False
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+
+
+_RECORDS: dict[int, type[Intent | Progress | Settlement]] = {INTENT: Intent, SETTLED: Settlement, PROGRESS: Progress}
+_NAMES = {kind: [f.name for f in dataclasses.fields(cls)] for kind, cls in _RECORDS.items()}
+HEADER = orjson.dumps({"format": 1, "names": {str(kind): names for kind, names in _NAMES.items()}})
+
+_intent_values = attrgetter(*_NAMES[INTENT])
+_settled_values = attrgetter(*_NAMES[SETTLED])
+_progress_values = attrgetter(*_NAMES[PROGRESS])
+
+
+def encode_intent(intent: Intent) -> bytes:
+    """The intent as a journal record."""
+    return orjson.dumps((INTENT, _intent_values(intent)))
+
+
+def encode_settlement(row: Settlement) -> bytes:
+    """The settlement as a journal record."""
+    return orjson.dumps((SETTLED, _settled_values(row)))
+
+
+def encode_progress(progress: Progress) -> bytes:
+    """The progress as a journal record."""
+    return orjson.dumps((PROGRESS, _progress_values(progress)))
+
+
+def decode(records: Iterator[bytes]) -> Iterator[Intent | Progress | Settlement]:
+    """What the records of one worker's life say. What is no record of ours (damage that passed a CRC) is skipped."""
+    names: dict[int, list[str]] = {}
+    for payload in records:
+        try:
+            document = orjson.loads(payload)
+            if isinstance(document, dict):
+                names = {int(kind): known for kind, known in document["names"].items()}
+                continue
+            kind, values = document
+            cls = _RECORDS[kind]
+            given = dict(zip(names.get(kind) or _NAMES[kind], values, strict=True))
+            yield cls(**{name: given[name] for name in _NAMES[kind] if name in given})
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+
+
+def valid_count(value: object) -> int | None:
+    """`value` if it can be a number of tokens: an int (not a bool) from 0 to 10⁹; None for anything else.
+
+    A provider may send NaN, -5, 1e308, "10", null or nothing at all; one NaN that gets into a sum makes every later
+    comparison with a limit false.
+    """
+    if type(value) is int and 0 <= value <= MAX_TOKENS:
+        return value
+    return None
+
+
+def is_valid(row: Settlement) -> bool:
+    """Whether all counts of `row` may stand in the ledger."""
+    counts = (
+        row.input_tokens,
+        row.output_tokens,
+        row.cached_input_tokens,
+        row.cache_write_tokens,
+        row.reasoning_tokens,
+    )
+    for count in counts:
+        if type(count) is not int or not 0 <= count <= MAX_TOKENS:
+            return False
+    cost = row.cost_nano_usd
+    return cost is None or (type(cost) is int and 0 <= cost < 2**63)
+
+
+def repair(row: Settlement, est_input_tokens: int) -> None:
+    """Replaces counts that cannot be by the estimate, so that the request is in the ledger at all."""
+    row.is_usage_invalid = True
+    row.usage_source = "estimated"
+    row.input_tokens = valid_count(row.input_tokens) or valid_count(est_input_tokens) or 0
+    row.output_tokens = valid_count(row.output_tokens) or 0
+    row.cached_input_tokens = valid_count(row.cached_input_tokens) or 0
+    row.cache_write_tokens = valid_count(row.cache_write_tokens) or 0
+    row.reasoning_tokens = valid_count(row.reasoning_tokens) or 0
+    cost = row.cost_nano_usd
+    if cost is not None and (type(cost) is not int or not 0 <= cost < 2**63):
+        row.cost_nano_usd = None
+
+
+def interrupted(intent: Intent, progress: Progress | None, ended_us: int) -> Settlement:
+    """The row of a request whose worker died under it: status 500 whatever had been sent, since the client was not
+    given a whole answer; the estimate of the prompt, and of the output as far as it was seen."""
+    return Settlement(
+        **{name: getattr(intent, name) for name in _NAMES[INTENT] if name != "est_input_tokens"},
+        provider=progress.provider if progress else "",
+        model=progress.model if progress else "",
+        status=500,
+        outcome="interrupted",
+        error_code="interrupted",
+        ended_us=max(ended_us, intent.started_us),
+        input_tokens=valid_count(intent.est_input_tokens) or 0,
+        output_tokens=(valid_count(progress.output_tokens) or 0) if progress else 0,
+        usage_source="estimated",
+        cost_nano_usd=progress.cost_nano_usd if progress else None,
+    )
+
+
+def columns(row: Settlement) -> dict[str, Any]:
+    """The row as columns of the ledger table."""
+    return cast(dict[str, Any], dict(zip(_NAMES[SETTLED], _settled_values(row), strict=True)))
