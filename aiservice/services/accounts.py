@@ -1,0 +1,248 @@
+"""People: how an account comes to be, signs in and out, and changes its password.
+
+Never a default password, and no word about whether an account exists to who does not own it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiservice.errors import Overloaded, PermissionDenied, Unauthenticated
+from aiservice.kit.passwords import PasswordsBusy
+from aiservice.principal import Person, Role
+from aiservice.services.administration import Administration, PersonSummary, busy, person_of, require_password
+from aiservice.services.emails import checked_email
+from aiservice.services.links import invalid_link
+from aiservice.services.sessions import SessionSummary, hash_of
+from aiservice.services.sign_in_limits import Attempt
+from aiservice.store import people as store
+from aiservice.store import portal_sessions
+from aiservice.store.session import DATABASE_ERRORS, AsyncSession
+from aiservice.tables import User
+
+__all__ = ["Accounts", "Browser", "PersonSummary", "SessionSummary", "SignedIn"]
+
+
+@dataclass(slots=True, frozen=True)
+class Browser:
+    """Where a sign-in comes from."""
+
+    address: str
+    user_agent: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class SignedIn:
+    """A new session. `cookie` is the session id itself: it goes into the Set-Cookie line and nowhere else."""
+
+    person: Person
+    cookie: str
+
+    def __repr__(self) -> str:
+        return f"SignedIn({self.person!r})"
+
+
+class Accounts(Administration):
+    """Users, sign-in, sessions, one-time links. The methods without an `actor` are how one becomes an actor."""
+
+    async def start(self) -> None:
+        """Creates the admin that ADMIN_EMAIL and ADMIN_PASSWORD name, once; an account that exists stays as it is.
+
+        Raises:
+            Unprocessable: the address or the password cannot be one.
+        """
+        if self._settings.admin_email is None or self._settings.admin_password is None:
+            return
+        email = checked_email(self._settings.admin_email)
+        async with self._db.read() as session:
+            if await store.by_email(session, email) is not None:
+                return
+        password_hash = await self._hash(self._settings.admin_password.reveal_text())
+        async with self._db.write() as session:
+            if await store.by_email(session, email) is None:  # another worker may have been first
+                await self._add(session, email, password_hash, Role.ADMIN)
+
+    async def setup_link_if_needed(self) -> str | None:
+        """The path of the link by which the first admin is made, good for an hour; None when there is an admin.
+
+        Each call voids the link before it, so only the one printed last works.
+        """
+        async with self._db.write() as session:
+            if await store.has_admin(session):
+                return None
+            return await self._links.make(session, "setup", role=Role.ADMIN)
+
+    def link_url(self, path: str, listening: str = "") -> str:
+        """A link to hand out: `path` below PUBLIC_URL, else below `listening` (the address this server itself
+        listens at), else as it is. Never below what a request said in its Host header."""
+        return (self._settings.public_url or listening).rstrip("/") + path
+
+    async def close(self) -> None:
+        """Ends the password threads."""
+        self._passwords.close()
+
+    async def purge(self) -> None:
+        """Deletes attempts, links and sessions that are of no more use; a job for once an hour."""
+        await self._limits.purge()
+        await self._links.purge()
+        await self._sessions.purge()
+
+    async def resolve(self, cookie: str | None) -> Person | None:
+        """Who holds this session cookie; None when nobody does (see `Sessions.resolve`).
+
+        Raises:
+            Overloaded: the database does not answer.
+        """
+        async with _database():
+            return await self._sessions.resolve(cookie)
+
+    async def sign_in(self, email: str, password: str, browser: Browser) -> SignedIn:
+        """Opens a session, always with a new id.
+
+        Raises:
+            Unauthenticated: no such account, a wrong password or a disabled account: the same words, the same time.
+            RateLimited: too many tries. Unprocessable: no address, or no possible password.
+            Overloaded: too many at once, or no database: nobody signs in then.
+        """
+        email = checked_email(email)
+        require_password(password)
+        async with _database():
+            async with self._db.read() as session:
+                user = await store.by_email(session, email)
+                known = await portal_sessions.addresses_of(session, "" if user is None else user.id)
+            attempt = await self._limits.sign_in(email, browser.address, known)
+            is_right = await self._verify(attempt, password, None if user is None else user.password_hash)
+            if user is None or user.is_disabled or not is_right:
+                raise wrong_credentials()
+            async with self._db.write() as session:
+                # What was verified must still hold: the password may have been changed while we computed.
+                now_user = await store.by_email(session, email)
+                if now_user is None or now_user.is_disabled or now_user.password_hash != user.password_hash:
+                    raise wrong_credentials()
+                await self._limits.succeeded(session, attempt)
+                return self._open(session, now_user, browser)
+
+    async def sign_out(self, cookie: str | None) -> None:
+        """Ends this session; one that is not there is signed out already."""
+        if cookie:
+            await self._sessions.end(hash_of(cookie))
+
+    async def sign_up(self, email: str, password: str, browser: Browser) -> SignedIn:
+        """Makes a developer account where SIGNUP is open.
+
+        Raises:
+            PermissionDenied: sign-up is by invitation (`signup_by_invitation`) or closed (`signup_closed`).
+            Conflict: the address is taken. RateLimited. Unprocessable.
+        """
+        if self._settings.signup == "invite":
+            raise PermissionDenied("Ask an admin for an invitation link.", code="signup_by_invitation")
+        if self._settings.signup == "closed":
+            raise PermissionDenied("Sign-up is closed here. An admin can make an account.", code="signup_closed")
+        email = checked_email(email)
+        require_password(password)
+        await self._limits.sign_up(browser.address)
+        password_hash = await self._hash(password)
+        async with self._db.write() as session:
+            return self._open(session, await self._add(session, email, password_hash, Role.DEVELOPER), browser)
+
+    async def set_up(self, token: str, email: str, password: str, browser: Browser) -> SignedIn:
+        """Makes the first admin with the setup link.
+
+        Raises:
+            InvalidRequest: the link is not valid, or there is an admin already. Conflict, Unprocessable.
+        """
+        email = checked_email(email)
+        require_password(password)
+        await self._links.look(token, "setup")
+        password_hash = await self._hash(password)
+        async with self._db.write() as session:
+            await self._links.use(session, token, "setup")
+            if await store.has_admin(session):
+                raise invalid_link()
+            return self._open(session, await self._add(session, email, password_hash, Role.ADMIN), browser)
+
+    async def accept_invite(self, token: str, password: str, browser: Browser) -> SignedIn:
+        """Makes the account that the invitation names.
+
+        Raises:
+            InvalidRequest: the link is not valid. Conflict: the person has an account by now. Unprocessable.
+        """
+        require_password(password)
+        await self._links.look(token, "invite")
+        password_hash = await self._hash(password)
+        async with self._db.write() as session:
+            link = await self._links.use(session, token, "invite")
+            user = await self._add(session, link.email or "", password_hash, Role(link.role or Role.DEVELOPER))
+            return self._open(session, user, browser)
+
+    async def reset_by_link(self, token: str, password: str, browser: Browser) -> SignedIn:
+        """Sets a new password with a reset link; all other sessions end.
+
+        Raises:
+            InvalidRequest: the link is not valid, or the account is disabled. Unprocessable.
+        """
+        require_password(password)
+        await self._links.look(token, "reset")
+        password_hash = await self._hash(password)
+        async with self._db.write() as session:
+            link = await self._links.use(session, token, "reset")
+            user = await store.by_email(session, link.email or "")
+            if user is None or user.is_disabled:
+                raise invalid_link()
+            await self._replace_password(session, user, password_hash)
+            signed_in = self._open(session, user, browser)
+        self._sessions.forget(user.id)
+        return signed_in
+
+    async def change_password(self, actor: Person, current: str, new: str, browser: Browser) -> SignedIn:
+        """Changes the actor's own password: every session ends, this browser's goes on under a new id.
+
+        Raises:
+            Unauthenticated: the current password is not right. RateLimited. Unprocessable. Overloaded.
+        """
+        require_password(current)
+        require_password(new)
+        async with self._db.read() as session:
+            user = await self._user(session, actor.user_id)
+        attempt = await self._limits.confirm(user.id)
+        if not await self._verify(attempt, current, user.password_hash):
+            raise _wrong_current_password()
+        password_hash = await self._hash(new)
+        async with self._db.write() as session:
+            user_now = await self._user(session, actor.user_id)
+            if user_now.is_disabled or user_now.password_hash != user.password_hash:
+                raise _wrong_current_password()
+            await self._limits.succeeded(session, attempt)
+            await self._replace_password(session, user, password_hash)
+            signed_in = self._open(session, user, browser)
+        self._sessions.forget(user.id)
+        return signed_in
+
+    def _open(self, session: AsyncSession, user: User, browser: Browser) -> SignedIn:
+        cookie = self._sessions.open(session, user, browser.address, browser.user_agent)
+        return SignedIn(person_of(user, hash_of(cookie)), cookie)
+
+    async def _verify(self, attempt: Attempt, password: str, stored: str | None) -> bool:
+        try:
+            return await self._passwords.verify(password, stored)
+        except PasswordsBusy as exc:
+            await self._limits.withdraw(attempt)
+            raise busy() from exc
+
+
+def wrong_credentials() -> Unauthenticated:
+    return Unauthenticated("The e-mail address or the password is not right.", code="wrong_credentials")
+
+
+def _wrong_current_password() -> Unauthenticated:
+    return Unauthenticated("The current password is not right.", code="wrong_credentials", param="current")
+
+
+@asynccontextmanager
+async def _database() -> AsyncIterator[None]:
+    try:
+        yield
+    except DATABASE_ERRORS as exc:
+        raise Overloaded(
+            "The database does not answer. Try again in a moment.", code="database_unavailable", retry_after=2
+        ) from exc

@@ -1,0 +1,217 @@
+"""What admins, and the command line as OPERATOR, do with people's accounts."""
+
+from dataclasses import dataclass
+
+from aiservice.errors import Conflict, NotFound, Overloaded, PermissionDenied, Unprocessable
+from aiservice.kit.clock import now_us
+from aiservice.kit.ids import new_id
+from aiservice.kit.passwords import PasswordRefused, Passwords, PasswordsBusy, check_password
+from aiservice.principal import Person, Role
+from aiservice.services.changes import ChangeFeed
+from aiservice.services.emails import checked_email
+from aiservice.services.links import Links
+from aiservice.services.sessions import Sessions, SessionSummary
+from aiservice.services.sign_in_limits import Derives, SignInLimits
+from aiservice.settings import Settings
+from aiservice.store import people as store
+from aiservice.store.session import AsyncSession, Database
+from aiservice.tables import User
+
+
+@dataclass(slots=True, frozen=True)
+class PersonSummary:
+    """An account as an admin sees it. Times are µs UTC; `last_seen_us` None: not in the last 30 days."""
+
+    user_id: str
+    email: str
+    role: Role
+    is_disabled: bool
+    created_us: int
+    last_seen_us: int | None
+
+
+class Administration:
+    """Every method takes the `actor` first and checks the role; a person is named by id or e-mail address.
+
+    Whatever changes a credential, a role or a state ends the person's sessions in the same unit of work.
+    """
+
+    def __init__(self, db: Database, vault: Derives, settings: Settings, changes: ChangeFeed) -> None:
+        self._db = db
+        self._settings = settings
+        self._changes = changes
+        self._passwords = Passwords()
+        self._limits = SignInLimits(db, vault)
+        self._links = Links(db)
+        self._sessions = Sessions(db, changes)
+
+    async def create_user(self, actor: Person, email: str, password: str, role: Role) -> Person:
+        """Creates an account.
+
+        Raises:
+            PermissionDenied: the actor is no admin. Conflict: the address is taken (`email_taken`).
+            Unprocessable: the address or the password is none.
+        """
+        _require_admin(actor)
+        return await self._create(checked_email(email), password, role)
+
+    async def list_users(self, actor: Person) -> list[PersonSummary]:
+        """All accounts, oldest first. Raises: PermissionDenied."""
+        _require_admin(actor)
+        async with self._db.read() as session:
+            rows = await store.all_with_last_seen(session)
+        return [PersonSummary(u.id, u.email, Role(u.role), u.is_disabled, u.created_us, seen) for u, seen in rows]
+
+    async def invite(self, actor: Person, email: str, role: Role) -> str:
+        """The path of a link, good for 7 days, that makes an account with this address and role.
+
+        Raises:
+            PermissionDenied; Unprocessable (`email_invalid`); Conflict: the person is already here (`email_taken`).
+        """
+        _require_admin(actor)
+        email = checked_email(email)
+        async with self._db.write() as session:
+            if await store.by_email(session, email) is not None:
+                raise email_taken()
+            return await self._links.make(session, "invite", email=email, role=role)
+
+    async def reset_link(self, actor: Person, ref: str) -> str:
+        """The path of a link, good for 30 minutes, by which the person chooses a new password.
+
+        Raises:
+            PermissionDenied; NotFound.
+        """
+        _require_admin(actor)
+        async with self._db.write() as session:
+            user = await self._user(session, ref)
+            return await self._links.make(session, "reset", email=user.email)
+
+    async def reset_password(self, actor: Person, ref: str, password: str) -> None:
+        """Sets a person's password and ends their sessions. Raises: PermissionDenied, NotFound, Unprocessable."""
+        _require_admin(actor)
+        password_hash = await self._hash(password)
+        async with self._db.write() as session:
+            user = await self._user(session, ref)
+            await self._replace_password(session, user, password_hash)
+        self._sessions.forget(user.id)
+
+    async def disable_user(self, actor: Person, ref: str) -> None:
+        """Keeps a person out, at once. Raises: PermissionDenied, NotFound, Conflict (`last_admin`)."""
+        _require_admin(actor)
+        async with self._db.write() as session:
+            user = await self._user(session, ref)
+            await self._keep_an_admin(session, user)
+            await store.set_disabled(session, user.id, True)
+            await self._sessions.end_all(session, user.id)
+        self._sessions.forget(user.id)
+
+    async def enable_user(self, actor: Person, ref: str) -> None:
+        """Lets a disabled person in again. Raises: PermissionDenied, NotFound."""
+        _require_admin(actor)
+        async with self._db.write() as session:
+            user = await self._user(session, ref)
+            await store.set_disabled(session, user.id, False)
+            self._changes.publish(session, "person", user.id)
+
+    async def set_role(self, actor: Person, ref: str, role: Role) -> None:
+        """Makes a person an admin or a developer. Raises: PermissionDenied, NotFound, Conflict (`last_admin`)."""
+        _require_admin(actor)
+        async with self._db.write() as session:
+            user = await self._user(session, ref)
+            if user.role == role:
+                return
+            await self._keep_an_admin(session, user)
+            await store.set_role(session, user.id, role)
+            await self._sessions.end_all(session, user.id)
+        self._sessions.forget(user.id)
+
+    async def sessions_of(self, actor: Person, ref: str | None = None) -> list[SessionSummary]:
+        """The signed-in browsers of a person, by default the actor's own. Raises: NotFound: not the actor's to see."""
+        return await self._sessions.live_of(await self._owner_seen_by(actor, ref))
+
+    async def revoke_session(self, actor: Person, session_hash: str) -> None:
+        """Ends one session: the actor's own, or anybody's if the actor is an admin. Raises: NotFound."""
+        owner = None if actor.is_admin else actor.user_id
+        if not await self._sessions.end(session_hash, owner=owner):
+            raise NotFound("There is no such session.")
+
+    async def _owner_seen_by(self, actor: Person, ref: str | None) -> str:
+        if ref is None or ref in (actor.user_id, actor.email):
+            return actor.user_id
+        if not actor.is_admin:
+            raise _no_such_person()
+        async with self._db.read() as session:
+            return (await self._user(session, ref)).id
+
+    async def _user(self, session: AsyncSession, ref: str) -> User:
+        user = await store.by_ref(session, ref.strip().lower() if "@" in ref else ref)
+        if user is None:
+            raise _no_such_person()
+        return user
+
+    async def _keep_an_admin(self, session: AsyncSession, user: User) -> None:
+        if await store.admin_ids_for_update(session) == [user.id]:
+            raise Conflict(
+                "This is the last admin. Make somebody else an admin first.", code="last_admin", param="user"
+            )
+
+    async def _create(self, email: str, password: str, role: Role) -> Person:
+        password_hash = await self._hash(password)
+        async with self._db.write() as session:
+            return person_of(await self._add(session, email, password_hash, role))
+
+    async def _add(self, session: AsyncSession, email: str, password_hash: str, role: Role) -> User:
+        user = User(id=new_id("usr"), email=email, password_hash=password_hash, role=role.value, created_us=now_us())
+        if not await store.add(session, user):
+            raise email_taken()
+        self._changes.publish(session, "person", user.id)
+        return user
+
+    async def _replace_password(self, session: AsyncSession, user: User, password_hash: str) -> None:
+        await store.set_password(session, user.id, password_hash)
+        await self._sessions.end_all(session, user.id)
+        await self._links.void(session, "reset", user.email)
+        await self._limits.clear(session, user.email)
+
+    async def _hash(self, password: str) -> str:
+        require_password(password)
+        try:
+            return await self._passwords.hash(password)
+        except PasswordsBusy as exc:
+            raise busy() from exc
+
+
+def person_of(user: User, session_hash: str = "") -> Person:
+    """The account as an actor."""
+    return Person(user.id, user.email, Role(user.role), session_hash)
+
+
+def require_password(password: str) -> None:
+    """Raises: Unprocessable: the text cannot be a password; the message is the rule (`password_refused`)."""
+    try:
+        check_password(password)
+    except PasswordRefused as exc:
+        raise Unprocessable(str(exc), code="password_refused", param="password") from exc
+
+
+def busy() -> Overloaded:
+    return Overloaded(
+        "Too many people are signing in at this moment. Try again in a few seconds.", code="sign_in_busy", retry_after=3
+    )
+
+
+def email_taken() -> Conflict:
+    return Conflict(
+        "This address cannot be used for a new account. If it is yours, sign in or have the password reset.",
+        code="email_taken",
+        param="email",
+    )
+
+
+def _require_admin(actor: Person) -> None:
+    if not actor.is_admin:
+        raise PermissionDenied("Only an admin may do that.", code="admin_only")
+
+
+def _no_such_person() -> NotFound:
+    return NotFound("There is no such person.", param="user")
