@@ -1,0 +1,138 @@
+"""One step of load on a target: wrk or the stream client on core 1, the target's CPU before and after."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.bench.fixtures import answer_body, request_body
+from tests.bench.targets import LOAD_CORE, Target
+from tests.harness.databases import NotInstalled
+from tests.harness.process import ROOT
+
+_LUA = Path(__file__).with_name("spread_keys.lua")
+
+
+class BadAnswer(Exception):
+    """A target answered something else than the mock said, or a step had errors: its figures would mean nothing."""
+
+
+@dataclass(slots=True, frozen=True)
+class Step:
+    """Figures of one step. Times of streams are to the first streamed byte."""
+
+    load: str
+    connections: int
+    finished: int
+    errors: int
+    per_second: float
+    cpu_us: float
+    p50_ms: float
+    p99_ms: float
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def check_sample(target: Target) -> None:
+    """Reads one whole answer.
+
+    Raises:
+        BadAnswer: it is not a 200 with the mock's own text.
+    """
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{target.whole_port}/v1/chat/completions",
+        data=request_body(model=target.whole_model),
+        headers={"authorization": f"Bearer {target.keys[0]}", "content-type": "application/json"},
+    )
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
+            status, body = answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise BadAnswer(f"{target.name}: {error.code} {error.read()[:300]!r}") from error
+    expected = json.loads(answer_body())["choices"][0]["message"]["content"]
+    if status != 200 or body["choices"][0]["message"]["content"] != expected:
+        raise BadAnswer(f"{target.name}: {status} {body}")
+
+
+def run_whole(target: Target, folder: Path, *, connections: int, seconds: float) -> Step:
+    """wrk with one thread; requests spread over the target's keys."""
+    program = shutil.which("wrk")
+    if program is None:
+        raise NotInstalled("wrk (apt-get install wrk)")
+    check_sample(target)
+    keys, body = folder / "keys.txt", folder / "body.json"
+    keys.write_text("\n".join(target.keys) + "\n")
+    body.write_bytes(request_body(model=target.whole_model))
+    command = [program, "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s", "-s", str(_LUA)]
+    command.append(f"http://127.0.0.1:{target.whole_port}/v1/chat/completions")
+    cpu = target.cpu_us()
+    done = _run_on_load_core(command, {"BENCH_KEYS": str(keys), "BENCH_BODY": str(body)}, seconds)
+    cpu = target.cpu_us() - cpu
+    result = json.loads(next(line for line in done.splitlines() if line.startswith("RESULT "))[7:])
+    return _checked(
+        target,
+        Step(
+            "whole",
+            connections,
+            result["requests"],
+            result["errors"],
+            result["requests"] / result["seconds"],
+            cpu / max(result["requests"], 1),
+            result["p50_ms"],
+            result["p99_ms"],
+        ),
+        done,
+    )
+
+
+def run_streams(target: Target, *, connections: int, seconds: float, wait_ms: int) -> Step:
+    """The stream client; every stream that begins is read to its end."""
+    command = [sys.executable, "-m", "tests.bench.streams", "--port", str(target.stream_port), "--key", target.keys[0]]
+    command += ["--model", target.stream_model, "--connections", str(connections), "--seconds", f"{seconds:g}"]
+    cpu = target.cpu_us()
+    done = _run_on_load_core([*command, "--wait-ms", str(wait_ms)], {}, seconds)
+    cpu = target.cpu_us() - cpu
+    result = json.loads(done)
+    return _checked(
+        target,
+        Step(
+            f"stream, {wait_ms} ms a word" if wait_ms else "stream",
+            connections,
+            result["finished"],
+            result["errors"],
+            result["per_second"],
+            cpu / max(result["finished"], 1),
+            result["first_byte_p50_ms"],
+            result["first_byte_p99_ms"],
+        ),
+        done,
+    )
+
+
+def _run_on_load_core(command: list[str], extra: dict[str, str], seconds: float) -> str:
+    done = subprocess.run(
+        ["taskset", "-c", str(LOAD_CORE), *command],
+        env={**os.environ, **extra},
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds + 120,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BadAnswer(f"{command[0]} ended with {done.returncode}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _checked(target: Target, step: Step, output: str) -> Step:
+    if step.errors or not step.finished:
+        raise BadAnswer(f"{target.name}: {step.errors} errors, {step.finished} finished in {step}: {output[-1000:]}")
+    return step

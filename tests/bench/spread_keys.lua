@@ -1,0 +1,27 @@
+-- POSTs the body in BENCH_BODY with the keys in BENCH_KEYS (one a line), one after another, and prints wrk's counts as JSON.
+local requests, turn = {}, 0
+
+function init(_arguments)
+  local file = assert(io.open(os.getenv("BENCH_BODY"), "rb"))
+  local body = file:read("*a")
+  file:close()
+  for key in io.lines(os.getenv("BENCH_KEYS")) do
+    requests[#requests + 1] = wrk.format("POST", nil, {
+      ["Host"] = wrk.host .. ":" .. wrk.port, ["Authorization"] = "Bearer " .. key, ["Content-Type"] = "application/json"
+    }, body)
+  end
+end
+
+function request()
+  turn = turn % #requests + 1
+  return requests[turn]
+end
+
+function done(summary, latency, _requests)
+  local errors = summary.errors
+  io.write(string.format(
+    'RESULT {"requests": %d, "seconds": %f, "errors": %d, "p50_ms": %f, "p90_ms": %f, "p99_ms": %f}\n',
+    summary.requests, summary.duration / 1e6,
+    errors.connect + errors.read + errors.write + errors.status + errors.timeout,
+    latency:percentile(50) / 1e3, latency:percentile(90) / 1e3, latency:percentile(99) / 1e3))
+end
