@@ -1,0 +1,222 @@
+"""The only door out to AI providers: checks, deadlines and failures are the same whatever carries the bytes.
+
+    upstream = Upstream(PyreqwestTransport())          # opens nothing; connections are made by the first call
+    target = Target("con_1", revision=1, base=check_base_url("https://api.openai.com/v1"), auth=KeyHeader(secret))
+
+    reply = await upstream.send(target, HttpCall("/chat/completions", body))
+
+    async with await upstream.open_stream(target, call) as stream:
+        if stream.status != 200:
+            reply = await stream.reply()               # a whole error answer, capped
+        async for chunk in stream:
+            ...                                        # bytes as they came; stream.progressed() for each real event
+
+Everything that goes wrong is an `UpstreamFailure`; what the caller sent wrongly is an `errors.InvalidRequest`.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Self
+
+from aiservice.settings import Deadlines
+from aiservice.upstream.deadlines import Watch, Watchdog
+from aiservice.upstream.failures import failed
+from aiservice.upstream.local_transport import LocalTransport
+from aiservice.upstream.outgoing import Headers, auth_headers, checked_headers, checked_path
+from aiservice.upstream.transport import RawStream, Request, Target, Transport, check_head
+from aiservice.wire import HttpCall, HttpReply
+
+__all__ = ["MAX_REPLY_BYTES", "MAX_STREAM_BYTES", "Target", "Upstream", "UpstreamStream"]
+
+MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
+MAX_STREAM_BYTES: Final = 256 * 1024 * 1024
+MAX_ERROR_BYTES: Final = 1024 * 1024
+
+
+class Upstream:
+    """Calls providers. One per worker, made in its event loop's lifespan and closed there."""
+
+    def __init__(self, transport: Transport, deadlines: Deadlines | None = None) -> None:
+        self._transport = transport
+        self._local = LocalTransport()
+        self._deadlines = deadlines or Deadlines()
+        self._watchdog = Watchdog()
+
+    async def send(
+        self,
+        target: Target,
+        call: HttpCall,
+        headers: Headers = (),
+        *,
+        deadlines: Deadlines | None = None,
+        max_bytes: int = MAX_REPLY_BYTES,
+    ) -> HttpReply:
+        """One whole answer, whatever its status (a redirect is a failure). `headers` are added to the call's own.
+
+        Raises:
+            UpstreamFailure: no answer, or one that may not be used.
+            errors.InvalidRequest: the path or a header is not one that may leave.
+        """
+        request = _request(target, call, headers)
+        transport = self._transport if target.local is None else self._local
+        watch = self._watchdog.watch(deadlines or self._deadlines, is_stream=False)
+        try:
+            return await transport.send(target, request, watch, max_bytes)
+        except asyncio.CancelledError as exc:
+            if (failure := watch.failure()) is not None:
+                raise failure from exc
+            raise
+        finally:
+            self._watchdog.release(watch)
+
+    async def open_stream(
+        self,
+        target: Target,
+        call: HttpCall,
+        headers: Headers = (),
+        *,
+        deadlines: Deadlines | None = None,
+        max_bytes: int = MAX_STREAM_BYTES,
+    ) -> "UpstreamStream":
+        """An answer as soon as its head has come, whatever its status. Leave it with `async with` or `aclose()`.
+
+        Raises:
+            UpstreamFailure: no answer, or one that may not be used.
+            errors.InvalidRequest: the path or a header is not one that may leave.
+        """
+        request = _request(target, call, headers)
+        transport = self._transport if target.local is None else self._local
+        watch = self._watchdog.watch(deadlines or self._deadlines, is_stream=True)
+        try:
+            raw = await transport.open(target, request, watch)
+        except BaseException as exc:
+            self._watchdog.release(watch)
+            if isinstance(exc, asyncio.CancelledError) and (failure := watch.failure()) is not None:
+                raise failure from exc
+            raise
+        stream = UpstreamStream(raw, watch, self._watchdog, max_bytes)
+        if (refusal := check_head(raw.status, raw.headers, max_bytes)) is not None:
+            await stream.aclose()
+            raise refusal
+        return stream
+
+    @property
+    def in_flight(self) -> int:
+        """Calls and streams under way."""
+        return self._watchdog.count
+
+    def forget(self, connection_id: str) -> None:
+        """Call it when a connection is removed or disabled: its idle sockets close, calls under way finish."""
+        self._transport.forget(connection_id)
+
+    async def close(self) -> None:
+        """Gives up every connection. The object cannot be used afterwards."""
+        self._watchdog.close()
+        await self._transport.close()
+
+
+class UpstreamStream:
+    """The bytes of one answer, as they arrive. Ends where the provider ended it.
+
+    A connection that is closed where the answer's framing says nothing (no length, no chunks) looks like an end: only
+    the reader's end marker tells whether the answer was whole.
+    """
+
+    __slots__ = ("_bytes_left", "_is_ended", "_raw", "_read", "_watch", "_watchdog", "headers", "status")
+
+    def __init__(self, raw: RawStream, watch: Watch, watchdog: Watchdog, max_bytes: int) -> None:
+        self.status: int = raw.status
+        self.headers: Mapping[str, str] = raw.headers
+        self._raw = raw
+        self._read = raw.read
+        self._watch = watch
+        self._watchdog = watchdog
+        self._bytes_left = max_bytes
+        self._is_ended = False
+        watch.begun()
+        watch.is_waiting = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next bytes.
+
+        Raises:
+            UpstreamFailure: the connection was lost, or a deadline has passed.
+        """
+        if self._is_ended:
+            raise StopAsyncIteration
+        watch = self._watch
+        if watch.expired is not None:
+            await self.aclose()
+            raise failed(watch.expired)
+        watch.task = asyncio.current_task()
+        watch.is_waiting = True
+        try:
+            chunk = await self._read()
+        except asyncio.CancelledError as exc:
+            failure = watch.failure()
+            await self.aclose()
+            if failure is not None:
+                raise failure from exc
+            raise
+        except Exception as exc:
+            await self.aclose()
+            raise self._raw.explain(exc) from exc
+        watch.is_waiting = False
+        watch.reads += 1
+        if chunk is None:
+            await self.aclose()
+            raise StopAsyncIteration
+        self._bytes_left -= len(chunk)
+        if self._bytes_left < 0:
+            await self.aclose()
+            raise failed("upstream_too_large")
+        return bytes(chunk)
+
+    def progressed(self) -> None:
+        """Call it for each real event: heartbeats and comments do not hold off the minimum-progress deadline."""
+        self._watch.events += 1
+
+    async def reply(self, max_bytes: int = MAX_ERROR_BYTES) -> HttpReply:
+        """Reads the rest as a whole reply (an error answer to a streamed call), at most `max_bytes` of it, and closes.
+
+        Raises:
+            UpstreamFailure: the connection was lost, or a deadline has passed.
+        """
+        body = bytearray()
+        async with self:
+            async for chunk in self:
+                self._watch.events += 1
+                body += chunk
+                if len(body) >= max_bytes:
+                    break
+        return HttpReply(self.status, self.headers, bytes(body[:max_bytes]))
+
+    async def aclose(self) -> None:
+        """Gives the connection back, or up where the end was not read. May be called more than once."""
+        if self._is_ended:
+            return
+        self._is_ended = True
+        self._watchdog.release(self._watch)
+        await self._raw.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def _request(target: Target, call: HttpCall, headers: Headers) -> Request:
+    return Request(
+        call.method,
+        checked_path(call.path),
+        checked_headers(call.headers + headers if headers else call.headers),
+        auth_headers(target.auth, call),
+        call.body,
+    )
