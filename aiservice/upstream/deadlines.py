@@ -78,9 +78,8 @@ class Watch:
             return "upstream_total_timeout"
         if not self.is_waiting:
             return None
-        if self.is_silence_watched and now - self._silent_since > (
-            limits.idle if self.has_begun else limits.first_byte
-        ):
+        allowed = limits.idle if self.has_begun else limits.first_byte
+        if self.is_silence_watched and now - self._silent_since > allowed:
             return "upstream_idle_timeout" if self.has_begun else "upstream_first_byte_timeout"
         if self.is_stream and self.has_begun and now - self._fruitless_since > limits.progress:
             return "upstream_no_progress"

@@ -82,7 +82,7 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 @dataclass(slots=True, frozen=True)
 class ParsedBase:
-    """A provider's address, checked: `host` is lower case, an IPv6 literal without brackets; `path` has no final `/`."""
+    """A provider's address, checked: `host` is lower case, IPv6 without brackets; `path` has no final `/`."""
 
     scheme: str
     host: str

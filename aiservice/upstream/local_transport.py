@@ -9,7 +9,7 @@ from aiservice.wire import HttpCall, HttpReply
 
 
 class LocalTransport:
-    """Hands a call to `target.local`. What that raises beyond UpstreamFailure is a fault of ours and goes on as it is."""
+    """Hands a call to `target.local`. What it raises beyond UpstreamFailure is a fault of ours and goes on."""
 
     async def send(self, target: Target, request: Request, watch: Watch, max_bytes: int) -> HttpReply:
         assert target.local is not None  # noqa: S101 - chosen by the caller because it is set

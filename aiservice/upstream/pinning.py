@@ -50,7 +50,7 @@ class Pinned(Generic[ClientT]):
 
 
 class PinnedClients(Generic[ClientT]):
-    """The clients of all provider connections of one worker. `build` runs in a thread (it loads the root certificates)."""
+    """The clients of all provider connections of one worker. `build` runs in a thread (it loads certificates)."""
 
     def __init__(
         self,

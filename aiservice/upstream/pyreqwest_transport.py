@@ -45,7 +45,7 @@ _CODES: Final[tuple[tuple[type[Exception], str], ...]] = (
 
 
 class PyreqwestTransport:
-    """Keeps the clients of one worker. `deadlines.connect` and the longer of first byte and idle are built into them."""
+    """Keeps the clients of one worker. `deadlines` are built into them: a call's own ones can only be shorter."""
 
     def __init__(
         self,
@@ -92,11 +92,10 @@ class PyreqwestTransport:
         await self._clients.close()
 
     async def _enter(self, target: Target, request: Request, read_ahead_bytes: int) -> tuple[StreamRequest, Response]:
-        """Sends the request and waits for the head; where no connection can be made the host's next address is tried."""
+        """Sends the request and waits for the head; if no connection can be made the next address is tried."""
         for is_last_try in (False, True):
-            pinned = self._clients.ready(target, asyncio.get_running_loop().time()) or await self._clients.acquire(
-                target
-            )
+            now = asyncio.get_running_loop().time()
+            pinned = self._clients.ready(target, now) or await self._clients.acquire(target)
             try:
                 exchange = _build_request(pinned, target, request, read_ahead_bytes)
                 return exchange, await exchange.__aenter__()
@@ -192,11 +191,7 @@ def explain(exc: Exception) -> UpstreamFailure:
     if isinstance(exc, UpstreamFailure):
         return exc
     causes = [str(cause["message"]) for cause in (getattr(exc, "details", None) or {}).get("causes") or ()]
-    for kind, code in _CODES:
-        if isinstance(exc, kind):
-            break
-    else:
-        return failed("upstream_failed")
+    code = next((code for kind, code in _CODES if isinstance(exc, kind)), "upstream_failed")
     if code == "upstream_connect_timeout" and _CONNECT_CAUSE not in causes:
         code = "upstream_first_byte_timeout"
     elif code == "upstream_connect_failed":

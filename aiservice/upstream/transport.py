@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiservice.upstream.deadlines import Watch
 from aiservice.upstream.failures import UpstreamFailure, failed
@@ -40,12 +40,12 @@ class Request:
 
 @dataclass(slots=True)
 class RawStream:
-    """A reply whose head has come. `read` gives the next bytes as they arrive (None at the end) and may raise anything;
+    """A reply whose head has come. `read` gives the next bytes or buffer as it arrives (None at the end) and may raise anything;
     `explain` turns what it raised into our words. `close` gives the connection up if the end was not read."""
 
     status: int
     headers: Mapping[str, str]
-    read: Callable[[], Awaitable["bytes | memoryview | None"]]
+    read: Callable[[], Awaitable[Any]]
     close: Callable[[], Awaitable[object]]
     explain: Callable[[Exception], UpstreamFailure]
 
