@@ -1,11 +1,188 @@
-"""What a request costs."""
+"""What a request costs, from the price table that the package genai-prices carries (nothing is fetched at run time).
 
+A price is compiled once into integers, so that the exact amount costs a few multiplications per request; the library
+itself still says which provider and model are meant and which price held at that time.
+"""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from math import lcm
+
+from genai_prices.data_snapshot import DataSnapshot, get_snapshot
+from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
+
+from aiservice.kit.clock import MINUTE_US, from_us
+from aiservice.kit.money import NANO_USD
 from aiservice.wire import Usage
+
+SANDBOX_KIND = "sandbox"
+# A server that only speaks OpenAI's wire: who runs it, if anybody known, is told by its address.
+ANONYMOUS_KINDS = {"openai-compatible"}
+# Our connection kinds where the table has another name; all others go by their own.
+_TABLE_NAMES = {
+    "azure-openai": "azure",
+    "bedrock": "aws",
+    "gemini": "google",
+    "grok": "x-ai",
+    "moonshot": "moonshotai",
+    "vertex": "google",
+    "voyage": "voyageai",
+    "xai": "x-ai",
+}
+_MAX_CACHED = 4096
+_PER_MILLION = Fraction(NANO_USD, 1_000_000)
+_PER_THOUSAND = Fraction(NANO_USD, 1_000)
+
+
+@dataclass(slots=True, frozen=True)
+class Rates:
+    """Nano-dollars per token (and per request), each times `scale`, which makes them whole. None: not sold by token."""
+
+    scale: int
+    per_request: int
+    input: int | None
+    cache_read: int
+    cache_write: int
+    output: int | None
+    reasoning: int
+
+    def cost(self, usage: Usage) -> int | None:
+        """The exact amount, rounded once, half to even; None for tokens that have no price.
+
+        Parts larger than their whole are cut: some vendors send such.
+        """
+        read = min(usage.cached_input_tokens, usage.input_tokens)
+        written = min(usage.cache_write_tokens, usage.input_tokens - read)
+        fresh = usage.input_tokens - read - written
+        thought = min(usage.reasoning_tokens, usage.output_tokens)
+        if (self.input is None and usage.input_tokens) or (self.output is None and usage.output_tokens):
+            return None
+        exact = (
+            self.per_request
+            + fresh * (self.input or 0)
+            + read * self.cache_read
+            + written * self.cache_write
+            + (usage.output_tokens - thought) * (self.output or 0)
+            + thought * self.reasoning
+        )
+        whole, rest = divmod(exact, self.scale)
+        return whole + (2 * rest > self.scale or (2 * rest == self.scale and whole & 1))
+
+
+# The rates that hold above each number of input tokens, highest first; the last begins below zero.
+_Steps = tuple[tuple[int, Rates], ...]
+
+
+class _Model:
+    """One model's compiled prices; where they depend on the time, those of the last minute asked for."""
+
+    __slots__ = ("_compiled", "_info", "_is_fixed", "_minute", "_steps")
+
+    def __init__(self, info: ModelInfo) -> None:
+        self._info = info
+        self._is_fixed = isinstance(info.prices, ModelPrice)
+        self._compiled: dict[int, _Steps | None] = {}
+        self._minute = -1
+        self._steps: _Steps | None = None
+
+    def steps(self, at_us: int) -> _Steps | None:
+        minute = 0 if self._is_fixed else at_us // MINUTE_US
+        if minute != self._minute:
+            price = self._info.get_prices(from_us(at_us))
+            if id(price) not in self._compiled:
+                self._compiled[id(price)] = _compile(price)
+            self._minute, self._steps = minute, self._compiled[id(price)]
+        return self._steps
 
 
 class Prices:
-    """Prices by connection kind, address and model; None means that there is no price, never that it is free."""
+    """Prices by connection kind, address and model."""
+
+    def __init__(self, snapshot: DataSnapshot | None = None) -> None:
+        self._snapshot = snapshot or get_snapshot()
+        self._models: dict[tuple[str, str, str], _Model | None] = {}
 
     def cost_nano_usd(self, kind: str, base_url: str, model: str, usage: Usage, at_us: int) -> int | None:
-        """The cost in nano-dollars, or None for a model without a price."""
-        raise NotImplementedError
+        """The cost in nano-dollars at the price of that time; None for what has no price, which is not free.
+
+        The built-in sandbox is ours and costs nothing. Long cache writes are charged as short ones: our usage does not
+        tell them apart.
+        """
+        key = (kind, base_url, model)
+        try:
+            found = self._models[key]
+        except KeyError:
+            found = self._remember(key)
+        if found is None:
+            return 0 if kind == SANDBOX_KIND else None
+        steps = found.steps(at_us)
+        if steps is None:
+            return None
+        for above, rates in steps:
+            if usage.input_tokens > above:
+                return rates.cost(usage)
+        return None
+
+    def is_priced(self, kind: str, base_url: str, model: str, at_us: int) -> bool:
+        """Whether a request to this model would have a price."""
+        return self.cost_nano_usd(kind, base_url, model, Usage(), at_us) is not None
+
+    def _remember(self, key: tuple[str, str, str]) -> _Model | None:
+        if len(self._models) >= _MAX_CACHED:
+            self._models.clear()  # model names may come from callers: never let them fill the memory
+        kind, base_url, model = key
+        provider = None if kind == SANDBOX_KIND else self._provider(kind, base_url)
+        info = provider.find_model(model, all_providers=self._snapshot.providers) if provider else None
+        self._models[key] = None if info is None else _Model(info)
+        return self._models[key]
+
+    def _provider(self, kind: str, base_url: str) -> Provider | None:
+        """Whose prices hold: the address says it first, then the kind."""
+        for provider in self._snapshot.providers if base_url else ():
+            if re.match(provider.api_pattern, base_url):
+                return provider
+        if kind in ANONYMOUS_KINDS:
+            return None
+        name = _TABLE_NAMES.get(kind, kind)
+        return next((provider for provider in self._snapshot.providers if provider.id == name), None)
+
+
+def _compile(price: ModelPrice) -> _Steps | None:
+    """The price as integers; None where nothing of it can be told from tokens (speech by the hour, pages, ...)."""
+    prices: dict[str, Decimal | TieredPrices] = {name: each for name, each in vars(price).items() if each is not None}
+    if not prices.keys() & {"input_mtok", "output_mtok", "requests_kcount"}:
+        return None
+    starts = {tier.start for each in prices.values() if isinstance(each, TieredPrices) for tier in each.tiers}
+    steps = [(start, _rates({name: _above(each, start) for name, each in prices.items()})) for start in starts]
+    steps.append((-1, _rates({name: _above(each, -1) for name, each in prices.items()})))
+    return tuple(sorted(steps, key=lambda step: -step[0]))
+
+
+def _above(price: Decimal | TieredPrices, start: int) -> Decimal:
+    """The price that holds when there are more than `start` input tokens."""
+    if isinstance(price, Decimal):
+        return price
+    reached = [tier.price for tier in price.tiers if tier.start <= start]
+    return reached[-1] if reached else price.base
+
+
+def _rates(prices: dict[str, Decimal]) -> Rates:
+    exact = {name: Fraction(price) * _PER_MILLION for name, price in prices.items() if name.endswith("_mtok")}
+    per_request = Fraction(prices.get("requests_kcount", Decimal(0))) * _PER_THOUSAND
+    scale = lcm(per_request.denominator, *(each.denominator for each in exact.values()))
+
+    def scaled(*names: str) -> int | None:
+        """The first of `names` that has a price: what has none of its own costs what its whole costs."""
+        return next((int(exact[name] * scale) for name in names if name in exact), None)
+
+    return Rates(
+        scale=scale,
+        per_request=int(per_request * scale),
+        input=scaled("input_mtok"),
+        cache_read=scaled("cache_read_mtok", "input_mtok") or 0,
+        cache_write=scaled("cache_write_mtok", "input_mtok") or 0,
+        output=scaled("output_mtok"),
+        reasoning=scaled("output_reasoning_mtok", "output_mtok") or 0,
+    )
