@@ -1,5 +1,6 @@
-"""Fixtures that many suites share."""
+"""Fixtures and options that many suites share."""
 
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,6 +9,44 @@ import pytest
 from aiservice.settings import Settings
 from aiservice.store.migrations import migrate
 from aiservice.store.session import Database
+from tests.harness.evidence import Evidence
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also what takes minutes; figures go to tests/evidence/")
+    parser.addoption("--seed", type=int, help="of every random choice in the tests; 0 unless --long draws one")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--seed") is None:
+        config.option.seed = random.SystemRandom().randrange(2**31) if config.getoption("--long") else 0
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed: {config.getoption('--seed')}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the long tests unless they are asked for."""
+    if config.getoption("--long"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    items[:] = [item for item in items if item not in long]
+    if long:
+        config.hook.pytest_deselected(items=long)
+
+
+@pytest.fixture
+def seed(pytestconfig: pytest.Config) -> int:
+    """Of every random choice in a test; `--seed` repeats a run."""
+    return int(pytestconfig.getoption("--seed"))
+
+
+@pytest.fixture
+def evidence(request: pytest.FixtureRequest, seed: int) -> Evidence:
+    """Where a test notes the figures that it proves."""
+    folder = Path(__file__).with_name("evidence") if request.config.getoption("--long") else None
+    return Evidence(request.node.name, seed, folder)
 
 
 @pytest.fixture

@@ -40,6 +40,8 @@ def test_the_mock_runs_as_a_process_and_counts(tmp_path: Path) -> None:
         assert mock.served() == []
 
 
+@pytest.mark.postgres
+@pytest.mark.redis
 def test_postgres_and_redis_start_in_an_empty_folder(tmp_path: Path) -> None:
     with PostgresServer(tmp_path) as postgres, RedisServer(tmp_path) as redis:
         assert postgres.is_running
