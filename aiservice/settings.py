@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from aiservice.kit.process import take_from_environment
 from aiservice.kit.secret import Secret
 
 PREFIX = "AISERVICE_"
@@ -104,7 +105,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | No
     Raises:
         SettingsError: an `AISERVICE_` name is unknown, or a value is not valid.
     """
-    values = {**_read_dotenv(dotenv), **(os.environ if environ is None else environ)}
+    values = {**_read_dotenv(dotenv), **(_own_environment() if environ is None else environ)}
     known = {f.name: f for f in dataclasses.fields(Settings) if f.name != "importable_provider_keys"}
     chosen: dict[str, Any] = {}
     for name, text in values.items():
@@ -121,6 +122,15 @@ def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | No
         kind: Secret(values[name].strip()) for name, kind in PROVIDER_KEY_NAMES.items() if values.get(name, "").strip()
     }
     return _checked(Settings(**chosen))
+
+
+def _own_environment() -> dict[str, str]:
+    """This process's environment; the master key is taken out of it, so that no other process sees it."""
+    master_key = take_from_environment(f"{PREFIX}MASTER_KEY")
+    values = dict(os.environ)
+    if master_key is not None:
+        values[f"{PREFIX}MASTER_KEY"] = master_key.reveal_text()
+    return values
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {

@@ -13,12 +13,10 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from aiservice.kit.clock import now_us
 from aiservice.store import changes as store
 from aiservice.store.session import DATABASE_ERRORS, AsyncSession, Database
-from aiservice.tables import Change
 
-Kind = Literal["key", "client", "connection", "preference", "person", "session"]
+Kind = Literal["key", "client", "connection", "preference", "person", "session", "vault"]
 Subscriber = Callable[[str, str], None]
 
 POLL_SECONDS = 0.25
@@ -43,7 +41,7 @@ class ChangeFeed:
 
     def publish(self, session: AsyncSession, kind: Kind, subject: str) -> None:
         """Adds the change to the caller's unit of work; it exists exactly if that unit commits."""
-        session.add(Change(kind=kind, subject=subject, at_us=now_us()))
+        store.publish(session, kind, subject)
 
     def subscribe(self, callback: Subscriber) -> None:
         """Calls `callback(kind, subject)` on the event loop for every change from now on. It must not block."""

@@ -5,8 +5,14 @@ from collections.abc import Collection
 from sqlalchemy import delete, func, or_, select
 from sqlmodel import col
 
+from aiservice.kit.clock import now_us
 from aiservice.store.session import AsyncSession
 from aiservice.tables import Change
+
+
+def publish(session: AsyncSession, kind: str, subject: str) -> None:
+    """Adds a change to the caller's unit of work."""
+    session.add(Change(kind=kind, subject=subject, at_us=now_us()))
 
 
 async def newest_id(session: AsyncSession) -> int:

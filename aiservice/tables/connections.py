@@ -40,6 +40,8 @@ class SealedSecret(SQLModel, table=True):
     kek_version: int = Field(index=True)
     wrapped_dek: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    # The AAD it was sealed with, so that a rotation can wrap the data key anew; opening never trusts this copy.
+    bound: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     created_us: int = big()
 
 
@@ -55,3 +57,6 @@ class MasterKeyVersion(SQLModel, table=True):
     retired_us: int | None = big(nullable=True)
     # The client-key pepper, wrapped under this master key: it outlives a rotation, so no client key has to change.
     wrapped_pepper: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    # Only while a rotation is under way: this key under the one before it, and the one before it under this key.
+    wrapped_by_previous: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    wrapped_previous: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))

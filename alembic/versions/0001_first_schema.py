@@ -68,6 +68,8 @@ def upgrade() -> None:
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.Column("retired_us", sa.BigInteger(), nullable=True),
         sa.Column("wrapped_pepper", sa.LargeBinary(), nullable=False),
+        sa.Column("wrapped_by_previous", sa.LargeBinary(), nullable=True),
+        sa.Column("wrapped_previous", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("version"),
     )
     op.create_table(
@@ -106,6 +108,7 @@ def upgrade() -> None:
         sa.Column("kek_version", sa.Integer(), nullable=False),
         sa.Column("wrapped_dek", sa.LargeBinary(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("bound", sa.LargeBinary(), nullable=False),
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("purpose", "row_id"),
     )

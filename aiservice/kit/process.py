@@ -1,0 +1,85 @@
+"""What a process must not leave lying about: secrets in its environment, and memory in a core file.
+
+`/proc/<pid>/environ` shows the block a process was started with, whatever it later does to `os.environ`; and what is
+in `os.environ` reaches every child, Node and npm included. `take_from_environment` therefore removes a secret from
+both. Our own workers need it all the same, and a server may start them by fork, by spawn, or again after a crash: so
+the value stays in `os.environ` under another name, encrypted with a key derived from multiprocessing's `authkey`:
+random, in memory only, inherited by fork and handed to spawned children through multiprocessing's own pipe. Any other
+child sees 60 bytes that it cannot read.
+"""
+
+import base64
+import binascii
+import ctypes
+import multiprocessing
+import os
+import resource
+import sys
+from pathlib import Path
+
+from aiservice.kit import crypto
+from aiservice.kit.secret import Secret
+
+_HANDED_OVER = "HANDED_OVER_"
+_PR_SET_DUMPABLE = 4
+_ENV_START, _ENV_END = 47, 48  # after the closing parenthesis of /proc/self/stat; proc(5) numbers them 50 and 51
+
+
+def take_from_environment(name: str) -> Secret | None:
+    """The value of the environment variable `name`, which no other process can read from then on; None if unset.
+
+    Call it as early as possible in every process that needs the value, as often as needed: processes started through
+    `multiprocessing` (fork, forkserver or spawn) get it from their parent. A program started any other way does not.
+    """
+    value = os.environ.get(name)
+    if value is None:
+        return _handed_over(name)
+    secret = Secret(value)
+    sealed = crypto.seal(_transport_key(), secret.reveal(), _aad(name))
+    os.environ[_HANDED_OVER + name] = base64.b64encode(sealed).decode()
+    del os.environ[name]
+    _wipe_initial_environment(name)
+    return secret
+
+
+def harden_process() -> None:
+    """No core file, and no other process of the same user may read this one's memory. Once per process, after exec."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _handed_over(name: str) -> Secret | None:
+    sealed = os.environ.get(_HANDED_OVER + name)
+    if sealed is None:
+        return None
+    _wipe_initial_environment(name)
+    try:
+        return Secret(crypto.unseal(_transport_key(), base64.b64decode(sealed), _aad(name)))
+    except (crypto.BadEnvelope, binascii.Error):
+        return None  # started by a parent that did not hand it over: as if it were unset
+
+
+def _transport_key() -> bytes:
+    return crypto.hkdf(bytes(multiprocessing.current_process().authkey), b"aiservice environment hand-over v1")
+
+
+def _aad(name: str) -> bytes:
+    return crypto.bind("environment", {"name": name})
+
+
+def _wipe_initial_environment(name: str) -> None:
+    """Overwrites the value of `name` in the block the kernel shows; Python and libc hold copies of their own."""
+    if sys.platform != "linux":
+        return
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    start, end = int(fields[_ENV_START]), int(fields[_ENV_END])
+    if not 0 < start < end:
+        return
+    block = ctypes.string_at(start, end - start)
+    at = 0
+    for entry in block.split(b"\0"):
+        label, _, value = entry.partition(b"=")
+        if label == name.encode():
+            ctypes.memset(start + at + len(label) + 1, 0, len(value))
+        at += len(entry) + 1
