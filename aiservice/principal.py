@@ -42,3 +42,7 @@ class Person:
     @property
     def is_admin(self) -> bool:
         return self.role is Role.ADMIN
+
+
+# Whoever may run the command line on the server's machine can read its database and master key anyway.
+OPERATOR = Person("operator", "operator", Role.ADMIN)

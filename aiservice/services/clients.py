@@ -1,0 +1,233 @@
+"""Clients: the parties that are metered and limited, and who owns them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiservice.errors import InvalidRequest, PermissionDenied, Unprocessable
+from aiservice.kit.clock import now_us
+from aiservice.kit.ids import new_id
+from aiservice.principal import Person
+from aiservice.services.changes import ChangeFeed
+from aiservice.services.emails import checked_email
+from aiservice.services.names import MAX_NAME, clean_name, looks_like_id, no_such, shown, suggestion
+from aiservice.store import clients as store
+from aiservice.store import connections as connection_store
+from aiservice.store import people as people_store
+from aiservice.store.session import AsyncSession, Database
+from aiservice.store.unique import Taken, add_unique
+from aiservice.tables import Client, User
+
+Names = list[str]
+MAX_ALLOWED = 200
+_MAX_MODEL = 200
+
+
+@dataclass(slots=True, frozen=True)
+class ClientView:
+    """A client as people see it. None in an allowed set means all shared ones; times in microseconds UTC."""
+
+    id: str
+    name: str
+    owner_email: str | None
+    connections: tuple[str, ...] | None
+    models: tuple[str, ...] | None
+    is_disabled: bool
+    created_us: int
+
+
+class Clients:
+    """Admins see and change every client; a developer sees those they own."""
+
+    def __init__(self, db: Database, changes: ChangeFeed) -> None:
+        self._db = db
+        self._changes = changes
+
+    async def create(
+        self,
+        actor: Person,
+        name: str,
+        owner_email: str | None = None,
+        connections: Names | None = None,
+        models: Names | None = None,
+    ) -> ClientView:
+        """A new client, owned by the person with `owner_email` or by nobody but the admins.
+
+        Raises:
+            PermissionDenied: the actor is no admin.
+            Unprocessable: the name is not good or taken, or the owner or a connection does not exist.
+        """
+        _admins_only(actor, "create clients")
+        name = clean_name(name, "client")
+        models = _clean_models(models)
+        async with self._db.write() as session:
+            owner = await self._owner(session, owner_email)
+            await _check_connections(session, connections)
+            client = Client(
+                id=new_id("cli"),
+                name=name,
+                owner_id=owner.id if owner else None,
+                allowed_connections=connections,
+                allowed_models=models,
+                created_us=now_us(),
+            )
+            await self._add(session, client)
+        return _view(client, owner.email if owner else None)
+
+    async def list(self, actor: Person) -> Sequence[ClientView]:
+        """The actor's clients, or everybody's for an admin, by name."""
+        async with self._db.read() as session:
+            return [_view(client, email) for client, email in await store.listed(session, owner_scope(actor))]
+
+    async def find(self, actor: Person, name_or_id: str) -> ClientView:
+        """One client.
+
+        Raises:
+            NotFound: there is none of that name or id that the actor may see.
+        """
+        async with self._db.read() as session:
+            client = await visible_client(session, actor, name_or_id)
+            return _view(client, await store.email_of(session, client))
+
+    async def disable(self, actor: Person, name_or_id: str) -> ClientView:
+        """From now on (≤ 1 s) every key of the client is refused.
+
+        Raises:
+            NotFound: as in `find`.
+            PermissionDenied: the actor is no admin.
+        """
+        return await self._set_disabled(actor, name_or_id, is_disabled=True)
+
+    async def enable(self, actor: Person, name_or_id: str) -> ClientView:
+        """Takes `disable` back; raises the same."""
+        return await self._set_disabled(actor, name_or_id, is_disabled=False)
+
+    async def personal(self, actor: Person) -> ClientView:
+        """The actor's own client: the first they were given, else a new one named after their e-mail address.
+
+        Raises:
+            InvalidRequest: the actor is not a person with an account (the command line's operator).
+        """
+        async with self._db.read() as session:
+            client = await store.oldest_of(session, actor.user_id)
+        if client is None:
+            client = await self._make_personal(actor)
+        return _view(client, actor.email)
+
+    async def _make_personal(self, actor: Person) -> Client:
+        async with self._db.write() as session:
+            person = await people_store.by_ref(session, actor.user_id)
+            if person is None:
+                raise InvalidRequest("Only a person with an account has a client of their own.", code="no_account")
+            made_meanwhile = await store.oldest_of(session, person.id)
+            if made_meanwhile is not None:
+                return made_meanwhile
+            stem = _stem(person.email)
+            name = _free_name(stem, await store.names_like(session, stem))
+            client = Client(id=new_id("cli"), name=name, owner_id=person.id, created_us=now_us())
+            await self._add(session, client)
+            return client
+
+    async def _set_disabled(self, actor: Person, name_or_id: str, *, is_disabled: bool) -> ClientView:
+        async with self._db.write() as session:
+            client = await visible_client(session, actor, name_or_id)
+            _admins_only(actor, "disable or enable clients")
+            client.is_disabled = is_disabled
+            self._changes.publish(session, "client", client.id)
+            return _view(client, await store.email_of(session, client))
+
+    async def _add(self, session: AsyncSession, client: Client) -> None:
+        try:
+            await add_unique(session, client)
+        except Taken:
+            message = f"There is already a client called '{shown(client.name)}'. Choose another name."
+            raise Unprocessable(message, code="name_taken", param="name") from None
+        self._changes.publish(session, "client", client.id)
+
+    async def _owner(self, session: AsyncSession, email: str | None) -> User | None:
+        if email is None:
+            return None
+        person = await people_store.by_email(session, checked_email(email))
+        if person is None:
+            raise Unprocessable(
+                f"There is no user '{shown(email)}'. Create one first: user create --email {shown(email)}",
+                code="user_not_found",
+                param="owner",
+            )
+        return person
+
+
+def owner_scope(actor: Person) -> str | None:
+    """Whose rows the actor may see: None for everybody's, else the actor's user id."""
+    return None if actor.is_admin else actor.user_id
+
+
+async def visible_client(session: AsyncSession, actor: Person, name_or_id: str) -> Client:
+    """The client of that name or id.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's (the two are not told apart).
+    """
+    client = await store.find(session, name_or_id, owner_scope(actor))
+    if client is None:
+        raise no_such("client", name_or_id, await store.names(session, owner_scope(actor)))
+    return client
+
+
+def _admins_only(actor: Person, what: str) -> None:
+    if not actor.is_admin:
+        raise PermissionDenied(f"Only an admin may {what}.", code="admin_only")
+
+
+async def _check_connections(session: AsyncSession, names: list[str] | None) -> None:
+    if names is None:
+        return
+    known = await connection_store.shared_names(session)
+    for name in names:
+        if name not in known:
+            raise Unprocessable(
+                f"There is no shared provider connection '{shown(name)}'.{suggestion(name, known)}",
+                code="connection_not_found",
+                param="connections",
+            )
+
+
+def _clean_models(models: list[str] | None) -> list[str] | None:
+    if models is None:
+        return None
+    if len(models) > MAX_ALLOWED:
+        raise Unprocessable(f"At most {MAX_ALLOWED} models can be listed.", code="too_many", param="models")
+    for model in models:
+        if not model or len(model) > _MAX_MODEL or not model.isprintable() or " " in model:
+            raise Unprocessable(f"'{shown(model)}' is not a model's name.", code="invalid_model", param="models")
+    return models
+
+
+def _stem(email: str) -> str:
+    local = "".join(c for c in email.partition("@")[0] if c.isprintable() and not c.isspace())
+    stem = local[: MAX_NAME - 10] or "developer"
+    return f"client-{stem}" if looks_like_id(stem) else stem
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    if stem not in taken:
+        return stem
+    number = 2
+    while f"{stem}-{number}" in taken:
+        number += 1
+    return f"{stem}-{number}"
+
+
+def _view(client: Client, owner_email: str | None) -> ClientView:
+    return ClientView(
+        id=client.id,
+        name=client.name,
+        owner_email=owner_email,
+        connections=_names(client.allowed_connections),
+        models=_names(client.allowed_models),
+        is_disabled=client.is_disabled,
+        created_us=client.created_us,
+    )
+
+
+def _names(names: list[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)

@@ -1,0 +1,95 @@
+"""What others see of a provider connection: routing, admins, developers. None of it holds a key."""
+
+from dataclasses import dataclass
+
+from aiservice.tables import Connection
+
+
+@dataclass(slots=True, frozen=True)
+class ConnectionView:
+    """A connection as routing sees it."""
+
+    id: str
+    name: str
+    kind: str
+    base_url: str
+    is_private_allowed: bool
+    owner_client_id: str | None
+    models: tuple[str, ...]
+    weight: int
+    is_disabled: bool
+    revision: int
+    created_us: int
+    has_key: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class ConnectionDetails:
+    """A connection as people see it; to a developer, address, key hint, fingerprint and test are empty."""
+
+    id: str
+    name: str
+    kind: str
+    models: tuple[str, ...]
+    weight: int
+    is_disabled: bool
+    owner_client_id: str | None
+    created_us: int
+    base_url: str = ""
+    is_private_allowed: bool = False
+    key_hint: str = ""
+    key_fingerprint: str = ""
+    tested_us: int | None = None
+    test_result: str = ""
+
+
+def view(row: Connection) -> ConnectionView:
+    """What routing needs."""
+    return ConnectionView(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        base_url=row.base_url,
+        is_private_allowed=row.is_private_allowed,
+        owner_client_id=row.owner_client_id,
+        models=tuple(row.models),
+        weight=row.weight,
+        is_disabled=row.is_disabled,
+        revision=row.revision,
+        created_us=row.created_us,
+        has_key=bool(row.key_fingerprint),
+    )
+
+
+def outline(row: Connection) -> ConnectionDetails:
+    """What a developer may know."""
+    return ConnectionDetails(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        models=tuple(row.models),
+        weight=row.weight,
+        is_disabled=row.is_disabled,
+        owner_client_id=row.owner_client_id,
+        created_us=row.created_us,
+    )
+
+
+def details(row: Connection) -> ConnectionDetails:
+    """What an admin may know: everything but the key."""
+    return ConnectionDetails(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        models=tuple(row.models),
+        weight=row.weight,
+        is_disabled=row.is_disabled,
+        owner_client_id=row.owner_client_id,
+        created_us=row.created_us,
+        base_url=row.base_url,
+        is_private_allowed=row.is_private_allowed,
+        key_hint=row.key_hint,
+        key_fingerprint=row.key_fingerprint,
+        tested_us=row.tested_us,
+        test_result=row.test_result,
+    )

@@ -1,0 +1,58 @@
+"""Queries on clients. `owner_id` narrows every one of them to what that person owns; None means everybody's."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from aiservice.tables import Client, User
+
+
+async def find(session: AsyncSession, name_or_id: str, owner_id: str | None) -> Client | None:
+    """The client with that id or name."""
+    query = select(Client).where(or_(col(Client.id) == name_or_id, col(Client.name) == name_or_id))
+    if owner_id is not None:
+        query = query.where(col(Client.owner_id) == owner_id)
+    return (await session.execute(query)).scalars().first()
+
+
+async def listed(session: AsyncSession, owner_id: str | None) -> Sequence[tuple[Client, str | None]]:
+    """(client, its owner's e-mail) by name."""
+    query = (
+        select(Client, col(User.email)).outerjoin(User, col(User.id) == col(Client.owner_id)).order_by(col(Client.name))
+    )
+    if owner_id is not None:
+        query = query.where(col(Client.owner_id) == owner_id)
+    return [(row[0], row[1]) for row in (await session.execute(query)).all()]
+
+
+async def names(session: AsyncSession, owner_id: str | None) -> list[str]:
+    """The names, for "did you mean"."""
+    query = select(col(Client.name)).limit(2000)
+    if owner_id is not None:
+        query = query.where(col(Client.owner_id) == owner_id)
+    return list((await session.execute(query)).scalars())
+
+
+async def oldest_of(session: AsyncSession, owner_id: str) -> Client | None:
+    """The first client that person was given; one that is not disabled before one that is."""
+    query = (
+        select(Client)
+        .where(col(Client.owner_id) == owner_id)
+        .order_by(col(Client.is_disabled), col(Client.created_us), col(Client.id))
+    )
+    return (await session.execute(query.limit(1))).scalars().first()
+
+
+async def names_like(session: AsyncSession, stem: str) -> set[str]:
+    """The names that start with `stem`."""
+    query = select(col(Client.name)).where(col(Client.name).startswith(stem, autoescape=True))
+    return set((await session.execute(query)).scalars())
+
+
+async def email_of(session: AsyncSession, client: Client) -> str | None:
+    """The owner's e-mail."""
+    if client.owner_id is None:
+        return None
+    return (await session.execute(select(col(User.email)).where(col(User.id) == client.owner_id))).scalars().first()
