@@ -1,0 +1,88 @@
+"""What we change in Reflex's generated frontend: the browser talks to the origin it was loaded from, nothing else.
+
+Reflex 0.10.1 bakes the backend's URL with its port into the bundle, corrects only the host name at run time and drops
+the port on https: a build made for one port is dead on another. Ours asks `window.location`, so one build serves any
+host, port and scheme. In development Vite hands everything that is not a page on to the backend, so that the socket,
+the cookie and an API path asked of the frontend's port reach the same program as in production.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from reflex.plugins import Plugin
+from reflex_base.config import get_config
+
+# First path segments that belong to the API, the sign-in routes or the socket, never to a page.
+BACKEND_SEGMENTS = (
+    "ai-service",
+    "v1",
+    "v1beta",
+    "api",
+    "auth",
+    "healthz",
+    "readyz",
+    "metrics",
+    "openapi.json",
+    "docs",
+    "llms.txt",
+    ".well-known",
+    "_event",
+    "_upload",
+    "_health",
+    "_all_routes",
+    "ping",
+    "auth-codespace",
+)
+
+_BROWSER_MODULE = Path(__file__).parent / "components" / "browser.jsx"
+_STATE_MODULE = "utils/state.js"
+_VITE_CONFIG = "vite.config.js"
+_BAKED_ENDPOINT = "const endpoint = new URL(url_str);"
+_OWN_ENDPOINT = f"""{_BAKED_ENDPOINT}
+  if (typeof window !== "undefined") {{
+    // One origin: whatever was baked in, the backend is where this page came from.
+    const secure = window.location.protocol === "https:";
+    const scheme = endpoint.protocol.startsWith("ws") ? (secure ? "wss:" : "ws:") : window.location.protocol;
+    return new URL(scheme + "//" + window.location.host + endpoint.pathname + endpoint.search);
+  }}"""
+_VITE_SERVER = "  server: {\n    port: process.env.PORT,"
+
+
+class BundleError(Exception):
+    """Reflex's template is not the one these changes were written for."""
+
+
+class OneOriginPlugin(Plugin):
+    """Applies both changes at every compile and adds our own components; an unknown template stops the build."""
+
+    def get_static_assets(self, **context: Any) -> list[tuple[Path, str | bytes]]:
+        return [(Path("utils/browser.jsx"), _BROWSER_MODULE.read_text(encoding="utf-8"))]
+
+    def pre_compile(self, **context: Any) -> None:
+        context["add_modify_task"](_STATE_MODULE, use_own_origin)
+        context["add_modify_task"](_VITE_CONFIG, proxy_backend_paths)
+
+
+def use_own_origin(source: str) -> str:
+    """`utils/state.js` with `getBackendURL` answering the page's own origin. Idempotent."""
+    if _OWN_ENDPOINT in source:
+        return source
+    return _replace_once(source, _BAKED_ENDPOINT, _OWN_ENDPOINT, _STATE_MODULE)
+
+
+def proxy_backend_paths(source: str) -> str:
+    """`vite.config.js` whose development server hands API, sign-in and socket paths to the backend."""
+    segments = "|".join(segment.replace(".", "\\.") for segment in BACKEND_SEGMENTS)
+    pattern = f"^/+(?:{segments})(?:[/?]|$)"
+    target = f"http://127.0.0.1:{get_config().backend_port or 8000}"
+    proxy = (
+        f"    proxy: {{ {json.dumps(pattern)}: {{ target: {json.dumps(target)}, ws: true, changeOrigin: false }} }},"
+    )
+    return _replace_once(source, _VITE_SERVER, f"{_VITE_SERVER}\n{proxy}", _VITE_CONFIG)
+
+
+def _replace_once(source: str, old: str, new: str, where: str) -> str:
+    if source.count(old) != 1:
+        raise BundleError(f"Reflex's {where} has changed: '{old.splitlines()[0]}' was expected exactly once.")
+    return source.replace(old, new)

@@ -1,0 +1,1 @@
+"""Stateless building blocks: they take values and handlers and return markup."""

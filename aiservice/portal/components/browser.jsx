@@ -1,0 +1,333 @@
+// What has to happen in the browser itself: copying on plain http, and secrets that go from an answer of the server
+// straight to the person, never through Reflex's state.
+import { createElement as h, useEffect, useId, useRef, useState } from "react";
+
+async function copyText(text) {
+  // navigator.clipboard exists on https and loopback only; a portal on http://some-host needs the old way.
+  if (navigator.clipboard && window.isSecureContext) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      // falls through: the permission may be denied
+    }
+  }
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.setAttribute("readonly", "");
+  area.style.cssText = "position:fixed;top:0;left:0;opacity:0";
+  const holder = document.querySelector("dialog[open]") || document.body;
+  holder.append(area);
+  const before = document.activeElement;
+  area.select();
+  let copied = false;
+  try {
+    copied = document.execCommand("copy");
+  } catch {
+    copied = false;
+  }
+  area.remove();
+  before?.focus?.();
+  return copied;
+}
+
+export function CopyButton({ text, label = "Copy", className, onCopied, focusFirst }) {
+  const [shown, setShown] = useState(label);
+  const button = useRef(null);
+  useEffect(() => {
+    if (focusFirst) button.current?.focus();
+  }, [focusFirst]);
+  const copy = async () => {
+    const copied = await copyText(text);
+    setShown(copied ? "Copied" : "Select and copy by hand");
+    if (copied) onCopied?.();
+    setTimeout(() => setShown(label), 2500);
+  };
+  return h(
+    "button",
+    { type: "button", ref: button, className, onClick: copy },
+    h("span", { "aria-live": "polite" }, shown),
+  );
+}
+
+async function post(action, body) {
+  let answer;
+  try {
+    answer = await fetch(action, {
+      method: "POST",
+      credentials: "same-origin",
+      redirect: "manual",
+      headers: { "content-type": "application/json", accept: "application/json" },
+      body: JSON.stringify(body),
+    });
+  } catch {
+    return { error: { message: "The server cannot be reached. Your input is kept: try again.", request_id: "" } };
+  }
+  let content = {};
+  try {
+    content = await answer.json();
+  } catch {
+    // an empty or foreign body
+  }
+  if (answer.ok) return content;
+  const error = content.error || { message: "The server answered " + answer.status + ".", request_id: "" };
+  return { error: { ...error, request_id: error.request_id || answer.headers.get("x-request-id") || "" } };
+}
+
+function ErrorNote({ error, className }) {
+  if (!error) return null;
+  const id = error.request_id ? h("span", { className: "block mt-1 opacity-80 text-xs" }, "Request " + error.request_id) : null;
+  return h("div", { role: "alert", className }, error.message, id);
+}
+
+function valuesOf(form) {
+  const body = {};
+  for (const [name, value] of new FormData(form).entries()) {
+    if (name.endsWith("[]")) (body[name.slice(0, -2)] ??= []).push(value);
+    else body[name] = value;
+  }
+  for (const box of form.querySelectorAll("input[type=checkbox]")) if (box.name) body[box.name] = box.checked;
+  return body;
+}
+
+// A form whose fields go to one of our own routes as JSON. `then`: "reveal" shows the secret in the answer once,
+// "leave" loads the page the answer names, anything else only tells Reflex that it is done.
+export function ActionForm({ action, fixed, submit, busy, after, next, styles, onDone, children, className, confirmMatch }) {
+  const [error, setError] = useState(null);
+  const [sending, setSending] = useState(false);
+  const [secret, setSecret] = useState(null);
+  const form = useRef(null);
+  const send = async (event) => {
+    event.preventDefault();
+    if (sending) return;
+    const body = { ...valuesOf(form.current), ...(fixed || {}) };
+    if (confirmMatch && body.password !== body.password_again) {
+      setError({ message: "The two passwords differ." });
+      return;
+    }
+    delete body.password_again;
+    setSending(true);
+    setError(null);
+    const answer = await post(action, body);
+    setSending(false);
+    if (answer.error) {
+      setError(answer.error);
+      form.current?.querySelector("input[type=password]")?.focus();
+      return;
+    }
+    if (after === "leave") {
+      window.location.assign(localPath(answer.next || next));
+      return;
+    }
+    form.current?.reset();
+    if (after === "reveal") setSecret(answer);
+    else onDone?.(String(answer.id || ""));
+  };
+  const closed = () => {
+    const id = String(secret.id || "");
+    setSecret(null);
+    onDone?.(id);
+  };
+  return h(
+    "form",
+    { ref: form, onSubmit: send, className, noValidate: false, autoComplete: "on" },
+    children,
+    h(ErrorNote, { error, className: styles.error }),
+    h(
+      "div",
+      { className: "flex justify-end gap-2" },
+      h("button", { type: "submit", className: styles.submit, disabled: sending, "aria-busy": sending }, sending ? busy : submit),
+    ),
+    secret ? h(RevealOnce, { secret, styles, onClose: closed }) : null,
+  );
+}
+
+// Only paths of this site: no scheme, no host, no backslash tricks.
+function localPath(path) {
+  return typeof path === "string" && /^\/(?![/\\])[^\\\s]*$/.test(path) ? path : "/";
+}
+
+function RevealOnce({ secret, styles, onClose }) {
+  const dialog = useRef(null);
+  const [isCopied, setCopied] = useState(false);
+  const [isAsking, setAsking] = useState(false);
+  const [isShown, setShown] = useState(false);
+  const title = useId();
+  useEffect(() => {
+    dialog.current.showModal();
+  }, []);
+  useEffect(() => {
+    if (isCopied) return undefined;
+    const warn = (event) => event.preventDefault();
+    window.addEventListener("beforeunload", warn);
+    return () => window.removeEventListener("beforeunload", warn);
+  }, [isCopied]);
+  const leave = (event) => {
+    event?.preventDefault();
+    if (isCopied || isAsking) {
+      dialog.current.close();
+      onClose();
+    } else setAsking(true);
+  };
+  const masked = secret.key.slice(0, 22) + "•".repeat(16);
+  return h(
+    "dialog",
+    { ref: dialog, className: styles.dialog, "aria-labelledby": title, onCancel: leave },
+    h("h2", { id: title, className: styles.title }, "Copy your key now"),
+    h("p", { className: styles.text }, "This is the only time it is shown. We keep a keyed hash of it, not the key."),
+    h("code", { className: styles.secret, "data-secret": "" }, isShown ? secret.key : masked),
+    h(
+      "div",
+      { className: "mt-3 flex flex-wrap gap-2" },
+      h(CopyButton, { text: secret.key, label: "Copy key", className: styles.submit, onCopied: () => setCopied(true), focusFirst: true }),
+      h("button", { type: "button", className: styles.secondary, onClick: () => setShown(!isShown) }, isShown ? "Hide" : "Show"),
+    ),
+    isAsking && !isCopied
+      ? h("p", { role: "alert", className: styles.warning }, "You have not copied it yet. Closing now means rolling the key to get another.")
+      : null,
+    h(
+      "div",
+      { className: "mt-4 flex justify-end" },
+      h("button", { type: "button", className: isAsking && !isCopied ? styles.danger : styles.secondary, onClick: leave }, isAsking && !isCopied ? "Close without copying" : "Done"),
+    ),
+  );
+}
+
+// A button whose action asks first. The question is a native dialog: focus, Escape and the backdrop come with it.
+export function ConfirmButton({ label, title, text, confirm, styles, className, onConfirm }) {
+  const dialog = useRef(null);
+  const heading = useId();
+  const yes = () => {
+    dialog.current.close();
+    onConfirm?.();
+  };
+  return h(
+    "span",
+    { className: "contents" },
+    h("button", { type: "button", className, onClick: () => dialog.current.showModal() }, label),
+    h(
+      "dialog",
+      { ref: dialog, className: styles.dialog, "aria-labelledby": heading },
+      h("h2", { id: heading, className: styles.title }, title),
+      h("p", { className: styles.text }, text),
+      h(
+        "div",
+        { className: "mt-5 flex justify-end gap-2" },
+        h("button", { type: "button", className: styles.secondary, autoFocus: true, onClick: () => dialog.current.close() }, "Keep it"),
+        h("button", { type: "button", className: styles.danger, onClick: yes }, confirm),
+      ),
+    ),
+  );
+}
+
+// A button that opens its children as a modal form; a finished ActionForm inside closes it through `openKey`.
+export function OpenDialog({ label, title, className, styles, closeSignal, children }) {
+  const dialog = useRef(null);
+  const heading = useId();
+  useEffect(() => {
+    dialog.current?.close();
+  }, [closeSignal]);
+  return h(
+    "span",
+    { className: "contents" },
+    h("button", { type: "button", className, onClick: () => dialog.current.showModal() }, label),
+    h(
+      "dialog",
+      { ref: dialog, className: styles.dialog, "aria-labelledby": heading },
+      h(
+        "div",
+        { className: "mb-3 flex items-center justify-between gap-4" },
+        h("h2", { id: heading, className: styles.title }, title),
+        h("button", { type: "button", className: styles.icon, "aria-label": "Close", onClick: () => dialog.current.close() }, "✕"),
+      ),
+      children,
+    ),
+  );
+}
+
+// Examples in several languages, with the key put in here in the browser. `ask` fetches the person's first key, which
+// the server gives once; afterwards the examples carry the placeholder.
+export function Snippets({ samples, ask, placeholder, styles, onKey }) {
+  const [chosen, setChosen] = useState(0);
+  const [state, setState] = useState({ key: "", error: null, isAsked: !ask });
+  const base = useId();
+  const started = useRef(false);
+  const wasCopied = useRef(false);
+  useEffect(() => {
+    if (!ask || started.current) return;
+    started.current = true;
+    post(ask, {}).then((answer) => {
+      setState({ key: answer.key || "", error: answer.error || null, isAsked: true });
+      onKey?.(Boolean(answer.key));
+    });
+  }, [ask]);
+  useEffect(() => {
+    if (!state.key) return undefined;
+    const warn = (event) => {
+      if (!wasCopied.current) event.preventDefault();
+    };
+    window.addEventListener("beforeunload", warn);
+    return () => window.removeEventListener("beforeunload", warn);
+  }, [state.key]);
+  const filled = (text) => text.replaceAll("{{key}}", state.key || placeholder);
+  const move = (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const to = (chosen + step + samples.length) % samples.length;
+    setChosen(to);
+    document.getElementById(base + "tab" + to)?.focus();
+  };
+  const tab = (sample, index) =>
+    h(
+      "button",
+      {
+        key: sample.name,
+        id: base + "tab" + index,
+        type: "button",
+        role: "tab",
+        "aria-selected": index === chosen,
+        "aria-controls": base + "panel",
+        tabIndex: index === chosen ? 0 : -1,
+        className: index === chosen ? styles.tabOn : styles.tabOff,
+        onClick: () => setChosen(index),
+        onKeyDown: move,
+      },
+      sample.name,
+    );
+  const copied = () => {
+    wasCopied.current = true;
+  };
+  const code = filled(samples[chosen].code);
+  return h(
+    "div",
+    null,
+    h(ErrorNote, { error: state.error, className: styles.error }),
+    state.key
+      ? h(
+          "div",
+          { className: styles.keyRow },
+          h("div", { className: "min-w-0 grow" }, h("p", { className: styles.keyNote }, "Your key, shown this once:"), h("code", { className: styles.key, "data-secret": "" }, state.key)),
+          h(CopyButton, { text: state.key, label: "Copy key", className: styles.secondary, onCopied: copied }),
+        )
+      : null,
+    h("div", { role: "tablist", "aria-label": "Language", className: styles.tabs }, samples.map(tab)),
+    h(
+      "div",
+      { role: "tabpanel", id: base + "panel", "aria-labelledby": base + "tab" + chosen, className: "relative" },
+      h("pre", { className: styles.code, tabIndex: 0, "data-sample": samples[chosen].name, "aria-busy": !state.isAsked }, h("code", null, code)),
+      h("div", { className: "absolute right-2 top-2" }, h(CopyButton, { text: code, label: "Copy", className: styles.codeCopy, onCopied: copied })),
+    ),
+  );
+}
+
+// Shows `fallback` first and its children once the browser is idle: a heavy chart costs the first paint nothing.
+export function MountOnIdle({ fallback, children }) {
+  const [isIdle, setIdle] = useState(false);
+  useEffect(() => {
+    const start = window.requestIdleCallback || ((run) => setTimeout(run, 300));
+    const cancel = window.cancelIdleCallback || clearTimeout;
+    const id = start(() => setIdle(true));
+    return () => cancel(id);
+  }, []);
+  return isIdle ? children : fallback;
+}

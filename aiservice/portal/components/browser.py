@@ -1,0 +1,142 @@
+"""Python's side of `browser.jsx`: the few components that must act in the browser itself."""
+
+from typing import Any
+
+import reflex as rx
+
+from aiservice.portal import theme
+
+_LIBRARY = "$/utils/browser"
+
+STYLES = {
+    "error": f"{theme.ALERT['error']} mt-3",
+    "warning": f"{theme.ALERT['warn']} mt-3",
+    "submit": theme.PRIMARY,
+    "secondary": theme.SECONDARY,
+    "danger": theme.DANGER,
+    "icon": theme.ICON_BUTTON,
+    "title": theme.H2,
+    "text": f"mt-2 text-sm {theme.MUTED}",
+    "secret": "mt-3 block break-all rounded-lg bg-slate-100 p-3 font-mono text-sm dark:bg-slate-950",
+    "dialog": (
+        f"m-auto w-[min(32rem,calc(100vw-2rem))] {theme.CARD} text-slate-900 dark:text-slate-100 "
+        "backdrop:bg-slate-950/60 shadow-xl"
+    ),
+    "tabs": "flex gap-1 overflow-x-auto",
+    "tabOn": f"rounded-t-lg bg-slate-900 px-3 py-2 text-sm font-medium text-white dark:bg-black {theme.FOCUS}",
+    "tabOff": f"rounded-t-lg px-3 py-2 text-sm font-medium cursor-pointer {theme.MUTED} {theme.FOCUS}",
+    "code": f"{theme.CODE} rounded-tl-none pr-24 {theme.FOCUS}",
+    "codeCopy": (
+        "rounded-md bg-slate-700 px-2.5 py-1 text-xs font-medium text-white cursor-pointer hover:bg-slate-600 "
+        "focus-visible:outline-2 focus-visible:outline-white"
+    ),
+    "key": "block break-all font-mono text-sm",
+    "keyNote": f"text-xs {theme.MUTED}",
+    "keyRow": f"mb-4 flex flex-wrap items-center gap-3 {theme.ALERT['warn']}",
+}
+
+
+class CopyButton(rx.Component):
+    """Copies `text`; works on plain http too."""
+
+    library = _LIBRARY
+    tag = "CopyButton"
+
+    text: rx.Var[str]
+    label: rx.Var[str]
+
+
+class ActionForm(rx.Component):
+    """Posts its fields as JSON to `action`. `after`: "reveal" (a key, once), "leave" (load a page) or "stay"."""
+
+    library = _LIBRARY
+    tag = "ActionForm"
+
+    action: rx.Var[str]
+    fixed: rx.Var[dict[str, Any]]
+    submit: rx.Var[str]
+    busy: rx.Var[str]
+    after: rx.Var[str]
+    next: rx.Var[str]
+    styles: rx.Var[dict[str, str]]
+    confirm_match: rx.Var[bool]
+    on_done: rx.EventHandler[rx.event.passthrough_event_spec(str)]  # type: ignore[type-arg,valid-type]
+
+
+class ConfirmButton(rx.Component):
+    """A button that asks before `on_confirm` happens."""
+
+    library = _LIBRARY
+    tag = "ConfirmButton"
+
+    label: rx.Var[str]
+    title: rx.Var[str]
+    text: rx.Var[str]
+    confirm: rx.Var[str]
+    styles: rx.Var[dict[str, str]]
+    on_confirm: rx.EventHandler[rx.event.no_args_event_spec]  # type: ignore[type-arg,valid-type]
+
+
+class OpenDialog(rx.Component):
+    """A button that opens its children in a modal dialog; a change of `close_signal` closes it."""
+
+    library = _LIBRARY
+    tag = "OpenDialog"
+
+    label: rx.Var[str]
+    title: rx.Var[str]
+    styles: rx.Var[dict[str, str]]
+    close_signal: rx.Var[int]
+
+
+class Snippets(rx.Component):
+    """Code examples in tabs; the key is fetched and filled in by the browser."""
+
+    library = _LIBRARY
+    tag = "Snippets"
+
+    samples: rx.Var[list[dict[str, str]]]
+    ask: rx.Var[str]
+    placeholder: rx.Var[str]
+    styles: rx.Var[dict[str, str]]
+    on_key: rx.EventHandler[rx.event.passthrough_event_spec(bool)]  # type: ignore[type-arg,valid-type]
+
+
+class MountOnIdle(rx.Component):
+    """Its children, once the browser has nothing better to do; `fallback` until then."""
+
+    library = _LIBRARY
+    tag = "MountOnIdle"
+
+    fallback: rx.Var[rx.Component]
+
+
+def copy_button(text: Any, label: str = "Copy", class_name: str = theme.SECONDARY) -> rx.Component:
+    return CopyButton.create(text=text, label=label, class_name=class_name)
+
+
+def action_form(*fields: Any, action: Any, submit: str, after: str = "stay", **props: Any) -> rx.Component:
+    """A form for one of the portal's own routes; see `ActionForm`."""
+    props.setdefault("busy", "One moment…")
+    props.setdefault("class_name", "flex flex-col gap-4")
+    return ActionForm.create(*fields, action=action, submit=submit, after=after, styles=STYLES, **props)
+
+
+def confirm_button(label: Any, *, title: Any, text: Any, confirm: str, on_confirm: Any, **props: Any) -> rx.Component:
+    props.setdefault("class_name", theme.QUIET)
+    return ConfirmButton.create(
+        label=label, title=title, text=text, confirm=confirm, on_confirm=on_confirm, styles=STYLES, **props
+    )
+
+
+def open_dialog(*content: Any, label: Any, title: Any, close_signal: Any, **props: Any) -> rx.Component:
+    props.setdefault("class_name", theme.PRIMARY)
+    return OpenDialog.create(*content, label=label, title=title, close_signal=close_signal, styles=STYLES, **props)
+
+
+def snippets(samples: Any, *, ask: Any, placeholder: str, on_key: Any) -> rx.Component:
+    return Snippets.create(samples=samples, ask=ask, placeholder=placeholder, on_key=on_key, styles=STYLES)
+
+
+def mount_on_idle(content: rx.Component, *, fallback: rx.Component) -> rx.Component:
+    return MountOnIdle.create(content, fallback=fallback)

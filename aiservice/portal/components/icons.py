@@ -1,0 +1,35 @@
+"""Icons as inline SVG paths (24×24, stroke), so that no icon font or library is loaded."""
+
+import reflex as rx
+
+_PATHS = {
+    "bolt": "M13 2 4 14h6l-1 8 9-12h-6l1-8Z",
+    "gauge": "M4 19a8 8 0 1 1 16 0M12 19l4-6",
+    "key": "M15 7a4 4 0 1 1-3.5 6L9 15.5V18H6v3H3v-3.5l6-6A4 4 0 0 1 15 7Z",
+    "plug": "M9 3v5m6-5v5M6 8h12v3a6 6 0 0 1-12 0V8Zm6 9v4",
+    "list": "M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01",
+    "people": "M16 20v-1a4 4 0 0 0-8 0v1M12 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7Z",
+    "up": "m6 15 6-6 6 6",
+    "down": "m6 9 6 6 6-6",
+    "close": "M6 6l12 12M18 6 6 18",
+    "sun": "M12 8a4 4 0 1 1 0 8 4 4 0 0 1 0-8ZM12 2v2m0 16v2M2 12h2m16 0h2M5 5l2 2m10 10 2 2M19 5l-2 2M7 17l-2 2",
+    "moon": "M20 14.5A8 8 0 1 1 9.5 4a6.5 6.5 0 0 0 10.5 10.5Z",
+    "screen": "M4 5h16v11H4zM9 20h6m-3-4v4",
+    "menu": "M4 7h16M4 12h16M4 17h16",
+    "out": "M14 4h5v16h-5M10 8l-4 4 4 4M6 12h9",
+}
+
+
+def icon(name: str, class_name: str = "size-4 shrink-0") -> rx.Component:
+    """The icon `name`, hidden from screen readers: what it stands beside or in must be named."""
+    return rx.el.svg(
+        rx.el.path(d=_PATHS[name]),
+        view_box="0 0 24 24",
+        fill="none",
+        stroke="currentColor",
+        stroke_width="2",
+        stroke_linecap="round",
+        stroke_linejoin="round",
+        custom_attrs={"aria-hidden": "true"},
+        class_name=class_name,
+    )

@@ -1,0 +1,111 @@
+"""Small parts that every page is made of: cards, fields, badges, alerts, empty states, tables, skeletons."""
+
+from typing import Any
+
+import reflex as rx
+
+from aiservice.portal import theme
+
+
+def card(*children: Any, title: Any = None, actions: Any = None, class_name: str = "") -> rx.Component:
+    """A surface with an optional heading and actions at its right."""
+    head = []
+    if title is not None:
+        heading = rx.el.h2(title, class_name=theme.H2)
+        bar = [heading] if actions is None else [heading, rx.el.div(actions, class_name="flex flex-wrap gap-2")]
+        head = [rx.el.div(*bar, class_name="mb-4 flex flex-wrap items-center justify-between gap-2")]
+    return rx.el.section(*head, *children, class_name=f"{theme.CARD} {class_name}")
+
+
+def field(label: str, name: str, *, hint: str = "", **props: Any) -> rx.Component:
+    """A labelled input; `hint` is tied to it for screen readers."""
+    props.setdefault("type", "text")
+    described = {"aria-describedby": f"{name}-hint"} if hint else {}
+    hints = [rx.el.p(hint, id=f"{name}-hint", class_name=theme.HINT)] if hint else []
+    return rx.el.div(
+        rx.el.label(label, html_for=name, class_name=theme.LABEL),
+        rx.el.input(id=name, name=name, class_name=f"mt-1 {theme.INPUT}", custom_attrs=described, **props),
+        *hints,
+    )
+
+
+def select_field(label: str, name: str, options: Any, *, hint: str = "", **props: Any) -> rx.Component:
+    """A labelled native select; `options` are <option> elements or one `rx.foreach`."""
+    choices = options if isinstance(options, list) else [options]
+    hints = [rx.el.p(hint, class_name=theme.HINT)] if hint else []
+    return rx.el.div(
+        rx.el.label(label, html_for=name, class_name=theme.LABEL),
+        rx.el.select(*choices, id=name, name=name, class_name=f"mt-1 {theme.INPUT}", **props),
+        *hints,
+    )
+
+
+def checkbox(label: str, name: str, *, hint: str = "", **props: Any) -> rx.Component:
+    hints = [rx.el.p(hint, class_name=theme.HINT)] if hint else []
+    return rx.el.div(
+        rx.el.label(
+            rx.el.input(type="checkbox", name=name, class_name=f"size-4 accent-indigo-700 {theme.FOCUS}", **props),
+            label,
+            class_name="flex items-center gap-2 text-sm font-medium",
+        ),
+        *hints,
+    )
+
+
+def badge(text: Any, kind: str = "plain") -> rx.Component:
+    return rx.el.span(text, class_name=theme.BADGES[kind])
+
+
+def state_badge(text: Any, kind: Any) -> rx.Component:
+    """A badge whose kind ("good", "warn", "bad") is only known in the browser."""
+    return rx.el.span(
+        text,
+        class_name=rx.match(
+            kind,
+            ("good", theme.BADGES["good"]),
+            ("warn", theme.BADGES["warn"]),
+            ("bad", theme.BADGES["bad"]),
+            theme.BADGES["plain"],
+        ),
+    )
+
+
+def alert(*children: Any, kind: str = "info", role: str = "status") -> rx.Component:
+    return rx.el.div(*children, class_name=theme.ALERT[kind], role=role)
+
+
+def empty(title: str, text: str, action: rx.Component | None = None) -> rx.Component:
+    """What a list shows while it has nothing, with the one thing to do next."""
+    return rx.el.div(
+        rx.el.p(title, class_name="font-medium"),
+        rx.el.p(text, class_name=f"max-w-prose text-sm {theme.MUTED}"),
+        *([action] if action is not None else []),
+        class_name="flex flex-col items-center gap-3 px-4 py-10 text-center",
+    )
+
+
+def skeleton(class_name: str = "h-24") -> rx.Component:
+    """Room of the final size while data is on its way."""
+    return rx.el.div(class_name=f"{theme.SKELETON} {class_name}", custom_attrs={"aria-hidden": "true"})
+
+
+def data_table(heads: list[str], rows: rx.Component, *, caption: str) -> rx.Component:
+    """A table that scrolls inside its card rather than making the page wider; `caption` is for screen readers."""
+    return rx.el.div(
+        rx.el.table(
+            rx.el.caption(caption, class_name="sr-only"),
+            rx.el.thead(
+                rx.el.tr(*[rx.el.th(head, scope="col", class_name=theme.TH) for head in heads]),
+            ),
+            rx.el.tbody(rows),
+            class_name=theme.TABLE,
+        ),
+        class_name="-mx-5 overflow-x-auto px-2 max-sm:-mx-3",
+        tab_index=0,
+        role="region",
+        custom_attrs={"aria-label": caption},
+    )
+
+
+def cell(*children: Any, class_name: str = "") -> rx.Component:
+    return rx.el.td(*children, class_name=f"{theme.TD} {class_name}")

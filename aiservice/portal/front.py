@@ -1,0 +1,159 @@
+"""What stands between the network and Reflex: caching, the browser's policy, closed doors, plain JSON 404s.
+
+Reflex's own server answers with redirects, no cache headers and no policy, and opens routes that we do not use. This
+callable corrects all of it without touching Reflex, and passes on only pages, assets and the event socket.
+"""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import orjson
+
+from aiservice.errors import BrokerError, MethodNotAllowed, NotFound
+from aiservice.kit.ids import new_id
+from aiservice.portal.bundle import BACKEND_SEGMENTS
+from aiservice.portal.policy import BrowserPolicy
+from aiservice.portal.session.cookie import read_session_cookie
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SOCKET_PATH = "/_event"
+_FOREVER = b"public, max-age=31536000, immutable"
+_BRIEFLY = b"public, max-age=3600"
+_REVALIDATED = b"no-cache"
+_NEVER = b"no-store"
+
+
+class Front:
+    """ASGI in front of Reflex. `is_https(scope)` says whether the browser's side of the connection is https."""
+
+    def __init__(self, reflex: Asgi, *, policy: BrowserPolicy, is_https: Callable[[Scope], bool]) -> None:
+        self._reflex = reflex
+        self._policy = policy
+        self._is_https = is_https
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            await self._http(scope, receive, send)
+        elif kind == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await self._reflex(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = _collapsed(scope["path"])
+        if _is_backend(path):
+            await _refuse(scope, send, NotFound())
+        elif scope["method"] not in ("GET", "HEAD"):
+            await _refuse(scope, send, MethodNotAllowed(f"Pages take GET and HEAD, not {scope['method']}."))
+        else:
+            served = _page_path(path)
+            inner = {**scope, "path": served, "raw_path": served.encode()}
+            await self._reflex(inner, receive, self._with_headers(scope, served, send))
+
+    def _with_headers(self, scope: Scope, path: str, send: Send) -> Send:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                kept = [(name, value) for name, value in message.get("headers", ()) if name != b"cache-control"]
+                content_type = next((value for name, value in kept if name == b"content-type"), b"")
+                is_page = content_type.startswith(b"text/html") or (message["status"] == 304 and path.endswith("/"))
+                route = path if message["status"] != 404 else None
+                extra = self._policy.headers(
+                    route, host=_header(scope, b"host") or "", is_https=self._is_https(scope), is_page=is_page
+                )
+                caching = _NEVER if is_page else _cache_control(path, message["status"])
+                message = {**message, "headers": [*kept, (b"cache-control", caching), *extra]}
+            await send(message)
+
+        return send_with_headers
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        origin = _header(scope, b"origin")
+        if scope["path"].rstrip("/") != SOCKET_PATH or not _is_same_origin(origin, scope, self._is_https(scope)):
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})  # before the handshake is accepted: 403
+            return
+        query = _query_bound_to_session(scope["query_string"], read_session_cookie(scope["headers"]))
+        headers = [(name, value) for name, value in scope["headers"] if name != b"x-forwarded-proto"]
+        if origin is not None:
+            # The socket library derives its own origin from this header and compares again.
+            headers.append((b"x-forwarded-proto", origin.partition("://")[0].encode()))
+        await self._reflex({**scope, "query_string": query, "headers": headers}, receive, send)
+
+
+def _is_same_origin(origin: str | None, scope: Scope, is_https: bool) -> bool:
+    """Whether a handshake's Origin is the host it was sent to; none at all is no browser.
+
+    On a connection that we know to be https only https will do. On plain http both schemes pass, since a TLS proxy
+    that is not in TRUSTED_PROXIES looks like plain http from here.
+    """
+    if origin is None:
+        return True
+    host = _header(scope, b"host")
+    schemes = ("https",) if is_https else ("http", "https")
+    return host is not None and origin in {f"{scheme}://{host}" for scheme in schemes}
+
+
+def _query_bound_to_session(query_string: bytes, cookie: str | None) -> bytes:
+    """The socket's query with Reflex's client token replaced by a hash of it and the session cookie.
+
+    Reflex finds a browser tab's state by a token that the tab chooses itself and that travels in URLs. Bound to the
+    cookie, someone else's token leads to an empty state of one's own.
+    """
+    pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+    bound = [(name, _bound_token(value, cookie) if name == "token" else value) for name, value in pairs]
+    return urlencode(bound).encode()
+
+
+def _bound_token(token: str, cookie: str | None) -> str:
+    return hashlib.sha256(f"{cookie or ''}\0{token}".encode()).hexdigest()
+
+
+def _collapsed(path: str) -> str:
+    return re.sub(r"/{2,}", "/", path)
+
+
+def _is_backend(path: str) -> bool:
+    return path.split("/", 2)[1] in BACKEND_SEGMENTS if path.startswith("/") else True
+
+
+def _page_path(path: str) -> str:
+    """A page's path with a slash at its end, so that the static files answer it instead of redirecting to it."""
+    last = path.rsplit("/", 1)[-1]
+    return path + "/" if last and "." not in last else path
+
+
+def _cache_control(path: str, status: int) -> bytes:
+    if status not in (200, 304):
+        return _NEVER
+    if path.startswith("/assets/"):
+        return _FOREVER
+    return _BRIEFLY if path in ("/favicon.ico", "/favicon.svg") else _REVALIDATED
+
+
+def _header(scope: Scope, wanted: bytes) -> str | None:
+    """A header's value; None when it is absent, or given more than once (which no browser does)."""
+    found = [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]
+    return found[0] if len(found) == 1 else None
+
+
+async def _refuse(scope: Scope, send: Send, error: BrokerError) -> None:
+    request_id = new_id("req")
+    body = orjson.dumps(error.body(request_id))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"cache-control", _NEVER),
+    ]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

