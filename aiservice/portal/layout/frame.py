@@ -1,6 +1,6 @@
 """The frame: navigation, the signed-in person, the notice, the banners, and the page inside."""
 
-from typing import Any
+from typing import Any, Literal
 
 import reflex as rx
 from reflex.style import set_color_mode
@@ -145,7 +145,11 @@ def _nav_item(item: PageSpec, *, is_here: bool) -> rx.Component:
 
 
 def _scheme_switch() -> rx.Component:
-    choices = (("light", "sun", "Light"), ("dark", "moon", "Dark"), ("system", "screen", "As the system"))
+    choices: tuple[tuple[Literal["light", "dark", "system"], str, str], ...] = (
+        ("light", "sun", "Light"),
+        ("dark", "moon", "Dark"),
+        ("system", "screen", "As the system"),
+    )
     return rx.el.div(
         *[
             rx.el.button(

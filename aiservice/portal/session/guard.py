@@ -201,8 +201,8 @@ async def _bind(state: BaseState, person: Person | None) -> None:
     if session._bound_session != now:
         root = state._get_root_state()
         was_hydrated = root.is_hydrated  # type: ignore[attr-defined]
-        root.reset()
-        root.is_hydrated = was_hydrated  # type: ignore[attr-defined]
+        root.reset()  # type: ignore[no-untyped-call]
+        root.is_hydrated = was_hydrated
         session._bound_session = now
     email = person.email if person else ""
     if session.email != email or session.is_signed_in != (person is not None):
