@@ -1,1 +1,22 @@
 """The hot path, plain ASGI: one file a hop."""
+
+from aiservice.gateway.admit import InFlight
+from aiservice.gateway.catalogue import Catalogue
+from aiservice.gateway.edge import Edge
+from aiservice.gateway.exchange import AsgiApp
+from aiservice.gateway.meter import Meter
+from aiservice.gateway.ops import Ops
+from aiservice.gateway.pipeline import Pipeline
+from aiservice.services.core import Core
+
+
+def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: AsgiApp) -> Edge:
+    """The gateway of one worker, in front of the sign-in routes and the portal."""
+    meter = Meter(core.ledger, core.prices)
+    catalogue = Catalogue(core)
+    routes = {
+        **Pipeline(core, meter, in_flight).routes(),
+        **catalogue.routes(),
+        **Ops(core, in_flight, meter.figures).routes(),
+    }
+    return Edge(routes, catalogue.route_with_argument, sign_in, portal)

@@ -1,0 +1,53 @@
+"""Who is calling: exactly one credential from the headers, resolved to a `Principal`. Fails closed."""
+
+from collections.abc import Iterable
+
+from aiservice.errors import InvalidRequest, Unauthenticated
+from aiservice.principal import Principal
+from aiservice.services.keys import Keys
+
+_BEARER = b"bearer "
+_CREDENTIAL_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key")
+
+
+async def authenticate(keys: Keys, headers: Iterable[tuple[bytes, bytes]], address: str) -> Principal:
+    """The principal of a request's one credential.
+
+    Raises:
+        InvalidRequest: two credentials that differ.
+        Unauthenticated: none, or one that is not valid.
+        RateLimited: too many failures from this address.
+    """
+    credential = credential_of(headers)
+    principal = keys.cached(credential)
+    if principal is not None:
+        return principal
+    return await keys.verify(credential.decode("latin-1"), address=address)
+
+
+def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The one credential in `Authorization: Bearer`, `x-api-key` or `x-goog-api-key`.
+
+    Every occurrence of every one of them must say the same: where two differ, a proxy before us and we could each
+    believe another.
+    """
+    found: bytes | None = None
+    for name, value in headers:
+        if name in _CREDENTIAL_HEADERS:
+            credential = _of_header(name, value)
+            if found is not None and credential != found:
+                raise InvalidRequest(
+                    "The request carries two credentials that differ. Send one.", code="conflicting_credentials"
+                )
+            found = credential
+    if not found:
+        raise Unauthenticated(code="missing_api_key")
+    return found
+
+
+def _of_header(name: bytes, value: bytes) -> bytes:
+    if name != b"authorization":
+        return value.strip()
+    if value[:7].lower() != _BEARER:
+        raise Unauthenticated("The Authorization header must be 'Bearer <key>'.")
+    return value[7:].strip()

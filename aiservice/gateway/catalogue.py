@@ -1,0 +1,103 @@
+"""What a key may use: `GET /v1/models` and `GET /ai-service/tasks`."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from aiservice.errors import BrokerError, NotFound
+from aiservice.gateway.admit import check_scope
+from aiservice.gateway.authenticate import authenticate
+from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
+from aiservice.gateway.respond import send_whole
+from aiservice.gateway.route import Router, models_for
+from aiservice.kit.addresses import client_address
+from aiservice.kit.clock import iso
+from aiservice.principal import Principal
+from aiservice.services.core import Core
+from aiservice.tasks import registry
+from aiservice.wire import Ask
+
+Json = dict[str, Any]
+MODELS = "/v1/models"
+
+
+class Catalogue:
+    """Answers from memory: no query, no provider is asked."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._router = Router()
+
+    def routes(self) -> Routes:
+        return {
+            MODELS: {"GET": Handler(self._for_key(self._models), scope_name="read")},
+            "/ai-service/tasks": {"GET": Handler(self._for_key(self._tasks), scope_name="read")},
+        }
+
+    def route_with_argument(self, path: str) -> "dict[str, Handler] | None":
+        """The route of a path that ends in an id, or None."""
+        if not path.startswith(MODELS + "/"):
+            return None
+        wanted = path.removeprefix(MODELS + "/")
+        return {"GET": Handler(self._for_key(lambda principal: self._model(principal, wanted)), scope_name="read")}
+
+    def _for_key(self, answer: Callable[[Principal], Json]) -> "Callable[[Scope, Receive, Send, str], Awaitable[None]]":
+        async def run(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+            core = self._core
+            address = client_address(scope, core.settings.trusted_proxies)
+            principal = await authenticate(core.keys, scope["headers"], address)
+            check_scope(principal, "read")
+            await send_whole(send, 200, ((b"x-request-id", request_id.encode()),), orjson.dumps(answer(principal)))
+
+        return run
+
+    def _models(self, principal: Principal) -> Json:
+        models = [_model_json(*found) for found in models_for(principal, self._core.connections.snapshot())]
+        return {
+            "object": "list",
+            "data": models,
+            "has_more": False,
+            "first_id": models[0]["id"] if models else None,
+            "last_id": models[-1]["id"] if models else None,
+        }
+
+    def _model(self, principal: Principal, wanted: str) -> Json:
+        for name, connection, created_us in models_for(principal, self._core.connections.snapshot()):
+            if wanted in (name, f"{connection}/{name}"):
+                return _model_json(name, connection, created_us)
+        raise NotFound(
+            f"This key has no model '{wanted[:200]}'. GET /v1/models lists those it has.",
+            code="model_not_found",
+            param="model",
+        )
+
+    def _tasks(self, principal: Principal) -> Json:
+        snapshot = self._core.connections.snapshot()
+        tasks = []
+        for task in registry().values():
+            ask = Ask(task.name, task.kind, {})
+            chain = self._core.preferences.chain_for(principal.client_id, task.name)
+            try:
+                candidates = self._router.for_ask(principal, ask, chain, snapshot)
+            except BrokerError:
+                candidates = ()
+            may_use = principal.scopes is None or task.name in principal.scopes
+            order = [{"provider": c.connection.name, "model": c.model, "reason": c.reason} for c in candidates]
+            tasks.append(
+                {"task": task.name, "title": task.title, "available": bool(order) and may_use, "candidates": order}
+            )
+        return {"object": "list", "data": tasks}
+
+
+def _model_json(name: str, connection: str, created_us: int) -> Json:
+    """One object for both SDKs: OpenAI's fields and Anthropic's, which each ignore the other's."""
+    return {
+        "id": name,
+        "object": "model",
+        "created": created_us // 1_000_000,
+        "owned_by": connection,
+        "type": "model",
+        "display_name": name,
+        "created_at": iso(created_us),
+    }

@@ -1,0 +1,284 @@
+"""Sends a request to its candidates in order until one answers. Falls back only before the first event."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self
+
+from aiservice.errors import BrokerError
+from aiservice.gateway.exchange import Candidate, Exchange, ProviderGaveUp
+from aiservice.providers._base import AttemptFailed, LocalProvider, StreamReader
+from aiservice.services.connection_views import ConnectionView
+from aiservice.services.connections import Connections
+from aiservice.settings import Deadlines
+from aiservice.upstream.client import Target, Upstream, UpstreamStream
+from aiservice.upstream.failures import UpstreamFailure
+from aiservice.upstream.guard import ParsedBase, check_base_url
+from aiservice.upstream.local import LocalStream
+from aiservice.wire import (
+    Answer,
+    Attempt,
+    AttemptFailure,
+    Blame,
+    EventKind,
+    HttpCall,
+    HttpReply,
+    StreamEvent,
+)
+
+_TARGET_SECONDS = 60.0  # how long an opened key may be used without asking the vault again
+_DRAIN_SECONDS = 0.05
+_NOWHERE = ParsedBase("https", "localhost", 443, "")
+_PROGRESS = frozenset({EventKind.TEXT, EventKind.REASONING, EventKind.TOOL_CALL, EventKind.FINISH})
+
+
+class Dispatcher:
+    """Turns candidates into attempts. Holds the targets (address and credential) of the connections in use."""
+
+    def __init__(self, upstream: Upstream, connections: Connections, deadlines: Deadlines) -> None:
+        self._upstream = upstream
+        self._connections = connections
+        self._deadlines = deadlines
+        self._targets: dict[str, tuple[ConnectionView, float, Target]] = {}
+
+    async def whole(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> Answer:
+        """The first whole answer.
+
+        Raises:
+            ProviderGaveUp: no candidate gave one.
+        """
+        for place, candidate in enumerate(candidates, start=1):
+            exchange.candidate = candidate
+            began = time.perf_counter()
+            try:
+                answer = await self._ask(exchange, candidate)
+            except (AttemptFailed, UpstreamFailure, BrokerError) as exc:
+                failure = _failure_of(exc)
+                _note(exchange, candidate, began, failure)
+                if failure.blame is Blame.CALLER or place == len(candidates):
+                    raise ProviderGaveUp(failure, candidate.connection.name) from exc
+                continue
+            _note(exchange, candidate, began, None)
+            exchange.finish_reason = answer.finish_reason
+            exchange.usage, exchange.is_usage_valid = answer.usage, answer.is_usage_valid
+            if answer.usage is None:
+                _count_answer(exchange, answer)
+            return answer
+        raise AssertionError("routing gives at least one candidate")
+
+    async def open_stream(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> "OpenStream":
+        """The first stream that gave an event.
+
+        Raises:
+            ProviderGaveUp: no candidate gave one.
+        """
+        for place, candidate in enumerate(candidates, start=1):
+            exchange.candidate = candidate
+            began = time.perf_counter()
+            try:
+                stream = await self._begin(exchange, candidate)
+            except (AttemptFailed, UpstreamFailure, BrokerError) as exc:
+                failure = _failure_of(exc)
+                _note(exchange, candidate, began, failure)
+                if failure.blame is Blame.CALLER or place == len(candidates):
+                    raise ProviderGaveUp(failure, candidate.connection.name) from exc
+                continue
+            _note(exchange, candidate, began, None)
+            return stream
+        raise AssertionError("routing gives at least one candidate")
+
+    async def _ask(self, exchange: Exchange, candidate: Candidate) -> Answer:
+        provider, ask = candidate.provider, exchange.request.ask
+        call = provider.build(ask, candidate.model)
+        target = await self._target(candidate)
+        began = time.perf_counter()
+        try:
+            reply = await self._upstream.send(target, call, deadlines=self._deadlines)
+        finally:
+            exchange.upstream_seconds += time.perf_counter() - began
+        if reply.status != 200:
+            raise AttemptFailed(provider.failure(reply))
+        return provider.read(ask, reply)
+
+    async def _begin(self, exchange: Exchange, candidate: Candidate) -> "OpenStream":
+        provider, ask = candidate.provider, exchange.request.ask
+        call = provider.build(ask, candidate.model)
+        target = await self._target(candidate)
+        began = time.perf_counter()
+        try:
+            raw = await self._upstream.open_stream(target, call, deadlines=self._deadlines)
+            if raw.status != 200:
+                raise AttemptFailed(provider.failure(await raw.reply()))
+            stream = OpenStream(raw, provider.reader(ask), candidate.connection.name)
+            await stream.wait_for_first()
+        finally:
+            exchange.upstream_seconds += time.perf_counter() - began
+        return stream
+
+    async def _target(self, candidate: Candidate) -> Target:
+        view = candidate.connection
+        now = time.monotonic()
+        known = self._targets.get(view.id)
+        if known is not None and known[0] is view and known[1] > now:
+            return known[2]
+        provider = candidate.provider
+        if isinstance(provider, LocalProvider):
+            target = Target(view.id, view.revision, _NOWHERE, local=InProcess(provider))
+        else:
+            key = await self._connections.secret(view)
+            target = Target(
+                view.id,
+                view.revision,
+                check_base_url(view.base_url, view.is_private_allowed),
+                (lambda _call: provider.auth_headers(key)) if key is not None else (lambda _call: ()),
+                view.is_private_allowed,
+            )
+        self._targets[view.id] = (view, now + _TARGET_SECONDS, target)
+        return target
+
+
+class OpenStream:
+    """A provider's stream with its reader: `next_events` gives events until None, then `failure` says how it ended."""
+
+    def __init__(self, raw: UpstreamStream, reader: StreamReader, connection: str) -> None:
+        self._raw = raw
+        self._reader = reader
+        self._connection = connection
+        self._first: list[StreamEvent] | None = None
+        self._is_over = False
+        self.failure: ProviderGaveUp | None = None
+
+    async def wait_for_first(self) -> None:
+        """Returns when there is an event to pass on.
+
+        Raises:
+            AttemptFailed: the provider said an error first, or nothing.
+            UpstreamFailure: the connection failed first.
+        """
+        try:
+            events = await self._read()
+        except BaseException:
+            await self._raw.aclose()
+            raise
+        if events is None or events[0].kind is EventKind.ERROR:
+            await self._raw.aclose()
+            failure = events[0].failure if events else None
+            raise AttemptFailed(failure or _truncated())
+        self._first = events
+
+    async def next_events(self) -> list[StreamEvent] | None:
+        """The next events, at least one; None at the end, whole or not."""
+        events, self._first = self._first, None
+        if events is None:
+            events = await self._read_or_end()
+            if events is None:
+                return None
+        last = events[-1]
+        if last.kind is EventKind.ERROR:
+            self._ended(last.failure)
+            events.pop()
+            return events or None
+        self._is_over = self._is_over or last.kind is EventKind.END
+        return events
+
+    async def _read_or_end(self) -> list[StreamEvent] | None:
+        failure = None
+        if not self._is_over:
+            try:
+                events = await self._read()
+            except UpstreamFailure as exc:
+                events, failure = None, exc.failure
+            if events is not None:
+                return events
+        self._ended(failure)
+        return None
+
+    def _ended(self, failure: AttemptFailure | None = None) -> None:
+        """Notes how the stream ended. One that said it was done has given its whole answer, whatever came after."""
+        self._is_over = True
+        if not self._reader.is_finished and self.failure is None:
+            self.failure = ProviderGaveUp(failure or _truncated(), self._connection)
+
+    async def _read(self) -> list[StreamEvent] | None:
+        reader, raw = self._reader, self._raw
+        async for chunk in raw:
+            events = reader.feed(chunk)
+            if events:
+                for event in events:
+                    if event.kind in _PROGRESS:
+                        raw.progressed()
+                        break
+                return events
+        self._is_over = True
+        return reader.end() or None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None and self.failure is None:
+            # Behind the end marker comes the end of the body; with it read, the connection can be used again.
+            with contextlib.suppress(TimeoutError, UpstreamFailure):
+                async with asyncio.timeout(_DRAIN_SECONDS):
+                    async for _ in self._raw:
+                        pass
+        await self._raw.aclose()
+
+
+class InProcess:
+    """A provider of this process behind the door that all providers are behind."""
+
+    def __init__(self, provider: LocalProvider) -> None:
+        self._provider = provider
+
+    async def serve(self, call: HttpCall) -> HttpReply:
+        return self._provider.serve(call)
+
+    async def serve_stream(self, call: HttpCall) -> LocalStream:
+        return LocalStream(self._chunks(call))
+
+    async def _chunks(self, call: HttpCall) -> AsyncIterator[bytes]:
+        for chunk in self._provider.serve_stream(call):
+            yield chunk
+
+
+def _truncated() -> AttemptFailure:
+    return AttemptFailure(
+        502,
+        "upstream_truncated",
+        "The provider's answer ended before it was whole.",
+        Blame.FAILOVER,
+        upstream_status=200,
+    )
+
+
+def _failure_of(exc: AttemptFailed | UpstreamFailure | BrokerError) -> AttemptFailure:
+    if isinstance(exc, BrokerError):  # the vault is sealed, an envelope does not open, a path may not leave
+        blame = Blame.CALLER if exc.status < 500 else Blame.FAILOVER
+        return AttemptFailure(exc.status, exc.code, exc.message, blame, retry_after_seconds=exc.retry_after)
+    return exc.failure
+
+
+def _note(exchange: Exchange, candidate: Candidate, began: float, failure: AttemptFailure | None) -> None:
+    attempt = Attempt(candidate.connection.name, candidate.model, candidate.reason)
+    attempt.duration_ms = int((time.perf_counter() - began) * 1000)
+    if failure is None:
+        attempt.status = 200
+    else:
+        attempt.status = failure.upstream_status or failure.status
+        attempt.code = failure.code
+    exchange.attempts.append(attempt)
+
+
+def _count_answer(exchange: Exchange, answer: Answer) -> None:
+    """A provider that reports no usage: what it delivered is counted instead."""
+    for choice in answer.body.get("choices") or ():
+        message = choice.get("message") if isinstance(choice, dict) else None
+        content = message.get("content") if isinstance(message, dict) else None
+        if isinstance(content, str):
+            exchange.delivered_pieces += 1
+            exchange.delivered_characters += len(content)

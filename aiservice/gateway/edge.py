@@ -1,0 +1,179 @@
+"""The outermost ASGI callable: refuses what no HTTP server refuses alone, and sends each path to its one owner.
+
+API paths are answered here, in JSON, whatever follows them; sign-in routes and the portal get everything else.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiservice.dialects._base import OVERRIDE_NAMES, Dialect
+from aiservice.errors import (
+    BrokerError,
+    HeadersTooLarge,
+    InternalFault,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+)
+from aiservice.gateway.exchange import AsgiApp, Handler, Receive, Routes, Scope, Send
+from aiservice.gateway.respond import send_error
+from aiservice.kit.ids import new_id
+
+MAX_HEADER_BYTES = 16 << 10
+MAX_HEADERS = 64
+MAX_QUERY_BYTES = 4 << 10
+API_PREFIXES = ("/ai-service", "/v1", "/v1beta", "/api", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
+_SLASHES = re.compile(r"/{2,}")
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_SINGLE = frozenset({b"host", b"content-length", b"content-type", b"transfer-encoding"})
+_OVERRIDE_HEADERS = frozenset(
+    variant for name in OVERRIDE_NAMES for variant in (f"x-{name}".replace("_", "-").encode(),)
+) - {b"x-api-key"}
+
+log = logging.getLogger(__name__)
+
+
+class Edge:
+    """Routes a connection. `sign_in` gets `/auth`, `portal` everything that is no API path, and the lifespan."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        with_argument: Callable[[str], Mapping[str, Handler] | None],
+        sign_in: AsgiApp,
+        portal: AsgiApp,
+    ) -> None:
+        self._routes = routes
+        self._with_argument = with_argument
+        self._sign_in = sign_in
+        self._portal = portal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._portal(scope, receive, send)
+            return
+        path: str = scope["path"]
+        route = self._routes.get(path)
+        if route is None:
+            plain = _SLASHES.sub("/", path)
+            if not is_api_path(plain):
+                await self._beside(scope, receive, send, plain)
+                return
+            route = self._routes.get(plain.rstrip("/")) if plain == path else None
+        await self._api(scope, receive, send, route)
+
+    async def _api(self, scope: Scope, receive: Receive, send: Send, route: Mapping[str, Handler] | None) -> None:
+        request_id = new_id("req")
+        has_started = False
+
+        async def watched_send(message: MutableMapping[str, Any]) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        dialect: Dialect | None = None
+        try:
+            handler = self._handler_for(scope, route)
+            dialect = handler.dialect
+            check_query(scope)
+            await handler.run(scope, receive, watched_send, request_id)
+        except BrokerError as error:
+            await _render(watched_send, error, request_id, dialect, has_started=has_started)
+        except Exception:
+            log.exception("request %s failed", request_id)
+            await _render(watched_send, InternalFault(), request_id, dialect, has_started=has_started)
+
+    def _handler_for(self, scope: Scope, route: Mapping[str, Handler] | None) -> Handler:
+        check_head(scope)
+        route = route or self._with_argument(scope["path"])
+        if route is None:
+            raise NotFound(
+                "There is no such API route. The main ones are POST /ai-service, POST /v1/chat/completions, "
+                "POST /v1/embeddings and GET /v1/models."
+            )
+        handler = route.get(scope["method"])
+        if handler is None:
+            raise MethodNotAllowed(f"This route takes {', '.join(sorted(route))}.")
+        return handler
+
+    async def _beside(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        """Sign-in routes and the portal, under the same checks of the head."""
+        try:
+            check_head(scope)
+        except BrokerError as error:
+            await send_error(send, error, new_id("req"), None)
+            return
+        owner = self._sign_in if path == "/auth" or path.startswith("/auth/") else self._portal
+        await owner(scope, receive, send)
+
+
+async def _render(
+    send: Send, error: BrokerError, request_id: str, dialect: Dialect | None, *, has_started: bool
+) -> None:
+    if has_started:
+        return  # the status is out: the pipeline has ended the body in the dialect's own words
+    await send_error(send, error, request_id, dialect)
+
+
+def is_api_path(path: str) -> bool:
+    """Whether `path` (slashes collapsed) belongs to the API."""
+    return any(path == prefix or path.startswith(prefix + "/") for prefix in API_PREFIXES)
+
+
+def check_head(scope: Scope) -> None:
+    """Refuses heads that two parsers could read differently, or that are too large.
+
+    Raises:
+        HeadersTooLarge: over 16 KiB or 64 headers, or a query over 4 KiB.
+        InvalidRequest: no or several hosts, a host that is none, or a body whose length is said twice.
+    """
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    size = 0
+    host = length = coding = None
+    for name, value in headers:
+        size += len(name) + len(value)
+        if name in _SINGLE:
+            if name == b"host":
+                if host is not None:
+                    raise InvalidRequest("The request names two hosts.")
+                host = value
+            elif name == b"content-length":
+                if length is not None:
+                    raise InvalidRequest("The request says its length twice.")
+                length = value
+            elif name == b"transfer-encoding":
+                coding = value
+    if size > MAX_HEADER_BYTES or len(headers) > MAX_HEADERS or len(scope["query_string"]) > MAX_QUERY_BYTES:
+        raise HeadersTooLarge("The request's headers are over 16 KiB, or more than 64, or its query is over 4 KiB.")
+    if host is None and scope.get("http_version") in ("2", "2.0"):
+        host = b"h2"
+    if host is None or not _HOST.fullmatch(host):
+        raise InvalidRequest("The request's Host header is missing or is not a host.")
+    if length is not None and coding is not None:
+        raise InvalidRequest("The request says its length in two ways.")
+
+
+def check_query(scope: Scope) -> None:
+    """Refuses credentials and addresses in the query, and addresses in headers.
+
+    Raises:
+        InvalidRequest: what was refused is named; its value is not.
+    """
+    for name, _ in scope["headers"]:
+        if name in _OVERRIDE_HEADERS:
+            raise InvalidRequest(f"The header '{name.decode()}' cannot be set by a request.", code="override_refused")
+    query: bytes = scope["query_string"]
+    if not query:
+        return
+    for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        lowered = name.lower().replace("-", "_")
+        if lowered in ("key", "api_key", "token", "access_token", "authorization", "x_api_key"):
+            raise InvalidRequest(
+                "Credentials belong in a header, never in the address: addresses end up in logs.",
+                code="credential_in_query",
+            )
+        if lowered in OVERRIDE_NAMES:
+            raise InvalidRequest(f"'{lowered}' cannot be set by a request.", code="override_refused", param=lowered)

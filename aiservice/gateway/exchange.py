@@ -1,0 +1,102 @@
+"""One request on its way through the hops: what each hop learned, in one place."""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiservice.dialects._base import ClientRequest, Dialect, Outcome
+from aiservice.principal import Principal
+from aiservice.providers._base import Provider
+from aiservice.services.connection_views import ConnectionView
+from aiservice.services.settlement import Outcome as LedgerOutcome
+from aiservice.wire import Attempt, AttemptFailure, FinishReason, Usage
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass(slots=True, frozen=True)
+class Handler:
+    """What answers one method of one route: it gets the request id, and its errors are shown in `dialect`'s words.
+
+    `scope_name` is the scope a key needs here; None marks a route that takes no credential.
+    """
+
+    run: Callable[[Scope, Receive, Send, str], Awaitable[None]]
+    dialect: Dialect | None = None
+    scope_name: str | None = None
+
+
+Routes = Mapping[str, Mapping[str, Handler]]
+
+
+@dataclass(slots=True, frozen=True)
+class Candidate:
+    """A place the request may go to: a connection, the model to ask it for, and why it stands where it stands.
+
+    `header_block` is this candidate's part of the response headers, made once and used for every request.
+    """
+
+    connection: ConnectionView
+    provider: Provider
+    model: str
+    reason: str
+    header_block: tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Times: `started_us` is microseconds UTC; `started` and `upstream_seconds` are seconds of the monotonic clock.
+
+    `outcome` is the ledger's word for how it ended; `delivered_pieces` and `delivered_characters` count what the
+    client was given, for when the provider does not say.
+    """
+
+    request_id: str
+    dialect: Dialect
+    principal: Principal
+    request: ClientRequest
+    started_us: int
+    started: float
+    est_input_tokens: int = 0
+    upstream_seconds: float = 0.0
+    attempts: list[Attempt] = field(default_factory=list)
+    candidate: Candidate | None = None
+    usage: Usage | None = None
+    is_usage_valid: bool = True
+    finish_reason: FinishReason | None = None
+    first_byte_us: int | None = None
+    status: int = 500
+    outcome: LedgerOutcome = "failed"
+    error_code: str | None = None
+    cost_nano_usd: int | None = None
+    delivered_pieces: int = 0
+    delivered_characters: int = 0
+    is_settled: bool = False
+
+    def told(self) -> Outcome:
+        """What the answer says about itself."""
+        candidate = self.candidate
+        return Outcome(
+            request_id=self.request_id,
+            created_s=self.started_us // 1_000_000,
+            task=self.request.ask.task,
+            provider=candidate.connection.name if candidate else "",
+            model=candidate.model if candidate else "",
+            finish_reason=self.finish_reason,
+            usage=self.usage or Usage(source="counted"),
+            cost_nano_usd=self.cost_nano_usd,
+            attempts=self.attempts,
+        )
+
+
+class ProviderGaveUp(Exception):
+    """No provider gave an answer; carries the last attempt's failure and where it happened."""
+
+    def __init__(self, failure: AttemptFailure, connection: str) -> None:
+        super().__init__(failure.code)
+        self.failure = failure
+        self.connection = connection
+        self.code = failure.code

@@ -1,0 +1,112 @@
+"""What operators ask: alive, ready, and how much. None of it is metered."""
+
+import hmac
+import ipaddress
+from collections.abc import Iterable
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.core import CollectorRegistry, GaugeMetricFamily, InfoMetricFamily, Metric
+
+from aiservice import __version__
+from aiservice.errors import NotFound
+from aiservice.gateway.admit import InFlight
+from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
+from aiservice.gateway.meter import Figures
+from aiservice.gateway.respond import send_whole
+from aiservice.kit.addresses import client_address
+from aiservice.kit.logs import DroppingQueueHandler
+from aiservice.services.core import Core
+
+
+class Ops:
+    """`/healthz`, `/readyz` and `/metrics`."""
+
+    def __init__(self, core: Core, in_flight: InFlight, figures: Figures) -> None:
+        self._core = core
+        self._in_flight = in_flight
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_Collector(core, in_flight, figures))
+
+    def routes(self) -> Routes:
+        health, ready, metrics = Handler(self._health), Handler(self._ready), Handler(self._metrics)
+        return {
+            "/healthz": {"GET": health, "HEAD": health},
+            "/readyz": {"GET": ready, "HEAD": ready},
+            "/metrics": {"GET": metrics},
+        }
+
+    def why_not_ready(self) -> str | None:
+        """`sealed`, `draining`, `storage`, or None."""
+        if self._in_flight.is_draining:
+            return "draining"
+        if self._core.vault.is_sealed:
+            return "sealed"
+        return "storage" if self._core.ledger.failure is not None else None
+
+    async def _health(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        await send_whole(send, 200, (), orjson.dumps({"status": "ok", "version": __version__}))
+
+    async def _ready(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        reason = self.why_not_ready()
+        if reason is None:
+            await send_whole(send, 200, (), orjson.dumps({"status": "ready", "version": __version__}))
+        else:
+            words = self._core.vault.sealed_reason if reason == "sealed" else None
+            body = {"status": "not ready", "reason": reason, **({"message": words} if words else {})}
+            await send_whole(send, 503, ((b"retry-after", b"5"),), orjson.dumps(body))
+
+    async def _metrics(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        if not self._may_see_metrics(scope):
+            raise NotFound
+        page = generate_latest(self._registry)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [
+                    (b"content-type", CONTENT_TYPE_LATEST.encode()),
+                    (b"content-length", b"%d" % len(page)),
+                    (b"cache-control", b"no-store"),
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": page})
+
+    def _may_see_metrics(self, scope: Scope) -> bool:
+        """A loopback peer that speaks for itself, or the holder of the metrics token."""
+        headers = dict(scope["headers"])
+        token = self._core.settings.metrics_token
+        if token is not None:
+            expected = b"Bearer " + token.reveal()
+            return hmac.compare_digest(headers.get(b"authorization", b""), expected)
+        if b"x-forwarded-for" in headers or b"forwarded" in headers:
+            return False  # somebody else's request, through a proxy on this machine
+        try:
+            return ipaddress.ip_address(client_address(scope, ())).is_loopback
+        except ValueError:
+            return False
+
+
+class _Collector:
+    def __init__(self, core: Core, in_flight: InFlight, figures: Figures) -> None:
+        self._core = core
+        self._in_flight = in_flight
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        yield from self._figures.collect()
+        ledger = self._core.ledger
+        gauges = {
+            "aiservice_requests_in_flight": ("Requests under way.", self._in_flight.count),
+            "aiservice_ledger_waiting_rows": ("Settled requests not yet in the database.", ledger.waiting),
+            "aiservice_ledger_lag_seconds": ("Age of the oldest of them.", ledger.lag_seconds),
+            "aiservice_log_lines_dropped": (
+                "Log lines dropped because their reader stalled.",
+                DroppingQueueHandler.dropped,
+            ),
+            "aiservice_vault_sealed": ("1 while provider keys cannot be opened.", int(self._core.vault.is_sealed)),
+        }
+        for name, (words, value) in gauges.items():
+            yield GaugeMetricFamily(name, words, value=value)
+        yield InfoMetricFamily("aiservice_build", "What runs here.", value={"version": __version__})

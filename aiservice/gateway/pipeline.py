@@ -1,0 +1,261 @@
+"""Puts the hops of an inference request in order: authenticate, read, admit, route, dispatch, meter, respond."""
+
+import asyncio
+import time
+from typing import Literal
+
+from aiservice.dialects import ai_service, openai_chat, openai_embeddings
+from aiservice.dialects._base import Dialect
+from aiservice.errors import InvalidRequest, Overloaded, TooLarge, UnsupportedMedia
+from aiservice.gateway.admit import InFlight, Permit, check_scope, check_taking_requests
+from aiservice.gateway.authenticate import authenticate
+from aiservice.gateway.dispatch import Dispatcher, OpenStream
+from aiservice.gateway.exchange import Candidate, Exchange, Handler, ProviderGaveUp, Receive, Routes, Scope, Send
+from aiservice.gateway.meter import Meter
+from aiservice.gateway.respond import (
+    KeepAlive,
+    end_stream,
+    exchange_headers,
+    send_error,
+    send_piece,
+    send_whole,
+)
+from aiservice.gateway.route import Router
+from aiservice.kit.addresses import client_address
+from aiservice.kit.clock import now_us
+from aiservice.kit.strict_json import BadJson, parse_without_stall
+from aiservice.services.core import Core
+
+_BODY_SECONDS = 30.0
+
+
+class Pipeline:
+    """The inference routes. One object a worker; a request's own state is its `Exchange`."""
+
+    def __init__(self, core: Core, meter: Meter, in_flight: InFlight) -> None:
+        self._core = core
+        self._meter = meter
+        self._in_flight = in_flight
+        self._router = Router()
+        self._dispatcher = Dispatcher(core.upstream, core.connections, core.settings.deadlines)
+
+    def routes(self) -> Routes:
+        """The routes, each with the dialect its clients speak."""
+        dialects = {
+            "/ai-service": ai_service.DIALECT,
+            "/v1/chat/completions": openai_chat.DIALECT,
+            "/v1/embeddings": openai_embeddings.DIALECT,
+        }
+        return {path: {"POST": self._handler(dialect)} for path, dialect in dialects.items()}
+
+    def _handler(self, dialect: Dialect) -> Handler:
+        async def run(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+            await self._infer(dialect, scope, receive, send, request_id)
+
+        return Handler(run, dialect, scope_name="task")
+
+    async def _infer(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        started, started_us = time.perf_counter(), now_us()
+        check_taking_requests(self._in_flight)
+        core = self._core
+        address = client_address(scope, core.settings.trusted_proxies)
+        principal = await authenticate(core.keys, scope["headers"], address)
+        raw = await read_body(scope, receive, core.settings.max_body_bytes)
+        try:
+            body = await parse_without_stall(raw)
+        except BadJson as exc:
+            raise InvalidRequest(str(exc), code="invalid_json") from None
+        if not isinstance(body, dict):
+            raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
+        request = dialect.read(body)
+        check_scope(principal, request.ask.task)
+        exchange = Exchange(request_id, dialect, principal, request, started_us, started, len(raw) // 4)
+        async with Permit(exchange, self._in_flight, self._meter.begin, self._meter.settle):
+            try:
+                chain = core.preferences.chain_for(principal.client_id, request.ask.task)
+                candidates = self._router.candidates(principal, request, chain, core.connections.snapshot())
+                if request.ask.is_stream:
+                    await self._stream(exchange, candidates, receive, send)
+                else:
+                    await self._whole(exchange, candidates, send)
+            except Exception as error:
+                # The permit settles on the way out; the edge renders what was not answered yet.
+                self._meter.failed(exchange, error)
+                raise
+
+    async def _whole(self, exchange: Exchange, candidates: tuple[Candidate, ...], send: Send) -> None:
+        answer = await self._dispatcher.whole(exchange, candidates)
+        exchange.status, exchange.outcome = 200, "finished"
+        self._meter.settle(exchange)
+        await self._meter.durable()
+        body = exchange.dialect.answer(answer, exchange.told())
+        await send_whole(send, 200, exchange_headers(exchange), body)
+
+    async def _stream(
+        self, exchange: Exchange, candidates: tuple[Candidate, ...], receive: Receive, send: Send
+    ) -> None:
+        stream = ClientStream(exchange, self._dispatcher, self._meter, receive, send)
+        self._in_flight.add_stream(exchange.request_id, stream.stop_for_drain)
+        try:
+            await stream.run(candidates)
+        finally:
+            self._in_flight.remove_stream(exchange.request_id)
+
+
+class ClientStream:
+    """One streamed answer, from the first byte waited for to the last byte sent.
+
+    Three things can end it from outside: the provider, the client leaving, and the broker's own drain. The last two
+    cancel the one task that runs here and say so in `_stopped`, so that every ending is settled in one place.
+    """
+
+    def __init__(self, exchange: Exchange, dispatcher: Dispatcher, meter: Meter, receive: Receive, send: Send) -> None:
+        self._exchange = exchange
+        self._dispatcher = dispatcher
+        self._meter = meter
+        self._receive = receive
+        self._send = send
+        self._writer = exchange.dialect.writer(exchange.request)
+        self._keep_alive = KeepAlive(send, self._head)
+        self._stopped: Literal["client_left", "broker_stopped"] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def stop_for_drain(self) -> None:
+        """Ends the answer with an error event: the broker is shutting down."""
+        self._stop("broker_stopped")
+
+    async def run(self, candidates: tuple[Candidate, ...]) -> None:
+        """Runs to the end of the answer.
+
+        Raises:
+            BrokerError: no provider gave a first event, and nothing was sent to the client yet.
+        """
+        self._task = asyncio.current_task()
+        leaving = asyncio.ensure_future(self._watch_client())
+        self._keep_alive.start()
+        try:
+            await self._run(candidates)
+        except asyncio.CancelledError:
+            if self._stopped is None or self._task is None:
+                raise
+            self._task.uncancel()
+            await self._end_stopped()
+        finally:
+            self._keep_alive.stop()
+            leaving.cancel()
+
+    async def _run(self, candidates: tuple[Candidate, ...]) -> None:
+        exchange = self._exchange
+        try:
+            stream = await self._dispatcher.open_stream(exchange, candidates)
+        except Exception as error:
+            if not self._keep_alive.has_started:
+                raise
+            self._meter.failed(exchange, error)
+            await self._end_failed(error)
+            return
+        async with stream:
+            await self._keep_alive.begin()
+            exchange.status = 200
+            failure = await self._pump(stream)
+        if failure is not None:
+            exchange.outcome, exchange.error_code = "upstream_truncated", failure.code
+            await self._end_failed(failure)
+            return
+        exchange.outcome = "finished"
+        self._meter.settle(exchange)
+        await self._meter.durable()
+        await end_stream(self._send, self._writer.done(exchange.told()))
+
+    async def _pump(self, stream: OpenStream) -> ProviderGaveUp | None:
+        """Passes events on until the stream ends; what it ended of, or None when the answer is whole."""
+        exchange, writer = self._exchange, self._writer
+        head = writer.start(exchange.told())
+        while True:
+            events = await stream.next_events()
+            if events is None:
+                return stream.failure
+            piece = writer.events(events)
+            self._meter.count(exchange, events)
+            if piece or head:
+                if exchange.first_byte_us is None:
+                    exchange.first_byte_us = now_us()
+                await send_piece(self._send, head + piece if head else piece)
+                self._keep_alive.sent()
+                head = b""
+
+    def _head(self) -> list[tuple[bytes, bytes]]:
+        return exchange_headers(self._exchange)
+
+    async def _watch_client(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._stop("client_left")
+
+    def _stop(self, why: Literal["client_left", "broker_stopped"]) -> None:
+        if self._stopped is None and self._task is not None and not self._exchange.is_settled:
+            self._stopped = why
+            self._task.cancel()
+
+    async def _end_stopped(self) -> None:
+        exchange = self._exchange
+        exchange.outcome = self._stopped or "client_left"
+        exchange.error_code = exchange.outcome
+        if not self._keep_alive.has_started:
+            exchange.status = 499 if exchange.outcome == "client_left" else 503
+        self._meter.settle(exchange)
+        if exchange.outcome == "client_left":
+            return
+        await self._end_failed(
+            Overloaded("The broker is restarting; the answer ends here.", code="broker_stopped", retry_after=5)
+        )
+
+    async def _end_failed(self, error: Exception) -> None:
+        exchange = self._exchange
+        told = self._meter.words_for(error)
+        self._meter.settle(exchange)
+        if self._keep_alive.has_started:
+            await end_stream(self._send, self._writer.failed(told, exchange.told()))
+        else:
+            await send_error(self._send, told, exchange.request_id, exchange.dialect, exchange_headers(exchange))
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """The whole request body.
+
+    Raises:
+        UnsupportedMedia: it is compressed.
+        TooLarge: over `limit` bytes, as said or as sent.
+        InvalidRequest: it stops before its end, or takes longer than 30 s.
+    """
+    for name, value in scope["headers"]:
+        if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            raise UnsupportedMedia(code="content_encoding_refused")
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise TooLarge(f"The request body is larger than {limit} bytes.")
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message["type"] == "http.request" and not message.get("more_body"):
+        if len(body) > limit:
+            raise TooLarge(f"The request body is larger than {limit} bytes.")
+        return body
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await _read_rest(message, body, receive, limit)
+    except TimeoutError:
+        raise InvalidRequest(f"The request body took longer than {_BODY_SECONDS:.0f} s.", code="body_timeout") from None
+
+
+async def _read_rest(message: Scope, first: bytes, receive: Receive, limit: int) -> bytes:
+    pieces, size = [first], len(first)
+    while True:
+        if message["type"] != "http.request":
+            raise InvalidRequest("The request body ended before it was whole.", code="body_incomplete")
+        if size > limit:
+            raise TooLarge(f"The request body is larger than {limit} bytes.")
+        if not message.get("more_body"):
+            return b"".join(pieces)
+        message = await receive()
+        piece = message.get("body", b"")
+        pieces.append(piece)
+        size += len(piece)

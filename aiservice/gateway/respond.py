@@ -1,0 +1,145 @@
+"""Sends answers: the one place that speaks ASGI's send."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from aiservice.dialects._base import Dialect
+from aiservice.errors import BrokerError
+from aiservice.gateway.exchange import Exchange
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+_JSON: Header = (b"content-type", b"application/json")
+_BYPASS: Header = (b"x-aiservice-cache", b"bypass")
+_STREAM: tuple[Header, ...] = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+    (b"x-content-type-options", b"nosniff"),
+)
+_WHOLE: tuple[Header, ...] = (_JSON, (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+
+
+def exchange_headers(exchange: Exchange) -> list[Header]:
+    """The contract's headers for a request that reached routing."""
+    overhead_ms = (time.perf_counter() - exchange.started - exchange.upstream_seconds) * 1000
+    headers: list[Header] = [
+        (b"x-request-id", exchange.request_id.encode()),
+        (b"x-aiservice-attempts", b"%d" % len(exchange.attempts)),
+        _BYPASS,
+        (b"x-aiservice-overhead-ms", b"%.2f" % max(overhead_ms, 0.0)),
+    ]
+    if exchange.candidate is not None:
+        headers.extend(exchange.candidate.header_block)
+    return headers
+
+
+async def send_whole(send: Send, status: int, headers: Iterable[Header], body: bytes) -> None:
+    """One JSON answer."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*_WHOLE, (b"content-length", b"%d" % len(body)), *headers],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+async def start_stream(send: Send, headers: Iterable[Header]) -> None:
+    """The head of a streamed answer."""
+    await send({"type": "http.response.start", "status": 200, "headers": [*_STREAM, *headers]})
+
+
+async def send_piece(send: Send, piece: bytes) -> None:
+    """Some bytes of a streamed answer."""
+    await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+async def end_stream(send: Send, last: bytes = b"") -> None:
+    """The last bytes of a streamed answer."""
+    await send({"type": "http.response.body", "body": last, "more_body": False})
+
+
+async def send_error(
+    send: Send, error: BrokerError, request_id: str, dialect: Dialect | None, headers: Iterable[Header] = ()
+) -> None:
+    """An error in the words and shape of `dialect` (the contract's own shape where there is none)."""
+    body = dialect.error(error, request_id) if dialect is not None else _plain(error, request_id)
+    extra = [*headers]
+    if not any(name == b"x-request-id" for name, _ in extra):
+        extra.append((b"x-request-id", request_id.encode()))
+    if error.retry_after is not None and error.status in (429, 503):
+        extra.append((b"retry-after", b"%d" % max(1, round(error.retry_after + 0.499))))
+    if error.status == 401:
+        extra.append((b"www-authenticate", b'Bearer realm="aiservice"'))
+    await send_whole(send, error.status, extra, body)
+
+
+def _plain(error: BrokerError, request_id: str) -> bytes:
+    import orjson  # noqa: PLC0415 - errors outside any dialect are rare
+
+    return orjson.dumps(error.body(request_id))
+
+
+class KeepAlive:
+    """Keeps a streamed answer from looking dead: sends its head after 10 s without an event, then a comment every 15 s.
+
+    Until the head is out, a failure can still become a status and a fallback costs the client nothing; so the head
+    waits for the first event, but not so long that a proxy gives up. One timer a stream, re-armed, never one a chunk.
+    """
+
+    FIRST_SECONDS = 10.0
+    EVERY_SECONDS = 15.0
+    _COMMENT = b": keep-alive\n\n"
+
+    __slots__ = ("_head", "_last", "_loop", "_pending", "_send", "_timer", "has_started")
+
+    def __init__(self, send: Send, head: Callable[[], list[Header]]) -> None:
+        self._send = send
+        self._head = head
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._pending: asyncio.Task[None] | None = None
+        self._last = 0.0
+        self.has_started = False
+
+    def start(self) -> None:
+        """Starts the timer."""
+        self._last = self._loop.time()
+        self._timer = self._loop.call_later(self.FIRST_SECONDS, self._tick)
+
+    def stop(self) -> None:
+        """Ends it; nothing is sent from here on."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def sent(self) -> None:
+        """Something else was sent."""
+        self._last = self._loop.time()
+
+    async def begin(self) -> None:
+        """Sends the head, unless it is out already."""
+        if self._pending is not None:
+            await self._pending
+        if not self.has_started:
+            self.has_started = True
+            await start_stream(self._send, self._head())
+
+    def _tick(self) -> None:
+        silent = self._loop.time() - self._last
+        wanted = self.EVERY_SECONDS if self.has_started else self.FIRST_SECONDS
+        if silent >= wanted - 0.1:
+            self._pending = self._loop.create_task(self._say_something())
+            self._last = self._loop.time()
+            silent, wanted = 0.0, self.EVERY_SECONDS
+        self._timer = self._loop.call_later(wanted - silent, self._tick)
+
+    async def _say_something(self) -> None:
+        if not self.has_started:
+            self.has_started = True
+            await start_stream(self._send, self._head())
+        await send_piece(self._send, self._COMMENT)

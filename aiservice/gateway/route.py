@@ -1,0 +1,257 @@
+"""Where a request may go: the candidates, in order, each with its reason. Pure: no I/O, no clock."""
+
+import difflib
+from dataclasses import dataclass
+
+from aiservice.dialects._base import ClientRequest
+from aiservice.errors import InvalidRequest, NoProvider, NotFound, PermissionDenied
+from aiservice.gateway.exchange import Candidate
+from aiservice.principal import Principal
+from aiservice.providers import registry
+from aiservice.providers._base import AskKind
+from aiservice.services.connection_views import ConnectionView
+from aiservice.wire import Ask
+
+SANDBOX = "sandbox"
+IMPLICIT_ATTEMPTS = 2  # without a chain of the client's own: the first, and one fallback
+_MEMO_SIZE = 10_000
+
+
+@dataclass(slots=True, frozen=True)
+class _Wish:
+    """What decides an order; equal wishes have equal candidates."""
+
+    client_id: str
+    allowed: frozenset[str] | None
+    allowed_models: frozenset[str] | None
+    is_test: bool
+    kind: AskKind
+    task: str
+    model: str | None
+    chain: tuple[str, ...] | None
+    is_stored_chain: bool
+    only: frozenset[str] | None
+    ignore: frozenset[str]
+    allow_fallbacks: bool
+
+
+class Router:
+    """Remembers the candidates of equal wishes until a connection changes."""
+
+    def __init__(self) -> None:
+        self._memo: dict[_Wish, tuple[Candidate, ...]] = {}
+        self._snapshot: tuple[ConnectionView, ...] | None = None
+
+    def candidates(
+        self,
+        principal: Principal,
+        request: ClientRequest,
+        stored_chain: tuple[str, ...] | None,
+        snapshot: tuple[ConnectionView, ...],
+    ) -> tuple[Candidate, ...]:
+        """The places to try, best first; never empty.
+
+        Raises:
+            NotFound: no connection has the requested model, or a pinned connection does not exist.
+            InvalidRequest: the request's own order names something unknown.
+            PermissionDenied: the model is outside what the key may use.
+            NoProvider: nothing is configured for this task.
+        """
+        if snapshot is not self._snapshot or len(self._memo) > _MEMO_SIZE:
+            self._memo.clear()
+            self._snapshot = snapshot
+        ask = request.ask
+        wish = _Wish(
+            principal.client_id,
+            principal.connections,
+            principal.models,
+            principal.is_test,
+            ask.kind,
+            ask.task,
+            request.model,
+            request.order or stored_chain,
+            request.order is None,
+            request.only,
+            request.ignore,
+            request.allow_fallbacks,
+        )
+        found = self._memo.get(wish)
+        if found is None:
+            found = self._memo[wish] = _ordered(wish, snapshot)
+        return found
+
+    def for_ask(
+        self,
+        principal: Principal,
+        ask: Ask,
+        stored_chain: tuple[str, ...] | None,
+        snapshot: tuple[ConnectionView, ...],
+    ) -> tuple[Candidate, ...]:
+        """`candidates` for a request that says nothing but its task."""
+        return self.candidates(principal, ClientRequest(ask), stored_chain, snapshot)
+
+
+def models_for(principal: Principal, snapshot: tuple[ConnectionView, ...]) -> list[tuple[str, str, int]]:
+    """(model, connection, created in microseconds UTC) of every model the key may use, each name once."""
+    wish = _Wish(
+        principal.client_id,
+        principal.connections,
+        principal.models,
+        principal.is_test,
+        "chat",
+        "chat",
+        None,
+        None,
+        True,
+        None,
+        frozenset(),
+        True,
+    )
+    found: dict[str, tuple[str, str, int]] = {}
+    for view in snapshot:
+        provider = registry().get(view.kind)
+        if provider is None or view.is_disabled or not _is_allowed(wish, view):
+            continue
+        for name in view.models or provider.default_models:
+            if _is_model_allowed(wish, _candidate(view, name, "")):
+                found.setdefault(name, (name, view.name, view.created_us))
+    return list(found.values())
+
+
+def _ordered(wish: _Wish, snapshot: tuple[ConnectionView, ...]) -> tuple[Candidate, ...]:
+    allowed = [view for view in snapshot if _is_allowed(wish, view)]
+    pinned, model = _split_model(wish.model, allowed, snapshot)
+    usable = [view for view in allowed if not view.is_disabled and _has_kind(view, wish.kind)]
+    if pinned is not None:
+        usable = [view for view in usable if pinned in (view.name, view.kind)]
+        found = _of_model(wish, usable, model, f"pinned to {pinned}")
+    elif wish.chain is not None:
+        found = _of_chain(wish, wish.chain, usable, model)
+    else:
+        found = _of_model(wish, _without_sandbox(usable, allowed), model, "default order")[:IMPLICIT_ATTEMPTS]
+    permitted = [candidate for candidate in found if _is_model_allowed(wish, candidate)]
+    if not permitted:
+        raise _nothing(wish, has_found=bool(found), usable=usable)
+    return tuple(permitted if wish.allow_fallbacks else permitted[:1])
+
+
+def _is_allowed(wish: _Wish, view: ConnectionView) -> bool:
+    if view.owner_client_id is not None and view.owner_client_id != wish.client_id:
+        return False
+    if wish.is_test:
+        return view.kind == SANDBOX
+    names = {view.name, view.kind}
+    if wish.allowed is not None and view.name not in wish.allowed:
+        return False
+    return not (names & wish.ignore) and (wish.only is None or bool(names & wish.only))
+
+
+def _has_kind(view: ConnectionView, kind: AskKind) -> bool:
+    provider = registry().get(view.kind)
+    if provider is None:
+        return False
+    return not view.models or any(provider.serves(name, kind) for name in view.models)
+
+
+def _split_model(
+    requested: str | None, allowed: list[ConnectionView], snapshot: tuple[ConnectionView, ...]
+) -> tuple[str | None, str | None]:
+    """(pinned connection or kind, model). A prefix that names neither is part of the model's own name."""
+    if requested is None:
+        return None, None
+    if requested == SANDBOX:
+        return SANDBOX, None
+    prefix, slash, rest = requested.partition("/")
+    if not slash:
+        return None, requested
+    if any(prefix in (view.name, view.kind) for view in allowed):
+        return prefix, None if rest in ("", "auto") else rest
+    if any(prefix in (view.name, view.kind) for view in snapshot):
+        raise NotFound(f"'{prefix}' is not a connection that this key may use.", code="model_not_found", param="model")
+    return None, requested
+
+
+def _of_model(wish: _Wish, usable: list[ConnectionView], model: str | None, reason: str) -> list[Candidate]:
+    found = []
+    for view in sorted(usable, key=lambda view: (-view.weight, view.created_us)):
+        chosen = _model_for(view, model, wish.kind)
+        if chosen is not None:
+            found.append(_candidate(view, chosen, reason))
+    return found
+
+
+def _of_chain(wish: _Wish, chain: tuple[str, ...], usable: list[ConnectionView], model: str | None) -> list[Candidate]:
+    found: list[Candidate] = []
+    for place, entry in enumerate(chain, start=1):
+        name, _, entry_model = entry.partition(":")
+        members = [view for view in usable if name in (view.name, view.kind)]
+        if not members and not wish.is_stored_chain and not wish.is_test:
+            near = difflib.get_close_matches(name, [view.name for view in usable], n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise InvalidRequest(
+                f"'{name}' in 'preferences.order' is not a connection this key may use for this task.{hint}",
+                code="unknown_connection",
+                param="preferences.order",
+            )
+        for view in sorted(members, key=lambda view: (-view.weight, view.created_us)):
+            chosen = _model_for(view, model or entry_model or None, wish.kind)
+            if chosen is not None and all(c.connection.id != view.id or c.model != chosen for c in found):
+                found.append(_candidate(view, chosen, f"preference {place}"))
+    return found
+
+
+def _model_for(view: ConnectionView, model: str | None, kind: AskKind) -> str | None:
+    provider = registry()[view.kind]
+    names = view.models or provider.default_models
+    if model is None:
+        return next((name for name in names if provider.serves(name, kind)), None)
+    if names:
+        return model if model in names else None
+    return model if provider.serves(model, kind) else None
+
+
+def _without_sandbox(usable: list[ConnectionView], allowed: list[ConnectionView]) -> list[ConnectionView]:
+    """The sandbox answers by itself only where nothing else was ever configured: its answers are not real ones."""
+    if all(view.kind == SANDBOX for view in allowed):
+        return usable
+    return [view for view in usable if view.kind != SANDBOX]
+
+
+def _is_model_allowed(wish: _Wish, candidate: Candidate) -> bool:
+    allowed = wish.allowed_models
+    if allowed is None or candidate.connection.kind == SANDBOX:
+        return True
+    return candidate.model in allowed or f"{candidate.connection.name}/{candidate.model}" in allowed
+
+
+def _candidate(view: ConnectionView, model: str, reason: str) -> Candidate:
+    block = [
+        (b"x-aiservice-provider", _header_text(view.name)),
+        (b"x-aiservice-model", _header_text(model)),
+        (b"x-aiservice-route", _header_text(reason)),
+    ]
+    if view.kind == SANDBOX:
+        block.append((b"x-aiservice-sandbox", b"true"))
+    return Candidate(view, registry()[view.kind], model, reason, tuple(block))
+
+
+def _header_text(text: str) -> bytes:
+    return "".join(ch if " " <= ch <= "~" else "?" for ch in text).encode("ascii")
+
+
+def _nothing(wish: _Wish, *, has_found: bool, usable: list[ConnectionView]) -> NotFound | NoProvider | PermissionDenied:
+    if has_found:
+        return PermissionDenied("This key may not use that model.", code="model_not_allowed", param="model")
+    if wish.model is not None and usable:
+        known = sorted({name for view in usable for name in view.models})
+        near = difflib.get_close_matches(wish.model, known, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else " GET /v1/models lists what this key may use."
+        return NotFound(
+            f"No provider connection of this key has the model '{wish.model}'.{hint} 'auto' lets the broker choose.",
+            code="model_not_found",
+            param="model",
+        )
+    return NoProvider(
+        f"No provider connection that this key may use can do '{wish.task}'. An admin can add one on the portal's "
+        "Providers page or with 'python -m aiservice provider add'."
+    )

@@ -1,0 +1,58 @@
+"""JSON from strangers: orjson (which refuses NaN, Infinity, 1e400 and lone surrogates), then limits on shape."""
+
+import asyncio
+from typing import Any
+
+import orjson
+
+MAX_DEPTH = 64
+MAX_NODES = 200_000
+MAX_TEXT_CHARACTERS = 8 << 20
+_THREAD_ABOVE_BYTES = 256 << 10
+
+
+class BadJson(ValueError):
+    """Not JSON, or JSON that is deeper or larger than anything sensible; the message says which."""
+
+
+def parse(raw: bytes) -> Any:
+    """The value of `raw`.
+
+    Raises:
+        BadJson: malformed, deeper than 64, more than 200 000 values, or a text over 8 MiB.
+    """
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as exc:
+        raise BadJson(f"The body is not valid JSON: {exc}.") from None
+    # Brackets bound both depth and container count; commas bound the rest. Texts may hold some: then look closer.
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH or raw.count(b",") > MAX_NODES or len(raw) > MAX_TEXT_CHARACTERS:
+        _check_shape(value)
+    return value
+
+
+async def parse_without_stall(raw: bytes) -> Any:
+    """`parse`, in a thread for bodies large enough to hold up the event loop."""
+    if len(raw) <= _THREAD_ABOVE_BYTES:
+        return parse(raw)
+    return await asyncio.to_thread(parse, raw)
+
+
+def _check_shape(value: Any) -> None:
+    level, nodes, depth = [value], 0, 0
+    while level:
+        depth += 1
+        nodes += len(level)
+        if depth > MAX_DEPTH + 1:
+            raise BadJson(f"The body is nested deeper than {MAX_DEPTH} levels.")
+        if nodes > MAX_NODES:
+            raise BadJson(f"The body holds more than {MAX_NODES} values.")
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                below.extend(item.values())
+            elif isinstance(item, list):
+                below.extend(item)
+            elif isinstance(item, str) and len(item) > MAX_TEXT_CHARACTERS:
+                raise BadJson("The body holds a text over 8 MiB.")
+        level = below

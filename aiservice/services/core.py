@@ -1,0 +1,137 @@
+"""Everything a process of ours works with, opened in order and closed in reverse."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from aiservice.services.accounts import Accounts
+from aiservice.services.changes import ChangeFeed
+from aiservice.services.clients import Clients
+from aiservice.services.connections import Connections
+from aiservice.services.keys import Keys
+from aiservice.services.ledger import Ledger
+from aiservice.services.preferences import Preferences
+from aiservice.services.prices import Prices
+from aiservice.services.usage import Usage
+from aiservice.services.vault import Vault
+from aiservice.settings import Settings
+from aiservice.store.migrations import migrate
+from aiservice.store.session import Database
+from aiservice.upstream.client import Upstream
+from aiservice.upstream.pyreqwest_transport import PyreqwestTransport
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, frozen=True)
+class Core:
+    """The services of one process, ready to use."""
+
+    settings: Settings
+    db: Database
+    changes: ChangeFeed
+    vault: Vault
+    accounts: Accounts
+    clients: Clients
+    keys: Keys
+    connections: Connections
+    preferences: Preferences
+    prices: Prices
+    ledger: Ledger
+    usage: Usage
+    upstream: Upstream
+
+
+_current: Core | None = None
+
+
+def current_core() -> Core:
+    """The core of this process.
+
+    Raises:
+        RuntimeError: it is not open (before the server's start, after its end).
+    """
+    if _current is None:
+        raise RuntimeError("the services are not open in this process")
+    return _current
+
+
+@asynccontextmanager
+async def open_core(settings: Settings, *, is_serving: bool = False) -> AsyncIterator[Core]:
+    """Opens the services: database migrated, vault unlocked (or sealed, which is no error), caches read.
+
+    With `is_serving` also what only a server needs: the journal, the change feed's loop, the first admin.
+
+    Raises:
+        SettingsError, MasterKeyError: the settings do not allow a start; the message says what to do.
+        NewerDatabase: the database belongs to a newer release.
+    """
+    global _current  # noqa: PLW0603 - handlers that frameworks call have no other way to it
+    await asyncio.to_thread(settings.data_dir.mkdir, mode=0o700, parents=True, exist_ok=True)
+    before, after = await migrate(settings.effective_database_url, settings.data_dir)
+    if before != after:
+        log.info("Database migrated from %s to %s.", before or "nothing", after)
+    async with AsyncExitStack() as stack:
+        core = await _open(settings, stack)
+        if is_serving:
+            await _start_serving(core, stack)
+        _current = core
+        stack.callback(_forget)
+        yield core
+
+
+async def _open(settings: Settings, stack: AsyncExitStack) -> Core:
+    db = Database(settings.effective_database_url)
+    stack.push_async_callback(db.close)
+    changes = ChangeFeed(db)
+    vault = Vault(db, settings)
+    await vault.open()
+    changes.subscribe(vault.on_change)
+    upstream = Upstream(PyreqwestTransport(), settings.deadlines)
+    stack.push_async_callback(upstream.close)
+    accounts = Accounts(db, vault, settings, changes)
+    stack.push_async_callback(accounts.close)
+    prices = Prices()
+    core = Core(
+        settings=settings,
+        db=db,
+        changes=changes,
+        vault=vault,
+        accounts=accounts,
+        clients=Clients(db, changes),
+        keys=Keys(db, vault, changes),
+        connections=Connections(db, vault, changes, upstream),
+        preferences=Preferences(db, changes),
+        prices=prices,
+        ledger=Ledger(db, settings, prices),
+        usage=Usage(db),
+        upstream=upstream,
+    )
+    await changes.poll_once()
+    await core.connections.ensure_sandbox()
+    await core.connections.refresh()
+    await core.preferences.refresh()
+    return core
+
+
+async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
+    await core.ledger.open()
+    stack.push_async_callback(core.ledger.close)
+    feed = asyncio.create_task(core.changes.run(), name="change-feed")
+    stack.push_async_callback(_end_task, feed)
+    if core.vault.is_sealed:
+        log.error("The vault is sealed: %s", core.vault.sealed_reason)
+    else:
+        await core.accounts.start()
+
+
+async def _end_task(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _forget() -> None:
+    global _current  # noqa: PLW0603 - as in open_core
+    _current = None
