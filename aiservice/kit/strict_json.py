@@ -43,7 +43,7 @@ def _check_shape(value: Any) -> None:
     while level:
         depth += 1
         nodes += len(level)
-        if depth > MAX_DEPTH + 1:
+        if depth > MAX_DEPTH and any(isinstance(item, (dict, list)) for item in level):
             raise BadJson(f"The body is nested deeper than {MAX_DEPTH} levels.")
         if nodes > MAX_NODES:
             raise BadJson(f"The body holds more than {MAX_NODES} values.")
