@@ -1,5 +1,6 @@
 """One-time links: 256 random bits of which the SHA-256 is kept, used by exactly one of all who try."""
 
+import re
 import secrets
 from typing import Literal
 
@@ -14,6 +15,7 @@ from aiservice.tables import OneTimeLink
 Purpose = Literal["setup", "invite", "reset"]
 
 LIFETIME_US: dict[Purpose, int] = {"setup": HOUR_US, "invite": 7 * DAY_US, "reset": 30 * MINUTE_US}
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 256 bits in base64url without padding
 _KEEP_EXPIRED_US = 7 * DAY_US
 
 
@@ -74,6 +76,11 @@ class Links:
         """Deletes links that expired a week ago."""
         async with self._db.write() as session:
             await store.delete_expired_before(session, now_us() - _KEEP_EXPIRED_US)
+
+
+def is_token(text: str) -> bool:
+    """Whether `text` has the form of a link's token."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def invalid_link() -> InvalidRequest:
