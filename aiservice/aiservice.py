@@ -1,34 +1,95 @@
-"""The composition root: builds the portal and puts our own program in front of it."""
+"""The composition root: the services, the gateway in front, the portal behind, in one ASGI callable."""
 
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
 
 import reflex as rx
 from reflex.utils.prerequisites import get_web_dir
 from reflex_base import constants
 
+from aiservice.errors import Overloaded
+from aiservice.gateway import build_gateway
+from aiservice.gateway.admit import InFlight
+from aiservice.gateway.drain import Drain
+from aiservice.gateway.edge import Edge
+from aiservice.gateway.exchange import AsgiApp, Receive, Scope, Send
+from aiservice.gateway.respond import send_error
+from aiservice.kit.addresses import is_https
 from aiservice.kit.discover import modules_of
+from aiservice.kit.ids import new_id
+from aiservice.kit.logs import start_logging, stop_logging
 from aiservice.portal import pages
 from aiservice.portal.front import Front
 from aiservice.portal.layout import add_pages
 from aiservice.portal.policy import BrowserPolicy
-from aiservice.portal.session import guard
+from aiservice.portal.session import guard, routes
 from aiservice.principal import Person
+from aiservice.services.core import current_core, open_core
+from aiservice.settings import load_settings
+
+
+class Door:
+    """The outermost callable of a worker: the edge once it is open, the portal alone for the lifespan before that."""
+
+    def __init__(self, portal: AsgiApp) -> None:
+        self._portal = portal
+        self.edge: Edge | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.edge is not None:
+            await self.edge(scope, receive, send)
+        elif scope["type"] == "http":
+            starting = Overloaded("The broker is starting.", code="starting", retry_after=1)
+            await send_error(send, starting, new_id("req"), None)
+        else:
+            await self._portal(scope, receive, send)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Opens everything that a worker needs, inside the worker: nothing of it survives a fork."""
+        settings = load_settings()
+        start_logging(settings.log_level, is_json=settings.log_format == "json")
+        try:
+            async with open_core(settings, is_serving=True) as core:
+                in_flight = InFlight()
+                sign_in = routes.build(current_core)
+                self.edge = build_gateway(core, in_flight, sign_in, self._portal)
+                Drain(in_flight, settings.drain_seconds).install()
+                try:
+                    yield
+                finally:
+                    self.edge = None
+        finally:
+            stop_logging()
 
 
 class BrokerApp(rx.App):
-    """A Reflex app whose ASGI callable is ours: every server that asks Reflex for its app is given our front."""
+    """A Reflex app whose ASGI callable is ours: every server that asks Reflex for its app is given our door."""
+
+    _door: ClassVar[Door | None] = None
 
     def __call__(self) -> Any:
         reflex = super().__call__()
-        return Front(
-            reflex,
-            policy=BrowserPolicy.of_build(get_web_dir() / constants.Dirs.STATIC),
-            is_https=lambda scope: scope.get("scheme") in ("https", "wss"),
-        )
+        policy = BrowserPolicy.of_build(get_web_dir() / constants.Dirs.STATIC)
+        BrokerApp._door = Door(Front(reflex, policy=policy, is_https=_is_https))
+        return BrokerApp._door
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Reflex enters this with the worker's lifespan."""
+        if self._door is None:
+            raise RuntimeError("the app was not asked for its ASGI callable yet")
+        async with self._door.opened():
+            yield
 
 
-async def _resolve(cookie: str) -> Person | None:
-    return None
+def _is_https(scope: Scope) -> bool:
+    return is_https(scope, current_core().settings.trusted_proxies)
+
+
+async def _person(cookie: str) -> Person | None:
+    return await current_core().accounts.resolve(cookie)
 
 
 app = BrokerApp(
@@ -42,4 +103,5 @@ assert app.sio is not None  # noqa: S101 - for the type checker: a stateful app 
 app.sio.eio.cors_allowed_origins = None
 modules_of(pages)
 add_pages(app)
-guard.install(app, _resolve)
+guard.install(app, _person)
+app.register_lifespan_task(app.opened)

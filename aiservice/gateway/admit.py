@@ -14,23 +14,27 @@ Stop = Callable[[], None]
 
 
 class InFlight:
-    """The requests under way in this worker, and the way to end the streams among them."""
+    """The requests under way in this worker, and the way to end each."""
 
     def __init__(self) -> None:
-        self.count = 0
         self.is_draining = False
-        self._streams: dict[str, Stop] = {}
+        self._stops: dict[str, Stop] = {}
 
-    def add_stream(self, request_id: str, stop: Stop) -> None:
-        """Registers how to end a running stream; `remove_stream` undoes it."""
-        self._streams[request_id] = stop
+    @property
+    def count(self) -> int:
+        """Requests under way."""
+        return len(self._stops)
 
-    def remove_stream(self, request_id: str) -> None:
-        self._streams.pop(request_id, None)
+    def add(self, request_id: str, stop: Stop) -> None:
+        """Registers a request and how to end it; `remove` undoes it."""
+        self._stops[request_id] = stop
 
-    def stop_streams(self) -> int:
-        """Ends all running streams with an error event; the number of them."""
-        stops = list(self._streams.values())
+    def remove(self, request_id: str) -> None:
+        self._stops.pop(request_id, None)
+
+    def stop_all(self) -> int:
+        """Ends every request under way with an error; the number of them."""
+        stops = list(self._stops.values())
         for stop in stops:
             stop()
         return len(stops)
@@ -39,7 +43,7 @@ class InFlight:
 class Permit:
     """`async with Permit(…)`: the intent is in the journal inside, the settlement after it, whatever happens."""
 
-    __slots__ = ("_begin", "_exchange", "_in_flight", "_settle")
+    __slots__ = ("_begin", "_exchange", "_in_flight", "_settle", "_stop")
 
     def __init__(
         self,
@@ -47,7 +51,9 @@ class Permit:
         in_flight: InFlight,
         begin: Callable[[Exchange], None],
         settle: Callable[[Exchange], None],
+        stop: Stop,
     ) -> None:
+        self._stop = stop
         self._exchange = exchange
         self._in_flight = in_flight
         self._begin = begin
@@ -55,12 +61,12 @@ class Permit:
 
     async def __aenter__(self) -> None:
         self._begin(self._exchange)
-        self._in_flight.count += 1
+        self._in_flight.add(self._exchange.request_id, self._stop)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._in_flight.count -= 1
+        self._in_flight.remove(self._exchange.request_id)
         if not self._exchange.is_settled:
             self._settle(self._exchange)
 

@@ -70,36 +70,62 @@ class Pipeline:
         request = dialect.read(body)
         check_scope(principal, request.ask.task)
         exchange = Exchange(request_id, dialect, principal, request, started_us, started, len(raw) // 4)
-        async with Permit(exchange, self._in_flight, self._meter.begin, self._meter.settle):
+        answering: WholeAnswer | ClientStream
+        if request.ask.is_stream:
+            answering = ClientStream(exchange, self._dispatcher, self._meter, receive, send)
+        else:
+            answering = WholeAnswer(exchange, self._dispatcher, self._meter, send)
+        async with Permit(exchange, self._in_flight, self._meter.begin, self._meter.settle, answering.stop_for_drain):
             try:
                 chain = core.preferences.chain_for(principal.client_id, request.ask.task)
                 candidates = self._router.candidates(principal, request, chain, core.connections.snapshot())
-                if request.ask.is_stream:
-                    await self._stream(exchange, candidates, receive, send)
-                else:
-                    await self._whole(exchange, candidates, send)
+                await answering.run(candidates)
             except Exception as error:
                 # The permit settles on the way out; the edge renders what was not answered yet.
                 self._meter.failed(exchange, error)
-                raise
+                raise self._meter.words_for(error) from error
 
-    async def _whole(self, exchange: Exchange, candidates: tuple[Candidate, ...], send: Send) -> None:
-        answer = await self._dispatcher.whole(exchange, candidates)
+
+class WholeAnswer:
+    """One answer in one piece. A client that leaves does not end it: it is paid for, so it is finished."""
+
+    def __init__(self, exchange: Exchange, dispatcher: Dispatcher, meter: Meter, send: Send) -> None:
+        self._exchange = exchange
+        self._dispatcher = dispatcher
+        self._meter = meter
+        self._send = send
+        self._task: asyncio.Task[None] | None = None
+        self._is_stopped = False
+
+    def stop_for_drain(self) -> None:
+        """Ends the wait for the provider: the broker is shutting down."""
+        if not self._exchange.is_settled and self._task is not None:
+            self._is_stopped = True
+            self._task.cancel()
+
+    async def run(self, candidates: tuple[Candidate, ...]) -> None:
+        """Runs to the end of the answer.
+
+        Raises:
+            ProviderGaveUp: no provider gave one.
+            Overloaded: the broker's shutdown ended it.
+        """
+        exchange = self._exchange
+        self._task = asyncio.current_task()
+        try:
+            answer = await self._dispatcher.whole(exchange, candidates)
+        except asyncio.CancelledError:
+            if not self._is_stopped or self._task is None:
+                raise
+            self._task.uncancel()
+            exchange.status, exchange.outcome, exchange.error_code = 503, "broker_stopped", "broker_stopped"
+            self._meter.settle(exchange)
+            raise _stopping() from None
         exchange.status, exchange.outcome = 200, "finished"
         self._meter.settle(exchange)
         await self._meter.durable()
         body = exchange.dialect.answer(answer, exchange.told())
-        await send_whole(send, 200, exchange_headers(exchange), body)
-
-    async def _stream(
-        self, exchange: Exchange, candidates: tuple[Candidate, ...], receive: Receive, send: Send
-    ) -> None:
-        stream = ClientStream(exchange, self._dispatcher, self._meter, receive, send)
-        self._in_flight.add_stream(exchange.request_id, stream.stop_for_drain)
-        try:
-            await stream.run(candidates)
-        finally:
-            self._in_flight.remove_stream(exchange.request_id)
+        await send_whole(self._send, 200, exchange_headers(exchange), body)
 
 
 class ClientStream:
@@ -206,9 +232,7 @@ class ClientStream:
         self._meter.settle(exchange)
         if exchange.outcome == "client_left":
             return
-        await self._end_failed(
-            Overloaded("The broker is restarting; the answer ends here.", code="broker_stopped", retry_after=5)
-        )
+        await self._end_failed(_stopping())
 
     async def _end_failed(self, error: Exception) -> None:
         exchange = self._exchange
@@ -218,6 +242,10 @@ class ClientStream:
             await end_stream(self._send, self._writer.failed(told, exchange.told()))
         else:
             await send_error(self._send, told, exchange.request_id, exchange.dialect, exchange_headers(exchange))
+
+
+def _stopping() -> Overloaded:
+    return Overloaded("The broker is restarting; the answer ends here.", code="broker_stopped", retry_after=5)
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:

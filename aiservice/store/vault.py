@@ -51,7 +51,7 @@ async def remove(session: AsyncSession, purpose: str, row_id: str) -> None:
 
 async def batch_not_under(session: AsyncSession, version: int, after: RowName, limit: int) -> list[SealedSecret]:
     """Up to `limit` envelopes of any other version than `version`, by name, from behind `after`."""
-    query = select(SealedSecret).where(col(SealedSecret.kek_version) != version, _NAME > after).order_by(*_NAME_COLUMNS)
+    query = select(SealedSecret).where(col(SealedSecret.kek_version) != version, after < _NAME).order_by(*_NAME_COLUMNS)
     return list(await session.scalars(query.limit(limit)))
 
 
@@ -81,7 +81,7 @@ async def move(session: AsyncSession, row: SealedSecret, version: int, wrapped_d
 
 async def sample(session: AsyncSession, after: RowName, limit: int) -> list[SealedSecret]:
     """Up to `limit` envelopes by name, from behind `after`."""
-    query = select(SealedSecret).where(_NAME > after).order_by(*_NAME_COLUMNS)
+    query = select(SealedSecret).where(after < _NAME).order_by(*_NAME_COLUMNS)
     return list(await session.scalars(query.limit(limit)))
 
 
