@@ -3,8 +3,8 @@
 
 Needs Python 3.11 or newer and nothing else. It makes `.venv`, installs the pinned packages, finds or installs the
 programs that some suites need, checks style, types and layers, runs the tests, and says which suites did not run, and
-why. With `CI` set or `--install`, as root, it installs what is missing with apt-get. In CI a suite that still cannot run
-fails the run. The last line is `N passed, N failed, N skipped`.
+why. With `CI` set or `--install`, as root, it installs what is missing with apt-get. In CI a suite that still cannot
+run fails the run. The last line is `N passed, N failed, N skipped`.
 """
 
 import argparse

@@ -1,0 +1,1 @@
+"""Promises that only a real process can keep or break: crashes, drains, revocation, real clients, leaks."""

@@ -1,0 +1,66 @@
+"""R-01: `kill -9` under load loses no served request and counts none twice."""
+
+import asyncio
+import random
+import time
+
+import pytest
+
+from tests.harness.evidence import Evidence
+from tests.harness.load import Load, Told
+from tests.process.checker import Verdict, compare
+from tests.process.conftest import Rig
+
+pytestmark = pytest.mark.process
+
+_SETTLED_WITHIN_SECONDS = 60.0
+
+
+async def test_r01_five_kills_under_load_lose_nothing(rig: Rig, seed: int, evidence: Evidence) -> None:
+    await _kill_rounds(rig, seed, evidence, rounds=5)
+
+
+@pytest.mark.long
+async def test_r01_twenty_kills_under_load_lose_nothing(rig: Rig, seed: int, evidence: Evidence) -> None:
+    await _kill_rounds(rig, seed, evidence, rounds=20)
+
+
+async def _kill_rounds(rig: Rig, seed: int, evidence: Evidence, *, rounds: int) -> None:
+    choose = random.Random(seed)
+    told: list[Told] = []
+    slowest = 0.0
+    for number in range(rounds):
+        load = Load(rig.server.url, rig.key, seed=seed + number)
+        running = asyncio.create_task(load.run())
+        await asyncio.sleep(choose.uniform(1.0, 2.0))
+        await asyncio.to_thread(rig.server.kill)
+        load.stop()
+        told += await running
+        await asyncio.to_thread(rig.server.start)
+        slowest = max(slowest, await _settle(rig, told))
+    verdict = compare(rig.installation, rig.mock.served(), told)
+    rows = rig.installation.ledger()
+    evidence.note(
+        rounds=rounds,
+        asked=len(told),
+        served=rig.mock.counts()["calls"],
+        rows=len(rows),
+        interrupted=sum(row["outcome"] == "interrupted" for row in rows.values()),
+        slowest_settlement_seconds=round(slowest, 2),
+        verdict=verdict,
+    )
+    assert verdict.is_kept, verdict
+    assert rig.installation.query("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    assert any(row["outcome"] == "interrupted" for row in rows.values()), "no request was under way at any kill"
+
+
+async def _settle(rig: Rig, told: list[Told]) -> float:
+    """Waits until the promise holds; gives the seconds since the restart, or fails with what is still missing."""
+    started = time.monotonic()
+    verdict: Verdict | None = None
+    while time.monotonic() - started < _SETTLED_WITHIN_SECONDS:
+        verdict = await asyncio.to_thread(compare, rig.installation, rig.mock.served(), told)
+        if verdict.is_kept:
+            return time.monotonic() - started
+        await asyncio.sleep(0.2)
+    pytest.fail(f"not settled within {_SETTLED_WITHIN_SECONDS:.0f} s: {verdict}")
