@@ -9,16 +9,19 @@ Fails closed: with no journal, or too many rows waiting, no metered request is b
 
 import asyncio
 import contextlib
+import errno
 import logging
 import time
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
+from pathlib import Path
 
 from aiservice.errors import Overloaded
 from aiservice.kit.clock import SECOND_US, now_us
 from aiservice.kit.journal import RESERVE_BYTES, SEGMENT_BYTES, Journal, JournalFailed
-from aiservice.kit.segments import Orphan, Segment, adopt_orphans
+from aiservice.kit.records import frame
+from aiservice.kit.segments import Segment, adopt_orphans
 from aiservice.services.prices import Prices
 from aiservice.services.settlement import (
     HEADER,
@@ -26,13 +29,12 @@ from aiservice.services.settlement import (
     Progress,
     Settlement,
     columns,
-    decode,
     encode_intent,
     encode_progress,
     encode_settlement,
-    interrupted,
     is_valid,
     repair,
+    rows_of,
 )
 from aiservice.settings import Settings
 from aiservice.store import ledger as store
@@ -42,7 +44,8 @@ FLUSH_SECONDS = 0.1
 BATCH_ROWS = 500
 ADOPTION_SECONDS = 5.0
 MAX_WAITING_ROWS = 50_000
-_MAX_BACKOFF_SECONDS = 2.0
+REFUSED = "refused.records"
+_MAX_PAUSE_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +79,6 @@ class Ledger:
         self._callbacks: list[Callable[[Settlement], None]] = []
         self._flush_turn = asyncio.Lock()
         self._flusher: asyncio.Task[None] | None = None
-        self._is_database_away = False
 
     async def open(self) -> None:
         """Begins this worker's journal, adopts those of dead ones and starts the flusher. Call it in the worker."""
@@ -142,7 +144,7 @@ class Ledger:
         self._waiting.append((row, begun[1]))
         try:
             return self._journal.append(encode_settlement(row))
-        except JournalFailed:
+        except (JournalFailed, TypeError, ValueError):  # the last two: a value JSON cannot hold, or far too large
             return -1
 
     # Around it.
@@ -218,7 +220,7 @@ class Ledger:
         orphans = await asyncio.to_thread(adopt_orphans, self._directory)
         try:
             for orphan in orphans:
-                rows = await asyncio.to_thread(_rows_of, orphan)
+                rows = await asyncio.to_thread(rows_of, orphan.records(), orphan.last_written_us)
                 for begin in range(0, len(rows), BATCH_ROWS):
                     await self._post(rows[begin : begin + BATCH_ROWS])
                 await asyncio.to_thread(orphan.remove)
@@ -230,24 +232,53 @@ class Ledger:
         return count
 
     async def _post(self, rows: list[Settlement]) -> None:
+        try:
+            await self._insert(rows)
+        except DATABASE_ERRORS as exc:
+            if store.is_disk_full(exc):
+                self._journal.fail(OSError(errno.ENOSPC, "the database's disk is full"))
+            if not store.is_refusal(exc):
+                raise
+            for row in rows:
+                await self._post_alone(row)
+
+    async def _post_alone(self, row: Settlement) -> None:
+        """One row the database will never take must not hold up all behind it: it is kept in a file of its own."""
+        try:
+            await self._insert([row])
+        except DATABASE_ERRORS as exc:
+            if not store.is_refusal(exc):
+                raise
+            log.exception("The database refused the row of %s; it is kept in %s.", row.request_id, REFUSED)
+            await asyncio.to_thread(_keep, self._directory / REFUSED, frame(encode_settlement(row)))
+
+    async def _insert(self, rows: list[Settlement]) -> None:
         async with self._db.write() as session:
             await store.insert_entries(session, [columns(row) for row in rows])
 
     async def _run(self) -> None:
         pause, adopt_at = FLUSH_SECONDS, time.monotonic() + ADOPTION_SECONDS
+        is_away = False
         while True:
             await asyncio.sleep(pause)
+            began = time.monotonic()
             try:
                 await self.flush()
-                if time.monotonic() >= adopt_at:
+                if began >= adopt_at:
                     await self.adopt()
-                    adopt_at = time.monotonic() + ADOPTION_SECONDS
+                    adopt_at = began + ADOPTION_SECONDS
             except DATABASE_ERRORS as exc:
-                if pause == FLUSH_SECONDS:
+                if not is_away:
                     log.warning("The ledger waits for the database (%s).", type(exc).__name__)
-                pause = min(pause * 2, _MAX_BACKOFF_SECONDS)
-            else:
-                pause = FLUSH_SECONDS
+                is_away, pause = True, min(pause * 2, _MAX_PAUSE_SECONDS)
+                continue
+            except Exception:
+                log.exception("A flush of the ledger failed; it goes on.")
+                continue
+            if is_away:
+                log.warning("The ledger has caught up with the database.")
+            # A transaction costs much more than a row, so a busy ledger takes more rows less often.
+            is_away, pause = False, min(max(FLUSH_SECONDS, 10 * (time.monotonic() - began)), _MAX_PAUSE_SECONDS)
 
     def _announce(self, row: Settlement) -> None:
         for callback in self._callbacks:
@@ -271,20 +302,6 @@ class Ledger:
                 self._journal.append(encode_settlement(row))
 
 
-def _rows_of(orphan: Orphan) -> list[Settlement]:
-    """All settlements of a life, and an estimate for each intent that has none."""
-    intents: dict[str, Intent] = {}
-    progress: dict[str, Progress] = {}
-    rows: dict[str, Settlement] = {}
-    for record in decode(orphan.records()):
-        if isinstance(record, Settlement):
-            rows.setdefault(record.request_id, record)
-        elif isinstance(record, Intent):
-            intents[record.request_id] = record
-        else:
-            progress[record.request_id] = record
-    died_us = orphan.last_written_us
-    for request_id, intent in intents.items():
-        if request_id not in rows:
-            rows[request_id] = interrupted(intent, progress.get(request_id), died_us)
-    return list(rows.values())
+def _keep(path: Path, record: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(record)

@@ -176,6 +176,24 @@ def interrupted(intent: Intent, progress: Progress | None, ended_us: int) -> Set
     )
 
 
+def rows_of(records: Iterator[bytes], died_us: int) -> list[Settlement]:
+    """What one worker's life owes the database: its settlements, and an estimate for each intent without one."""
+    intents: dict[str, Intent] = {}
+    progress: dict[str, Progress] = {}
+    rows: dict[str, Settlement] = {}
+    for record in decode(records):
+        if isinstance(record, Settlement):
+            rows.setdefault(record.request_id, record)
+        elif isinstance(record, Intent):
+            intents[record.request_id] = record
+        else:
+            progress[record.request_id] = record
+    for request_id, intent in intents.items():
+        if request_id not in rows:
+            rows[request_id] = interrupted(intent, progress.get(request_id), died_us)
+    return list(rows.values())
+
+
 def columns(row: Settlement) -> dict[str, Any]:
     """The row as columns of the ledger table."""
     return cast(dict[str, Any], dict(zip(_NAMES[SETTLED], _settled_values(row), strict=True)))

@@ -1,45 +1,79 @@
-"""SQL of the ledger: rows go in once, and only new ones are summed into minutes."""
+"""SQL of the ledger: rows go in once, and only new ones are summed into minutes.
+
+Statements are text made once: every worker runs them ten times a second, and building them costs more than the rows.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, IntegrityError, StatementError
+import orjson
+from sqlalchemy import Table, text
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError, StatementError
 
 from aiservice.kit.clock import HOUR_US, MINUTE_US
 from aiservice.store.session import AsyncSession
-from aiservice.tables.ledger import LATENCY_BOUNDS_US, LedgerEntry, RollupDirty, UsageMinute
+from aiservice.tables.ledger import LATENCY_BOUNDS_US, LedgerEntry, UsageMinute
 
-ENTRY: Table = LedgerEntry.__table__  # type: ignore[attr-defined]
-MINUTE: Table = UsageMinute.__table__  # type: ignore[attr-defined]
-DIRTY: Table = RollupDirty.__table__  # type: ignore[attr-defined]
-ROLLUP_KEY = tuple(column.name for column in MINUTE.primary_key)
-SUMMED = tuple(column.name for column in MINUTE.columns if not column.primary_key)
+_ENTRY: Table = LedgerEntry.__table__  # type: ignore[attr-defined]
+_MINUTE: Table = UsageMinute.__table__  # type: ignore[attr-defined]
+ROLLUP_KEY = tuple(column.name for column in _MINUTE.primary_key)
+SUMMED = tuple(column.name for column in _MINUTE.columns if not column.primary_key)
 
 # A status of 499 is a client that left: nobody's error.
 _ERRORS = {"failed", "upstream_truncated", "broker_stopped", "interrupted"}
+_COLUMNS = tuple(column.name for column in _ENTRY.columns if column.name != "id")
 _TEXT_LIMITS: dict[str, int] = {
-    column.name: length for column in ENTRY.columns if (length := getattr(column.type, "length", None))
+    column.name: length for column in _ENTRY.columns if (length := getattr(column.type, "length", None))
 }
+
+
+# The names in these statements are those of our own tables; values only ever come as parameters.
+_ADD_MINUTES = text(
+    f"INSERT INTO usage_minute ({', '.join((*ROLLUP_KEY, *SUMMED))}) "  # noqa: S608
+    f"VALUES ({', '.join(':' + name for name in (*ROLLUP_KEY, *SUMMED))}) "
+    f"ON CONFLICT ({', '.join(ROLLUP_KEY)}) DO UPDATE SET "
+    f"{', '.join(f'{name} = usage_minute.{name} + excluded.{name}' for name in SUMMED)}"
+)
+# An update, though it changes nothing: it locks the mark, so that a fold that is under way waits for these minutes.
+_MARK_HOURS = text(
+    "INSERT INTO rollup_dirty (start_us) VALUES (:start_us) "
+    "ON CONFLICT (start_us) DO UPDATE SET start_us = excluded.start_us"
+)
+# SQLite has one writer at a time, so what is not there now will not be there when the next statement inserts it.
+_KNOWN_SQLITE = text("SELECT request_id FROM ledger_entry WHERE request_id IN (SELECT value FROM json_each(:ids))")
+_INSERT_SQLITE = (
+    f"INSERT INTO ledger_entry ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
+    "ON CONFLICT (request_id) DO NOTHING"
+)
+_INSERT_POSTGRES = text(
+    f"INSERT INTO ledger_entry ({', '.join(_COLUMNS)}) SELECT {', '.join(_COLUMNS)} "  # noqa: S608
+    "FROM json_populate_recordset(NULL::ledger_entry, CAST(:rows AS json)) "
+    "ON CONFLICT (request_id) DO NOTHING RETURNING request_id"
+)
 
 
 def is_refusal(exc: Exception) -> bool:
     """Whether the database refused the values themselves, so that trying again cannot help."""
-    if isinstance(exc, IntegrityError | DataError):
-        return True
-    return type(exc) is StatementError
+    return isinstance(exc, IntegrityError | DataError) or type(exc) is StatementError
+
+
+def is_disk_full(exc: Exception) -> bool:
+    """Whether SQLite found no room: its file is on a disk of ours."""
+    return isinstance(exc, OperationalError) and "database or disk is full" in str(exc)
 
 
 async def insert_entries(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> set[str]:
-    """Inserts rows whose request id is not in the ledger yet, sums exactly those into minutes, returns their ids."""
-    fitted = [_fit(row) for row in rows]
-    insert = _insert(session, ENTRY).on_conflict_do_nothing(index_elements=["request_id"])
-    result = await session.execute(insert.returning(ENTRY.c.request_id), fitted)
-    new = set(result.scalars())
-    minutes = sum_rows(row for row in fitted if row["request_id"] in new)
+    """Inserts rows (all columns but `id`) whose request id is not in the ledger yet, sums exactly those into minutes,
+    and returns their ids."""
+    for row in rows:
+        _fit(row)
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    new = await (_insert_sqlite if is_sqlite else _insert_postgres)(session, rows)
+    minutes = sum_rows(row for row in rows if row["request_id"] in new)
     if minutes:
-        await _add_minutes(session, minutes)
+        await session.execute(_ADD_MINUTES, minutes)
+        hours = sorted({minute["start_us"] // HOUR_US * HOUR_US for minute in minutes})
+        await session.execute(_MARK_HOURS, [{"start_us": hour} for hour in hours])
     return new
 
 
@@ -75,26 +109,35 @@ def _latency_bucket(latency_us: int) -> int:
     return min(bits, len(LATENCY_BOUNDS_US))
 
 
-async def _add_minutes(session: AsyncSession, minutes: list[dict[str, Any]]) -> None:
-    insert = _insert(session, MINUTE)
-    added = {name: MINUTE.c[name] + insert.excluded[name] for name in SUMMED}
-    await session.execute(insert.on_conflict_do_update(index_elements=list(ROLLUP_KEY), set_=added), minutes)
-    hours = sorted({minute["start_us"] // HOUR_US * HOUR_US for minute in minutes})
-    mark = _insert(session, DIRTY)
-    # An update, though it changes nothing: it locks the mark, so that a fold that is under way waits for these minutes.
-    mark = mark.on_conflict_do_update(index_elements=["start_us"], set_={"start_us": mark.excluded.start_us})
-    await session.execute(mark, [{"start_us": hour} for hour in hours])
+async def _insert_sqlite(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> set[str]:
+    ids = orjson.dumps([row["request_id"] for row in rows]).decode()
+    known = set((await session.execute(_KNOWN_SQLITE, {"ids": ids})).scalars())
+    new = {row["request_id"]: row for row in rows if row["request_id"] not in known}
+    if new:
+        connection = await session.connection()
+        values = [
+            tuple(orjson.dumps(row[name]).decode() if name == "attempts" else row[name] for name in _COLUMNS)
+            for row in new.values()
+        ]
+        await connection.exec_driver_sql(_INSERT_SQLITE, values)
+    return set(new)
 
 
-def _insert(session: AsyncSession, table: Table) -> Any:
-    """The dialect's own INSERT, which knows ON CONFLICT; both databases spell it alike."""
-    return (sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert)(table)
+async def _insert_postgres(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> set[str]:
+    unique = {row["request_id"]: row for row in rows}
+    document = orjson.dumps(list(unique.values())).decode()
+    return set((await session.execute(_INSERT_POSTGRES, {"rows": document})).scalars())
 
 
-def _fit(row: dict[str, Any]) -> dict[str, Any]:
-    """`row` with its texts cut to their columns: one row that PostgreSQL refuses would hold up all behind it."""
+def _fit(row: dict[str, Any]) -> None:
+    """Cuts texts to their columns and takes NUL out: a row that PostgreSQL refuses would hold up all behind it."""
     for name, length in _TEXT_LIMITS.items():
         value = row[name]
         if value is not None and (len(value) > length or "\0" in value):
             row[name] = value.replace("\0", "")[:length]
-    return row
+    if b"\\u0000" in orjson.dumps(row["attempts"]):
+        row["attempts"] = [_without_nul(attempt) for attempt in row["attempts"]]
+
+
+def _without_nul(attempt: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.replace("\0", "") if isinstance(value, str) else value for name, value in attempt.items()}
