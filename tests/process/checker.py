@@ -45,9 +45,7 @@ def compare(installation: Installation, served: Sequence[Served], told: Sequence
         served_without_row=sorted(ids - rows.keys()),
         served_without_id=sum(call.request_id is None for call in chats),
         told_complete_but_not_finished=sorted(
-            one.request_id
-            for one in told
-            if one.is_complete and one.request_id and not _is_finished(rows, one.request_id)
+            {one.request_id for one in told if one.is_complete and one.request_id} - _finished(rows)
         ),
         # Killed between intent and upstream call, a request is in the ledger though nobody was told of it: allowed
         # only as interrupted.

@@ -79,12 +79,9 @@ def test_t24_no_trace_holds_a_planted_secret(tmp_path: Path, evidence: Evidence)
         canaries = {"provider key": _PROVIDER_KEY, "client key": key, "password": _PASSWORD, "prompt": _PROMPT}
         found = _sweep(canaries, installation, visitor)
         assert mock.counts()["calls"] > len(_FAILURES), "the failures were not forced"
-    evidence.note(
-        answers=len(visitor.answers),
-        files=len(list(installation.files())),
-        found=[f"{f.canary} in {f.place}" for f in found],
-    )
-    assert found == []
+    shown = [f"{find.canary} ({find.form}) in {find.place}" for find in found]
+    evidence.note(answers=len(visitor.answers), files=len(list(installation.files())), found=shown)
+    assert shown == []
     assert _planted_leaks_are_found(canaries, installation, visitor)
 
 
