@@ -7,9 +7,13 @@ from aiservice.kit.ids import new_id
 from aiservice.principal import Person, Role
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import Clients
+from aiservice.services.connections import Connections
 from aiservice.services.preferences import Preferences
+from aiservice.services.vault import Vault
+from aiservice.settings import Settings
 from aiservice.store.session import Database
 from aiservice.tables import User
+from aiservice.upstream.client import Upstream
 
 
 async def person(database: Database, email: str, role: Role = Role.DEVELOPER) -> Person:
@@ -33,3 +37,12 @@ class Office:
 def office(database: Database) -> Office:
     changes = ChangeFeed(database)
     return Office(database, changes, Clients(database, changes), Preferences(database, changes))
+
+
+async def connections_of(
+    database: Database, settings: Settings, changes: ChangeFeed, upstream: Upstream | None = None
+) -> Connections:
+    """Provider connections behind an open vault."""
+    vault = Vault(database, settings)
+    await vault.open()
+    return Connections(database, vault, changes, upstream)

@@ -1,0 +1,255 @@
+"""Provider connections: configured ways to a provider. Their keys go in and are never shown again."""
+
+from collections.abc import Sequence
+
+from aiservice.errors import PermissionDenied, Unprocessable
+from aiservice.kit.clock import now_us
+from aiservice.kit.ids import new_id
+from aiservice.kit.secret import Secret
+from aiservice.principal import Person
+from aiservice.providers import registry
+from aiservice.services import connection_rules as rules
+from aiservice.services.clients import visible_client
+from aiservice.services.connection_snapshot import PURPOSE, ConnectionSnapshot
+from aiservice.services.connection_views import ConnectionDetails, ConnectionView, details, outline, view
+from aiservice.services.names import clean_connection_name, no_such, shown
+from aiservice.services.probe import ProbeResult, probe
+from aiservice.store import connections as store
+from aiservice.store import preferences as preference_store
+from aiservice.store.session import AsyncSession
+from aiservice.store.unique import Taken, add_unique
+from aiservice.tables import Connection
+
+Names = list[str]
+SANDBOX = "sandbox"
+_FINGERPRINT = b"provider key fingerprint v1"
+_MAX_RESULT = 300
+
+
+class Connections(ConnectionSnapshot):
+    """Admins change connections; a developer sees the names of the shared ones and of their own clients' ones."""
+
+    async def list(self, actor: Person) -> Sequence[ConnectionDetails]:
+        """The connections the actor may know of, oldest first."""
+        async with self._db.read() as session:
+            if actor.is_admin:
+                return [details(row) for row in await store.everything(session)]
+            return [outline(row) for row in await store.shared_or_owned_by(session, actor.user_id)]
+
+    async def add(
+        self,
+        actor: Person,
+        kind: str,
+        name: str,
+        base_url: str | None,
+        secret: Secret | None,
+        *,
+        is_private_allowed: bool = False,
+        models: Names | None = None,
+        weight: int = 1,
+        owner_client: str | None = None,
+    ) -> ConnectionDetails:
+        """A new connection; its key is sealed in the same unit of work.
+
+        Raises:
+            PermissionDenied: the actor is no admin.
+            Unprocessable, InvalidRequest: a value is not valid; `param` names it.
+            Overloaded: the vault is sealed.
+        """
+        _admins_only(actor)
+        provider = rules.known_kind(kind)
+        clean_connection_name(name, kind, registry())
+        address = rules.clean_address(provider, base_url, is_private_allowed=is_private_allowed)
+        key = rules.clean_secret(provider, secret)
+        names = rules.clean_models(models)
+        row = Connection(
+            id=new_id("con"),
+            name=name,
+            kind=kind,
+            base_url=address,
+            is_private_allowed=is_private_allowed,
+            models=list(provider.default_models) if names is None else names,
+            weight=rules.clean_weight(weight),
+            created_us=now_us(),
+        )
+        async with self._db.write() as session:
+            if owner_client is not None:
+                row.owner_client_id = (await visible_client(session, actor, owner_client)).id
+            await _insert(session, row)
+            await self._seal(session, row, key)
+            self._changes.publish(session, "connection", row.id)
+        await self.refresh()
+        return details(row)
+
+    async def set_key(self, actor: Person, name_or_id: str, secret: Secret | None) -> ConnectionDetails:
+        """Replaces the key; None takes it away where the kind needs none. Raises as `add`, and NotFound."""
+        _admins_only(actor)
+        async with self._db.write() as session:
+            row = await _existing(session, name_or_id)
+            key = rules.clean_secret(rules.known_kind(row.kind), secret)
+            row.revision += 1
+            await self._seal(session, row, key)
+            self._changes.publish(session, "connection", row.id)
+        await self.refresh()
+        return details(row)
+
+    async def set_address(
+        self, actor: Person, name_or_id: str, base_url: str | None, secret: Secret | None, *, is_private_allowed: bool
+    ) -> ConnectionDetails:
+        """Moves the connection to another address. A stored key does not come along: it has to be given again.
+
+        Raises:
+            Unprocessable: as `add`; `key_required` where the connection has a key and none was given.
+            NotFound, PermissionDenied, Overloaded: as `set_key`.
+        """
+        _admins_only(actor)
+        async with self._db.write() as session:
+            row = await _existing(session, name_or_id)
+            provider = rules.known_kind(row.kind)
+            address = rules.clean_address(provider, base_url, is_private_allowed=is_private_allowed)
+            key = rules.clean_secret(provider, secret)
+            if key is None and row.key_fingerprint:
+                raise Unprocessable(
+                    "A new address needs the provider key again, so that the old key is never sent there.",
+                    code="key_required",
+                    param="key",
+                )
+            row.base_url, row.is_private_allowed = address, is_private_allowed
+            row.revision += 1
+            await self._seal(session, row, key)
+            self._changes.publish(session, "connection", row.id)
+        await self.refresh()
+        return details(row)
+
+    async def set_models(self, actor: Person, name_or_id: str, models: Names) -> ConnectionDetails:
+        """Replaces the list of models. Raises as `set_key`."""
+        names = rules.clean_models(models) or []
+        return await self._change(actor, name_or_id, models=names)
+
+    async def disable(self, actor: Person, name_or_id: str) -> ConnectionDetails:
+        """Routing leaves the connection out from now on (≤ 1 s). Raises as `set_key`."""
+        return await self._change(actor, name_or_id, is_disabled=True)
+
+    async def enable(self, actor: Person, name_or_id: str) -> ConnectionDetails:
+        """Takes `disable` back. Raises as `set_key`."""
+        return await self._change(actor, name_or_id, is_disabled=False)
+
+    async def record_test(self, actor: Person, name_or_id: str, result: ProbeResult) -> ConnectionDetails:
+        """Keeps what a live test found. Raises as `set_key`."""
+        return await self._change(actor, name_or_id, tested_us=now_us(), test_result=result.summary[:_MAX_RESULT])
+
+    async def remove(self, actor: Person, name_or_id: str) -> None:
+        """Removes the connection, its sealed key, and its places in fallback chains.
+
+        Raises:
+            Unprocessable: the sandbox, which can only be disabled.
+            NotFound, PermissionDenied: as `set_key`.
+        """
+        _admins_only(actor)
+        async with self._db.write() as session:
+            row = await _existing(session, name_or_id)
+            if row.kind == SANDBOX:
+                message = f"The sandbox is built in. Take it out of use with: provider disable {row.name}"
+                raise Unprocessable(message, code="built_in")
+            await self._vault.discard(session, PURPOSE, row.id)
+            for preference in await preference_store.naming(session, row.name):
+                preference.chain = [entry for entry in preference.chain if entry.partition(":")[0] != row.name]
+                if not preference.chain:
+                    await session.delete(preference)
+                self._changes.publish(session, "preference", preference.client_id)
+            await store.remove(session, row.id)
+            self._changes.publish(session, "connection", row.id)
+        await self.refresh()
+
+    async def ensure_sandbox(self) -> None:
+        """Makes the built-in sandbox connection where there is none; whoever starts first does it."""
+        async with self._db.read() as session:
+            if any(row.kind == SANDBOX for row in await store.everything(session)):
+                return
+        models = list(registry()[SANDBOX].default_models)
+        row = Connection(id=new_id("con"), name=SANDBOX, kind=SANDBOX, models=models, created_us=now_us())
+        try:
+            async with self._db.write() as session:
+                await add_unique(session, row)
+                self._changes.publish(session, "connection", row.id)
+        except Taken:
+            pass
+        await self.refresh()
+
+    # Live tests
+
+    async def check(
+        self, actor: Person, kind: str, base_url: str | None, secret: Secret | None, *, is_private_allowed: bool = False
+    ) -> ProbeResult:
+        """Tries an address and a key that are not stored yet. Raises as `add` where they could not be stored."""
+        _admins_only(actor)
+        provider = rules.known_kind(kind)
+        address = rules.clean_address(provider, base_url, is_private_allowed=is_private_allowed)
+        key = rules.clean_secret(provider, secret)
+        candidate = ConnectionView(
+            new_id("con"), "", kind, address, is_private_allowed, None, (), 1, False, 0, now_us(), key is not None
+        )
+        return await probe(self._upstream, candidate, key)
+
+    async def test(self, actor: Person, name_or_id: str) -> ProbeResult:
+        """Calls the provider, records what came of it, and keeps the models found where none were listed.
+
+        Raises:
+            NotFound, PermissionDenied: as `set_key`.
+            Overloaded: the vault is sealed or the stored key does not open.
+        """
+        _admins_only(actor)
+        async with self._db.read() as session:
+            tested = view(await _existing(session, name_or_id))
+        result = await probe(self._upstream, tested, await self.secret(tested))
+        await self.record_test(actor, tested.id, result)
+        if result.is_ok and not tested.models and result.models:
+            await self.set_models(actor, tested.id, list(result.models))
+        return result
+
+    async def _change(self, actor: Person, name_or_id: str, **values: object) -> ConnectionDetails:
+        _admins_only(actor)
+        async with self._db.write() as session:
+            row = await _existing(session, name_or_id)
+            for field, value in values.items():
+                setattr(row, field, value)
+            self._changes.publish(session, "connection", row.id)
+        await self.refresh()
+        return details(row)
+
+    async def _seal(self, session: AsyncSession, row: Connection, key: Secret | None) -> None:
+        row.key_hint = rules.hint(key)
+        row.key_fingerprint = "" if key is None else rules.fingerprint(self._vault.derive(_FINGERPRINT), key)
+        if key is None:
+            await self._vault.discard(session, PURPOSE, row.id)
+            return
+        await self._vault.seal(
+            session,
+            purpose=PURPOSE,
+            row_id=row.id,
+            owner=row.owner_client_id or "",
+            provider=row.kind,
+            base_url=row.base_url,
+            revision=row.revision,
+            secret=key,
+        )
+
+
+def _admins_only(actor: Person) -> None:
+    if not actor.is_admin:
+        raise PermissionDenied("Only an admin may see to provider connections.", code="admin_only")
+
+
+async def _existing(session: AsyncSession, name_or_id: str) -> Connection:
+    row = await store.find(session, name_or_id)
+    if row is None:
+        raise no_such("provider connection", name_or_id, await store.names(session))
+    return row
+
+
+async def _insert(session: AsyncSession, row: Connection) -> None:
+    try:
+        await add_unique(session, row)
+    except Taken:
+        message = f"There is already a provider connection called '{shown(row.name)}'. Choose another name."
+        raise Unprocessable(message, code="name_taken", param="name") from None
