@@ -95,7 +95,7 @@ class Dispatcher:
         target = await self._target(candidate)
         began = time.perf_counter()
         try:
-            reply = await self._upstream.send(target, call, deadlines=self._deadlines)
+            reply = await self._upstream.send(target, call, request_id=exchange.request_id, deadlines=self._deadlines)
         finally:
             exchange.upstream_seconds += time.perf_counter() - began
         if reply.status != 200:
@@ -108,7 +108,9 @@ class Dispatcher:
         target = await self._target(candidate)
         began = time.perf_counter()
         try:
-            raw = await self._upstream.open_stream(target, call, deadlines=self._deadlines)
+            raw = await self._upstream.open_stream(
+                target, call, request_id=exchange.request_id, deadlines=self._deadlines
+            )
             if raw.status != 200:
                 raise AttemptFailed(provider.failure(await raw.reply()))
             stream = OpenStream(raw, provider.reader(ask), candidate.connection.name)

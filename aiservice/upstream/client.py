@@ -32,6 +32,8 @@ __all__ = ["MAX_REPLY_BYTES", "MAX_STREAM_BYTES", "Target", "Upstream", "Upstrea
 MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
 MAX_STREAM_BYTES: Final = 256 * 1024 * 1024
 MAX_ERROR_BYTES: Final = 1024 * 1024
+# OpenAI's name for a caller's own id; lets a provider's log, or a test's ground truth, be held against our ledger.
+_REQUEST_ID_HEADER: Final = "x-client-request-id"
 
 
 class Upstream:
@@ -49,16 +51,19 @@ class Upstream:
         call: HttpCall,
         headers: Headers = (),
         *,
+        request_id: str | None = None,
         deadlines: Deadlines | None = None,
         max_bytes: int = MAX_REPLY_BYTES,
     ) -> HttpReply:
         """One whole answer, whatever its status (a redirect is a failure). `headers` are added to the call's own.
 
+        `request_id` is our own (never a caller's text) and goes with the call.
+
         Raises:
             UpstreamFailure: no answer, or one that may not be used.
             errors.InvalidRequest: the path or a header is not one that may leave.
         """
-        request = _request(target, call, headers)
+        request = _request(target, call, headers, request_id)
         transport = self._transport if target.local is None else self._local
         watch = self._watchdog.watch(deadlines or self._deadlines, is_stream=False)
         try:
@@ -76,6 +81,7 @@ class Upstream:
         call: HttpCall,
         headers: Headers = (),
         *,
+        request_id: str | None = None,
         deadlines: Deadlines | None = None,
         max_bytes: int = MAX_STREAM_BYTES,
     ) -> "UpstreamStream":
@@ -85,7 +91,7 @@ class Upstream:
             UpstreamFailure: no answer, or one that may not be used.
             errors.InvalidRequest: the path or a header is not one that may leave.
         """
-        request = _request(target, call, headers)
+        request = _request(target, call, headers, request_id)
         transport = self._transport if target.local is None else self._local
         watch = self._watchdog.watch(deadlines or self._deadlines, is_stream=True)
         try:
@@ -212,11 +218,13 @@ class UpstreamStream:
         await self.aclose()
 
 
-def _request(target: Target, call: HttpCall, headers: Headers) -> Request:
+def _request(target: Target, call: HttpCall, headers: Headers, request_id: str | None) -> Request:
+    checked = checked_headers(call.headers + headers if headers else call.headers)
     return Request(
         call.method,
         checked_path(call.path),
-        checked_headers(call.headers + headers if headers else call.headers),
+        # Added after the check, whose cache an id that never repeats would only fill.
+        checked if request_id is None else (*checked, (_REQUEST_ID_HEADER, request_id)),
         auth_headers(target.auth, call),
         call.body,
     )
