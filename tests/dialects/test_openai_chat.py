@@ -1,0 +1,105 @@
+"""Chat completions: frames of the same wire pass unchanged, others are built, and endings are true."""
+
+import orjson
+import pytest
+
+from aiservice.dialects._base import Outcome
+from aiservice.dialects.openai_chat import DIALECT
+from aiservice.dialects.openai_embeddings import DIALECT as EMBEDDINGS
+from aiservice.errors import InvalidRequest, ProviderFailed
+from aiservice.wire import Answer, EventKind, StreamEvent, ToolCallDelta, Usage
+
+_OUTCOME = Outcome("req_1", 5, "chat", "a", "m", "stop", Usage(3, 4))
+
+
+def _body(**fields: object) -> dict[str, object]:
+    return {"messages": [{"role": "user", "content": "x"}], **fields}
+
+
+def _chunks(raw: bytes) -> list[object]:
+    return [
+        orjson.loads(line[6:]) if line != "data: [DONE]" else "[DONE]"
+        for line in raw.decode().split("\n\n")
+        if line.startswith("data: ")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "messages"),
+        ({"messages": []}, "messages"),
+        ({"messages": ["x"]}, "messages"),
+        (_body(stream=1), "stream"),
+        (_body(stream_options=1), "stream_options"),
+        (_body(model=7), "model"),
+        (_body(api_base="http://evil"), "api_base"),
+    ],
+)
+def test_what_is_wrong_is_named(body: dict[str, object], param: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        DIALECT.read(body)
+    assert refusal.value.param == param
+
+
+def test_a_whole_answer_of_the_same_wire_is_passed_on_byte_for_byte() -> None:
+    assert DIALECT.answer(Answer({}, "m", raw=b'{"x": 1}'), _OUTCOME) == b'{"x": 1}'
+
+
+def test_frames_pass_unchanged_and_usage_only_to_who_asked() -> None:
+    events = [
+        StreamEvent(EventKind.TEXT, "a", frame=b'data: {"id":"c","created":1,"model":"mm"}\n\n'),
+        StreamEvent(EventKind.USAGE, usage=Usage(1, 1), frame=b'data: {"usage":1}\n\n'),
+    ]
+    silent = DIALECT.writer(DIALECT.read(_body(stream=True)))
+    silent.start(_OUTCOME)
+    assert silent.events(events) == events[0].frame
+    assert silent.done(_OUTCOME) == b"data: [DONE]\n\n"
+    asking = DIALECT.writer(DIALECT.read(_body(stream=True, stream_options={"include_usage": True})))
+    asking.start(_OUTCOME)
+    assert asking.events(events) == b"".join(event.frame or b"" for event in events)
+    assert asking.done(_OUTCOME) == b"data: [DONE]\n\n"
+
+
+def test_usage_that_came_elsewhere_becomes_a_chunk_with_the_streams_own_id() -> None:
+    writer = DIALECT.writer(DIALECT.read(_body(stream=True, stream_options={"include_usage": True})))
+    writer.start(_OUTCOME)
+    writer.events([StreamEvent(EventKind.TEXT, "a", frame=b'data: {"id":"c","created":1,"model":"mm"}\n\n')])
+    chunk, done = _chunks(writer.done(_OUTCOME))
+    assert isinstance(chunk, dict)
+    assert (chunk["id"], chunk["choices"], chunk["usage"]["total_tokens"], done) == ("c", [], 7, "[DONE]")
+
+
+def test_events_of_another_wire_become_chunks_with_one_role() -> None:
+    writer = DIALECT.writer(DIALECT.read(_body(stream=True)))
+    writer.start(_OUTCOME)
+    chunks = _chunks(
+        writer.events(
+            [
+                StreamEvent(EventKind.REASONING, "think"),
+                StreamEvent(EventKind.TEXT, "a"),
+                StreamEvent(EventKind.TOOL_CALL, tool_call=ToolCallDelta(0, "c", "f", "{}")),
+                StreamEvent(EventKind.FINISH, finish_reason="tool_calls"),
+            ]
+        )
+    )
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks if isinstance(chunk, dict)]
+    assert deltas[0] == {"role": "assistant", "reasoning_content": "think"}
+    assert deltas[1] == {"content": "a"}
+    assert deltas[2]["tool_calls"][0]["function"] == {"arguments": "{}", "name": "f"}
+    assert deltas[3] == {}
+
+
+def test_an_answer_that_is_not_whole_ends_in_an_error_and_never_in_done() -> None:
+    writer = DIALECT.writer(DIALECT.read(_body(stream=True)))
+    tail = writer.failed(ProviderFailed("cut", code="upstream_truncated"), _OUTCOME)
+    assert b"[DONE]" not in tail
+    chunk = _chunks(tail)[0]
+    assert isinstance(chunk, dict)
+    assert chunk["error"]["code"] == "upstream_truncated"
+
+
+@pytest.mark.parametrize("body", [{}, {"input": ""}, {"input": 3}, {"input": "x", "stream": True}])
+def test_embeddings_refuse_what_they_cannot_do(body: dict[str, object]) -> None:
+    with pytest.raises(InvalidRequest):
+        EMBEDDINGS.read(body)
