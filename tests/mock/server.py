@@ -80,6 +80,8 @@ class MockProvider:
             if request.path == "/mock/counts":
                 await reply.whole(200, self._counts())
             else:
+                number = self.record.begin(request.path, request.headers, None)
+                self.record.end(number, end="finished", words=0)
                 await self._answer_get(request, reply)
             return True
         body: Json = request.body if isinstance(request.body, dict) else {}
