@@ -1,16 +1,22 @@
 """The sign-in routes, as a browser and as a program see them."""
 
+import asyncio
 import ipaddress
 import threading
+import time
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from sqlmodel import select
 
 from aiservice.kit.secret import Secret
 from aiservice.portal.session.cookie import PLAIN_NAME, SECURE_NAME, read_session_cookie
 from aiservice.portal.session.routes import build
 from aiservice.principal import Role
+from aiservice.store.session import Database
+from aiservice.tables import User
+from tests.kit.test_passwords import resident_bytes
 from tests.portal.session.conftest import EMAIL, HOST, PASSWORD, Site, SiteOf
 from tests.portal.session.test_redirects import EVIL
 from tests.services.people import ROOT
@@ -353,6 +359,41 @@ async def test_in_development_the_browser_returns_to_the_pages_port(site_of: Sit
     async with site.browser(base="http://localhost:8000", origin="http://localhost:3000") as browser:
         answer = await browser.post("/auth/sign-in", data={**FORM, "next": "/keys"})
     assert answer.headers["location"] == "http://localhost:3000/keys"
+
+
+async def test_t66_fifty_people_sign_in_at_once_without_stalling_the_loop_or_filling_the_memory(
+    site: Site, database: Database
+) -> None:
+    async with database.write() as session:
+        (ada,) = (await session.execute(select(User))).scalars()
+        for n in range(50):
+            person = User(**{**ada.model_dump(), "id": f"usr_{n}", "email": f"user{n}@example.org"})
+            session.add(person)
+
+    browsers = [site.browser(peer=f"198.51.100.{n}") for n in range(50)]
+
+    async def sign_in(n: int) -> int:
+        form = {"email": f"user{n}@example.org", "password": PASSWORD}
+        return (await browsers[n].post("/auth/sign-in", json=form)).status_code
+
+    await sign_in(0)
+    before, most, lag = resident_bytes(), 0, 0.0
+
+    async def watch() -> None:
+        nonlocal most, lag
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(0.005)
+            lag = max(lag, time.perf_counter() - began - 0.005)
+            most = max(most, resident_bytes() - before)
+
+    watching = asyncio.create_task(watch())
+    began = time.perf_counter()
+    assert await asyncio.gather(*(sign_in(n) for n in range(50))) == [200] * 50
+    watching.cancel()
+    print(f"{time.perf_counter() - began:.1f} s, loop lag at most {lag * 1000:.1f} ms, RSS + {most / 1e6:.0f} MB")
+    assert lag < 0.05
+    assert most < 300e6
 
 
 def test_building_starts_nothing() -> None:
