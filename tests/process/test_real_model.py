@@ -34,7 +34,7 @@ def model_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         (_VENV / "installed").touch()
     path = subprocess.run([python, "-c", _ASSEMBLE], check=True, capture_output=True, text=True).stdout.split("\n")[-2]
     port = free_port()
-    command = [python, "-m", "llama_cpp.server", "--model", path, "--model_alias", _MODEL]
+    command: list[str | Path] = [python, "-m", "llama_cpp.server", "--model", path, "--model_alias", _MODEL]
     command += ["--chat_format", "alpaca", "--host", "127.0.0.1", "--port", str(port), "--n_ctx", "2048"]
     folder = tmp_path_factory.mktemp("model")
     with Child(command, log=folder / "model.log") as server:
