@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench.fixtures import CLIENT_KEY, STREAM_MODEL, UPSTREAM_KEY, WHOLE_MODEL
+from tests.bench.many_keys import seed_keys
 from tests.bench.mocks import Mocks
 from tests.harness.installation import Installation
 from tests.harness.mock import is_answering
@@ -85,7 +86,7 @@ def gateway(folder: Path, mocks: Mocks, *, keys: int = 1) -> Iterator[Target]:
     installation.add_mock(mocks.stream_url, name="streamed", key=UPSTREAM_KEY, models=STREAM_MODEL)
     texts = [key]
     if keys > 1:
-        texts += [installation.add_key("bench", is_new_client=False)["key"] for _ in range(keys - 1)]
+        texts += seed_keys(installation, "bench", keys - 1)
     with installation.server(core=TARGET_CORE) as server:
         name = "gateway" if keys == 1 else f"gateway, {keys} keys"
         target = Target(name, [server], server.port, server.port, texts, installation=installation)

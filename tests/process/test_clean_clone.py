@@ -56,16 +56,11 @@ def first_line(readme: Path) -> str:
 
 def _environment(folder: Path, *, is_cold: bool) -> dict[str, str]:
     """A newcomer's: Python alone, no settings of ours; cold also means empty caches of pip and npm."""
-    env = {
-        name: value for name, value in os.environ.items() if not name.startswith(("AISERVICE_", "REFLEX_", "VIRTUAL"))
-    }
+    strange = ("AISERVICE_", "REFLEX_", "VIRTUAL")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
     if is_cold:
-        env |= {
-            "PIP_CACHE_DIR": str(folder / "pip"),
-            "npm_config_cache": str(folder / "npm"),
-            "HOME": str(folder / "home"),
-        }
-        (folder / "home").mkdir()
+        for name in ("PIP_CACHE_DIR", "npm_config_cache", "XDG_CACHE_HOME", "XDG_DATA_HOME", "REFLEX_DIR"):
+            env[name] = str(folder / name.lower())
     # Not the environment of the tests: the line makes its own.
     tests_bin = str(Path(shutil.which("pytest") or "/nowhere").parent)
     env["PATH"] = os.pathsep.join(part for part in env["PATH"].split(os.pathsep) if part != tests_bin)
