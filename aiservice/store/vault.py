@@ -10,8 +10,8 @@ from aiservice.store.session import AsyncSession
 from aiservice.tables import KeySecret, MasterKeyVersion, SealedSecret
 
 RowName = tuple[str, str]  # (purpose, row_id)
-_NAME_COLUMNS = (col(SealedSecret.purpose), col(SealedSecret.row_id))
-_NAME = tuple_(*_NAME_COLUMNS)
+_name_columns = (col(SealedSecret.purpose), col(SealedSecret.row_id))
+_row_name = tuple_(*_name_columns)
 
 
 async def versions(session: AsyncSession) -> list[MasterKeyVersion]:
@@ -51,7 +51,9 @@ async def remove(session: AsyncSession, purpose: str, row_id: str) -> None:
 
 async def batch_not_under(session: AsyncSession, version: int, after: RowName, limit: int) -> list[SealedSecret]:
     """Up to `limit` envelopes of any other version than `version`, by name, from behind `after`."""
-    query = select(SealedSecret).where(col(SealedSecret.kek_version) != version, after < _NAME).order_by(*_NAME_COLUMNS)
+    query = (
+        select(SealedSecret).where(col(SealedSecret.kek_version) != version, _row_name > after).order_by(*_name_columns)
+    )
     return list(await session.scalars(query.limit(limit)))
 
 
@@ -81,7 +83,7 @@ async def move(session: AsyncSession, row: SealedSecret, version: int, wrapped_d
 
 async def sample(session: AsyncSession, after: RowName, limit: int) -> list[SealedSecret]:
     """Up to `limit` envelopes by name, from behind `after`."""
-    query = select(SealedSecret).where(after < _NAME).order_by(*_NAME_COLUMNS)
+    query = select(SealedSecret).where(_row_name > after).order_by(*_name_columns)
     return list(await session.scalars(query.limit(limit)))
 
 

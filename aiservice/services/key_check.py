@@ -1,0 +1,220 @@
+"""Is this credential good, and for whom? Cheapest questions first: form, checksum, memory, and only then one query.
+
+Fails closed, but never with a 401 because the database is away: a key that was good stays good for 30 seconds after
+the change feed was last read, then the answer is 503.
+"""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from hashlib import sha256
+
+from aiservice.errors import BrokerError, Overloaded, PermissionDenied, RateLimited, Unauthenticated
+from aiservice.kit.clock import now_us
+from aiservice.kit.keyformat import parse
+from aiservice.principal import Principal
+from aiservice.services.changes import ChangeFeed
+from aiservice.services.failure_limiter import FailureLimiter
+from aiservice.services.key_cache import Entry, KeyCache
+from aiservice.services.vault import PEPPER_VERSION, Vault
+from aiservice.store import keys as store
+from aiservice.store.session import DATABASE_ERRORS, Database
+
+CACHE_ENTRIES = 200_000
+FRESH_SECONDS = 5.0
+STALE_SECONDS = 30.0
+_NEGATIVE_SECONDS = 2.0
+_NEGATIVE_ENTRIES = 10_000
+_LOOKUP_TIMEOUT_SECONDS = 2.0
+_LOOKUPS_AT_ONCE = 8
+_AWAY_SECONDS = 1.0  # after a failed look-up: how long nobody tries again
+_FOREVER_US = 2**62
+
+
+class Refusal(Enum):
+    """Why a well-formed credential is refused."""
+
+    UNKNOWN = "invalid_api_key"
+    EXPIRED = "key_expired"
+    REVOKED = "key_revoked"
+    CLIENT_DISABLED = "client_disabled"
+    LIMITED = "too_many_failed_authentications"
+    AWAY = "database_unavailable"
+
+
+def key_digest(pepper: bytes, credential: bytes) -> bytes:
+    """What the database keeps of a client key: 32 bytes, useless without the pepper and bound to the public id."""
+    return hmac.digest(pepper, b"ais-key-v1\0" + credential, "sha256")
+
+
+class KeyCheck:
+    """Verifies client keys and remembers the good ones."""
+
+    def __init__(self, db: Database, vault: Vault, changes: ChangeFeed) -> None:
+        self._db = db
+        self._vault = vault
+        self._is_fresh = changes.is_fresh
+        self._age: Callable[[], float] = lambda: changes.age
+        self._cache = KeyCache(CACHE_ENTRIES)
+        self._refused: dict[bytes, tuple[Refusal, float]] = {}
+        self._pending: dict[bytes, asyncio.Task[Principal | Refusal]] = {}
+        self._lookups = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
+        self._limiter = FailureLimiter()
+        self._used_us: dict[str, int] = {}
+        self._epoch = 0
+        self._away_until = 0.0
+        changes.subscribe(self._on_change)
+
+    def cached(self, credential: bytes) -> Principal | None:
+        """The principal of a key that was verified before and is still good; None means: ask `verify`. About 2 µs."""
+        return self._fresh(sha256(credential).digest())
+
+    async def verify(self, credential: str, address: str) -> Principal:
+        """See `Keys.verify`."""
+        public_id = parse(credential)
+        if public_id is None:
+            raise Unauthenticated
+        digest = sha256(credential.encode()).digest()
+        principal = self._fresh(digest)
+        if principal is not None:
+            return principal
+        refused = self._refused.get(digest)
+        if refused is not None and refused[1] > time.monotonic():
+            raise _error(refused[0], 0.0)
+        found = await self._once(digest, lambda: self._look_up(digest, public_id, credential.encode(), address))
+        if isinstance(found, Refusal):
+            raise _error(found, self._limiter.wait_seconds(address))
+        return found
+
+    def take_used(self) -> dict[str, int]:
+        """When each public id was last used since the last call, in microseconds UTC."""
+        used, self._used_us = self._used_us, {}
+        return used
+
+    def put_back_used(self, used_us: dict[str, int]) -> None:
+        """Returns what could not be written."""
+        self._used_us = used_us | self._used_us
+
+    def _fresh(self, digest: bytes) -> Principal | None:
+        entry = self._cache.get(digest)
+        if entry is None or not self._is_fresh(FRESH_SECONDS):
+            return None
+        return self._use(entry)
+
+    def _use(self, entry: Entry) -> Principal | None:
+        at_us = time.time_ns() // 1000
+        if at_us >= entry[1]:
+            return None
+        principal = entry[0]
+        self._used_us[principal.public_id] = at_us
+        return principal
+
+    async def _once(self, digest: bytes, look_up: Callable[[], Awaitable[Principal | Refusal]]) -> Principal | Refusal:
+        """One look-up at a time for one credential; whoever comes meanwhile waits for its answer."""
+        task = self._pending.get(digest)
+        if task is None:
+            task = self._pending[digest] = asyncio.ensure_future(look_up())
+            task.add_done_callback(lambda _done: self._pending.pop(digest, None))
+        return await asyncio.shield(task)
+
+    async def _look_up(self, digest: bytes, public_id: str, credential: bytes, address: str) -> Principal | Refusal:
+        async with self._lookups:
+            # Asked here and not earlier, so that of many attempts that arrive together most see the first ones fail.
+            if self._limiter.wait_seconds(address) > 0:
+                return Refusal.LIMITED
+            pepper = self._vault.pepper(PEPPER_VERSION)
+            if time.monotonic() < self._away_until:
+                return self._stale(digest)
+            epoch, was_fresh = self._epoch, self._is_fresh(FRESH_SECONDS)
+            try:
+                async with asyncio.timeout(_LOOKUP_TIMEOUT_SECONDS), self._db.read() as session:
+                    row = await store.credential(session, public_id)
+            except DATABASE_ERRORS:
+                self._away_until = time.monotonic() + _AWAY_SECONDS
+                return self._stale(digest)
+        found = _judge(row, key_digest(pepper, credential))
+        if isinstance(found, Refusal):
+            if found is Refusal.UNKNOWN:
+                self._limiter.record(address)
+            self._refuse(digest, found)
+            return found
+        # A change that came in while we read may be about this very key: use the answer, but do not keep it.
+        if was_fresh and epoch == self._epoch:
+            self._cache.put(digest, found)
+        return self._use(found) or Refusal.EXPIRED
+
+    def _stale(self, digest: bytes) -> Principal | Refusal:
+        entry = self._cache.get(digest) if self._age() <= STALE_SECONDS else None
+        return (self._use(entry) if entry is not None else None) or Refusal.AWAY
+
+    def _refuse(self, digest: bytes, refusal: Refusal) -> None:
+        if len(self._refused) >= _NEGATIVE_ENTRIES:
+            self._refused.clear()
+        self._refused[digest] = (refusal, time.monotonic() + _NEGATIVE_SECONDS)
+
+    def _on_change(self, kind: str, subject: str) -> None:
+        if kind in ("key", "client", "person"):
+            self._epoch += 1
+            self._cache.drop(subject)
+            self._refused.clear()
+
+
+def _judge(row: store.Credential | None, digest: bytes) -> Entry | Refusal:
+    """What the holder of a credential with `digest` is told. Who has not the right secret learns nothing else."""
+    is_known = row is not None and row.secret.pepper_version == PEPPER_VERSION
+    expected = row.secret.digest if row is not None and is_known else bytes(32)
+    if not hmac.compare_digest(expected, digest) or row is None or not is_known:
+        return Refusal.UNKNOWN
+    secret, key, client = row.secret, row.key, row.client
+    if secret.revoked_us is not None or key.revoked_us is not None:
+        return Refusal.REVOKED
+    ends_us = min(_FOREVER_US if at is None else at for at in (secret.expires_us, key.expires_us))
+    if ends_us <= now_us():
+        return Refusal.EXPIRED
+    if client.is_disabled or row.is_owner_disabled:
+        return Refusal.CLIENT_DISABLED
+    principal = Principal(
+        client_id=client.id,
+        client_name=client.name,
+        key_id=key.id,
+        public_id=secret.public_id,
+        scopes=None if key.scopes is None else frozenset(key.scopes),
+        connections=_both(key.allowed_connections, client.allowed_connections),
+        models=_both(key.allowed_models, client.allowed_models),
+        expires_us=None if ends_us == _FOREVER_US else ends_us,
+        is_test=key.is_test,
+    )
+    subjects = (key.id, client.id) if client.owner_id is None else (key.id, client.id, client.owner_id)
+    return principal, ends_us, subjects
+
+
+def _both(first: list[str] | None, second: list[str] | None) -> frozenset[str] | None:
+    if first is None or second is None:
+        only = first if second is None else second
+        return None if only is None else frozenset(only)
+    return frozenset(first) & frozenset(second)
+
+
+def _error(refusal: Refusal, wait_seconds: float) -> BrokerError:
+    code = refusal.value
+    match refusal:
+        case Refusal.UNKNOWN:
+            return Unauthenticated()
+        case Refusal.EXPIRED:
+            return Unauthenticated("This API key has expired. Regenerate it on the portal's Keys page.", code=code)
+        case Refusal.REVOKED:
+            return Unauthenticated("This API key was revoked. Create another on the portal's Keys page.", code=code)
+        case Refusal.CLIENT_DISABLED:
+            return PermissionDenied("The client of this API key is disabled. Ask an admin to enable it.", code=code)
+        case Refusal.LIMITED:
+            return RateLimited(
+                "Too many failed authentications from this address. Check the API key, then try again later.",
+                code=code,
+                retry_after=max(1.0, round(wait_seconds, 1)),
+            )
+        case Refusal.AWAY:
+            return Overloaded(
+                "API keys cannot be checked right now. Try again shortly.", code=code, retry_after=_AWAY_SECONDS
+            )

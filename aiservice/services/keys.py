@@ -1,0 +1,288 @@
+"""Client keys: made, listed, rolled, revoked by people; verified for every request (`services/key_check.py`).
+
+A key is a name, rights and history; its secret can be rolled without changing any of them. The secret's text exists
+once, in the answer to whoever made it.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from aiservice.errors import NotFound, PermissionDenied, Unprocessable
+from aiservice.kit import keyformat
+from aiservice.kit.clock import SECOND_US, now_us
+from aiservice.kit.ids import new_id
+from aiservice.kit.secret import Secret
+from aiservice.principal import Person, Principal
+from aiservice.services.changes import ChangeFeed
+from aiservice.services.key_check import KeyCheck, key_digest
+from aiservice.services.key_views import KeyView, view
+from aiservice.services.vault import PEPPER_VERSION, Vault
+from aiservice.store import keys as store
+from aiservice.store.session import DATABASE_ERRORS, AsyncSession, Database
+from aiservice.tables import Client, ClientKey, KeySecret
+from aiservice.tasks import registry
+
+DEFAULT_OVERLAP_SECONDS = 86_400
+MAX_OVERLAP_SECONDS = 7 * 86_400
+MAX_EXPIRY_SECONDS = 10 * 366 * 86_400
+READ_SCOPE = "read"
+_MAX_NAMES = 200
+_LAST_USED_BATCH = 500
+
+
+@dataclass(slots=True, frozen=True)
+class NewKey:
+    """What `create` and `roll` give, once. `client` is the client's name."""
+
+    id: str
+    client: str
+    name: str
+    key: Secret
+    expires_us: int | None
+
+
+class Keys:
+    """The keys of clients. Developers reach those of clients they own; to anybody else a key does not exist."""
+
+    def __init__(self, db: Database, vault: Vault, changes: ChangeFeed) -> None:
+        self._db = db
+        self._vault = vault
+        self._changes = changes
+        self._check = KeyCheck(db, vault, changes)
+        # sync, for the hot path: the principal of a key verified before, or None: then `verify` must be asked
+        self.cached: Callable[[bytes], Principal | None] = self._check.cached
+
+    async def verify(self, credential: str, *, address: str) -> Principal:
+        """Whose key `credential` is, for a caller at `address` (text of an IP address).
+
+        Raises:
+            Unauthenticated: not a key, unknown or wrong (`invalid_api_key`); and, told only to the holder of the right
+                secret, `key_expired` or `key_revoked`.
+            PermissionDenied: the client or its owner is disabled (`client_disabled`).
+            RateLimited: too many failures from this address (`too_many_failed_authentications`).
+            Overloaded: `database_unavailable` or `sealed`.
+        """
+        return await self._check.verify(credential, address)
+
+    async def create(
+        self,
+        actor: Person,
+        client: str,
+        name: str,
+        *,
+        is_test: bool = False,
+        expires_in_seconds: float | None = None,
+        scopes: Iterable[str] | None = None,
+        connections: Iterable[str] | None = None,
+        models: Iterable[str] | None = None,
+    ) -> NewKey:
+        """A new key for `client` (its id or name). Scopes are task names and "read"; None is "no restriction".
+
+        Raises:
+            NotFound: no such client, or it is not the actor's.
+            PermissionDenied: wider than what the client may use (`wider_than_client`).
+            Unprocessable: a value is not valid, or the client is disabled.
+            Overloaded: the vault is sealed.
+        """
+        now = now_us()
+        minted = keyformat.mint(is_test=is_test)
+        async with self._db.write() as session:
+            owner = await self._client(session, actor, client)
+            if owner.is_disabled:
+                raise Unprocessable("The client is disabled.", code="client_disabled", param="client")
+            key = ClientKey(
+                id=new_id("key"),
+                client_id=owner.id,
+                name=_valid_name(name),
+                is_test=is_test,
+                scopes=_scopes(scopes),
+                allowed_connections=_narrowed("connections", connections, owner.allowed_connections),
+                allowed_models=_narrowed("models", models, owner.allowed_models),
+                created_us=now,
+                expires_us=_expiry(expires_in_seconds, now),
+            )
+            await store.add_key(session, key, self._secret(key, minted, now))
+            self._changes.publish(session, "key", key.id)
+        return NewKey(key.id, owner.name, key.name, minted.text, key.expires_us)
+
+    async def list(self, actor: Person, client: str | None = None) -> list[KeyView]:
+        """The keys of `client` (id or name), or all that the actor may see; newest first, never a secret.
+
+        Raises:
+            NotFound: no such client, or it is not the actor's.
+        """
+        now = now_us()
+        async with self._db.read() as session:
+            client_id = None if client is None else (await self._client(session, actor, client)).id
+            rows = await store.keys(session, client_id, None if actor.is_admin else actor.user_id)
+            secrets = await store.live_secrets(session, [key.id for key, _ in rows], now)
+        return [view(key, owner, [s for s in secrets if s.key_id == key.id], now) for key, owner in rows]
+
+    async def roll(self, actor: Person, key_id: str, overlap_seconds: float = DEFAULT_OVERLAP_SECONDS) -> NewKey:
+        """A new secret for a key; the one before works `overlap_seconds` longer (0 to 7 days), never past its own end.
+
+        At most two secrets live: rolling again during an overlap ends the oldest at once.
+
+        Raises:
+            NotFound: no such key, or it is not the actor's.
+            Unprocessable: the overlap is out of range, or the key is revoked or expired.
+            Overloaded: the vault is sealed.
+        """
+        if not 0 <= overlap_seconds <= MAX_OVERLAP_SECONDS:
+            raise Unprocessable("The overlap must be between 0 and 7 days.", param="overlap")
+        now = now_us()
+        async with self._db.write() as session:
+            key, owner = await self._key(session, actor, key_id)
+            if key.revoked_us is not None or (key.expires_us is not None and key.expires_us <= now):
+                raise Unprocessable("The key is revoked or has expired. Create another one.", code="key_ended")
+            live = await store.live_secrets(session, [key.id], now)
+            _end(live[:-1], now)
+            _end(live[-1:], now, now + int(overlap_seconds * SECOND_US))
+            minted = keyformat.mint(is_test=key.is_test)
+            await store.add_secret(session, self._secret(key, minted, now))
+            self._changes.publish(session, "key", key.id)
+        await self._tell_at_once()
+        return NewKey(key.id, owner.name, key.name, minted.text, key.expires_us)
+
+    async def end_overlap(self, actor: Person, key_id: str) -> None:
+        """Ends the old secret of a rolling key now; nothing happens where there is none.
+
+        Raises:
+            NotFound: no such key, or it is not the actor's.
+        """
+        now = now_us()
+        async with self._db.write() as session:
+            key, _ = await self._key(session, actor, key_id)
+            _end((await store.live_secrets(session, [key.id], now))[:-1], now)
+            self._changes.publish(session, "key", key.id)
+        await self._tell_at_once()
+
+    async def revoke(self, actor: Person, key_or_public_id: str) -> str:
+        """Ends a key with all its secrets, for good, and returns its id; a revoked key stays as it is.
+
+        Raises:
+            NotFound: no such key, or it is not the actor's.
+        """
+        now = now_us()
+        async with self._db.write() as session:
+            key, _ = await self._key(session, actor, key_or_public_id)
+            if key.revoked_us is None:
+                key.revoked_us = now
+                _end(await store.live_secrets(session, [key.id], now), now)
+                self._changes.publish(session, "key", key.id)
+        await self._tell_at_once()
+        return key.id
+
+    async def rename(self, actor: Person, key_id: str, name: str) -> None:
+        """Gives a key another name.
+
+        Raises:
+            NotFound: no such key, or it is not the actor's.
+            Unprocessable: the name is not valid.
+        """
+        async with self._db.write() as session:
+            key, _ = await self._key(session, actor, key_id)
+            key.name = _valid_name(name)
+            self._changes.publish(session, "key", key.id)
+
+    async def flush_last_used(self) -> int:
+        """Writes when keys were last used, for a job to call about every 30 seconds; returns how many secrets.
+
+        Raises:
+            DATABASE_ERRORS: the database is away; what could not be written stays for the next call.
+        """
+        used = self._check.take_used()
+        try:
+            names = sorted(used)
+            for start in range(0, len(names), _LAST_USED_BATCH):
+                batch = names[start : start + _LAST_USED_BATCH]
+                async with self._db.write() as session:
+                    await store.write_last_used(session, {public_id: used[public_id] for public_id in batch})
+        except DATABASE_ERRORS:
+            self._check.put_back_used(used)
+            raise
+        return len(used)
+
+    def _secret(self, key: ClientKey, minted: keyformat.MintedKey, now: int) -> KeySecret:
+        pepper = self._vault.pepper(PEPPER_VERSION)
+        return KeySecret(
+            public_id=minted.public_id,
+            key_id=key.id,
+            digest=key_digest(pepper, minted.text.reveal()),
+            pepper_version=PEPPER_VERSION,
+            created_us=now,
+        )
+
+    async def _client(self, session: AsyncSession, actor: Person, name_or_id: str) -> Client:
+        client = await store.client(session, name_or_id)
+        if client is None or not _may_manage(actor, client):
+            raise NotFound(f"There is no client '{name_or_id[:100]}'.", code="client_not_found", param="client")
+        return client
+
+    async def _key(self, session: AsyncSession, actor: Person, key_or_public_id: str) -> tuple[ClientKey, Client]:
+        found = await store.key(session, key_or_public_id)
+        if found is None or not _may_manage(actor, found[1]):
+            raise NotFound(f"There is no key '{key_or_public_id[:40]}'.", code="key_not_found")
+        return found
+
+    async def _tell_at_once(self) -> None:
+        # This process need not wait for its own next poll; if the database has just gone, the feed's loop sees to it.
+        with contextlib.suppress(*DATABASE_ERRORS):
+            await self._changes.poll_once()
+
+
+def _may_manage(actor: Person, client: Client) -> bool:
+    return actor.is_admin or client.owner_id == actor.user_id
+
+
+def _end(secrets: Iterable[KeySecret], now: int, at_us: int | None = None) -> None:
+    """Ends secrets now (revoked), or at `at_us` where that is later, but never later than they would have ended."""
+    for secret in secrets:
+        if at_us is None or at_us <= now:
+            secret.revoked_us = now
+        else:
+            secret.expires_us = min(at_us, secret.expires_us or at_us)
+
+
+def _valid_name(name: str) -> str:
+    name = name.strip()
+    if not 1 <= len(name) <= 100 or not name.isprintable():
+        raise Unprocessable("A name has 1 to 100 printable characters.", param="name")
+    return name
+
+
+def _expiry(expires_in_seconds: float | None, now: int) -> int | None:
+    if expires_in_seconds is None:
+        return None
+    if not 1 <= expires_in_seconds <= MAX_EXPIRY_SECONDS:
+        raise Unprocessable("A key expires in 1 second to 10 years, or never.", param="expires_in")
+    return now + int(expires_in_seconds * SECOND_US)
+
+
+def _names(param: str, names: Iterable[str] | None) -> list[str] | None:
+    if names is None:
+        return None
+    chosen = sorted({name.strip() for name in names})
+    if not chosen or len(chosen) > _MAX_NAMES or not all(1 <= len(name) <= 200 for name in chosen):
+        raise Unprocessable(f"'{param}' takes 1 to {_MAX_NAMES} names; leave it out for no restriction.", param=param)
+    return chosen
+
+
+def _scopes(names: Iterable[str] | None) -> list[str] | None:
+    chosen = _names("scopes", names)
+    unknown = sorted(set(chosen or ()) - set(registry()) - {READ_SCOPE})
+    if unknown:
+        known = ", ".join(sorted({*registry(), READ_SCOPE}))
+        raise Unprocessable(f"'{unknown[0][:60]}' is not a scope. Known ones: {known}.", param="scopes")
+    return chosen
+
+
+def _narrowed(param: str, names: Iterable[str] | None, of_client: list[str] | None) -> list[str] | None:
+    chosen = _names(param, names)
+    wider = sorted(set(chosen or ()) - set(of_client)) if of_client is not None else []
+    if wider:
+        raise PermissionDenied(
+            f"The client itself may not use '{wider[0][:60]}'.", code="wider_than_client", param=param
+        )
+    return chosen

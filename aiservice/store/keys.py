@@ -1,0 +1,99 @@
+"""SQL of clients' keys and their secrets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, func, or_, select, update
+from sqlmodel import col
+
+from aiservice.store.session import AsyncSession
+from aiservice.tables import Client, ClientKey, KeySecret, User
+
+
+@dataclass(slots=True, frozen=True)
+class Credential:
+    """A secret with all that decides whether and for what it is good."""
+
+    secret: KeySecret
+    key: ClientKey
+    client: Client
+    is_owner_disabled: bool
+
+
+async def credential(session: AsyncSession, public_id: str) -> Credential | None:
+    """Everything about one secret, in one indexed query."""
+    query = (
+        select(KeySecret, ClientKey, Client, col(User.is_disabled))
+        .join(ClientKey, col(ClientKey.id) == col(KeySecret.key_id))
+        .join(Client, col(Client.id) == col(ClientKey.client_id))
+        .outerjoin(User, col(User.id) == col(Client.owner_id))
+        .where(col(KeySecret.public_id) == public_id)
+    )
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else Credential(row[0], row[1], row[2], bool(row[3]))
+
+
+async def client(session: AsyncSession, name_or_id: str) -> Client | None:
+    """A client by its id or its name; the id goes first."""
+    query = select(Client).where(or_(col(Client.id) == name_or_id, col(Client.name) == name_or_id))
+    found = list(await session.scalars(query))
+    return next((row for row in found if row.id == name_or_id), found[0] if found else None)
+
+
+async def key(session: AsyncSession, key_or_public_id: str) -> tuple[ClientKey, Client] | None:
+    """A key with its client, by the key's id or the public id of any of its secrets; locked where rows can be."""
+    of_secret = select(col(KeySecret.key_id)).where(col(KeySecret.public_id) == key_or_public_id)
+    query = (
+        select(ClientKey, Client)
+        .join(Client, col(Client.id) == col(ClientKey.client_id))
+        .where(or_(col(ClientKey.id) == key_or_public_id, col(ClientKey.id).in_(of_secret)))
+        .with_for_update(of=ClientKey)
+    )
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+async def keys(session: AsyncSession, client_id: str | None, owner_id: str | None) -> list[tuple[ClientKey, Client]]:
+    """Keys with their clients, newest first; of one client and of one owner's clients where given."""
+    query = select(ClientKey, Client).join(Client, col(Client.id) == col(ClientKey.client_id))
+    if client_id is not None:
+        query = query.where(col(ClientKey.client_id) == client_id)
+    if owner_id is not None:
+        query = query.where(col(Client.owner_id) == owner_id)
+    return [(row[0], row[1]) for row in await session.execute(query.order_by(col(ClientKey.id).desc()))]
+
+
+async def live_secrets(session: AsyncSession, key_ids: Sequence[str], now_us: int) -> list[KeySecret]:
+    """The secrets of `key_ids` that are neither revoked nor expired, oldest first."""
+    query = select(KeySecret).where(
+        col(KeySecret.key_id).in_(key_ids),
+        col(KeySecret.revoked_us).is_(None),
+        or_(col(KeySecret.expires_us).is_(None), col(KeySecret.expires_us) > now_us),
+    )
+    return list(await session.scalars(query.order_by(col(KeySecret.created_us), col(KeySecret.public_id))))
+
+
+async def add_key(session: AsyncSession, row: ClientKey, secret: KeySecret) -> None:
+    """A key with its first secret."""
+    session.add(row)
+    await session.flush()
+    session.add(secret)
+
+
+async def add_secret(session: AsyncSession, secret: KeySecret) -> None:
+    """Another secret of a key."""
+    session.add(secret)
+
+
+async def write_last_used(session: AsyncSession, used_us: Mapping[str, int]) -> None:
+    """Moves last-used times of secrets (by public id) and of their keys forward, never back; two statements in all."""
+    mine = col(KeySecret.public_id) == bindparam("used_id")
+    of_secret = update(KeySecret).where(mine, func.coalesce(col(KeySecret.last_used_us), 0) < bindparam("at"))
+    key_id = select(col(KeySecret.key_id)).where(mine).scalar_subquery()
+    of_key = update(ClientKey).where(
+        col(ClientKey.id) == key_id, func.coalesce(col(ClientKey.last_used_us), 0) < bindparam("at")
+    )
+    rows = [{"used_id": public_id, "at": at_us} for public_id, at_us in used_us.items()]
+    connection = await session.connection()
+    for statement in (of_secret, of_key):
+        await connection.execute(statement.values(last_used_us=bindparam("at")), rows)
