@@ -65,8 +65,12 @@ def is_disk_full(exc: Exception) -> bool:
 async def insert_entries(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> set[str]:
     """Inserts rows (all columns but `id`) whose request id is not in the ledger yet, sums exactly those into minutes,
     and returns their ids."""
+    unique: dict[str, dict[str, Any]] = {}
     for row in rows:
+        unique.setdefault(row["request_id"], row)
+    for row in unique.values():
         _fit(row)
+    rows = list(unique.values())
     is_sqlite = session.get_bind().dialect.name == "sqlite"
     new = await (_insert_sqlite if is_sqlite else _insert_postgres)(session, rows)
     minutes = sum_rows(row for row in rows if row["request_id"] in new)
@@ -112,20 +116,19 @@ def _latency_bucket(latency_us: int) -> int:
 async def _insert_sqlite(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> set[str]:
     ids = orjson.dumps([row["request_id"] for row in rows]).decode()
     known = set((await session.execute(_KNOWN_SQLITE, {"ids": ids})).scalars())
-    new = {row["request_id"]: row for row in rows if row["request_id"] not in known}
+    new = [row for row in rows if row["request_id"] not in known]
     if new:
         connection = await session.connection()
         values = [
             tuple(orjson.dumps(row[name]).decode() if name == "attempts" else row[name] for name in _COLUMNS)
-            for row in new.values()
+            for row in new
         ]
         await connection.exec_driver_sql(_INSERT_SQLITE, values)
-    return set(new)
+    return {row["request_id"] for row in new}
 
 
 async def _insert_postgres(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> set[str]:
-    unique = {row["request_id"]: row for row in rows}
-    document = orjson.dumps(list(unique.values())).decode()
+    document = orjson.dumps(rows).decode()
     return set((await session.execute(_INSERT_POSTGRES, {"rows": document})).scalars())
 
 

@@ -1,0 +1,14 @@
+"""Folds minutes into hours and hours into days, a few seconds after they changed."""
+
+from aiservice.services.usage import Usage
+
+EVERY_SECONDS = 5.0
+NAME = "roll-up"
+
+
+async def fold(usage: Usage) -> int:
+    """Folds every hour that changed since it was folded last, and its day; returns how many hours that were."""
+    count = 0
+    while folded := await usage.fold_some():
+        count += folded
+    return count
