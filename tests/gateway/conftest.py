@@ -1,0 +1,95 @@
+"""A gateway in this process: real services on a fresh database, a scripted provider on loopback."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiservice.gateway import build_gateway
+from aiservice.gateway.admit import InFlight
+from aiservice.gateway.edge import Edge
+from aiservice.gateway.exchange import Receive, Scope, Send
+from aiservice.kit.secret import Secret
+from aiservice.principal import OPERATOR
+from aiservice.services.core import Core, open_core
+from aiservice.settings import Settings
+from tests.gateway.asgi import Reply, call
+from tests.mock.server import MockProvider
+
+PROVIDER_KEY = "sk-mock-4f9d2b7c1e8a6035"
+
+
+async def portal(scope: Scope, receive: Receive, send: Send) -> None:
+    """Stands where the portal stands, so that a test sees what falls through to it."""
+    await send({"type": "http.response.start", "status": 299, "headers": [(b"content-type", b"text/html")]})
+    await send({"type": "http.response.body", "body": b"<html>portal</html>"})
+
+
+@dataclass
+class Gateway:
+    """The app, its services, and one client's key."""
+
+    app: Edge
+    core: Core
+    in_flight: InFlight
+    key: str
+    mock: MockProvider | None = None
+
+    async def post(self, path: str, body: object, **more: Any) -> Reply:
+        return await call(self.app, "POST", path, key=more.pop("key", self.key), body=body, **more)
+
+    async def get(self, path: str, **more: Any) -> Reply:
+        return await call(self.app, "GET", path, key=more.pop("key", self.key), **more)
+
+    async def chat(self, text: str, **fields: Any) -> Reply:
+        body = {"model": "auto", "messages": [{"role": "user", "content": text}], **fields}
+        return await self.post("/v1/chat/completions", body)
+
+    async def rows(self) -> list[Any]:
+        """The ledger, newest first."""
+        await self.core.ledger.flush()
+        return list((await self.core.usage.recent(OPERATOR, 500)).rows)
+
+    async def new_key(self, **rights: Any) -> str:
+        made = await self.core.keys.create(OPERATOR, "app", "another", **rights)
+        return made.key.reveal_text()
+
+
+@pytest.fixture
+async def sandboxed(settings: Settings) -> AsyncIterator[Gateway]:
+    """A fresh installation: only the sandbox."""
+    async with open_core(settings, is_serving=True) as core:
+        await core.clients.create(OPERATOR, "app")
+        made = await core.keys.create(OPERATOR, "app", "first")
+        in_flight = InFlight()
+        yield Gateway(build_gateway(core, in_flight, portal, portal), core, in_flight, made.key.reveal_text())
+
+
+@pytest.fixture
+async def mock(tmp_path: Path) -> AsyncIterator[MockProvider]:
+    async with MockProvider(record=tmp_path / "served.jsonl", keys=(PROVIDER_KEY,)) as provider:
+        yield provider
+
+
+@pytest.fixture
+async def gateway(settings: Settings, mock: MockProvider) -> AsyncIterator[Gateway]:
+    """An installation with one provider connection, `mock`, at a scripted provider."""
+    quick = replace(
+        settings, first_byte_timeout=1.0, idle_timeout=1.0, total_timeout=8.0, progress_timeout=2.0, drain_seconds=0.5
+    )
+    async with open_core(quick, is_serving=True) as core:
+        await core.clients.create(OPERATOR, "app")
+        await core.connections.add(
+            OPERATOR,
+            "openai-compatible",
+            "mock",
+            mock.base_url,
+            Secret(PROVIDER_KEY),
+            is_private_allowed=True,
+            models=["gpt-mock", "embed-mock"],
+        )
+        made = await core.keys.create(OPERATOR, "app", "first")
+        in_flight = InFlight()
+        yield Gateway(build_gateway(core, in_flight, portal, portal), core, in_flight, made.key.reveal_text(), mock)
