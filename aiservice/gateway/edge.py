@@ -62,7 +62,6 @@ class Edge:
             if not is_api_path(plain):
                 await self._beside(scope, receive, send, plain)
                 return
-            route = self._routes.get(plain.rstrip("/")) if plain == path else None
         await self._api(scope, receive, send, route)
 
     async def _api(self, scope: Scope, receive: Receive, send: Send, route: Mapping[str, Handler] | None) -> None:

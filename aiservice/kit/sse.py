@@ -35,9 +35,9 @@ class SseSplitter:
         self._is_first = True
 
     @property
-    def has_rest(self) -> bool:
-        """Whether bytes of an unfinished event are held."""
-        return bool(self._buffer.strip())
+    def rest(self) -> bytes:
+        """The bytes of an unfinished event."""
+        return self._buffer
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """The events that `chunk` completes.

@@ -16,7 +16,16 @@ _DONE = b"[DONE]"
 class ChatStreamReader(StreamReader):
     """One stream. It is whole when a choice has finished (some servers close without `[DONE]`) or `[DONE]` came."""
 
-    __slots__ = ("_finish_of", "_finished", "_has_failed", "_splitter", "_started", "_usage_of", "is_finished")
+    __slots__ = (
+        "_finish_of",
+        "_finished",
+        "_has_failed",
+        "_has_read",
+        "_splitter",
+        "_started",
+        "_usage_of",
+        "is_finished",
+    )
 
     def __init__(
         self,
@@ -29,6 +38,7 @@ class ChatStreamReader(StreamReader):
         self._started: set[int] = set()
         self._finished: set[int] = set()
         self._has_failed = False
+        self._has_read = False
         self.is_finished = False
 
     def feed(self, chunk: bytes) -> list[StreamEvent]:
@@ -43,6 +53,8 @@ class ChatStreamReader(StreamReader):
     def end(self) -> list[StreamEvent]:
         if self._has_failed:
             return []
+        if not self._has_read and self._splitter.rest.strip():
+            return [self._failed(_not_a_stream(self._splitter.rest))]
         try:
             events = self._read_all(self._splitter.end())
         except OversizedEvent:
@@ -56,6 +68,7 @@ class ChatStreamReader(StreamReader):
 
     def _read_all(self, frames: list[SseEvent]) -> list[StreamEvent]:
         events: list[StreamEvent] = []
+        self._has_read = self._has_read or bool(frames)
         for frame in frames:
             if frame.data == _DONE:
                 self.is_finished = True
@@ -118,6 +131,17 @@ class ChatStreamReader(StreamReader):
     def _failed(self, failure: AttemptFailure) -> StreamEvent:
         self._has_failed = True
         return StreamEvent(EventKind.ERROR, failure=failure)
+
+
+def _not_a_stream(body: bytes) -> AttemptFailure:
+    """A body without one event: an error object in plain JSON (whatever its content type says), or no answer at all."""
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        said = None
+    if isinstance(said, dict) and said.get("error"):
+        return failure_from_body(200, said, {})
+    return invalid_answer("its answer was not a stream")
 
 
 def _tool_call(call: object, place: int, choice: int) -> StreamEvent:

@@ -58,9 +58,9 @@ class Gateway:
 
 
 @pytest.fixture
-async def sandboxed(settings: Settings) -> AsyncIterator[Gateway]:
+async def sandboxed(installed: Settings) -> AsyncIterator[Gateway]:
     """A fresh installation: only the sandbox."""
-    async with open_core(settings, is_serving=True) as core:
+    async with open_core(installed, is_serving=True) as core:
         await core.clients.create(OPERATOR, "app")
         made = await core.keys.create(OPERATOR, "app", "first")
         in_flight = InFlight()
@@ -74,10 +74,10 @@ async def mock(tmp_path: Path) -> AsyncIterator[MockProvider]:
 
 
 @pytest.fixture
-async def gateway(settings: Settings, mock: MockProvider) -> AsyncIterator[Gateway]:
+async def gateway(installed: Settings, mock: MockProvider) -> AsyncIterator[Gateway]:
     """An installation with one provider connection, `mock`, at a scripted provider."""
     quick = replace(
-        settings, first_byte_timeout=1.0, idle_timeout=1.0, total_timeout=8.0, progress_timeout=2.0, drain_seconds=0.5
+        installed, first_byte_timeout=1.0, idle_timeout=1.0, total_timeout=8.0, progress_timeout=2.0, drain_seconds=0.5
     )
     async with open_core(quick, is_serving=True) as core:
         await core.clients.create(OPERATOR, "app")
