@@ -19,7 +19,9 @@ _VENV = ROOT / ".venv-litellm"
 # packages belong to its `proxy-runtime` extra: without them every request retries a failing import.
 _PACKAGES = ("litellm[proxy]==1.109.1", "opentelemetry-api==1.45.1", "opentelemetry-sdk==1.45.1")
 _TELEMETRY = "opentelemetry-exporter-otlp==1.45.1"
-_OVERRIDE = "litellm-proxy-extras==0.4.110"
+_EXTRAS = "litellm-proxy-extras==0.4.110"
+# It also asks for a newer list of certificates than every index has; nothing here speaks TLS.
+_OVERRIDES = f"{_EXTRAS}\ncertifi>=2025\n"
 _START_SECONDS = 90
 
 _CONFIG = """
@@ -64,11 +66,11 @@ def _install() -> None:
     if (_VENV / "bin" / "litellm").exists():
         return
     override = _VENV.with_suffix(".override")
-    override.write_text(_OVERRIDE + "\n")
+    override.write_text(_OVERRIDES)
     subprocess.run([sys.executable, "-m", "venv", str(_VENV)], check=True, stdin=subprocess.DEVNULL)
     python = str(_VENV / "bin" / "python")
     subprocess.run([python, "-m", "pip", "install", "-q", "uv"], check=True, stdin=subprocess.DEVNULL)
     command = [python, "-m", "uv", "pip", "install", "-q", "--python", python, "--override", str(override)]
-    command += [*_PACKAGES, _TELEMETRY, _OVERRIDE]
+    command += [*_PACKAGES, _TELEMETRY, _EXTRAS]
     subprocess.run(command, env={**os.environ, "UV_COMPILE_BYTECODE": "1"}, check=True, stdin=subprocess.DEVNULL)
     override.unlink()

@@ -1,13 +1,13 @@
 """Fills an installation's database with client keys, by the product's own rules but not one command each."""
 
 import asyncio
-import hmac
 
 from sqlmodel import insert
 
 from aiservice.kit import keyformat
 from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
+from aiservice.services.key_check import key_digest
 from aiservice.services.vault import Vault
 from aiservice.settings import load_settings
 from aiservice.store.session import Database
@@ -36,7 +36,7 @@ async def _add(installation: Installation, client_id: str, count: int) -> list[s
     keys, secrets = [], []
     for number, one in enumerate(minted):
         keys.append({"id": new_id("key"), "client_id": client_id, "name": f"seeded {number}", "created_us": now_us()})
-        digest = hmac.digest(pepper, b"ais-key-v1\0" + one.text.reveal(), "sha256")
+        digest = key_digest(pepper, one.text.reveal())
         secrets.append(
             {
                 "public_id": one.public_id,
