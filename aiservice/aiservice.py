@@ -15,6 +15,7 @@ from aiservice.gateway.drain import Drain
 from aiservice.gateway.edge import Edge
 from aiservice.gateway.exchange import AsgiApp, Receive, Scope, Send
 from aiservice.gateway.respond import send_error
+from aiservice.jobs.schedule import start_jobs, stop_jobs
 from aiservice.kit.addresses import is_https
 from aiservice.kit.discover import modules_of
 from aiservice.kit.ids import new_id
@@ -56,10 +57,13 @@ class Door:
                 sign_in = routes.build(current_core)
                 self.edge = build_gateway(core, in_flight, sign_in, self._portal)
                 Drain(in_flight, settings.drain_seconds).install()
+                jobs = start_jobs(core)
                 try:
                     yield
                 finally:
                     self.edge = None
+                    await stop_jobs(jobs)
+                    await core.keys.flush_last_used()
         finally:
             stop_logging()
 

@@ -43,14 +43,19 @@ class Drain:
         loop = asyncio.get_running_loop()
         began = loop.time()
         log.info("Shutting down: %d requests under way.", self._in_flight.count)
-        while self._in_flight.count and not self._is_urgent and loop.time() - began < self._limit_seconds:
-            await asyncio.sleep(_TICK_SECONDS)
+        await self._wait(began + self._limit_seconds, is_patient=True)
         stopped = self._in_flight.stop_all()
         if stopped:
             log.warning("%d answers were ended by the shutdown.", stopped)
-        until = loop.time() + _SETTLE_SECONDS
-        while self._in_flight.count and loop.time() < until:
-            await asyncio.sleep(_TICK_SECONDS)
+        await self._wait(loop.time() + _SETTLE_SECONDS, is_patient=False)
         # What does not end by itself now never will; everything that counts is in the journal.
         loop.call_later(_GRACE_SECONDS, os._exit, 0)
         os.kill(os.getpid(), signal.SIGINT)
+
+    async def _wait(self, until: float, *, is_patient: bool) -> None:
+        """Returns when nothing is under way, at `until` (loop time), or, if patient, when somebody hurries us."""
+        loop = asyncio.get_running_loop()
+        for _ in range(100_000):
+            if not self._in_flight.count or loop.time() >= until or (is_patient and self._is_urgent):
+                return
+            await asyncio.sleep(_TICK_SECONDS)

@@ -50,7 +50,7 @@ class Gateway:
     async def rows(self) -> list[Any]:
         """The ledger, newest first."""
         await self.core.ledger.flush()
-        return list((await self.core.usage.recent(OPERATOR, 500)).rows)
+        return list((await self.core.usage.recent(OPERATOR, 500)).entries)
 
     async def new_key(self, **rights: Any) -> str:
         made = await self.core.keys.create(OPERATOR, "app", "another", **rights)

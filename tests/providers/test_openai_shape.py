@@ -157,7 +157,7 @@ def test_any_json_in_a_stream_gives_events_and_never_an_exception(value: object)
 def test_any_json_as_a_whole_answer_is_an_answer_or_a_failed_attempt(value: object) -> None:
     for kind in ("chat", "embedding"):
         try:
-            PROVIDER.read(Ask(kind, kind, {}), HttpReply(200, {}, orjson.dumps(value)))  # type: ignore[arg-type]
+            PROVIDER.read(Ask(kind, kind, {}), HttpReply(200, {}, orjson.dumps(value)))
         except AttemptFailed as exc:
             assert exc.failure.status >= 400
 
