@@ -118,7 +118,6 @@ def start_logging(level: str, *, is_json: bool, stream: TextIO | None = None) ->
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
-        logger.setLevel(logging.NOTSET)
     # Chatter that says nothing about our work, and access lines that would hold query strings.
     for name in ("granian.access", "aiosqlite", "asyncio", "httpcore", "hpack", "multipart", "websockets"):
         logging.getLogger(name).setLevel(logging.WARNING)

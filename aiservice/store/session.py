@@ -64,9 +64,13 @@ class Database:
 
 def _engine(url: str, *, is_writer: bool) -> AsyncEngine:
     if not url.startswith("sqlite"):
-        return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+        return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True)
     engine = create_async_engine(
-        url, poolclass=AsyncAdaptedQueuePool, pool_size=1 if is_writer else _READERS, max_overflow=0
+        url,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=1 if is_writer else _READERS,
+        max_overflow=0,
+        hide_parameters=True,  # they hold digests and sealed secrets: never in an error's text or a log
     )
 
     @event.listens_for(engine.sync_engine, "connect")
