@@ -25,6 +25,7 @@ MAX_URL_LENGTH: Final = 512
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 # What a URL parser would read as an IPv4 number (WHATWG URL, "ends in a number"): 0x7f.1, 2130706433, 0177.0.0.1.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_NETLOC = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 _PATH = re.compile(r"(/[A-Za-z0-9._~@:=+-]+)*/?")
 
 
@@ -148,8 +149,8 @@ def _read(url: str, parts: SplitResult, port: int | None) -> ParsedBase:
         raise _invalid("The base URL must not hold a user name or password. Give the key separately.")
     if "?" in url or "#" in url:
         raise _invalid("The base URL must not hold a query or a fragment.")
-    if port == 0 or parts.netloc.endswith(":"):
-        raise _invalid("The base URL's port is not valid.")
+    if not _NETLOC.fullmatch(parts.netloc) or port == 0:
+        raise _invalid("The base URL's host or port is not valid.")
     if not _PATH.fullmatch(parts.path) or any(part in {".", ".."} for part in parts.path.split("/")):
         raise _invalid("The base URL's path may hold plain segments only, like /v1.")
     host = _checked_host(parts.netloc, parts.hostname or "")

@@ -132,8 +132,9 @@ def auth_headers(auth: Auth, call: HttpCall) -> Headers:
     """
     try:
         headers = auth(call)
-        if all(value.isascii() and value.isprintable() for _, value in headers):
-            return headers
     except UnicodeDecodeError:
-        pass
-    raise failed("upstream_credential_invalid")
+        raise failed("upstream_credential_invalid") from None
+    for _, value in headers:
+        if not (value.isascii() and value.isprintable()):
+            raise failed("upstream_credential_invalid")
+    return headers

@@ -6,7 +6,7 @@ its last request.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from aiservice.upstream.failures import UpstreamFailure, failed
@@ -33,9 +33,19 @@ class Destination(Protocol):
 
 
 class Pinned(Generic[ClientT]):
-    """A client and the address it is tied to. `memo` is the transport's own cache (parsed URLs)."""
+    """A client and the address it is tied to. `memo` is the transport's own cache."""
 
-    __slots__ = ("address", "addresses", "checked_at", "client", "destination", "is_suspect", "memo")
+    __slots__ = (
+        "address",
+        "addresses",
+        "checked_at",
+        "client",
+        "destination",
+        "is_retired",
+        "is_suspect",
+        "memo",
+        "users",
+    )
 
     def __init__(
         self, destination: Destination, client: ClientT, addresses: list[str], address: str, now: float
@@ -46,6 +56,8 @@ class Pinned(Generic[ClientT]):
         self.address = address
         self.checked_at = now
         self.is_suspect = False
+        self.is_retired = False
+        self.users = 0
         self.memo: dict[str, Any] = {}
 
 
@@ -55,10 +67,15 @@ class PinnedClients(Generic[ClientT]):
     def __init__(
         self,
         build: Callable[[ParsedBase, str], ClientT],
-        dispose: Callable[[ClientT], Awaitable[None]],
+        dispose: Callable[[ClientT], Coroutine[Any, Any, None]],
         resolver: Resolver = system_resolver,
         renew_seconds: float = RENEW_SECONDS,
+        *,
+        is_disposed_when_unused: bool = False,
     ) -> None:
+        """`is_disposed_when_unused`: a client that was let go of is closed after its last `release`; without it a
+        client is expected to close when nothing refers to it any more."""
+        self._is_disposed_when_unused = is_disposed_when_unused
         self._build = build
         self._dispose = dispose
         self._resolver = resolver
@@ -78,7 +95,7 @@ class PinnedClients(Generic[ClientT]):
         if pinned.destination is not destination and not _is_same(pinned.destination, destination):
             return None
         if age > self._renew_seconds / 2 and not self._locked(destination.connection_id):
-            self._renew_in_background(destination)
+            self._in_background(self._renew_quietly(destination))
         return pinned
 
     async def acquire(self, destination: Destination) -> Pinned[ClientT]:
@@ -100,10 +117,22 @@ class PinnedClients(Generic[ClientT]):
         pinned.is_suspect = True
         return len(pinned.addresses) > 1
 
+    def release(self, pinned: Pinned[ClientT]) -> None:
+        """Ends one use that was counted in `pinned.users`."""
+        pinned.users -= 1
+        if pinned.is_retired and pinned.users == 0:
+            self._in_background(self._dispose(pinned.client))
+
     def forget(self, connection_id: str) -> None:
         """Drops the client of a connection that was removed or disabled; calls under way finish on it."""
-        self._pinned.pop(connection_id, None)
+        self._retire(self._pinned.pop(connection_id, None))
         self._locks.pop(connection_id, None)
+
+    def _retire(self, pinned: Pinned[ClientT] | None) -> None:
+        if pinned is not None and self._is_disposed_when_unused and not pinned.is_retired:
+            pinned.is_retired = True
+            if pinned.users == 0:
+                self._in_background(self._dispose(pinned.client))
 
     async def close(self) -> None:
         """Closes every client; calls under way fail."""
@@ -119,8 +148,8 @@ class PinnedClients(Generic[ClientT]):
         lock = self._locks.get(connection_id)
         return lock is not None and lock.locked()
 
-    def _renew_in_background(self, destination: Destination) -> None:
-        task = asyncio.get_running_loop().create_task(self._renew_quietly(destination))
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
@@ -131,7 +160,7 @@ class PinnedClients(Generic[ClientT]):
             except UpstreamFailure as exc:
                 # A name that cannot be resolved just now has until the end of its time; a refused one has none.
                 if exc.code != "upstream_dns_failed":
-                    self._pinned.pop(destination.connection_id, None)
+                    self._retire(self._pinned.pop(destination.connection_id, None))
 
     async def _renew(self, destination: Destination) -> Pinned[ClientT]:
         base = destination.base
@@ -153,6 +182,7 @@ class PinnedClients(Generic[ClientT]):
         # The old client is only let go of: its requests hold it, and its idle connections close with the last of them.
         pinned = Pinned(destination, client, addresses, address, loop.time())
         self._pinned[destination.connection_id] = pinned
+        self._retire(old)
         self._drop_unused(loop.time())
         return pinned
 

@@ -5,9 +5,15 @@ headers; nothing of it is read from the environment, and nothing is opened befor
 """
 
 import asyncio
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
+import certifi
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import (
     ConnectError,
@@ -35,6 +41,12 @@ _MAX_MEMOS: Final = 512
 _IDLE_SECONDS: Final = 55.0
 _KEEPALIVE_SECONDS: Final = 30.0
 _CONNECT_CAUSE: Final = "client error (Connect)"
+# What a connect error is where the connection stood: the request may have been read, so it is not simply sent again.
+_AFTER_CONNECT: Final = {
+    "upstream_connect_timeout": "upstream_first_byte_timeout",
+    "upstream_connect_failed": "upstream_reset",
+}
+_BAD_REPLY_WORDS: Final = ("invalid HTTP", "too large", "parse error")
 # The first that fits counts.
 _CODES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (ConnectTimeoutError, "upstream_connect_timeout"),
@@ -57,7 +69,8 @@ class PyreqwestTransport:
     ) -> None:
         self._deadlines = deadlines or Deadlines()
         self._read_seconds = max(self._deadlines.first_byte, self._deadlines.idle)
-        self._roots = root_certificates_pem
+        # certifi's roots are added to the system's: without either (a slim container) no client can be built.
+        self._extra_roots = root_certificates_pem
         self._clients: PinnedClients[Client] = PinnedClients(self._build, _dispose, resolver, renew_seconds)
 
     async def send(self, target: Target, request: Request, watch: Watch, max_bytes: int) -> HttpReply:
@@ -127,9 +140,24 @@ class PyreqwestTransport:
             .pool_idle_timeout(timedelta(seconds=_IDLE_SECONDS))
             .tcp_keepalive(timedelta(seconds=_KEEPALIVE_SECONDS))
         )
-        if self._roots is not None:
-            builder = builder.add_root_certificate_pem(self._roots)
-        return builder.build()
+        builder = builder.add_root_certificate_pem(Path(certifi.where()).read_bytes())
+        if self._extra_roots is not None:
+            builder = builder.add_root_certificate_pem(self._extra_roots)
+        with _ENVIRONMENT_LOCK, _without_certificates_of_the_environment():
+            return builder.build()
+
+
+_ENVIRONMENT_LOCK = threading.Lock()
+
+
+@contextmanager
+def _without_certificates_of_the_environment() -> Iterator[None]:
+    """The library would trust whatever SSL_CERT_FILE and SSL_CERT_DIR name, and has no switch against it."""
+    kept = {name: os.environ.pop(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def _build_request(pinned: Pinned[Client], target: Target, request: Request, read_ahead_bytes: int) -> StreamRequest:
@@ -186,17 +214,18 @@ async def _dispose(client: Client) -> None:
 def explain(exc: Exception) -> UpstreamFailure:
     """Our words for a failure of the library's. What it says itself (URLs, operating system texts) stays in its cause.
 
-    The library reports every time-out before the head as a connect time-out; its causes tell the two apart.
+    The library calls everything that happens before the head a connect error, a reset after the whole request was
+    sent included; only its causes tell whether the request can have reached the provider.
     """
     if isinstance(exc, UpstreamFailure):
         return exc
     causes = [str(cause["message"]) for cause in (getattr(exc, "details", None) or {}).get("causes") or ()]
     code = next((code for kind, code in _CODES if isinstance(exc, kind)), "upstream_failed")
-    if code == "upstream_connect_timeout" and _CONNECT_CAUSE not in causes:
-        code = "upstream_first_byte_timeout"
+    if _CONNECT_CAUSE not in causes:
+        code = _AFTER_CONNECT.get(code, code)
     elif code == "upstream_connect_failed":
         code = _explain_connect(causes)
-    elif code == "upstream_reset" and any("invalid HTTP" in cause or "too large" in cause for cause in causes):
+    if code == "upstream_reset" and any(word in cause for word in _BAD_REPLY_WORDS for cause in causes):
         code = "upstream_bad_reply"
     return failed(code)
 

@@ -27,7 +27,7 @@ class Target:
     local: LocalProvider | None = None
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Request:
     """A checked request: `path` is appended to the target's address, `auth` is never kept by a transport."""
 
@@ -40,8 +40,11 @@ class Request:
 
 @dataclass(slots=True)
 class RawStream:
-    """A reply whose head has come. `read` gives the next bytes or buffer as it arrives (None at the end) and may raise anything;
-    `explain` turns what it raised into our words. `close` gives the connection up if the end was not read."""
+    """A reply whose head has come.
+
+    `read` gives the next bytes (or a buffer of them) as they arrive and None at the end; it may raise anything, and
+    `explain` turns that into our words. `close` gives the connection up if the end was not read.
+    """
 
     status: int
     headers: Mapping[str, str]

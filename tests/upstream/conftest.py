@@ -1,0 +1,98 @@
+"""Both transports behind one fixture: whatever is promised holds for each of them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from aiservice.kit.secret import Secret
+from aiservice.settings import Deadlines
+from aiservice.upstream.client import Target, Upstream
+from aiservice.upstream.guard import ParsedBase
+from aiservice.upstream.httpx_transport import HttpxTransport
+from aiservice.upstream.outgoing import KeyHeader
+from aiservice.upstream.pyreqwest_transport import PyreqwestTransport
+from aiservice.wire import HttpCall
+from tests.upstream.servers import Authority
+
+KEY = "sk-canary-0123456789"
+CALL = HttpCall("/chat/completions", b'{"model":"m"}')
+
+
+@dataclass
+class Names:
+    """A resolver of our own: host -> addresses, and what it was asked."""
+
+    addresses: dict[str, list[str]] = field(default_factory=lambda: {"mock.test": ["127.0.0.1"]})
+    asked: list[str] = field(default_factory=list)
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        self.asked.append(host)
+        if host not in self.addresses:
+            raise OSError("no such name")
+        return self.addresses[host]
+
+
+@pytest.fixture
+def names() -> Names:
+    return Names()
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    return Authority()
+
+
+Maker = Callable[..., Upstream]
+
+
+@pytest.fixture(params=["pyreqwest", "httpx"])
+async def make_upstream(request: pytest.FixtureRequest, names: Names, authority: Authority) -> AsyncIterator[Maker]:
+    """Makes an Upstream with given deadlines over one of the transports; closed after the test."""
+    made: list[Upstream] = []
+    kind = PyreqwestTransport if request.param == "pyreqwest" else HttpxTransport
+
+    def make(deadlines: Deadlines | None = None, *, renew_seconds: float = 60.0, roots: bool = True) -> Upstream:
+        transport = kind(
+            deadlines,
+            resolver=names,
+            renew_seconds=renew_seconds,
+            root_certificates_pem=authority.pem if roots else None,
+        )
+        made.append(Upstream(transport, deadlines))
+        return made[-1]
+
+    yield make
+    for upstream in made:
+        await upstream.close()
+
+
+@pytest.fixture
+def upstream(make_upstream: Maker) -> Upstream:
+    return make_upstream()
+
+
+def target(
+    port: int,
+    host: str = "mock.test",
+    *,
+    scheme: str = "http",
+    path: str = "/v1",
+    revision: int = 1,
+    is_private_allowed: bool = True,
+) -> Target:
+    """A connection with a canary key."""
+    base = ParsedBase(scheme, host, port, path)
+    return Target("con_1", revision, base, KeyHeader(Secret(KEY)), is_private_allowed)
+
+
+Sending = Callable[[Upstream, Target], Awaitable[object]]
+
+
+async def send_whole(upstream: Upstream, to: Target) -> bytes:
+    return (await upstream.send(to, CALL)).body
+
+
+async def send_streamed(upstream: Upstream, to: Target) -> bytes:
+    async with await upstream.open_stream(to, CALL) as stream:
+        return b"".join([piece async for piece in stream])
