@@ -36,6 +36,18 @@ class Connections(ConnectionSnapshot):
                 return [details(row) for row in await store.everything(session)]
             return [outline(row) for row in await store.shared_or_owned_by(session, actor.user_id)]
 
+    async def find(self, actor: Person, name_or_id: str) -> ConnectionDetails:
+        """One connection.
+
+        Raises:
+            NotFound: there is none of that name or id that the actor may know of.
+        """
+        known = await self.list(actor)
+        for row in known:
+            if name_or_id in (row.id, row.name):
+                return row
+        raise no_such("provider connection", name_or_id, [row.name for row in known])
+
     async def add(
         self,
         actor: Person,

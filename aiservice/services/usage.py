@@ -139,13 +139,13 @@ class Usage:
             raise NotFound(f"There is no request {request_id}.")
         return entry
 
-    async def export_csv(self, actor: Person, start_us: int, end_us: int) -> AsyncIterator[str]:
+    async def export_csv(self, actor: Person, start_us: int, end_us: int, **filters: str) -> AsyncIterator[str]:
         """The requests begun in [start, end) as lines of CSV (RFC 4180), the header first, in the order of their start.
 
         Read page by page, each in a transaction of its own: an export of any size holds nothing up.
         """
         yield _csv_line(CSV_COLUMNS)
-        scope, after = _scope(actor, {}), (start_us, 0)
+        scope, after = _scope(actor, filters), (start_us, 0)
         while True:
             async with self._db.read() as session:
                 entries = await store.page_by_start(session, scope, (start_us, end_us), after, _EXPORT_PAGE)

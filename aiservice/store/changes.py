@@ -20,6 +20,12 @@ async def newest_id(session: AsyncSession) -> int:
     return (await session.scalar(select(func.max(col(Change.id))))) or 0
 
 
+async def newest_at_us(session: AsyncSession) -> int | None:
+    """When the last change was made, by the clock of the machine that made it; None before the first."""
+    at_us: int | None = await session.scalar(select(func.max(col(Change.at_us))))
+    return at_us
+
+
 async def after(session: AsyncSession, last_id: int, missing: Collection[int]) -> list[tuple[int, str, str]]:
     """(id, kind, subject) of every change above `last_id`, and of those of `missing` that have appeared, by id."""
     where = col(Change.id) > last_id

@@ -30,6 +30,11 @@ def head_revision() -> str:
     return head
 
 
+def known_revisions() -> set[str]:
+    """Every revision that this release knows."""
+    return {script.revision for script in ScriptDirectory(str(_SCRIPTS)).walk_revisions()}
+
+
 async def migrate(url: str, data_dir: Path) -> tuple[str | None, str]:
     """Upgrades to the head under a lock and returns (revision before, revision after).
 
@@ -41,8 +46,7 @@ async def migrate(url: str, data_dir: Path) -> tuple[str | None, str]:
     engine = create_async_engine(url)
     try:
         async with _exclusively(engine, data_dir) as before:
-            known = {script.revision for script in ScriptDirectory(str(_SCRIPTS)).walk_revisions()}
-            if before is not None and before not in known:
+            if before is not None and before not in known_revisions():
                 raise NewerDatabase(
                     f"The database is at revision {before}, which this release does not know. "
                     "Start the release that made it, or restore a backup from before the upgrade."

@@ -1,0 +1,40 @@
+"""The command line: `python -m aiservice`. Thin: each group is a module of `aiservice.commands`."""
+
+import typer
+
+from aiservice import __version__
+from aiservice.commands import clients, doctor, keys, people, preferences, providers, server, upkeep
+from aiservice.commands.console import examples, group
+
+app = group("aiservice: one way to many AI providers. Secrets are read from standard input, never from arguments.")
+app.add_typer(people.admin, name="admin")
+app.add_typer(people.user, name="user")
+app.add_typer(clients.client, name="client")
+app.add_typer(keys.key, name="key")
+app.add_typer(providers.provider, name="provider")
+app.add_typer(preferences.preference, name="preference")
+app.add_typer(upkeep.usage, name="usage")
+app.command("serve", epilog=examples("serve", "serve --host 127.0.0.1 --port 9000"))(server.serve)
+app.command("migrate", epilog=examples("migrate"))(upkeep.migrate)
+app.command(
+    "rotate-master-key",
+    epilog=examples("rotate-master-key --generate", "openssl rand -base64 32 | python -m aiservice rotate-master-key"),
+)(upkeep.rotate_master_key)
+app.command("doctor", epilog=examples("doctor", "doctor --json"))(doctor.doctor)
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version."),
+) -> None:
+    """One way to many AI providers. Secrets are read from standard input, never from arguments."""
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m aiservice")

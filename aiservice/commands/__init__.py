@@ -1,0 +1,1 @@
+"""The command line's groups: each parses, calls services and prints. No rules of the product live here."""

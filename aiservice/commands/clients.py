@@ -1,0 +1,80 @@
+"""`client`: the parties that are metered and limited."""
+
+from typing import Annotated
+
+import typer
+
+from aiservice.commands.console import JsonFlag, examples, group, names_of, one_of, run, show, show_table
+from aiservice.kit.clock import iso
+from aiservice.principal import OPERATOR
+from aiservice.services.clients import ClientView
+from aiservice.services.core import Core
+
+client = group("Clients: the parties that are metered and limited. Their keys call the API.")
+
+Which = Annotated[str | None, typer.Argument(metavar="CLIENT", help="Name or id.")]
+WhichOption = Annotated[str | None, typer.Option("--name", help="The same, as an option.")]
+
+
+@client.command("create", epilog=examples("client create --name shop", "client create --name shop --owner ada@x.org"))
+def create(
+    name: Annotated[str, typer.Option("--name", help="A name of your choice, unique.")],
+    owner: Annotated[str | None, typer.Option("--owner", help="E-mail address of the developer it belongs to.")] = None,
+    providers: Annotated[str | None, typer.Option("--providers", help="Only these connections: a,b.")] = None,
+    models: Annotated[str | None, typer.Option("--models", help="Only these models: x,y.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Create a client."""
+    connections, allowed_models = names_of(providers), names_of(models)
+
+    async def work(core: Core) -> ClientView:
+        return await core.clients.create(OPERATOR, name, owner, connections, allowed_models)
+
+    made = run(work, as_json=as_json)
+    show(
+        {"id": made.id, "name": made.name},
+        [f"Created the client {made.name} ({made.id}).", f"Next: python -m aiservice key create --client {made.name}"],
+        as_json=as_json,
+    )
+
+
+@client.command("list", epilog=examples("client list", "client list --json"))
+def list_clients(as_json: JsonFlag = False) -> None:
+    """List all clients by name."""
+
+    async def work(core: Core) -> list[dict[str, object]]:
+        return [
+            {
+                "id": row.id,
+                "name": row.name,
+                "owner": row.owner_email,
+                "disabled": row.is_disabled,
+                "providers": row.connections,
+                "models": row.models,
+                "created_at": iso(row.created_us),
+            }
+            for row in await core.clients.list(OPERATOR)
+        ]
+
+    columns = ("name", "owner", "disabled", "providers", "models", "created_at", "id")
+    show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="There are no clients yet.")
+
+
+@client.command("disable", epilog=examples("client disable shop"))
+def disable(which: Which = None, name: WhichOption = None, as_json: JsonFlag = False) -> None:
+    """Refuse every key of a client, within a second."""
+    ref = one_of(which, name, "client")
+    _show_state(run(lambda core: core.clients.disable(OPERATOR, ref), as_json=as_json), as_json=as_json)
+
+
+@client.command("enable", epilog=examples("client enable shop"))
+def enable(which: Which = None, name: WhichOption = None, as_json: JsonFlag = False) -> None:
+    """Accept a disabled client's keys again."""
+    ref = one_of(which, name, "client")
+    _show_state(run(lambda core: core.clients.enable(OPERATOR, ref), as_json=as_json), as_json=as_json)
+
+
+def _show_state(row: ClientView, *, as_json: bool) -> None:
+    done = "Disabled" if row.is_disabled else "Enabled"
+    answer = {"id": row.id, "name": row.name, "disabled": row.is_disabled}
+    show(answer, [f"{done} the client {row.name}."], as_json=as_json)

@@ -1,0 +1,227 @@
+"""`provider`: connections to AI providers. Their keys go in through standard input and never come out."""
+
+from typing import Annotated
+
+import typer
+
+from aiservice.commands.console import (
+    JsonFlag,
+    examples,
+    group,
+    names_of,
+    one_of,
+    read_optional_secret,
+    read_secret,
+    refuse,
+    run,
+    say,
+    show,
+    show_table,
+)
+from aiservice.errors import BrokerError, Unprocessable
+from aiservice.kit.clock import iso
+from aiservice.kit.secret import Secret
+from aiservice.principal import OPERATOR
+from aiservice.services.connection_rules import known_kind
+from aiservice.services.connection_views import ConnectionDetails
+from aiservice.services.core import Core
+from aiservice.services.probe import ProbeResult
+
+provider = group("Provider connections: configured ways to AI providers.")
+
+Which = Annotated[str | None, typer.Argument(metavar="NAME", help="Name or id of the connection.")]
+WhichOption = Annotated[str | None, typer.Option("--name", help="The same, as an option.")]
+NoTest = Annotated[bool, typer.Option("--no-test", help="Save without calling the provider first.")]
+AllowPrivate = Annotated[
+    bool, typer.Option("--allow-private", help="Its address may be loopback or private, and plain http.")
+]
+
+
+@provider.command(
+    "add",
+    epilog=examples(
+        "provider add openai-compatible --name openai --base-url https://api.openai.com/v1 < openai.key",
+        "provider add openai-compatible --name ollama --base-url http://127.0.0.1:11434/v1 --allow-private </dev/null",
+    ),
+)
+def add(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="Such as openai-compatible.")],
+    name: Annotated[str, typer.Option("--name", help="A name of your choice: lower case, digits, hyphens.")],
+    base_url: Annotated[str | None, typer.Option("--base-url", help="Where the provider's API begins.")] = None,
+    weight: Annotated[int, typer.Option("--weight", help="Share among equals, 1 to 1000.")] = 1,
+    models: Annotated[str | None, typer.Option("--models", help="Models to offer: a,b; else what it lists.")] = None,
+    client: Annotated[str | None, typer.Option("--client", help="Only this client may use it (its own key).")] = None,
+    is_private_allowed: AllowPrivate = False,
+    no_test: NoTest = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Add a connection; the provider's key is read from standard input. It is tested before it is saved."""
+    listed = names_of(models)
+    secret = _key_for(kind, as_json=as_json)
+
+    async def work(core: Core) -> ConnectionDetails:
+        found: ProbeResult | None = None
+        if not no_test:
+            found = await core.connections.check(
+                OPERATOR, kind, base_url, secret, is_private_allowed=is_private_allowed
+            )
+            _judge(found)
+        chosen = listed if listed is not None or found is None else list(found.models) or None
+        made = await core.connections.add(
+            OPERATOR,
+            kind,
+            name,
+            base_url,
+            secret,
+            is_private_allowed=is_private_allowed,
+            models=chosen,
+            weight=weight,
+            owner_client=client,
+        )
+        return made if found is None else await core.connections.record_test(OPERATOR, made.id, found)
+
+    made = run(work, as_json=as_json)
+    lines = [f"Added {made.name} ({made.kind}) with {len(made.models)} models."]
+    show({"id": made.id, "name": made.name, "kind": made.kind}, lines, as_json=as_json)
+
+
+@provider.command("list", epilog=examples("provider list", "provider list --json"))
+def list_connections(as_json: JsonFlag = False) -> None:
+    """List the connections; their keys only by the last four characters."""
+
+    async def work(core: Core) -> list[dict[str, object]]:
+        return [
+            {
+                "id": row.id,
+                "name": row.name,
+                "kind": row.kind,
+                "base_url": row.base_url,
+                "private": row.is_private_allowed,
+                "disabled": row.is_disabled,
+                "weight": row.weight,
+                "models": row.models,
+                "client_id": row.owner_client_id,
+                "key_hint": row.key_hint,
+                "key_fingerprint": row.key_fingerprint,
+                "created_at": iso(row.created_us),
+                "tested_at": iso(row.tested_us),
+                "test_result": row.test_result,
+            }
+            for row in await core.connections.list(OPERATOR)
+        ]
+
+    columns = ("name", "kind", "base_url", "disabled", "key_hint", "models", "test_result")
+    show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="There are no connections yet.")
+
+
+@provider.command("test", epilog=examples("provider test openai"))
+def test(which: Which = None, name: WhichOption = None, as_json: JsonFlag = False) -> None:
+    """Call a provider's list of models with the stored key. Exit status 1 when that fails."""
+    ref = one_of(which, name, "connection")
+    result = run(lambda core: core.connections.test(OPERATOR, ref), as_json=as_json)
+    answer = {
+        "name": ref,
+        "ok": result.is_ok,
+        "latency_ms": result.latency_ms,
+        "models": list(result.models),
+        "code": result.code,
+        "message": result.message,
+    }
+    show(answer, [f"{ref}: {result.summary}"], as_json=as_json)
+    if not result.is_ok:
+        raise typer.Exit(1)
+
+
+@provider.command("disable", epilog=examples("provider disable openai"))
+def disable(which: Which = None, name: WhichOption = None, as_json: JsonFlag = False) -> None:
+    """Leave a connection out of routing, within a second."""
+    ref = one_of(which, name, "connection")
+    _show_state(run(lambda core: core.connections.disable(OPERATOR, ref), as_json=as_json), as_json=as_json)
+
+
+@provider.command("enable", epilog=examples("provider enable openai"))
+def enable(which: Which = None, name: WhichOption = None, as_json: JsonFlag = False) -> None:
+    """Use a disabled connection again."""
+    ref = one_of(which, name, "connection")
+    _show_state(run(lambda core: core.connections.enable(OPERATOR, ref), as_json=as_json), as_json=as_json)
+
+
+@provider.command("set-key", epilog=examples("provider set-key openai < openai.key"))
+def set_key(which: Which = None, name: WhichOption = None, no_test: NoTest = False, as_json: JsonFlag = False) -> None:
+    """Replace a connection's key, read from standard input. The new key is tested before it is saved."""
+    ref = one_of(which, name, "connection")
+    secret = read_secret("Provider key")
+
+    async def work(core: Core) -> ConnectionDetails:
+        row = await core.connections.find(OPERATOR, ref)
+        found: ProbeResult | None = None
+        if not no_test:
+            found = await core.connections.check(
+                OPERATOR, row.kind, row.base_url or None, secret, is_private_allowed=row.is_private_allowed
+            )
+            _judge(found)
+        changed = await core.connections.set_key(OPERATOR, row.id, secret)
+        return changed if found is None else await core.connections.record_test(OPERATOR, row.id, found)
+
+    row = run(work, as_json=as_json)
+    answer = {"id": row.id, "name": row.name, "kind": row.kind, "key_hint": row.key_hint}
+    show(answer, [f"Set the key of {row.name} (…{row.key_hint})."], as_json=as_json)
+
+
+@provider.command(
+    "set-address", epilog=examples("provider set-address openai --base-url https://eu.api.openai.com/v1 < openai.key")
+)
+def set_address(
+    which: Which = None,
+    name: WhichOption = None,
+    base_url: Annotated[str | None, typer.Option("--base-url", help="The new address.")] = None,
+    is_private_allowed: AllowPrivate = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Move a connection to another address. The provider key has to be given again, on standard input."""
+    ref = one_of(which, name, "connection")
+    secret = read_optional_secret("Provider key")
+
+    async def work(core: Core) -> ConnectionDetails:
+        return await core.connections.set_address(
+            OPERATOR, ref, base_url, secret, is_private_allowed=is_private_allowed
+        )
+
+    row = run(work, as_json=as_json)
+    answer = {"id": row.id, "name": row.name, "kind": row.kind, "base_url": row.base_url}
+    show(answer, [f"{row.name} is at {row.base_url} now."], as_json=as_json)
+
+
+@provider.command("remove", epilog=examples("provider remove openai"))
+def remove(which: Which = None, name: WhichOption = None, as_json: JsonFlag = False) -> None:
+    """Remove a connection, its key, and its places in stored preferences."""
+    ref = one_of(which, name, "connection")
+    run(lambda core: core.connections.remove(OPERATOR, ref), as_json=as_json)
+    show({"name": ref, "removed": True}, [f"Removed {ref}."], as_json=as_json)
+
+
+def _key_for(kind: str, *, as_json: bool) -> Secret | None:
+    try:
+        chosen = known_kind(kind)
+    except BrokerError as error:
+        refuse(error, as_json=as_json)
+    if chosen.is_local:
+        return None
+    return read_secret("Provider key") if chosen.needs_key else read_optional_secret("Provider key")
+
+
+def _judge(found: ProbeResult) -> None:
+    """A wrong key or address is not saved; a provider that is away or busy is, with a note."""
+    if found.is_ok:
+        return
+    if found.is_rejected:
+        raise Unprocessable(
+            f"Not saved: {found.message} (To save it all the same: --no-test.)", code=found.code or "test_failed"
+        )
+    say(f"Note: the test did not succeed ({found.message}) The connection is saved; try: provider test.")
+
+
+def _show_state(row: ConnectionDetails, *, as_json: bool) -> None:
+    done = "Disabled" if row.is_disabled else "Enabled"
+    answer = {"id": row.id, "name": row.name, "kind": row.kind, "disabled": row.is_disabled}
+    show(answer, [f"{done} {row.name}."], as_json=as_json)

@@ -1,0 +1,148 @@
+"""`serve`: the production server, in this process, without compiling anything that is compiled already."""
+
+import gc
+import importlib
+import json
+import multiprocessing
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
+from granian.server import Server
+
+from aiservice.commands import portal_build, ports
+from aiservice.commands.console import JsonFlag, fail, guarded, say, settings_or_exit, usage_error
+from aiservice.settings import PREFIX, Settings
+
+_TARGET = "aiservice.aiservice:app"
+# A stopping worker lets streams run for the drain (30 s by default) and then settles; after this it is killed.
+_AFTER_DRAIN_SECONDS = 4.0
+_READY_SECONDS = 120.0
+
+
+def serve(
+    host: Annotated[str, typer.Option("--host", envvar="HOST", help="Address to listen at.")] = ports.DEFAULT_HOST,
+    port: Annotated[int, typer.Option("--port", envvar="PORT", min=1, max=65535)] = ports.DEFAULT_PORT,
+    workers: Annotated[int, typer.Option("--workers", envvar="GRANIAN_WORKERS", min=1, max=64)] = 1,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate chain (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its private key (PEM).")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Serve portal and API on one port; builds the portal first when its sources have changed."""
+    settings = settings_or_exit(as_json=as_json)
+    cert, key = _tls(settings, tls_cert, tls_key)
+    if workers > 1 and settings.redis_url is None:
+        usage_error(
+            f"{workers} workers need {PREFIX}REDIS_URL: without Redis, limits and portal sessions of one worker are "
+            "unknown to the others. Set it, or serve with one worker."
+        )
+    if Path.cwd() != portal_build.ROOT:
+        usage_error(f"Run this in the project's folder: cd {portal_build.ROOT}")
+    if not ports.is_free(host, port):
+        fail(f"Port {port} of {host} is in use. Choose another: --port", code="port_in_use", as_json=as_json)
+    _build_portal(settings, as_json=as_json)
+    url = f"{'https' if cert else 'http'}://{ports.shown_host(host)}:{port}"
+    _prepare_environment(url)
+    server = guarded(lambda: _server(settings, (host, port), workers, (cert, key)), as_json=as_json)
+    server.announce = _Announcement(url, ports.asked_host(host), port, is_tls=cert is not None, as_json=as_json)
+    server.serve()
+
+
+def _tls(settings: Settings, cert: Path | None, key: Path | None) -> tuple[Path | None, Path | None]:
+    if (cert is None) != (key is None):
+        usage_error("--tls-cert and --tls-key belong together: give both or neither.")
+    cert, key = cert or settings.tls_cert, key or settings.tls_key
+    for path in (cert, key):
+        if path is not None and not path.is_file():
+            usage_error(f"{path} is not a file.")
+    return cert, key
+
+
+def _build_portal(settings: Settings, *, as_json: bool) -> None:
+    if portal_build.is_current(settings.public_url):
+        return
+    say("Building the portal (its sources have changed since the last build); this takes about a minute…")
+    began = time.monotonic()
+    try:
+        portal_build.build(settings.public_url)
+    except portal_build.BuildFailed as error:
+        fail(f"The portal could not be built.\n{error}", code="build_failed", as_json=as_json)
+    say(f"Built in {time.monotonic() - began:.0f} s.")
+
+
+def _prepare_environment(url: str) -> None:
+    """What Reflex and our workers read at import; the names with underscores are Reflex's own."""
+    os.environ["__REFLEX_SKIP_COMPILE"] = "true"
+    os.environ["__REFLEX_MOUNT_FRONTEND_COMPILED_APP"] = "true"
+    os.environ["REFLEX_ENV_MODE"] = "prod"
+    # Where this server listens, for links that are printed before any request has come.
+    os.environ["__AISERVICE_LISTENING"] = url
+    if str(portal_build.ROOT) not in sys.path:
+        sys.path.insert(0, str(portal_build.ROOT))
+
+
+class _Announcement:
+    """Says once, when the first worker is ready, where the server is."""
+
+    def __init__(self, url: str, host: str, port: int, *, is_tls: bool, as_json: bool) -> None:
+        self._url = url
+        self._address = (host, port)
+        self._is_tls = is_tls
+        self._as_json = as_json
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="announce", daemon=True).start()
+
+    def _run(self) -> None:
+        end = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < end:
+            status = ports.readiness(*self._address, is_tls=self._is_tls)
+            if status == 200:
+                line = json.dumps({"url": self._url, "ready": True}) if self._as_json else f"Ready: {self._url}"
+                sys.stdout.write(line + "\n")
+                sys.stdout.flush()
+                return
+            time.sleep(0.05 if status is None else 0.25)
+        say(f"{self._url}/readyz has not answered 200 for {_READY_SECONDS:.0f} s; the log says why.")
+
+
+class _Server(Server):  # type: ignore[misc, valid-type]
+    """Granian, told when its workers are forked: a thread made earlier would be half copied into them."""
+
+    announce: _Announcement | None = None
+
+    def _spawn_workers(self, *arguments: Any) -> None:
+        super()._spawn_workers(*arguments)
+        if self.announce is not None:
+            self.announce.start()
+
+
+def _server(
+    settings: Settings, address: tuple[str, int], workers: int, tls: tuple[Path | None, Path | None]
+) -> _Server:
+    # Fork, after the import: the workers share the pages of everything that is imported here.
+    multiprocessing.set_start_method("fork", force=True)
+    importlib.import_module("rxconfig")
+    importlib.import_module(_TARGET.partition(":")[0])
+    gc.collect()
+    gc.freeze()
+    return _Server(
+        _TARGET,
+        factory=True,
+        address=address[0],
+        port=address[1],
+        interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
+        workers=workers,
+        log_level=LogLevels.warning,
+        ssl_cert=tls[0],
+        ssl_key=tls[1],
+        respawn_failed_workers=True,
+        workers_kill_timeout=int(settings.drain_seconds + _AFTER_DRAIN_SECONDS),
+    )
