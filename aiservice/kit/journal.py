@@ -3,7 +3,6 @@ survives a power cut as well. It fails closed: after a disk error it says so unt
 
 import asyncio
 import errno
-import fcntl
 import os
 import threading
 import time
@@ -62,6 +61,7 @@ class Journal:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
         self._on_recovered: Callable[[], None] = lambda: None
+        self._sync_error: str | None = None
         self.failure: str | None = None
         """Why nothing more may be begun; None while all is well."""
 
@@ -78,6 +78,7 @@ class Journal:
         if not self._reserve.restore():
             self.failure = "there is no room for the reserve file"
         self._thread.start()
+        self._wake()
 
     @property
     def segment(self) -> Segment:
@@ -102,7 +103,7 @@ class Journal:
         record = frame(payload)
         segment = self._current
         try:
-            _write_whole(segment, record)
+            segment.write(record)
         except OSError as exc:
             self._write_again(record, exc)
         self._position += len(record)
@@ -159,14 +160,14 @@ class Journal:
         segment = Segment(self._directory, self._life, number)
         record = frame(self._header) if self._header else b""
         try:
-            _write_whole(segment, record)
+            segment.write(record)
         except OSError:
-            _delete(segment)
+            segment.delete()
             raise
         self._position += segment.size
         self._segments.append(segment)
         with self._unsynced_lock:
-            if self.failure is not None:
+            if self._sync_error is not None:
                 self._unsynced.clear()  # what could not be synced is written again by whoever still needs it
             self._unsynced.append(segment)
         self._current = segment
@@ -188,7 +189,7 @@ class Journal:
         if exc.errno not in _NO_SPACE:
             raise JournalFailed(str(exc)) from exc
         try:
-            _write_whole(self._current, record)
+            self._current.write(record)
         except OSError as again:
             raise JournalFailed(str(again)) from again
 
@@ -200,7 +201,7 @@ class Journal:
             self._begin_segment()
         except OSError:
             return
-        self.failure = None
+        self.failure = self._sync_error = None
         self._on_recovered()
 
     def _answer(self, sync_error: str | None) -> None:
@@ -245,14 +246,19 @@ class Journal:
         with self._unsynced_lock:
             if segment in self._unsynced:
                 self._unsynced.remove(segment)
-        _delete(segment)
+        segment.delete()
 
     def _sync(self) -> None:
         self._is_woken = False  # first: whatever is written from here on wakes us again
+        if self._sync_error is None:
+            self._sync_files()
+        if self._waiters:
+            self._loop.call_soon_threadsafe(self._answer, self._sync_error)
+
+    def _sync_files(self) -> None:
         position = self._position
         with self._unsynced_lock:
             segments = list(self._unsynced)
-        error: OSError | None = None
         try:
             for segment in segments:
                 os.fdatasync(segment.fd)
@@ -260,14 +266,13 @@ class Journal:
                     _sync_directory(self._directory)
                     segment.is_new = False
         except OSError as exc:
-            error = exc
+            # The kernel may have dropped what it could not write, and say yes the next time: only a new file will do.
+            self._sync_error = str(exc)
             self.fail(exc)
         else:
             with self._unsynced_lock:
                 self._unsynced = [each for each in self._unsynced if each not in segments or each is self._current]
             self._synced = max(self._synced, position)
-        if self._waiters:
-            self._loop.call_soon_threadsafe(self._answer, None if error is None else str(error))
 
     def _probe(self) -> bool:
         """Whether the disk takes a small file and the reserve again."""
@@ -283,20 +288,6 @@ class Journal:
         except OSError:
             return False
         return self._reserve.restore()
-
-
-def _write_whole(segment: Segment, record: bytes) -> None:
-    written = os.write(segment.fd, record)
-    if written != len(record):
-        os.ftruncate(segment.fd, segment.size)
-        raise OSError(errno.ENOSPC, "short write")
-    segment.size += written
-
-
-def _delete(segment: Segment) -> None:
-    segment.path.unlink(missing_ok=True)
-    fcntl.flock(segment.fd, fcntl.LOCK_UN)
-    os.close(segment.fd)
 
 
 def _sync_directory(directory: Path) -> None:

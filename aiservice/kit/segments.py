@@ -1,5 +1,6 @@
 """The files of a journal: each locked for as long as its writer lives, so that only a dead one's are adopted."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -22,6 +23,23 @@ class Segment:
         self.size = 0
         self.is_new = True
         self.fd = _create_locked(self.path)
+
+    def write(self, record: bytes) -> None:
+        """Appends all of `record` with one system call, or nothing of it.
+
+        Raises:
+            OSError: the disk does not take it; ENOSPC where it takes only a part.
+        """
+        written = os.write(self.fd, record)
+        if written != len(record):
+            os.ftruncate(self.fd, self.size)
+            raise OSError(errno.ENOSPC, "short write")
+        self.size += written
+
+    def delete(self) -> None:
+        """Deletes the file, then lets go of it."""
+        self.path.unlink(missing_ok=True)
+        os.close(self.fd)
 
 
 def _create_locked(path: Path) -> int:
