@@ -6,6 +6,8 @@ the change feed was last read, then the answer is 503.
 
 import asyncio
 import hmac
+import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from enum import Enum
@@ -31,6 +33,9 @@ _LOOKUP_TIMEOUT_SECONDS = 2.0
 _LOOKUPS_AT_ONCE = 8
 _AWAY_SECONDS = 1.0  # after a failed look-up: how long nobody tries again
 _FOREVER_US = 2**62
+_NO_DIGEST = bytes(32)
+
+log = logging.getLogger(__name__)
 
 
 class Refusal(Enum):
@@ -131,7 +136,8 @@ class KeyCheck:
             try:
                 async with asyncio.timeout(_LOOKUP_TIMEOUT_SECONDS), self._db.read() as session:
                     row = await store.credential(session, public_id)
-            except DATABASE_ERRORS:
+            except DATABASE_ERRORS as error:
+                log.warning("A client key could not be looked up: %s.", type(error).__name__)
                 self._away_until = time.monotonic() + _AWAY_SECONDS
                 return self._stale(digest)
         found = _judge(row, key_digest(pepper, credential))
@@ -161,40 +167,42 @@ class KeyCheck:
             self._refused.clear()
 
 
-def _judge(row: store.Credential | None, digest: bytes) -> Entry | Refusal:
+def _judge(row: store.Credential, digest: bytes) -> Entry | Refusal:
     """What the holder of a credential with `digest` is told. Who has not the right secret learns nothing else."""
-    is_known = row is not None and row.secret.pepper_version == PEPPER_VERSION
-    expected = row.secret.digest if row is not None and is_known else bytes(32)
-    if not hmac.compare_digest(expected, digest) or row is None or not is_known:
+    is_known = row.public_id is not None and row.pepper_version == PEPPER_VERSION
+    expected = row.digest if is_known and row.digest is not None else _NO_DIGEST
+    if not hmac.compare_digest(expected, digest) or row.public_id is None or expected is _NO_DIGEST:
         return Refusal.UNKNOWN
-    secret, key, client = row.secret, row.key, row.client
-    if secret.revoked_us is not None or key.revoked_us is not None:
+    if row.secret_revoked_us is not None or row.key_revoked_us is not None:
         return Refusal.REVOKED
-    ends_us = min(_FOREVER_US if at is None else at for at in (secret.expires_us, key.expires_us))
+    ends_us = min(_FOREVER_US if at is None else at for at in (row.secret_expires_us, row.key_expires_us))
     if ends_us <= now_us():
         return Refusal.EXPIRED
-    if client.is_disabled or row.is_owner_disabled:
+    if row.is_client_disabled or row.is_owner_disabled:
         return Refusal.CLIENT_DISABLED
     principal = Principal(
-        client_id=client.id,
-        client_name=client.name,
-        key_id=key.id,
-        public_id=secret.public_id,
-        scopes=None if key.scopes is None else frozenset(key.scopes),
-        connections=_both(key.allowed_connections, client.allowed_connections),
-        models=_both(key.allowed_models, client.allowed_models),
+        client_id=row.client_id,
+        client_name=row.client_name,
+        key_id=row.key_id,
+        public_id=row.public_id,
+        scopes=_names(row.scopes),
+        connections=_both(_names(row.key_connections), _names(row.client_connections)),
+        models=_both(_names(row.key_models), _names(row.client_models)),
         expires_us=None if ends_us == _FOREVER_US else ends_us,
-        is_test=key.is_test,
+        is_test=row.is_test,
     )
-    subjects = (key.id, client.id) if client.owner_id is None else (key.id, client.id, client.owner_id)
-    return principal, ends_us, subjects
+    rests_on = (row.key_id, row.client_id, row.owner_id)
+    return principal, ends_us, tuple(subject for subject in rests_on if subject is not None)
 
 
-def _both(first: list[str] | None, second: list[str] | None) -> frozenset[str] | None:
+def _names(json_text: str | None) -> frozenset[str] | None:
+    return None if json_text is None else frozenset(json.loads(json_text))
+
+
+def _both(first: frozenset[str] | None, second: frozenset[str] | None) -> frozenset[str] | None:
     if first is None or second is None:
-        only = first if second is None else second
-        return None if only is None else frozenset(only)
-    return frozenset(first) & frozenset(second)
+        return first if second is None else second
+    return first & second
 
 
 def _error(refusal: Refusal, wait_seconds: float) -> BrokerError:

@@ -1,36 +1,77 @@
 """SQL of clients' keys and their secrets."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import Text, bindparam, func, literal, or_, select, type_coerce, update
 from sqlmodel import col
 
 from aiservice.store.session import AsyncSession
-from aiservice.tables import Client, ClientKey, KeySecret, User
+from aiservice.tables import Client, ClientKey, KeySecret, metadata
 
 
-@dataclass(slots=True, frozen=True)
-class Credential:
-    """A secret with all that decides whether and for what it is good."""
+class Credential(NamedTuple):
+    """A secret with all that decides whether and for what it is good. Sets of names are JSON text, or None.
 
-    secret: KeySecret
-    key: ClientKey
-    client: Client
-    is_owner_disabled: bool
+    For an unknown public id every field is None: the answer takes the same time and form as for a known one.
+    """
+
+    public_id: str | None
+    digest: bytes | None
+    pepper_version: int | None
+    secret_expires_us: int | None
+    secret_revoked_us: int | None
+    key_id: str
+    is_test: bool
+    key_expires_us: int | None
+    key_revoked_us: int | None
+    scopes: str | None
+    key_connections: str | None
+    key_models: str | None
+    client_id: str
+    client_name: str
+    owner_id: str | None
+    client_connections: str | None
+    client_models: str | None
+    is_client_disabled: bool
+    is_owner_disabled: bool | None
 
 
-async def credential(session: AsyncSession, public_id: str) -> Credential | None:
-    """Everything about one secret, in one indexed query."""
-    query = (
-        select(KeySecret, ClientKey, Client, col(User.is_disabled))
-        .join(ClientKey, col(ClientKey.id) == col(KeySecret.key_id))
-        .join(Client, col(Client.id) == col(ClientKey.client_id))
-        .outerjoin(User, col(User.id) == col(Client.owner_id))
-        .where(col(KeySecret.public_id) == public_id)
+_secret, _key, _client, _person = (metadata.tables[name] for name in ("key_secret", "client_key", "client", "person"))
+_CREDENTIAL = (
+    select(
+        _secret.c.public_id,
+        _secret.c.digest,
+        _secret.c.pepper_version,
+        _secret.c.expires_us,
+        _secret.c.revoked_us,
+        _key.c.id,
+        _key.c.is_test,
+        _key.c.expires_us,
+        _key.c.revoked_us,
+        type_coerce(_key.c.scopes, Text),
+        type_coerce(_key.c.allowed_connections, Text),
+        type_coerce(_key.c.allowed_models, Text),
+        _client.c.id,
+        _client.c.name,
+        _client.c.owner_id,
+        type_coerce(_client.c.allowed_connections, Text),
+        type_coerce(_client.c.allowed_models, Text),
+        _client.c.is_disabled,
+        _person.c.is_disabled,
     )
-    row = (await session.execute(query)).one_or_none()
-    return None if row is None else Credential(row[0], row[1], row[2], bool(row[3]))
+    .select_from(select(literal(1).label("one")).subquery())
+    .outerjoin(_secret, _secret.c.public_id == bindparam("public_id"))
+    .outerjoin(_key, _key.c.id == _secret.c.key_id)
+    .outerjoin(_client, _client.c.id == _key.c.client_id)
+    .outerjoin(_person, _person.c.id == _client.c.owner_id)
+)
+
+
+async def credential(session: AsyncSession, public_id: str) -> Credential:
+    """Everything about one secret, in one indexed query that gives one row whether the secret exists or not."""
+    connection = await session.connection()
+    return Credential(*(await connection.execute(_CREDENTIAL, {"public_id": public_id})).one())
 
 
 async def client(session: AsyncSession, name_or_id: str) -> Client | None:
