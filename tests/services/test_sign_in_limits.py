@@ -212,13 +212,14 @@ async def test_t65_an_unknown_account_takes_as_long_as_a_wrong_password(
     for name in ("PER_ACCOUNT", "PER_ADDRESS"):
         monkeypatch.setattr(sign_in_limits, name, 10_000)
     seconds: dict[str, list[float]] = {EMAIL: [], "nobody@example.org": []}
-    for turn in range(26):
-        for email, taken in seconds.items():
+    for turn in range(1, 76):
+        for email in list(seconds) if turn % 2 else list(seconds)[::-1]:
             began = time.perf_counter()
             with pytest.raises(Unauthenticated):
                 await accounts.sign_in(email, "the wrong password", BROWSER)
-            if turn:  # the first try of each warms up
-                taken.append(time.perf_counter() - began)
-    known, unknown = (statistics.median(taken) for taken in seconds.values())
-    print(f"wrong password {known * 1000:.1f} ms, unknown account {unknown * 1000:.1f} ms (medians of 25)")
-    assert abs(known - unknown) < 0.1 * max(known, unknown)
+            seconds[email].append(time.perf_counter() - began)
+        known, unknown = (statistics.median(taken) for taken in seconds.values())
+        if turn in (25, 50) and abs(known - unknown) < 0.1 * known:
+            break  # on a busy machine the medians need longer to settle
+    print(f"wrong password {known * 1000:.1f} ms, unknown account {unknown * 1000:.1f} ms (medians of {turn})")
+    assert abs(known - unknown) < 0.1 * known
