@@ -3,14 +3,16 @@
 from collections.abc import Iterable
 
 from aiservice.errors import InvalidRequest, Unauthenticated
+from aiservice.gateway.exchange import Scope
+from aiservice.kit.addresses import client_address
 from aiservice.principal import Principal
-from aiservice.services.keys import Keys
+from aiservice.services.core import Core
 
 _BEARER = b"bearer "
 _CREDENTIAL_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key")
 
 
-async def authenticate(keys: Keys, headers: Iterable[tuple[bytes, bytes]], address: str) -> Principal:
+async def authenticate(core: Core, scope: Scope) -> Principal:
     """The principal of a request's one credential.
 
     Raises:
@@ -18,11 +20,12 @@ async def authenticate(keys: Keys, headers: Iterable[tuple[bytes, bytes]], addre
         Unauthenticated: none, or one that is not valid.
         RateLimited: too many failures from this address.
     """
-    credential = credential_of(headers)
-    principal = keys.cached(credential)
+    credential = credential_of(scope["headers"])
+    principal = core.keys.cached(credential)
     if principal is not None:
         return principal
-    return await keys.verify(credential.decode("latin-1"), address=address)
+    address = client_address(scope, core.settings.trusted_proxies)
+    return await core.keys.verify(credential.decode("latin-1"), address=address)
 
 
 def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -11,7 +11,6 @@ from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.respond import send_whole
 from aiservice.gateway.route import Router, models_for
-from aiservice.kit.addresses import client_address
 from aiservice.kit.clock import iso
 from aiservice.principal import Principal
 from aiservice.services.core import Core
@@ -44,9 +43,7 @@ class Catalogue:
 
     def _for_key(self, answer: Callable[[Principal], Json]) -> "Callable[[Scope, Receive, Send, str], Awaitable[None]]":
         async def run(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-            core = self._core
-            address = client_address(scope, core.settings.trusted_proxies)
-            principal = await authenticate(core.keys, scope["headers"], address)
+            principal = await authenticate(self._core, scope)
             check_scope(principal, "read")
             await send_whole(send, 200, ((b"x-request-id", request_id.encode()),), orjson.dumps(answer(principal)))
 

@@ -126,15 +126,15 @@ class Meter:
         await self._ledger.durable(self._token)
 
     def _usage_of(self, exchange: Exchange) -> Usage:
-        """What the provider reported; else what was delivered, counted; else nothing.
+        """What the provider reported; else the prompt and what was delivered of the answer, counted.
 
         A stream's pieces are about a token each with most providers, four characters are about one with all: the
         larger of the two is the count.
         """
         if exchange.usage is not None:
             return exchange.usage
-        if not exchange.delivered_pieces and exchange.outcome in ("failed", "client_left", "broker_stopped"):
-            return Usage(source="counted")
+        if not any(attempt.status == 200 for attempt in exchange.attempts):
+            return Usage(source="counted")  # no provider began to answer
         output = max(exchange.delivered_pieces, -(-exchange.delivered_characters // _CHARACTERS_PER_TOKEN))
         return Usage(exchange.est_input_tokens, output, source="counted" if exchange.delivered_pieces else "estimated")
 

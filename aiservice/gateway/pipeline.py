@@ -21,7 +21,6 @@ from aiservice.gateway.respond import (
     send_whole,
 )
 from aiservice.gateway.route import Router
-from aiservice.kit.addresses import client_address
 from aiservice.kit.clock import now_us
 from aiservice.kit.strict_json import BadJson, parse_without_stall
 from aiservice.services.core import Core
@@ -58,8 +57,7 @@ class Pipeline:
         started, started_us = time.perf_counter(), now_us()
         check_taking_requests(self._in_flight)
         core = self._core
-        address = client_address(scope, core.settings.trusted_proxies)
-        principal = await authenticate(core.keys, scope["headers"], address)
+        principal = await authenticate(core, scope)
         raw = await read_body(scope, receive, core.settings.max_body_bytes)
         try:
             body = await parse_without_stall(raw)
@@ -256,14 +254,18 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         TooLarge: over `limit` bytes, as said or as sent.
         InvalidRequest: it stops before its end, or takes longer than 30 s.
     """
+    said = -1
     for name, value in scope["headers"]:
-        if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+        if name == b"content-length" and value.isdigit():
+            said = int(value)
+        elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
             raise UnsupportedMedia(code="content_encoding_refused")
-        if name == b"content-length" and value.isdigit() and int(value) > limit:
-            raise TooLarge(f"The request body is larger than {limit} bytes.")
+    if said > limit:
+        raise TooLarge(f"The request body is larger than {limit} bytes.")
     message = await receive()
     body: bytes = message.get("body", b"")
-    if message["type"] == "http.request" and not message.get("more_body"):
+    # Servers give a short body in one piece and say only afterwards that there is no more: its length says so too.
+    if message["type"] == "http.request" and (len(body) == said or not message.get("more_body")):
         if len(body) > limit:
             raise TooLarge(f"The request body is larger than {limit} bytes.")
         return body

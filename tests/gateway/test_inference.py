@@ -138,7 +138,9 @@ async def test_a_client_that_leaves_pays_for_what_was_produced(gateway: Gateway)
     from tests.gateway.asgi import call
 
     body = {"model": "auto", "stream": True, "messages": [{"role": "user", "content": "(words-200) (wait-10)"}]}
-    await call(gateway.app, "POST", "/v1/chat/completions", key=gateway.key, body=body, leave_after=b"chatcmpl")
+    await call(
+        gateway.app, "POST", "/v1/chat/completions", key=gateway.key, body=body, leave_after=b'"delta": {"content"'
+    )
     row = (await gateway.rows())[0]
     assert row.outcome == "client_left"
     assert 0 < row.output_tokens < 200
