@@ -10,15 +10,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
-_SOURCES = ("aiservice/portal", "aiservice/aiservice.py", "rxconfig.py", "assets", "requirements.txt", "reflex.lock")
+_SOURCES = ("aiservice/portal", "aiservice/aiservice.py", "rxconfig.py", "assets", "requirements.txt")
+# Read and rewritten by the build itself.
+_LOCKED = ("reflex.lock",)
 _STAMP = "aiservice-build.json"
-_LOCK = "aiservice-build.lock"
 _IGNORED_FOLDERS = {"__pycache__"}
 _BUILD_SECONDS = 900
 
@@ -38,8 +39,7 @@ def is_current(public_url: str | None) -> bool:
         stamp = json.loads((web_dir() / _STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    built = _built_digest()
-    return built is not None and stamp == {"sources": _source_digest(public_url), "built": built}
+    return stamp == _stamp(_source_digest(public_url)) and stamp["built"] is not None
 
 
 def build(public_url: str | None) -> None:
@@ -48,17 +48,20 @@ def build(public_url: str | None) -> None:
     Raises:
         BuildFailed: it could not be built.
     """
-    web_dir().mkdir(exist_ok=True)
-    with (web_dir() / _LOCK).open("w") as lock:
+    with (ROOT / "rxconfig.py").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if is_current(public_url):
             return
-        sources = _source_digest(public_url)
+        sources = _source_digest(public_url)  # an edit while it runs must not pass for built
         _export()
-        stamp = {"sources": sources, "built": _built_digest()}
+        stamp = _stamp(sources)
         if stamp["built"] is None:
             raise BuildFailed("The build ended without a page.")
         (web_dir() / _STAMP).write_text(json.dumps(stamp), encoding="utf-8")
+
+
+def _stamp(sources: str) -> dict[str, str | None]:
+    return {"sources": sources, "locked": _digest_of(_LOCKED), "built": _built_digest()}
 
 
 def _export() -> None:
@@ -94,14 +97,31 @@ def _source_digest(public_url: str | None) -> str:
     for name in ("reflex", "plotly"):
         digest.update(f"{name}={version(name)}\0".encode())
     digest.update(f"{urlsplit(public_url or '').path.strip('/')}\0".encode())
-    for path in _source_files():
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest.update(_digest_of(_SOURCES).encode())
+    return digest.hexdigest()
+
+
+def _digest_of(names: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for path in _files(names):
+        content = hashlib.sha256(_content(path)).hexdigest()
         digest.update(f"{path.relative_to(ROOT)}\0{content}\0".encode())
     return digest.hexdigest()
 
 
-def _source_files() -> Iterator[Path]:
-    for name in _SOURCES:
+def _content(path: Path) -> bytes:
+    data = path.read_bytes()
+    if path.suffix != ".json":
+        return data
+    try:
+        # Reflex writes its lock back with the keys in another order.
+        return json.dumps(json.loads(data), sort_keys=True).encode()
+    except ValueError:
+        return data
+
+
+def _files(names: Iterable[str]) -> Iterator[Path]:
+    for name in names:
         path = ROOT / name
         if path.is_file():
             yield path
