@@ -16,7 +16,6 @@ from aiservice.gateway.edge import Edge
 from aiservice.gateway.exchange import AsgiApp, Receive, Scope, Send
 from aiservice.gateway.respond import send_error
 from aiservice.jobs.schedule import start_jobs, stop_jobs
-from aiservice.kit.addresses import is_https
 from aiservice.kit.discover import modules_of
 from aiservice.kit.ids import new_id
 from aiservice.kit.logs import start_logging, stop_logging
@@ -24,7 +23,8 @@ from aiservice.portal import pages
 from aiservice.portal.front import Front
 from aiservice.portal.layout import add_pages
 from aiservice.portal.policy import BrowserPolicy
-from aiservice.portal.session import guard, routes
+from aiservice.portal.session import guard, reveal, routes
+from aiservice.portal.session.live import LivePages
 from aiservice.principal import Person
 from aiservice.services.core import current_core, open_core
 from aiservice.settings import load_settings
@@ -54,12 +54,13 @@ class Door:
         try:
             async with open_core(settings, is_serving=True) as core:
                 in_flight = InFlight()
-                sign_in = routes.build(current_core)
+                sign_in = reveal.build(current_core, beside=routes.build(current_core))
                 self.edge = build_gateway(core, in_flight, sign_in, self._portal)
                 Drain(in_flight, settings.drain_seconds).install()
                 jobs = start_jobs(core)
                 try:
-                    yield
+                    async with LivePages(app).run():
+                        yield
                 finally:
                     self.edge = None
                     await stop_jobs(jobs)
@@ -76,7 +77,7 @@ class BrokerApp(rx.App):
     def __call__(self) -> Any:
         reflex = super().__call__()
         policy = BrowserPolicy.of_build(get_web_dir() / constants.Dirs.STATIC)
-        BrokerApp._door = Door(Front(reflex, policy=policy, is_https=_is_https))
+        BrokerApp._door = Door(Front(reflex, policy=policy, settings=lambda: current_core().settings))
         return BrokerApp._door
 
     @asynccontextmanager
@@ -86,10 +87,6 @@ class BrokerApp(rx.App):
             raise RuntimeError("the app was not asked for its ASGI callable yet")
         async with self._door.opened():
             yield
-
-
-def _is_https(scope: Scope) -> bool:
-    return is_https(scope, current_core().settings.trusted_proxies)
 
 
 async def _person(cookie: str) -> Person | None:

@@ -13,10 +13,13 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 
 from aiservice.errors import BrokerError, MethodNotAllowed, NotFound
+from aiservice.kit.addresses import is_https
 from aiservice.kit.ids import new_id
 from aiservice.portal.bundle import BACKEND_SEGMENTS
 from aiservice.portal.policy import BrowserPolicy
 from aiservice.portal.session.cookie import read_session_cookie
+from aiservice.portal.session.same_origin import is_same_origin
+from aiservice.settings import Settings
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -28,16 +31,20 @@ SOCKET_PATH = "/_event"
 _FOREVER = b"public, max-age=31536000, immutable"
 _BRIEFLY = b"public, max-age=3600"
 _REVALIDATED = b"no-cache"
+_FORWARDED = (b"x-forwarded-proto", b"x-forwarded-host")
 _NEVER = b"no-store"
 
 
 class Front:
-    """ASGI in front of Reflex. `is_https(scope)` says whether the browser's side of the connection is https."""
+    """ASGI in front of Reflex.
 
-    def __init__(self, reflex: Asgi, *, policy: BrowserPolicy, is_https: Callable[[Scope], bool]) -> None:
+    `settings` is asked for when a request comes, since the services open after this object is made.
+    """
+
+    def __init__(self, reflex: Asgi, *, policy: BrowserPolicy, settings: Callable[[], Settings]) -> None:
         self._reflex = reflex
         self._policy = policy
-        self._is_https = is_https
+        self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -75,31 +82,26 @@ class Front:
 
         return send_with_headers
 
+    def _is_https(self, scope: Scope) -> bool:
+        return is_https(scope, self._settings().trusted_proxies)
+
+    def _is_same_origin(self, scope: Scope) -> bool:
+        public_url = self._settings().public_url
+        return is_same_origin(scope["headers"], is_https=self._is_https(scope), public_url=public_url)
+
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         origin = _header(scope, b"origin")
-        if scope["path"].rstrip("/") != SOCKET_PATH or not _is_same_origin(origin, scope, self._is_https(scope)):
+        if scope["path"].rstrip("/") != SOCKET_PATH or not self._is_same_origin(scope):
             await receive()
             await send({"type": "websocket.close", "code": 1008})  # before the handshake is accepted: 403
             return
         query = _query_bound_to_session(scope["query_string"], read_session_cookie(scope["headers"]))
-        headers = [(name, value) for name, value in scope["headers"] if name != b"x-forwarded-proto"]
+        headers = [(name, value) for name, value in scope["headers"] if name not in _FORWARDED]
         if origin is not None:
-            # The socket library derives its own origin from this header and compares again.
-            headers.append((b"x-forwarded-proto", origin.partition("://")[0].encode()))
+            # The socket library compares the Origin again, with what it takes from these two headers.
+            scheme, _, host = origin.partition("://")
+            headers += [(b"x-forwarded-proto", scheme.encode()), (b"x-forwarded-host", host.encode())]
         await self._reflex({**scope, "query_string": query, "headers": headers}, receive, send)
-
-
-def _is_same_origin(origin: str | None, scope: Scope, is_https: bool) -> bool:
-    """Whether a handshake's Origin is the host it was sent to; none at all is no browser.
-
-    On a connection that we know to be https only https will do. On plain http both schemes pass, since a TLS proxy
-    that is not in TRUSTED_PROXIES looks like plain http from here.
-    """
-    if origin is None:
-        return True
-    host = _header(scope, b"host")
-    schemes = ("https",) if is_https else ("http", "https")
-    return host is not None and origin in {f"{scheme}://{host}" for scheme in schemes}
 
 
 def _query_bound_to_session(query_string: bytes, cookie: str | None) -> bytes:

@@ -96,6 +96,11 @@ class Accounts(Administration):
         async with _database():
             return await self._sessions.resolve(cookie)
 
+    async def peek(self, session_hash: str) -> Person | None:
+        """As `resolve`, for a session named by its hash, without keeping it alive: for pushes nobody asked for."""
+        async with _database():
+            return await self._sessions.peek(session_hash)
+
     async def sign_in(self, email: str, password: str, browser: Browser) -> SignedIn:
         """Opens a session, always with a new id.
 

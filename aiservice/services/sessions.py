@@ -81,6 +81,21 @@ class Sessions:
             return cached.person
         return await self._read(id_hash)
 
+    async def peek(self, session_hash: str) -> Person | None:
+        """As `resolve`, for a session named by its hash; looking at it does not keep it alive."""
+        cached = self._cache.get(session_hash)
+        if cached is not None and self._is_believable(cached):
+            return cached.person
+        async with self._db.read() as session:
+            found = await store.with_user(session, session_hash)
+        if (
+            found is None
+            or found[1].is_disabled
+            or now_us() >= min(found[0].last_seen_us + IDLE_US, found[0].expires_us)
+        ):
+            return None
+        return Person(found[1].id, found[1].email, Role(found[1].role), session_hash=session_hash)
+
     async def live_of(self, user_id: str) -> list[SessionSummary]:
         """The person's sessions, newest first."""
         now = now_us()

@@ -83,16 +83,15 @@ function ErrorNote({ error, className }) {
 function valuesOf(form) {
   const body = {};
   for (const [name, value] of new FormData(form).entries()) {
-    if (name.endsWith("[]")) (body[name.slice(0, -2)] ??= []).push(value);
-    else body[name] = value;
+    body[name] = value;
   }
-  for (const box of form.querySelectorAll("input[type=checkbox]")) if (box.name) body[box.name] = box.checked;
+  for (const box of form.querySelectorAll("input[type=checkbox]")) if (box.name) body[box.name] = box.checked ? "true" : "";
   return body;
 }
 
-// A form whose fields go to one of our own routes as JSON. `then`: "reveal" shows the secret in the answer once,
-// "leave" loads the page the answer names, anything else only tells Reflex that it is done.
-export function ActionForm({ action, fixed, submit, busy, after, next, styles, onDone, children, className, confirmMatch }) {
+// A form whose fields go to one of our own routes as JSON. `after`: "reveal" shows the answer's `secret` once, with the
+// words in its `about`; "leave" loads the page the answer names; anything else only tells Reflex that it is done.
+export function ActionForm({ action, fixed, fromQuery, submit, busy, after, next, styles, onDone, children, className }) {
   const [error, setError] = useState(null);
   const [sending, setSending] = useState(false);
   const [secret, setSecret] = useState(null);
@@ -101,11 +100,9 @@ export function ActionForm({ action, fixed, submit, busy, after, next, styles, o
     event.preventDefault();
     if (sending) return;
     const body = { ...valuesOf(form.current), ...(fixed || {}) };
-    if (confirmMatch && body.password !== body.password_again) {
-      setError({ message: "The two passwords differ." });
-      return;
-    }
-    delete body.password_again;
+    const query = new URLSearchParams(window.location.search);
+    for (const name of fromQuery || []) body[name] = query.get(name) || "";
+    if (after === "leave" && next) body.next ??= next;
     setSending(true);
     setError(null);
     const answer = await post(action, body);
@@ -120,7 +117,7 @@ export function ActionForm({ action, fixed, submit, busy, after, next, styles, o
       return;
     }
     form.current?.reset();
-    if (after === "reveal") setSecret(answer);
+    if (after === "reveal" && answer.secret) setSecret(answer);
     else onDone?.(String(answer.id || ""));
   };
   const closed = () => {
@@ -169,21 +166,22 @@ function RevealOnce({ secret, styles, onClose }) {
       onClose();
     } else setAsking(true);
   };
-  const masked = secret.key.slice(0, 22) + "•".repeat(16);
+  const masked = secret.secret.slice(0, 22) + "•".repeat(16);
+  const about = secret.about || {};
   return h(
     "dialog",
     { ref: dialog, className: styles.dialog, "aria-labelledby": title, onCancel: leave },
-    h("h2", { id: title, className: styles.title }, "Copy your key now"),
-    h("p", { className: styles.text }, "This is the only time it is shown. We keep a keyed hash of it, not the key."),
-    h("code", { className: styles.secret, "data-secret": "" }, isShown ? secret.key : masked),
+    h("h2", { id: title, className: styles.title }, about.title || "Copy your key now"),
+    h("p", { className: styles.text }, about.text || "This is the only time it is shown. We keep a keyed hash of it, not the key."),
+    h("code", { className: styles.secret, "data-secret": "" }, isShown ? secret.secret : masked),
     h(
       "div",
       { className: "mt-3 flex flex-wrap gap-2" },
-      h(CopyButton, { text: secret.key, label: "Copy key", className: styles.submit, onCopied: () => setCopied(true), focusFirst: true }),
+      h(CopyButton, { text: secret.secret, label: about.copy || "Copy key", className: styles.submit, onCopied: () => setCopied(true), focusFirst: true }),
       h("button", { type: "button", className: styles.secondary, onClick: () => setShown(!isShown) }, isShown ? "Hide" : "Show"),
     ),
     isAsking && !isCopied
-      ? h("p", { role: "alert", className: styles.warning }, "You have not copied it yet. Closing now means rolling the key to get another.")
+      ? h("p", { role: "alert", className: styles.warning }, "You have not copied it yet, and it cannot be shown again.")
       : null,
     h(
       "div",
@@ -247,18 +245,18 @@ export function OpenDialog({ label, title, className, styles, closeSignal, child
 
 // Examples in several languages, with the key put in here in the browser. `ask` fetches the person's first key, which
 // the server gives once; afterwards the examples carry the placeholder.
-export function Snippets({ samples, ask, placeholder, styles, onKey }) {
+export function Snippets({ samples, ask, placeholder, devPort, styles, onKey }) {
   const [chosen, setChosen] = useState(0);
   const [state, setState] = useState({ key: "", error: null, isAsked: !ask });
-  const base = useId();
+  const ids = useId();
   const started = useRef(false);
   const wasCopied = useRef(false);
   useEffect(() => {
     if (!ask || started.current) return;
     started.current = true;
     post(ask, {}).then((answer) => {
-      setState({ key: answer.key || "", error: answer.error || null, isAsked: true });
-      onKey?.(Boolean(answer.key));
+      setState({ key: answer.secret || "", error: answer.error || null, isAsked: true });
+      onKey?.(Boolean(answer.secret));
     });
   }, [ask]);
   useEffect(() => {
@@ -269,24 +267,30 @@ export function Snippets({ samples, ask, placeholder, styles, onKey }) {
     window.addEventListener("beforeunload", warn);
     return () => window.removeEventListener("beforeunload", warn);
   }, [state.key]);
-  const filled = (text) => text.replaceAll("{{key}}", state.key || placeholder);
+  const [base, setBase] = useState("");
+  useEffect(() => {
+    // In development the API listens beside the port that serves the pages.
+    const { protocol, hostname, origin } = window.location;
+    setBase(devPort ? protocol + "//" + hostname + ":" + devPort : origin);
+  }, [devPort]);
+  const filled = (text) => text.replaceAll("{{key}}", state.key || placeholder).replaceAll("{{base}}", base);
   const move = (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
     const to = (chosen + step + samples.length) % samples.length;
     setChosen(to);
-    document.getElementById(base + "tab" + to)?.focus();
+    document.getElementById(ids + "tab" + to)?.focus();
   };
   const tab = (sample, index) =>
     h(
       "button",
       {
         key: sample.name,
-        id: base + "tab" + index,
+        id: ids + "tab" + index,
         type: "button",
         role: "tab",
         "aria-selected": index === chosen,
-        "aria-controls": base + "panel",
+        "aria-controls": ids + "panel",
         tabIndex: index === chosen ? 0 : -1,
         className: index === chosen ? styles.tabOn : styles.tabOff,
         onClick: () => setChosen(index),
@@ -313,7 +317,7 @@ export function Snippets({ samples, ask, placeholder, styles, onKey }) {
     h("div", { role: "tablist", "aria-label": "Language", className: styles.tabs }, samples.map(tab)),
     h(
       "div",
-      { role: "tabpanel", id: base + "panel", "aria-labelledby": base + "tab" + chosen, className: "relative" },
+      { role: "tabpanel", id: ids + "panel", "aria-labelledby": ids + "tab" + chosen, className: "relative" },
       h("pre", { className: styles.code, tabIndex: 0, "data-sample": samples[chosen].name, "aria-busy": !state.isAsked }, h("code", null, code)),
       h("div", { className: "absolute right-2 top-2" }, h(CopyButton, { text: code, label: "Copy", className: styles.codeCopy, onCopied: copied })),
     ),

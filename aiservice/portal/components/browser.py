@@ -59,7 +59,7 @@ class ActionForm(rx.Component):
     after: rx.Var[str]
     next: rx.Var[str]
     styles: rx.Var[dict[str, str]]
-    confirm_match: rx.Var[bool]
+    from_query: rx.Var[list[str]]
     on_done: rx.EventHandler[rx.event.passthrough_event_spec(str)]  # type: ignore[type-arg,valid-type]
 
 
@@ -98,6 +98,7 @@ class Snippets(rx.Component):
     samples: rx.Var[list[dict[str, str]]]
     ask: rx.Var[str]
     placeholder: rx.Var[str]
+    dev_port: rx.Var[int]
     styles: rx.Var[dict[str, str]]
     on_key: rx.EventHandler[rx.event.passthrough_event_spec(bool)]  # type: ignore[type-arg,valid-type]
 
@@ -134,8 +135,11 @@ def open_dialog(*content: Any, label: Any, title: Any, close_signal: Any, **prop
     return OpenDialog.create(*content, label=label, title=title, close_signal=close_signal, styles=STYLES, **props)
 
 
-def snippets(samples: Any, *, ask: Any, placeholder: str, on_key: Any) -> rx.Component:
-    return Snippets.create(samples=samples, ask=ask, placeholder=placeholder, on_key=on_key, styles=STYLES)
+def snippets(samples: Any, *, ask: Any, placeholder: str, dev_port: int, on_key: Any) -> rx.Component:
+    """Examples with `{{base}}` and `{{key}}` in them; `dev_port` is the API's port in development, else 0."""
+    return Snippets.create(
+        samples=samples, ask=ask, placeholder=placeholder, dev_port=dev_port, on_key=on_key, styles=STYLES
+    )
 
 
 def mount_on_idle(content: rx.Component, *, fallback: rx.Component) -> rx.Component:

@@ -1,5 +1,7 @@
 """The frame around every page, and the registry from which navigation is built."""
 
+from functools import partial
+
 import reflex as rx
 
 from aiservice.portal.layout.frame import PRODUCT, framed, plain
@@ -12,5 +14,5 @@ def add_pages(app: rx.App) -> None:
     """Gives every registered page its route, framed or plain, with its title."""
     for page in registered_pages():
         frame = framed if page.place is not None else plain
-        component = frame(page)
-        app.add_page(component, route=page.route, title=f"{page.title} · {PRODUCT}", on_load=page.on_load)
+        # A callable: where the portal is built already, no page is ever evaluated.
+        app.add_page(partial(frame, page), route=page.route, title=f"{page.title} · {PRODUCT}", on_load=page.on_load)

@@ -1,0 +1,80 @@
+"""A request as pages show it: one row of plain texts, made from a ledger entry."""
+
+from typing import Any
+
+import reflex as rx
+from typing_extensions import TypedDict
+
+from aiservice.kit.clock import from_us
+from aiservice.kit.money import to_usd_text
+from aiservice.portal import theme
+from aiservice.portal.components.parts import badge, cell, state_badge
+
+SANDBOX = "sandbox"
+
+
+class RequestRow(TypedDict):
+    """A settled request."""
+
+    id: str
+    at: str
+    client: str
+    task: str
+    provider: str
+    model: str
+    status: str
+    status_kind: str
+    tokens: str
+    cost: str
+    milliseconds: str
+    is_sandbox: bool
+
+
+def request_row(entry: Any) -> RequestRow:
+    """`entry` has the fields of the ledger; an unpriced model says so instead of costing nothing."""
+    is_good = entry.status < 400 and entry.outcome == "finished"
+    return RequestRow(
+        id=entry.request_id,
+        at=f"{from_us(entry.started_us):%H:%M:%S}",
+        client=entry.client,
+        task=entry.task,
+        provider=entry.provider or "none",
+        model=entry.model or entry.requested_model or "",
+        status=str(entry.status)
+        if entry.outcome == "finished"
+        else f"{entry.status} {entry.outcome.replace('_', ' ')}",
+        status_kind="good" if is_good else "bad",
+        tokens=f"{entry.input_tokens:,} in, {entry.output_tokens:,} out",
+        cost="unpriced" if entry.cost_nano_usd is None else f"${to_usd_text(entry.cost_nano_usd)}",
+        milliseconds=f"{max(0, entry.ended_us - entry.started_us) / 1000:,.0f} ms",
+        is_sandbox=entry.provider == SANDBOX,
+    )
+
+
+def provider_cell(row: Any) -> rx.Component:
+    """The provider's name; an answer of the sandbox says that no model wrote it."""
+    return rx.el.span(
+        row["provider"],
+        rx.cond(row["is_sandbox"], badge("not a model", "warn")),
+        class_name="inline-flex flex-wrap items-center gap-1.5",
+    )
+
+
+def request_line(row: Any) -> rx.Component:
+    """A table row for a request."""
+    return rx.el.tr(
+        cell(row["at"], class_name="whitespace-nowrap tabular-nums"),
+        cell(row["client"]),
+        cell(row["task"]),
+        cell(provider_cell(row)),
+        cell(row["model"], class_name="max-w-48 truncate font-mono text-xs"),
+        cell(state_badge(row["status"], row["status_kind"])),
+        cell(row["tokens"], class_name="whitespace-nowrap tabular-nums"),
+        cell(row["cost"], class_name="whitespace-nowrap tabular-nums"),
+        cell(row["milliseconds"], class_name="whitespace-nowrap tabular-nums"),
+        cell(row["id"], class_name=f"font-mono text-xs {theme.MUTED}"),
+        class_name=theme.ROW,
+    )
+
+
+REQUEST_HEADS = ["Time (UTC)", "Client", "Task", "Provider", "Model", "Status", "Tokens", "Cost", "Took", "Request"]

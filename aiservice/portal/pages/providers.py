@@ -1,0 +1,255 @@
+"""Providers: the connections through which requests leave. For admins; a key goes in and never comes out again."""
+
+from typing import Any
+
+import reflex as rx
+from typing_extensions import TypedDict
+
+from aiservice.kit.clock import from_us
+from aiservice.portal import theme
+from aiservice.portal.components.browser import action_form, confirm_button, open_dialog
+from aiservice.portal.components.parts import (
+    alert,
+    card,
+    cell,
+    checkbox,
+    data_table,
+    empty,
+    field,
+    select_field,
+    state_badge,
+)
+from aiservice.portal.layout import portal_page
+from aiservice.portal.session.guard import handler, signed_in, tell
+from aiservice.principal import Role
+from aiservice.providers import registry
+from aiservice.services.connection_views import ConnectionDetails
+from aiservice.services.core import current_core
+
+
+class ConnectionRow(TypedDict):
+    """A connection in the list."""
+
+    id: str
+    name: str
+    kind: str
+    address: str
+    key: str
+    models: str
+    tested: str
+    state: str
+    state_kind: str
+    is_disabled: bool
+    is_builtin: bool
+
+
+class ProvidersState(rx.State):
+    """The list of connections."""
+
+    rows: list[ConnectionRow] = []
+    testing: str = ""
+    changes: int = 0
+    is_loaded: bool = False
+
+    @handler(role=Role.ADMIN)
+    async def load(self) -> None:
+        await _show(self)
+
+    @handler(role=Role.ADMIN)
+    async def changed(self, connection_id: str) -> None:
+        """After a form of this page has been taken: closes its dialog and shows what is stored."""
+        self.changes += 1
+        await tell(self, "Saved. The key is sealed and is not shown again.")
+        await _show(self)
+
+    @handler(role=Role.ADMIN)
+    async def test(self, connection_id: str):  # type: ignore[no-untyped-def]
+        self.testing = connection_id
+        yield
+        try:
+            result = await current_core().connections.test(signed_in(), connection_id)
+            await tell(self, f"Tested: {result.summary}")
+        finally:
+            self.testing = ""
+        await _show(self)
+
+    @handler(role=Role.ADMIN)
+    async def disable(self, connection_id: str) -> None:
+        await current_core().connections.disable(signed_in(), connection_id)
+        await _show(self)
+
+    @handler(role=Role.ADMIN)
+    async def enable(self, connection_id: str) -> None:
+        await current_core().connections.enable(signed_in(), connection_id)
+        await _show(self)
+
+    @handler(role=Role.ADMIN)
+    async def remove(self, connection_id: str) -> None:
+        await current_core().connections.remove(signed_in(), connection_id)
+        await tell(self, "Removed, with its sealed key and its places in fallback chains.")
+        await _show(self)
+
+
+async def _show(state: ProvidersState) -> None:
+    state.rows = [_row_of(view) for view in await current_core().connections.list(signed_in())]
+    state.is_loaded = True
+
+
+def _row_of(view: ConnectionDetails) -> ConnectionRow:
+    provider = registry().get(view.kind)
+    is_builtin = provider is not None and provider.is_local
+    state, kind = _state_of(view, is_builtin=is_builtin)
+    return ConnectionRow(
+        id=view.id,
+        name=view.name,
+        kind=view.kind,
+        address=view.base_url or "inside this server",
+        key=f"…{view.key_hint}" if view.key_hint else "sealed" if view.key_fingerprint else "none",
+        models=", ".join(view.models[:3]) + (f" and {len(view.models) - 3} more" if len(view.models) > 3 else ""),
+        tested=f"{from_us(view.tested_us):%Y-%m-%d %H:%M} UTC: {view.test_result}" if view.tested_us else "",
+        state=state,
+        state_kind=kind,
+        is_disabled=view.is_disabled,
+        is_builtin=is_builtin,
+    )
+
+
+def _state_of(view: ConnectionDetails, *, is_builtin: bool) -> tuple[str, str]:
+    if view.is_disabled:
+        return "disabled", "warn"
+    return ("sandbox", "plain") if is_builtin else ("in use", "good")
+
+
+page: Any = ProvidersState  # in markup its attributes are Vars
+
+
+@portal_page("/providers", title="Providers", icon="plug", place=50, is_admin=True, on_load=ProvidersState.load)
+def providers() -> rx.Component:
+    return card(
+        rx.cond(
+            page.rows.length() > 0,
+            data_table(
+                ["Name", "Address", "Key", "Models", "State", ""],
+                rx.foreach(page.rows, _row),
+                caption="Provider connections",
+            ),
+            empty("No provider yet", "Add one, or try everything with the built-in sandbox.", _add()),
+        ),
+        title="Connections",
+        actions=_add(),
+    )
+
+
+def _add() -> rx.Component:
+    kinds = [provider for provider in registry().values() if not provider.is_local]
+    return open_dialog(
+        action_form(
+            select_field("Kind", "kind", [rx.el.option(kind.title, value=kind.kind) for kind in kinds]),
+            field(
+                "Name", "name", hint="Lower case; how clients pin it: name/model.", required=True, auto_complete="off"
+            ),
+            field(
+                "Address",
+                "base_url",
+                hint="Like https://api.openai.com/v1. Its key is bound to it.",
+                type="url",
+                auto_complete="off",
+            ),
+            field("Key", "secret", type="password", auto_complete="off", hint="Sealed on arrival, never shown again."),
+            field(
+                "Models (optional)",
+                "models",
+                hint="Separated by commas; empty: asked of the provider.",
+                auto_complete="off",
+            ),
+            checkbox(
+                "The address may be private or loopback",
+                "allow_private",
+                hint="For a server in your own network, such as Ollama or vLLM.",
+            ),
+            alert("The key is tried against the provider before anything is stored."),
+            action="/auth/secrets/connections",
+            submit="Test and add",
+            busy="Testing…",
+            on_done=page.changed,
+        ),
+        label="Add provider",
+        title="Add a provider",
+        close_signal=page.changes,
+    )
+
+
+def _row(row: Any) -> rx.Component:
+    return rx.el.tr(
+        cell(
+            rx.el.span(row["name"], class_name="block font-medium"),
+            rx.el.span(row["kind"], class_name=f"text-xs {theme.MUTED}"),
+        ),
+        cell(row["address"], class_name="break-all font-mono text-xs"),
+        cell(row["key"], class_name="font-mono text-xs whitespace-nowrap"),
+        cell(
+            rx.el.span(row["models"], class_name="block text-xs"),
+            rx.el.span(row["tested"], class_name=f"block text-xs {theme.MUTED}"),
+        ),
+        cell(state_badge(row["state"], row["state_kind"])),
+        cell(rx.el.div(*_row_actions(row), class_name="flex justify-end gap-1")),
+        class_name=theme.ROW,
+    )
+
+
+def _row_actions(row: Any) -> list[rx.Component]:
+    return [
+        rx.el.button(
+            rx.cond(page.testing == row["id"], "Testing…", "Test"),
+            type="button",
+            on_click=page.test(row["id"]),
+            disabled=page.testing != "",
+            class_name=theme.QUIET,
+            custom_attrs={"aria-label": f"Test {row['name']}"},
+        ),
+        rx.cond(~row["is_builtin"], _set_key(row)),
+        rx.cond(
+            row["is_disabled"],
+            rx.el.button(
+                "Enable",
+                type="button",
+                on_click=page.enable(row["id"]),
+                class_name=theme.QUIET,
+                custom_attrs={"aria-label": f"Enable {row['name']}"},
+            ),
+            rx.el.button(
+                "Disable",
+                type="button",
+                on_click=page.disable(row["id"]),
+                class_name=theme.QUIET,
+                custom_attrs={"aria-label": f"Disable {row['name']}"},
+            ),
+        ),
+        rx.cond(
+            ~row["is_builtin"],
+            confirm_button(
+                "Remove",
+                title=f"Remove {row['name']}?",
+                text="Its sealed key is destroyed and it leaves every fallback chain. History keeps its name.",
+                confirm="Remove",
+                on_confirm=page.remove(row["id"]),
+            ),
+        ),
+    ]
+
+
+def _set_key(row: Any) -> rx.Component:
+    return open_dialog(
+        action_form(
+            field("New key", "secret", type="password", required=True, auto_complete="off"),
+            action="/auth/secrets/connections/key",
+            fixed={"id": row["id"]},
+            submit="Seal this key",
+            busy="Sealing…",
+            on_done=page.changed,
+        ),
+        label="Set key",
+        title=f"A new key for {row['name']}",
+        close_signal=page.changes,
+        class_name=theme.QUIET,
+    )

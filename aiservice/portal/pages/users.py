@@ -1,0 +1,134 @@
+"""Users: who may come in, and invitation links for those to come. For admins."""
+
+from datetime import datetime
+from typing import Any
+
+import reflex as rx
+from typing_extensions import TypedDict
+
+from aiservice.kit.clock import from_us
+from aiservice.portal import theme
+from aiservice.portal.components.browser import action_form, confirm_button
+from aiservice.portal.components.parts import badge, card, cell, data_table, field, select_field
+from aiservice.portal.layout import portal_page
+from aiservice.portal.session.guard import handler, signed_in, tell
+from aiservice.principal import Role
+from aiservice.services.core import current_core
+
+
+class UserRow(TypedDict):
+    """A person in the list."""
+
+    id: str
+    email: str
+    role: str
+    is_disabled: bool
+    is_me: bool
+    seen: str
+
+
+class UsersState(rx.State):
+    """The list of people."""
+
+    rows: list[UserRow] = []
+    is_loaded: bool = False
+
+    @handler(role=Role.ADMIN)
+    async def load(self) -> None:
+        await _show(self)
+        self.is_loaded = True
+
+    @handler(role=Role.ADMIN)
+    async def disable(self, user_id: str) -> None:
+        await current_core().accounts.disable_user(signed_in(), user_id)
+        await tell(self, "Disabled. All sessions of this person have ended.")
+        await _show(self)
+
+    @handler(role=Role.ADMIN)
+    async def enable(self, user_id: str) -> None:
+        await current_core().accounts.enable_user(signed_in(), user_id)
+        await tell(self, "Enabled again.")
+        await _show(self)
+
+
+async def _show(state: UsersState) -> None:
+    me = signed_in()
+    people = await current_core().accounts.list_users(me)
+    state.rows = [
+        UserRow(
+            id=person.user_id,
+            email=person.email,
+            role=person.role.value,
+            is_disabled=person.is_disabled,
+            is_me=person.user_id == me.user_id,
+            seen=_day(from_us(person.last_seen_us)) if person.last_seen_us else "not lately",
+        )
+        for person in people
+    ]
+
+
+def _day(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+page: Any = UsersState  # in markup its attributes are Vars
+
+
+@portal_page("/users", title="Users", icon="people", place=60, is_admin=True, on_load=UsersState.load)
+def users() -> rx.Component:
+    return rx.el.div(
+        card(
+            action_form(
+                rx.el.div(
+                    field("E-mail", "email", type="email", required=True, auto_complete="off"),
+                    select_field(
+                        "Role",
+                        "role",
+                        [rx.el.option("Developer", value="developer"), rx.el.option("Admin", value="admin")],
+                    ),
+                    class_name="grid gap-4 sm:grid-cols-[1fr_12rem]",
+                ),
+                action="/auth/secrets/invite",
+                submit="Make an invitation link",
+                after="reveal",
+            ),
+            title="Invite somebody",
+        ),
+        card(
+            data_table(
+                ["E-mail", "Role", "State", "Last seen", ""],
+                rx.foreach(page.rows, _row),
+                caption="Users",
+            ),
+            title="Users",
+        ),
+        class_name="flex flex-col gap-5",
+    )
+
+
+def _row(row: Any) -> rx.Component:
+    return rx.el.tr(
+        cell(row["email"], class_name="font-medium break-all"),
+        cell(row["role"]),
+        cell(rx.cond(row["is_disabled"], badge("disabled", "warn"), badge("active", "good"))),
+        cell(row["seen"], class_name=theme.MUTED),
+        cell(
+            rx.cond(
+                row["is_me"],
+                rx.el.span("you", class_name=theme.MUTED),
+                rx.cond(
+                    row["is_disabled"],
+                    rx.el.button("Enable", type="button", on_click=page.enable(row["id"]), class_name=theme.QUIET),
+                    confirm_button(
+                        "Disable",
+                        title="Disable this account?",
+                        text=f"{row['email']} is signed out everywhere at once. Keys of their clients go on working.",
+                        confirm="Disable",
+                        on_confirm=page.disable(row["id"]),
+                    ),
+                ),
+            ),
+            class_name="text-right",
+        ),
+        class_name=theme.ROW,
+    )

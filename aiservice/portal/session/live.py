@@ -1,0 +1,155 @@
+"""Live pages: one task per process looks once a second whether somebody's figures have changed, and pushes them to
+that person's open pages; the same task ends the sockets of sessions that have ended.
+
+A push is no use of a session: it neither keeps one alive nor goes to a socket whose session is no longer valid.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+from reflex.istate.manager.token import BaseStateToken
+from reflex.state import StateUpdate
+from reflex_base.event import Event
+
+from aiservice.portal.session.cookie import read_session_cookie
+from aiservice.portal.session.guard import SIGN_IN_PATH, SessionState, acting_as, signed_in
+from aiservice.principal import Person
+from aiservice.services.core import Core, current_core
+from aiservice.services.sessions import hash_of
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+SESSION_CHECK_SECONDS = 3.0
+REFRESH_SECONDS = 30.0  # also without news, so that a 24-hour window moves on
+Refresh = Callable[[Any], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Watcher:
+    """An open page that wants news: `mark` is what it was last shown, `path` the page it was opened on."""
+
+    session_hash: str
+    state: type[rx.State]
+    refresh: Refresh
+    path: str
+    mark: tuple[object, ...] = ()
+    refreshed_at: float = 0.0
+
+
+_watchers: dict[str, _Watcher] = {}
+
+
+def watch(state: rx.State, refresh: Refresh) -> None:
+    """Calls `refresh(state)` for the signed-in person's page whenever one of their requests has been settled.
+
+    To be called by the page's load handler; it ends when the person goes to another page or the tab is closed.
+    """
+    router = state.router
+    path = router.url.path
+    _watchers[router.session.client_token] = _Watcher(
+        signed_in().session_hash, type(state), refresh, path, refreshed_at=time.monotonic()
+    )
+
+
+class LivePages:
+    """The task. `run` is a lifespan task of the app whose pages it serves."""
+
+    def __init__(self, app: rx.App) -> None:
+        self._app = app
+        self._was_valid: dict[str, str] = {}  # socket id → the session hash it was seen valid with
+        self._checked_at = 0.0
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._loop(), name="live-pages")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            _watchers.clear()
+
+    async def _loop(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            try:
+                await self._tick(current_core())
+            except Exception:
+                log.exception("live pages: this round failed")
+
+    async def _tick(self, core: Core) -> None:
+        if time.monotonic() - self._checked_at >= SESSION_CHECK_SECONDS:
+            self._checked_at = time.monotonic()
+            await self._drop_ended(core)
+        open_tokens = set(self._sockets().values())
+        for token in [token for token in _watchers if token not in open_tokens]:
+            del _watchers[token]
+        marks: dict[str, tuple[object, ...]] = {}
+        for token, watcher in list(_watchers.items()):
+            person = await core.accounts.peek(watcher.session_hash)
+            if person is None:
+                _watchers.pop(token, None)
+                continue
+            if person.user_id not in marks:
+                marks[person.user_id] = await _mark_of(core, person)
+            await self._push_news(token, watcher, person, marks[person.user_id])
+
+    async def _push_news(self, token: str, watcher: _Watcher, person: Person, mark: tuple[object, ...]) -> None:
+        is_due = time.monotonic() - watcher.refreshed_at >= REFRESH_SECONDS
+        if mark == watcher.mark and not is_due:
+            return
+        watcher.mark, watcher.refreshed_at = mark, time.monotonic()
+        async with self._app.modify_state(BaseStateToken(ident=token, cls=watcher.state)) as root:
+            session = await root.get_state(SessionState)
+            state: rx.State = await root.get_state(watcher.state)
+            if session._bound_session != person.session_hash or state.router.url.path != watcher.path:
+                _watchers.pop(token, None)
+                return
+            with acting_as(person):
+                await watcher.refresh(state)
+
+    async def _drop_ended(self, core: Core) -> None:
+        """Closes sockets that were opened in a session which has ended since."""
+        namespace = self._app.event_namespace
+        sockets = self._sockets()
+        for sid in [sid for sid in self._was_valid if sid not in sockets]:
+            del self._was_valid[sid]
+        if namespace is None:
+            return
+        for sid, token in sockets.items():
+            data = namespace._static_router_data.get(sid)
+            cookie = read_session_cookie(data["headers"].get("cookie", "")) if data else None
+            if cookie is None:
+                continue
+            if await core.accounts.peek(hash_of(cookie)) is not None:
+                self._was_valid[sid] = hash_of(cookie)
+            elif sid in self._was_valid:
+                await self._end_socket(sid, token)
+
+    async def _end_socket(self, sid: str, token: str) -> None:
+        namespace, sio = self._app.event_namespace, self._app.sio
+        if namespace is None or sio is None:
+            return
+        farewell = StateUpdate(events=Event.from_event_type(rx.redirect(SIGN_IN_PATH)))
+        await namespace.emit_update(farewell, token)
+        await sio.disconnect(sid, namespace=namespace.namespace)
+        self._was_valid.pop(sid, None)
+        _watchers.pop(token, None)
+
+    def _sockets(self) -> dict[str, str]:
+        """Client token by socket id, of the sockets open in this process."""
+        namespace = self._app.event_namespace
+        return dict(namespace.sid_to_token) if namespace is not None else {}
+
+
+async def _mark_of(core: Core, person: Person) -> tuple[object, ...]:
+    """Something that changes when a request that the person may see is settled."""
+    page = await core.usage.recent(person, limit=1)
+    return tuple(entry.id for entry in page.entries)

@@ -1,0 +1,191 @@
+"""Routes through which a secret passes: a key made here goes from the answer to the person's screen, a provider's key
+from the form to the vault. Neither ever becomes part of a page's state, an event or a log line.
+
+Each takes a JSON post of texts from a page of this portal, by somebody signed in, and answers JSON that nobody keeps.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from aiservice.errors import (
+    BrokerError,
+    InternalFault,
+    InvalidRequest,
+    PermissionDenied,
+    Unauthenticated,
+    Unprocessable,
+)
+from aiservice.kit.addresses import is_https
+from aiservice.kit.ids import new_id
+from aiservice.kit.secret import Secret
+from aiservice.portal.session.bodies import Fields, read_fields
+from aiservice.portal.session.cookie import read_session_cookie
+from aiservice.portal.session.same_origin import is_same_origin
+from aiservice.principal import Person, Role
+from aiservice.services.core import Core
+from aiservice.services.keys import NewKey
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/auth/secrets"
+Answer = dict[str, Any]
+Action = Callable[[Person, Fields], Awaitable[Answer]]
+
+_ONCE = "This is the only time it is shown. We keep a keyed hash of it, not the key."
+
+
+class SecretRoutes:
+    """The actions. Every service checks for itself whether the person may do what is asked."""
+
+    def __init__(self, core: Callable[[], Core]) -> None:
+        self._core = core
+        self._first_key_turn = asyncio.Lock()  # two tabs opened at once make one first key
+
+    async def first_key(self, person: Person, _fields: Fields) -> Answer:
+        """The first key of the person's own client, made now; without `secret` when there was one before."""
+        core = self._core()
+        async with self._first_key_turn:
+            client = await core.clients.personal(person)
+            if await core.keys.list(person, client.id):
+                return {}
+            return _shown_once(await core.keys.create(person, client.id, "First key"))
+
+    async def create_key(self, person: Person, fields: Fields) -> Answer:
+        """`client`, `name`, `expires_in_days` ("" is never), `is_test`."""
+        key = await self._core().keys.create(
+            person,
+            fields.required("client"),
+            fields.required("name"),
+            is_test=fields.optional("is_test") == "true",
+            expires_in_seconds=_days(fields.optional("expires_in_days")),
+        )
+        return _shown_once(key)
+
+    async def roll_key(self, person: Person, fields: Fields) -> Answer:
+        """`id`, `overlap_seconds`."""
+        overlap = _number("overlap_seconds", fields.required("overlap_seconds"))
+        return _shown_once(await self._core().keys.roll(person, fields.required("id"), overlap))
+
+    async def add_connection(self, person: Person, fields: Fields) -> Answer:
+        """`kind`, `name`, `base_url`, `secret`, `models`, `allow_private`: tried before it is stored."""
+        connections = self._core().connections
+        kind, base_url = fields.required("kind"), fields.optional("base_url") or None
+        secret = Secret(fields.optional("secret")) if fields.optional("secret") else None
+        is_private_allowed = fields.optional("allow_private") == "true"
+        found = await connections.check(person, kind, base_url, secret, is_private_allowed=is_private_allowed)
+        if found.is_rejected:
+            raise Unprocessable(f"The test failed, and nothing was stored. {found.message}", code=found.code)
+        models = [name.strip() for name in fields.optional("models").split(",") if name.strip()]
+        added = await connections.add(
+            person,
+            kind,
+            fields.required("name"),
+            base_url,
+            secret,
+            is_private_allowed=is_private_allowed,
+            models=models or list(found.models) or None,
+        )
+        await connections.record_test(person, added.id, found)
+        return {"id": added.id, "test": found.summary}
+
+    async def set_connection_key(self, person: Person, fields: Fields) -> Answer:
+        """`id`, `secret`."""
+        stored = await self._core().connections.set_key(
+            person, fields.required("id"), Secret(fields.required("secret"))
+        )
+        return {"id": stored.id}
+
+    async def invite(self, person: Person, fields: Fields) -> Answer:
+        """`email`, `role`: a link that makes an account, to be handed over by the admin."""
+        accounts = self._core().accounts
+        path = await accounts.invite(person, fields.required("email"), _role(fields.required("role")))
+        about = {
+            "title": "Copy the invitation link",
+            "text": "Whoever opens it first becomes this user. It works once, for seven days.",
+            "copy": "Copy link",
+        }
+        return {"secret": accounts.link_url(path), "is_path": accounts.link_url(path) == path, "about": about}
+
+
+def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
+    """The ASGI app for every path below `PREFIX`, given the scope as it came; `beside` gets all others."""
+    routes = SecretRoutes(core)
+    actions: dict[str, Action] = {
+        "/first-key": routes.first_key,
+        "/keys": routes.create_key,
+        "/keys/roll": routes.roll_key,
+        "/connections": routes.add_connection,
+        "/connections/key": routes.set_connection_key,
+        "/invite": routes.invite,
+    }
+    app = Starlette(
+        routes=[Route(PREFIX + path, _answered(core, action), methods=["POST"]) for path, action in actions.items()]
+    )
+    app.router.redirect_slashes = False
+
+    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
+        is_ours = scope["type"] == "http" and scope["path"].startswith(f"{PREFIX}/")
+        await (app if is_ours else beside)(scope, receive, send)
+
+    return chosen
+
+
+def _answered(core: Callable[[], Core], action: Action) -> Callable[[Request], Awaitable[JSONResponse]]:
+    async def answer(request: Request) -> JSONResponse:
+        request_id = new_id("req")
+        try:
+            body, status = await action(await _person(core(), request), await read_fields(request)), 200
+        except BrokerError as error:
+            body, status = error.body(request_id), error.status
+        except Exception:
+            log.exception("A portal route failed.", extra={"request_id": request_id})
+            fault = InternalFault()
+            body, status = fault.body(request_id), fault.status
+        return JSONResponse(body, status_code=status, headers={"cache-control": "no-store", "x-request-id": request_id})
+
+    return answer
+
+
+async def _person(core: Core, request: Request) -> Person:
+    """Who posts, after the page it came from has been checked.
+
+    Raises:
+        PermissionDenied: from a page of another site. Unauthenticated: nobody is signed in.
+    """
+    secure = is_https(request.scope, core.settings.trusted_proxies)
+    headers = request.scope["headers"]
+    if not is_same_origin(headers, is_https=secure, public_url=core.settings.public_url):
+        raise PermissionDenied("This was not sent by a page of this portal.", code="foreign_origin")
+    person = await core.accounts.resolve(read_session_cookie(headers, is_https=secure))
+    if person is None:
+        raise Unauthenticated("Your session has ended. Sign in again.", code="session_expired")
+    return person
+
+
+def _shown_once(key: NewKey) -> Answer:
+    about = {"title": f"Copy the key '{key.name}' now", "text": _ONCE}
+    return {"id": key.id, "name": key.name, "client": key.client, "secret": key.key.reveal_text(), "about": about}
+
+
+def _days(text: str) -> float | None:
+    return _number("expires_in_days", text) * 86_400 if text else None
+
+
+def _number(param: str, text: str) -> float:
+    if not text.isdecimal() or len(text) > 9:
+        raise InvalidRequest(f"'{param}' must be a whole number.", param=param)
+    return float(text)
+
+
+def _role(text: str) -> Role:
+    if text not in set(Role):
+        raise InvalidRequest("'role' must be admin or developer.", param="role")
+    return Role(text)
