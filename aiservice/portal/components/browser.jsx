@@ -324,8 +324,9 @@ export function Snippets({ samples, ask, placeholder, devPort, styles, onKey }) 
   );
 }
 
-// Shows `fallback` first and its children once the browser is idle: a heavy chart costs the first paint nothing.
-export function MountOnIdle({ fallback, children }) {
+// Shows its first child at once and its second in place of it when the browser is idle: a heavy chart costs the first
+// paint nothing.
+export function MountOnIdle({ children }) {
   const [isIdle, setIdle] = useState(false);
   useEffect(() => {
     const start = window.requestIdleCallback || ((run) => setTimeout(run, 300));
@@ -333,5 +334,5 @@ export function MountOnIdle({ fallback, children }) {
     const id = start(() => setIdle(true));
     return () => cancel(id);
   }, []);
-  return isIdle ? children : fallback;
+  return children[isIdle ? 1 : 0];
 }

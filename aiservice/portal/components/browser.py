@@ -104,12 +104,10 @@ class Snippets(rx.Component):
 
 
 class MountOnIdle(rx.Component):
-    """Its children, once the browser has nothing better to do; `fallback` until then."""
+    """Its first child, and its second once the browser has nothing better to do."""
 
     library = _LIBRARY
     tag = "MountOnIdle"
-
-    fallback: rx.Var[rx.Component]
 
 
 def copy_button(text: Any, label: str = "Copy", class_name: str = theme.SECONDARY) -> rx.Component:
@@ -143,4 +141,4 @@ def snippets(samples: Any, *, ask: Any, placeholder: str, dev_port: int, on_key:
 
 
 def mount_on_idle(content: rx.Component, *, fallback: rx.Component) -> rx.Component:
-    return MountOnIdle.create(content, fallback=fallback)
+    return MountOnIdle.create(fallback, content)
