@@ -114,11 +114,14 @@ def copy_button(text: Any, label: str = "Copy", class_name: str = theme.SECONDAR
     return CopyButton.create(text=text, label=label, class_name=class_name)
 
 
-def action_form(*fields: Any, action: Any, submit: str, after: str = "stay", **props: Any) -> rx.Component:
+def action_form(
+    *fields: Any, action: Any, submit: str, after: str = "stay", submit_class: str | None = None, **props: Any
+) -> rx.Component:
     """A form for one of the portal's own routes; see `ActionForm`."""
     props.setdefault("busy", "One moment…")
     props.setdefault("class_name", "flex flex-col gap-4")
-    return ActionForm.create(*fields, action=action, submit=submit, after=after, styles=STYLES, **props)
+    styles = STYLES if submit_class is None else {**STYLES, "submit": submit_class}
+    return ActionForm.create(*fields, action=action, submit=submit, after=after, styles=styles, **props)
 
 
 def confirm_button(label: Any, *, title: Any, text: Any, confirm: str, on_confirm: Any, **props: Any) -> rx.Component:

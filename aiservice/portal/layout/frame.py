@@ -116,6 +116,7 @@ def _brand() -> rx.Component:
 
 def _sidebar(page: PageSpec) -> rx.Component:
     return rx.el.header(
+        rx.el.a("Skip to content", href="#content", class_name=theme.SKIP),
         rx.el.div(_brand(), class_name="px-2 max-md:py-1"),
         rx.el.nav(
             *[_nav_item(item, is_here=item.route == page.route) for item in navigation()],
@@ -170,7 +171,14 @@ def _scheme_switch() -> rx.Component:
 def _person() -> rx.Component:
     return rx.el.div(
         rx.el.span(SessionState.email, class_name=f"truncate text-sm {theme.MUTED}", title=SessionState.email),
-        action_form(action="/auth/sign-out", submit="Sign out", after="leave", next="/sign-in", class_name=""),
+        action_form(
+            action="/auth/sign-out",
+            submit="Sign out",
+            after="leave",
+            next="/sign-in",
+            submit_class=theme.SECONDARY,
+            class_name="",
+        ),
         class_name="flex min-w-0 items-center justify-between gap-2 max-md:grow md:flex-col md:items-stretch",
     )
 

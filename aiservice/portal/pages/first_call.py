@@ -9,7 +9,7 @@ from reflex_base.config import get_config
 from aiservice.portal import theme
 from aiservice.portal.components.browser import snippets
 from aiservice.portal.components.parts import alert, card, state_badge
-from aiservice.portal.components.requests import RequestRow, provider_cell, request_row
+from aiservice.portal.components.requests import NO_REQUEST, RequestRow, provider_cell, request_row
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in
 from aiservice.portal.session.live import watch
@@ -52,7 +52,7 @@ PLACEHOLDER = "YOUR_KEY"
 class FirstCallState(rx.State):
     """The newest request of the person's own client."""
 
-    newest: RequestRow | None = None
+    newest: RequestRow = NO_REQUEST
     has_newest: bool = False
     has_new_key: bool = False
     is_asked: bool = False
