@@ -1,5 +1,7 @@
 """The composition root: the services, the gateway in front, the portal behind, in one ASGI callable."""
 
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
@@ -7,6 +9,8 @@ from typing import Any, ClassVar
 import reflex as rx
 from reflex.utils.prerequisites import get_web_dir
 from reflex_base import constants
+from reflex_base.config import get_config
+from reflex_base.environment import environment
 
 from aiservice.errors import Overloaded
 from aiservice.gateway import build_gateway
@@ -26,7 +30,7 @@ from aiservice.portal.policy import BrowserPolicy
 from aiservice.portal.session import guard, reveal, routes
 from aiservice.portal.session.live import LivePages
 from aiservice.principal import Person
-from aiservice.services.core import current_core, open_core
+from aiservice.services.core import Core, current_core, open_core
 from aiservice.settings import load_settings
 
 
@@ -58,6 +62,7 @@ class Door:
                 self.edge = build_gateway(core, in_flight, sign_in, self._portal)
                 Drain(in_flight, settings.drain_seconds).install()
                 jobs = start_jobs(core)
+                await _offer_setup(core)
                 try:
                     async with LivePages(app).run():
                         yield
@@ -67,6 +72,24 @@ class Door:
                     await core.keys.flush_last_used()
         finally:
             stop_logging()
+
+
+async def _offer_setup(core: Core) -> None:
+    """Prints the link by which the first admin is made, while there is none.
+
+    To the terminal and past the log: whoever holds the link becomes the admin, and logs are kept.
+    """
+    if core.vault.is_sealed:
+        return
+    path = await core.accounts.setup_link_if_needed()
+    if path is not None:
+        config = get_config()
+        is_development = environment.REFLEX_ENV_MODE.get() is constants.Env.DEV
+        port = config.frontend_port if is_development else config.backend_port
+        listening = os.environ.get("__AISERVICE_LISTENING") or f"http://localhost:{port}"
+        link = core.accounts.link_url(path, listening)
+        sys.stdout.write(f"No admin yet. Make the first one here (once, within an hour):\n  {link}\n")
+        sys.stdout.flush()
 
 
 class BrokerApp(rx.App):
