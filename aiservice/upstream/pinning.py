@@ -58,7 +58,7 @@ class Pinned(Generic[ClientT]):
         self.is_suspect = False
         self.is_retired = False
         self.users = 0
-        self.memo: dict[str, Any] = {}
+        self.memo: dict[Any, Any] = {}
 
 
 class PinnedClients(Generic[ClientT]):

@@ -12,11 +12,19 @@ from aiservice.upstream.guard import ParsedBase
 from aiservice.upstream.httpx_transport import HttpxTransport
 from aiservice.upstream.outgoing import KeyHeader
 from aiservice.upstream.pyreqwest_transport import PyreqwestTransport
+from aiservice.upstream.socket_transport import SocketTransport
 from aiservice.wire import HttpCall
 from tests.upstream.servers import Authority
 
 KEY = "sk-canary-0123456789"
 CALL = HttpCall("/chat/completions", b'{"model":"m"}')
+
+
+TRANSPORTS: dict[str, type[SocketTransport | PyreqwestTransport | HttpxTransport]] = {
+    "socket": SocketTransport,
+    "pyreqwest": PyreqwestTransport,
+    "httpx": HttpxTransport,
+}
 
 
 @dataclass
@@ -46,11 +54,11 @@ def authority() -> Authority:
 Maker = Callable[..., Upstream]
 
 
-@pytest.fixture(params=["pyreqwest", "httpx"])
+@pytest.fixture(params=["socket", "pyreqwest", "httpx"])
 async def make_upstream(request: pytest.FixtureRequest, names: Names, authority: Authority) -> AsyncIterator[Maker]:
     """Makes an Upstream with given deadlines over one of the transports; closed after the test."""
     made: list[Upstream] = []
-    kind = PyreqwestTransport if request.param == "pyreqwest" else HttpxTransport
+    kind = TRANSPORTS[request.param]
 
     def make(deadlines: Deadlines | None = None, *, renew_seconds: float = 60.0, roots: bool = True) -> Upstream:
         transport = kind(
