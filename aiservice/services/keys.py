@@ -15,6 +15,7 @@ from aiservice.kit.ids import new_id
 from aiservice.kit.secret import Secret
 from aiservice.principal import Person, Principal
 from aiservice.services.changes import ChangeFeed
+from aiservice.services.clients import visible_client
 from aiservice.services.key_check import KeyCheck, key_digest
 from aiservice.services.key_views import KeyView, view
 from aiservice.services.vault import PEPPER_VERSION, Vault
@@ -215,10 +216,7 @@ class Keys:
         )
 
     async def _client(self, session: AsyncSession, actor: Person, name_or_id: str) -> Client:
-        client = await store.client(session, name_or_id)
-        if client is None or not _may_manage(actor, client):
-            raise NotFound(f"There is no client '{name_or_id[:100]}'.", code="client_not_found", param="client")
-        return client
+        return await visible_client(session, actor, name_or_id)
 
     async def _key(self, session: AsyncSession, actor: Person, key_or_public_id: str) -> tuple[ClientKey, Client]:
         found = await store.key(session, key_or_public_id)

@@ -74,13 +74,6 @@ async def credential(session: AsyncSession, public_id: str) -> Credential:
     return Credential(*(await connection.execute(_CREDENTIAL, {"public_id": public_id})).one())
 
 
-async def client(session: AsyncSession, name_or_id: str) -> Client | None:
-    """A client by its id or its name; the id goes first."""
-    query = select(Client).where(or_(col(Client.id) == name_or_id, col(Client.name) == name_or_id))
-    found = list(await session.scalars(query))
-    return next((row for row in found if row.id == name_or_id), found[0] if found else None)
-
-
 async def key(session: AsyncSession, key_or_public_id: str) -> tuple[ClientKey, Client] | None:
     """A key with its client, by the key's id or the public id of any of its secrets; locked where rows can be."""
     of_secret = select(col(KeySecret.key_id)).where(col(KeySecret.public_id) == key_or_public_id)
