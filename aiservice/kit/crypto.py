@@ -54,7 +54,7 @@ def unseal(key: bytes, envelope: bytes, aad: bytes) -> bytes:
     """
     try:
         return AESGCM(key).decrypt(envelope[:_NONCE_BYTES], envelope[_NONCE_BYTES:], aad)
-    except (InvalidTag, ValueError) as error:
+    except (InvalidTag, ValueError, TypeError) as error:  # TypeError: SQLite keeps text in a bytes column if told to
         raise BadEnvelope("the envelope does not open") from error
 
 

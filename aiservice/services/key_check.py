@@ -170,7 +170,7 @@ class KeyCheck:
 def _judge(row: store.Credential, digest: bytes) -> Entry | Refusal:
     """What the holder of a credential with `digest` is told. Who has not the right secret learns nothing else."""
     is_known = row.public_id is not None and row.pepper_version == PEPPER_VERSION
-    expected = row.digest if is_known and row.digest is not None else _NO_DIGEST
+    expected = row.digest if is_known and isinstance(row.digest, bytes) else _NO_DIGEST
     if not hmac.compare_digest(expected, digest) or row.public_id is None or expected is _NO_DIGEST:
         return Refusal.UNKNOWN
     if row.secret_revoked_us is not None or row.key_revoked_us is not None:

@@ -72,7 +72,7 @@ async def rotate(db: Database, ring: Keyring, plan: Plan, new_key: Secret | None
             await _tidy_file(plan, ring)
             return Report(ring, 0, ())
         key = new_key or _pending_key(versions, plan.source) or Secret(crypto.new_key())
-        await _keep_both(plan, key)
+        await _keep_both(plan, ring, key)
         ring = await _begin(db, ring, plan, key)
     elif new_key is not None and not is_check_of(_active(versions), new_key):
         raise Conflict(
@@ -184,10 +184,9 @@ def _pending_key(versions: list[MasterKeyVersion], source: master_key.KeySource)
     return unknown[0] if unknown else None
 
 
-async def _keep_both(plan: Plan, key: Secret) -> None:
+async def _keep_both(plan: Plan, ring: Keyring, key: Secret) -> None:
     if plan.source.generated_path is not None:
-        known = [old for old in plan.source.keys if old != key]
-        await asyncio.to_thread(master_key.replace, plan.source.generated_path, (*known, key))
+        await asyncio.to_thread(master_key.replace, plan.source.generated_path, (ring.keys[ring.active], key))
 
 
 async def _tidy_file(plan: Plan, ring: Keyring) -> None:

@@ -191,7 +191,7 @@ class Vault:
             await self._follow()
         if self.is_sealed:
             raise envelopes.sealed_error()
-        source = master_key.KeySource(self._at_hand, self._generated_path)
+        source = await asyncio.to_thread(master_key.load, self._settings)
         plan = rotation.Plan(source, is_bridged=is_bridged, grace_seconds=grace_seconds)
         report = await rotation.rotate(self._db, self._require_ring(), plan, new_key, progress)
         self._at_hand = tuple(report.ring.keys.values())

@@ -74,6 +74,8 @@ async def test_t02_whoever_writes_the_database_cannot_plant_a_key(rig: Rig, data
         hmac.digest(bytes(32), message, "sha256"),
         stolen,
         b"",
+        "",
+        hmac.digest(b"", message, "sha256").hex(),
         bytes(32),
     ]
     for number, digest in enumerate(planted):
