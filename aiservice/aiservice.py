@@ -120,6 +120,8 @@ app = BrokerApp(
     html_lang="en",
     toaster=None,
     app_wraps={},
+    backend_exception_handler=guard.log_backend_fault,
+    frontend_exception_handler=guard.log_browser_fault,
     head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
 )
 assert app.sio is not None  # noqa: S101 - for the type checker: a stateful app has one

@@ -30,22 +30,6 @@ class RequestRow(TypedDict):
     is_sandbox: bool
 
 
-NO_REQUEST = RequestRow(
-    id="",
-    at="",
-    client="",
-    task="",
-    provider="",
-    model="",
-    status="",
-    status_kind="",
-    tokens="",
-    cost="",
-    milliseconds="",
-    is_sandbox=False,
-)
-
-
 def request_row(entry: Any) -> RequestRow:
     """`entry` has the fields of the ledger; an unpriced model says so instead of costing nothing."""
     is_good = entry.status < 400 and entry.outcome == "finished"

@@ -9,7 +9,7 @@ from reflex_base.config import get_config
 from aiservice.portal import theme
 from aiservice.portal.components.browser import snippets
 from aiservice.portal.components.parts import alert, card, state_badge
-from aiservice.portal.components.requests import NO_REQUEST, RequestRow, provider_cell, request_row
+from aiservice.portal.components.requests import RequestRow, provider_cell, request_row
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in
 from aiservice.portal.session.live import watch
@@ -52,8 +52,7 @@ PLACEHOLDER = "YOUR_KEY"
 class FirstCallState(rx.State):
     """The newest request of the person's own client."""
 
-    newest: RequestRow = NO_REQUEST
-    has_newest: bool = False
+    newest: list[RequestRow] = []  # one at most
     has_new_key: bool = False
     is_asked: bool = False
 
@@ -72,8 +71,7 @@ async def _show(state: FirstCallState) -> None:
     core, me = current_core(), signed_in()
     client = await core.clients.personal(me)
     page = await core.usage.recent(me, limit=1, client_id=client.id)
-    if page.entries:
-        state.newest, state.has_newest = request_row(page.entries[0]), True
+    state.newest = [request_row(entry) for entry in page.entries]
 
 
 page: Any = FirstCallState  # in markup its attributes are Vars
@@ -109,7 +107,7 @@ def first_call() -> rx.Component:
             title="Send a request",
         ),
         card(
-            rx.cond(page.has_newest, _arrived(), _waiting()),
+            rx.cond(page.newest.length() > 0, rx.foreach(page.newest, _arrived), _waiting()),
             title="Your newest request",
             class_name="min-h-40",
         ),
@@ -129,8 +127,7 @@ def _waiting() -> rx.Component:
     )
 
 
-def _arrived() -> rx.Component:
-    row = page.newest
+def _arrived(row: Any) -> rx.Component:
     facts = [
         ("Status", state_badge(row["status"], row["status_kind"])),
         ("Task", row["task"]),

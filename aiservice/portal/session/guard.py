@@ -18,7 +18,7 @@ from typing import Any
 import reflex as rx
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from reflex.state import BaseState, StateUpdate
-from reflex_base.event import Event
+from reflex_base.event import Event, EventSpec
 from reflex_base.registry import RegistrationContext
 
 from aiservice.errors import BrokerError, InternalFault, InvalidRequest, PermissionDenied, Unauthenticated
@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 
 Resolve = Callable[[str], Awaitable[Person | None]]
 
-# Reflex's own handlers that a page needs: they read and set nothing of ours. `setvar` and `update_vars_internal`, which
-# write state variables by name, are not among them.
+# Reflex's own handlers that a page needs: they read and set nothing of ours. Not among them: `setvar` and
+# `update_vars_internal`, which write state variables by name, and the one that writes what anybody sends to the log.
 FRAMEWORK_HANDLERS = frozenset(
     {
         "reflex___state____state.hydrate",
@@ -39,7 +39,6 @@ FRAMEWORK_HANDLERS = frozenset(
         "reflex___state____state.set_is_hydrated",
         "reflex___state____state.reflex___state____on_load_internal_state.on_load_internal",
         "reflex___state____state.reflex___state____on_load_internal_state.set_is_hydrated",
-        "reflex___state____state.reflex___state____frontend_event_exception_state.handle_frontend_exception",
     }
 )
 GUARD_ATTRIBUTE = "__guard__"
@@ -202,7 +201,7 @@ class SessionMiddleware(rx.Middleware):
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         if not is_admitted(event.name):
-            log.warning("refused a portal event that no page sends: %.200r", event.name)
+            log.debug("refused a portal event that no page sends: %.200r", event.name)
             return StateUpdate()
         cookie = read_session_cookie(state.router_data.get("headers", {}).get("cookie", ""))
         person = await self._resolve(cookie) if cookie else None
@@ -237,12 +236,23 @@ def is_admitted(event_name: str) -> bool:
     return registered is not None and isinstance(getattr(registered.handler.fn, GUARD_ATTRIBUTE, None), Guard)
 
 
+def log_backend_fault(exception: Exception) -> EventSpec | None:
+    """What Reflex calls when an event fails outside our handlers. Its own answer is a script to be evaluated."""
+    log.error("a portal event failed outside its handler", exc_info=exception)
+    return None
+
+
+def log_browser_fault(exception: Exception) -> None:
+    """What Reflex calls, a bounded number of times a minute, with an error that a browser reports."""
+    log.warning("a browser reports: %.500s", exception)
+
+
 def install(app: rx.App, resolve: Resolve) -> None:
-    """Puts the gate before `app` and takes Reflex's setters by name out of the registry.
+    """Puts the gate before `app` and takes out of the registry what may not run anyway, Reflex's setters by name first.
 
     `resolve` finds the person of a session cookie, or None when the session has ended.
     """
     registry = RegistrationContext.get().event_handlers
-    for name in [name for name in registry if name.endswith((".setvar", ".update_vars_internal"))]:
+    for name in [name for name in registry if not is_admitted(name)]:
         del registry[name]
     app.add_middleware(SessionMiddleware(resolve), index=0)
