@@ -62,11 +62,13 @@ class Journal:
         self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
         self._on_recovered: Callable[[], None] = lambda: None
         self._sync_error: str | None = None
+        self._is_incomplete = False  # something we were given is not, or perhaps not, on the disk
         self.failure: str | None = None
         """Why nothing more may be begun; None while all is well."""
 
     def open(self, on_recovered: Callable[[], None] = lambda: None) -> None:
-        """Begins this life. `on_recovered` is called on the loop when the disk takes writes again after a failure.
+        """Begins this life. `on_recovered` is called on the loop when, after a failure, all that is still needed must
+        be written again.
 
         Raises:
             OSError: the folder or its first file cannot be made.
@@ -84,11 +86,6 @@ class Journal:
     def segment(self) -> Segment:
         """The file that the next record goes to. Whoever needs its records later adds to `pins` and calls `unpin`."""
         return self._current
-
-    @property
-    def size_bytes(self) -> int:
-        """What this life holds on disk."""
-        return sum(segment.size for segment in self._segments)
 
     def append(self, payload: bytes) -> int:
         """Writes one record with one system call and returns the position after it.
@@ -186,23 +183,28 @@ class Journal:
 
     def _write_again(self, record: bytes, exc: OSError) -> None:
         self.fail(exc)
-        if exc.errno not in _NO_SPACE:
-            raise JournalFailed(str(exc)) from exc
         try:
+            if exc.errno not in _NO_SPACE:
+                raise exc
             self._current.write(record)
         except OSError as again:
+            self._is_incomplete = True
             raise JournalFailed(str(again)) from again
 
     def _recover(self) -> None:
-        """A file whose sync failed is not trusted again: go on in a new one."""
+        """A file whose sync failed is not trusted again: what is still needed is written into a new one."""
         if self.failure is None:
             return
-        try:
-            self._begin_segment()
-        except OSError:
-            return
+        is_incomplete, self._is_incomplete = self._is_incomplete, False
+        if is_incomplete:
+            try:
+                self._begin_segment()
+            except OSError:
+                self._is_incomplete = True
+                return
         self.failure = self._sync_error = None
-        self._on_recovered()
+        if is_incomplete:
+            self._on_recovered()
 
     def _answer(self, sync_error: str | None) -> None:
         while self._waiters and (sync_error is not None or self._waiters[0][0] <= self._synced):
@@ -267,7 +269,7 @@ class Journal:
                     segment.is_new = False
         except OSError as exc:
             # The kernel may have dropped what it could not write, and say yes the next time: only a new file will do.
-            self._sync_error = str(exc)
+            self._sync_error, self._is_incomplete = str(exc), True
             self.fail(exc)
         else:
             with self._unsynced_lock:

@@ -105,7 +105,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Core:
         connections=Connections(db, vault, changes, upstream),
         preferences=Preferences(db, changes),
         prices=prices,
-        ledger=Ledger(db, settings, prices),
+        ledger=Ledger(db, settings),
         usage=Usage(db),
         upstream=upstream,
     )
@@ -117,6 +117,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Core:
 
 
 async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
+    await asyncio.to_thread(core.prices.load)
     await core.ledger.open()
     stack.push_async_callback(core.ledger.close)
     feed = asyncio.create_task(core.changes.run(), name="change-feed")

@@ -22,7 +22,6 @@ from aiservice.kit.clock import SECOND_US, now_us
 from aiservice.kit.journal import RESERVE_BYTES, SEGMENT_BYTES, Journal, JournalFailed
 from aiservice.kit.records import frame
 from aiservice.kit.segments import Segment, adopt_orphans
-from aiservice.services.prices import Prices
 from aiservice.services.settlement import (
     HEADER,
     Intent,
@@ -57,7 +56,6 @@ class Ledger:
         self,
         db: Database,
         settings: Settings,
-        prices: Prices | None = None,
         *,
         segment_bytes: int = SEGMENT_BYTES,
         reserve_bytes: int = RESERVE_BYTES,

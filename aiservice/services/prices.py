@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from math import lcm
 
-from genai_prices.data_snapshot import DataSnapshot, get_snapshot
+from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
 
 from aiservice.kit.clock import MINUTE_US, from_us
@@ -100,9 +100,12 @@ class _Model:
 class Prices:
     """Prices by connection kind, address and model."""
 
-    def __init__(self, snapshot: DataSnapshot | None = None) -> None:
-        self._snapshot = snapshot or get_snapshot()
+    def __init__(self) -> None:
         self._models: dict[tuple[str, str, str], _Model | None] = {}
+
+    def load(self) -> None:
+        """Reads the table (about 0.3 s, kept for the life of the process), which the first price would else do."""
+        get_snapshot()
 
     def cost_nano_usd(self, kind: str, base_url: str, model: str, usage: Usage, at_us: int) -> int | None:
         """The cost in nano-dollars at the price of that time; None for what has no price, which is not free.
@@ -134,19 +137,20 @@ class Prices:
             self._models.clear()  # model names may come from callers: never let them fill the memory
         kind, base_url, model = key
         provider = None if kind == SANDBOX_KIND else self._provider(kind, base_url)
-        info = provider.find_model(model, all_providers=self._snapshot.providers) if provider else None
+        info = provider.find_model(model, all_providers=get_snapshot().providers) if provider else None
         self._models[key] = None if info is None else _Model(info)
         return self._models[key]
 
     def _provider(self, kind: str, base_url: str) -> Provider | None:
         """Whose prices hold: the address says it first, then the kind."""
-        for provider in self._snapshot.providers if base_url else ():
+        providers = get_snapshot().providers
+        for provider in providers if base_url else ():
             if re.match(provider.api_pattern, base_url):
                 return provider
         if kind in ANONYMOUS_KINDS:
             return None
         name = _TABLE_NAMES.get(kind, kind)
-        return next((provider for provider in self._snapshot.providers if provider.id == name), None)
+        return next((provider for provider in providers if provider.id == name), None)
 
 
 def _compile(price: ModelPrice) -> _Steps | None:
