@@ -6,7 +6,6 @@ the change feed was last read, then the answer is 503.
 
 import asyncio
 import hmac
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -195,8 +194,8 @@ def _judge(row: store.Credential, digest: bytes) -> Entry | Refusal:
     return principal, ends_us, tuple(subject for subject in rests_on if subject is not None)
 
 
-def _names(json_text: str | None) -> frozenset[str] | None:
-    return None if json_text is None else frozenset(json.loads(json_text))
+def _names(names: list[str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(names)
 
 
 def _both(first: frozenset[str] | None, second: frozenset[str] | None) -> frozenset[str] | None:

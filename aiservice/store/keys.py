@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Text, bindparam, func, literal, or_, select, type_coerce, update
+from sqlalchemy import bindparam, func, literal, or_, select, update
 from sqlmodel import col
 
 from aiservice.store.session import AsyncSession
@@ -11,7 +11,7 @@ from aiservice.tables import Client, ClientKey, KeySecret, metadata
 
 
 class Credential(NamedTuple):
-    """A secret with all that decides whether and for what it is good. Sets of names are JSON text, or None.
+    """A secret with all that decides whether and for what it is good.
 
     For an unknown public id every field is None: the answer takes the same time and form as for a known one.
     """
@@ -25,14 +25,14 @@ class Credential(NamedTuple):
     is_test: bool
     key_expires_us: int | None
     key_revoked_us: int | None
-    scopes: str | None
-    key_connections: str | None
-    key_models: str | None
+    scopes: list[str] | None
+    key_connections: list[str] | None
+    key_models: list[str] | None
     client_id: str
     client_name: str
     owner_id: str | None
-    client_connections: str | None
-    client_models: str | None
+    client_connections: list[str] | None
+    client_models: list[str] | None
     is_client_disabled: bool
     is_owner_disabled: bool | None
 
@@ -49,14 +49,14 @@ _CREDENTIAL = (
         _key.c.is_test,
         _key.c.expires_us,
         _key.c.revoked_us,
-        type_coerce(_key.c.scopes, Text),
-        type_coerce(_key.c.allowed_connections, Text),
-        type_coerce(_key.c.allowed_models, Text),
+        _key.c.scopes,
+        _key.c.allowed_connections,
+        _key.c.allowed_models,
         _client.c.id,
         _client.c.name,
         _client.c.owner_id,
-        type_coerce(_client.c.allowed_connections, Text),
-        type_coerce(_client.c.allowed_models, Text),
+        _client.c.allowed_connections,
+        _client.c.allowed_models,
         _client.c.is_disabled,
         _person.c.is_disabled,
     )
@@ -71,7 +71,7 @@ _CREDENTIAL = (
 async def credential(session: AsyncSession, public_id: str) -> Credential:
     """Everything about one secret, in one indexed query that gives one row whether the secret exists or not."""
     connection = await session.connection()
-    return Credential(*(await connection.execute(_CREDENTIAL, {"public_id": public_id})).one())
+    return Credential._make((await connection.execute(_CREDENTIAL, {"public_id": public_id})).one())
 
 
 async def key(session: AsyncSession, key_or_public_id: str) -> tuple[ClientKey, Client] | None:
