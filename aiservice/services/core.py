@@ -20,7 +20,7 @@ from aiservice.settings import Settings
 from aiservice.store.migrations import migrate
 from aiservice.store.session import Database
 from aiservice.upstream.client import Upstream
-from aiservice.upstream.pyreqwest_transport import PyreqwestTransport
+from aiservice.upstream.socket_transport import SocketTransport
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Core:
     vault = Vault(db, settings)
     await vault.open()
     changes.subscribe(vault.on_change)
-    upstream = Upstream(PyreqwestTransport(), settings.deadlines)
+    upstream = Upstream(SocketTransport(settings.deadlines), settings.deadlines)
     stack.push_async_callback(upstream.close)
     accounts = Accounts(db, vault, settings, changes)
     stack.push_async_callback(accounts.close)

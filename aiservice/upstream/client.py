@@ -1,6 +1,6 @@
 """The only door out to AI providers: checks, deadlines and failures are the same whatever carries the bytes.
 
-    upstream = Upstream(PyreqwestTransport())          # opens nothing; connections are made by the first call
+    upstream = Upstream(SocketTransport())             # opens nothing; connections are made by the first call
     target = Target("con_1", revision=1, base=check_base_url("https://api.openai.com/v1"), auth=KeyHeader(secret))
 
     reply = await upstream.send(target, HttpCall("/chat/completions", body))

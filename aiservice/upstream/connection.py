@@ -6,7 +6,7 @@ Giving an exchange up closes the socket at once, whatever the provider is doing.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, cast
 
 from aiservice.upstream.deadlines import Watch
 from aiservice.upstream.failures import UpstreamFailure, failed
@@ -82,7 +82,16 @@ class Connection(asyncio.Protocol):
 
     def end(self) -> bool:
         """Ends the exchange: True if the connection can carry another one, else it is closed."""
-        is_reusable = self._is_done and self._is_reusable and not self.is_lost and self._failure is None
+        transport = self._transport
+        is_reusable = (
+            self._is_done
+            and self._is_reusable
+            and not self.is_lost
+            and self._failure is None
+            # An answer that came before all of the request was sent leaves the rest of it in the way of the next.
+            and transport is not None
+            and transport.get_write_buffer_size() == 0
+        )
         self._watch = None
         self._pieces = []
         if not is_reusable:
@@ -96,8 +105,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")  # noqa: S101
-        self._transport = transport  # type: ignore[assignment]
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         if self._watch is None or self._is_done:

@@ -23,7 +23,6 @@ from aiservice.wire import HttpReply
 _IDLE_SECONDS: Final = 55.0
 _MAX_IDLE: Final = 256
 _MAX_MEMOS: Final = 512
-_KEEPALIVE_SECONDS: Final = 30.0
 
 
 class Pool:

@@ -16,7 +16,7 @@ from aiservice.services.connections import Connections
 from aiservice.settings import Settings
 from aiservice.store.session import Database
 from aiservice.upstream.client import Upstream
-from aiservice.upstream.pyreqwest_transport import PyreqwestTransport
+from aiservice.upstream.socket_transport import SocketTransport
 from tests.mock import MockProvider
 from tests.services.cast import Office, connections_of, office, person
 
@@ -32,7 +32,7 @@ def desk(database: Database) -> Office:
 
 @pytest.fixture
 async def connections(database: Database, settings: Settings, desk: Office) -> AsyncIterator[Connections]:
-    upstream = Upstream(PyreqwestTransport())
+    upstream = Upstream(SocketTransport())
     yield await connections_of(database, settings, desk.changes, upstream)
     await upstream.close()
 

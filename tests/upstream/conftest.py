@@ -1,7 +1,8 @@
 """Both transports behind one fixture: whatever is promised holds for each of them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,7 @@ def target(
     return Target("con_1", revision, base, KeyHeader(Secret(KEY)), is_private_allowed)
 
 
-Sending = Callable[[Upstream, Target], Awaitable[object]]
+Sending = Callable[[Upstream, Target], Coroutine[Any, Any, bytes]]
 
 
 async def send_whole(upstream: Upstream, to: Target) -> bytes:

@@ -10,7 +10,7 @@ from aiservice.upstream.client import Target, Upstream
 from aiservice.upstream.failures import UpstreamFailure
 from aiservice.upstream.guard import ParsedBase
 from aiservice.upstream.local import LocalStream
-from aiservice.upstream.pyreqwest_transport import PyreqwestTransport
+from aiservice.upstream.socket_transport import SocketTransport
 from aiservice.wire import HttpCall, HttpReply
 from tests.upstream.conftest import CALL
 
@@ -39,7 +39,7 @@ def local_target(provider: Echo) -> Target:
 
 
 async def test_a_local_provider_answers_whole_and_streamed() -> None:
-    upstream, provider = Upstream(PyreqwestTransport()), Echo()
+    upstream, provider = Upstream(SocketTransport()), Echo()
     assert (await upstream.send(local_target(provider), CALL)).body == CALL.body
     async with await upstream.open_stream(local_target(provider), CALL) as stream:
         assert await anext(stream) == CALL.body
@@ -48,7 +48,7 @@ async def test_a_local_provider_answers_whole_and_streamed() -> None:
 
 
 async def test_deadlines_and_caps_hold_for_local_providers_too() -> None:
-    upstream, provider = Upstream(PyreqwestTransport(), Deadlines(idle=0.1)), Echo()
+    upstream, provider = Upstream(SocketTransport(), Deadlines(idle=0.1)), Echo()
     with pytest.raises(UpstreamFailure, match="upstream_idle_timeout"):
         async with await upstream.open_stream(local_target(provider), CALL) as stream:
             async for _ in stream:

@@ -305,6 +305,47 @@ async def test_r05_a_cancelled_reader_closes_the_connection_at_once(upstream: Up
     assert upstream.in_flight == 0
 
 
+@pytest.mark.parametrize("make_upstream", ["socket", "httpx"], indirect=True)
+@both_ways
+async def test_r05_a_caller_that_leaves_before_the_answer_began_closes_the_connection(
+    upstream: Upstream, sending: Sending
+) -> None:
+    """Not promised by pyreqwest: it goes on waiting for the head of an answer that nobody wants any more."""
+
+    async def silent(peer: Peer) -> None:
+        await peer.request()
+        await peer.wait_closed()
+
+    async with serving(silent) as server:
+        task = asyncio.create_task(sending(upstream, target(server.port)))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.wait_for(server.is_closed.wait(), 1)
+
+
+async def test_a_stream_nobody_reads_is_held_back(upstream: Upstream) -> None:
+    sent = 0
+
+    async def flood(peer: Peer) -> None:
+        nonlocal sent
+        await peer.request()
+        await peer.send(STREAM_HEAD)
+        for _ in range(1000):
+            await peer.send(chunk(b"x" * 65536))
+            sent += 65536
+        await peer.send(STREAM_END)
+
+    async with serving(flood) as server, await upstream.open_stream(target(server.port), CALL) as stream:
+        got = len(await anext(stream))
+        await asyncio.sleep(0.5)
+        assert sent < 16_000_000
+        async for piece in stream:
+            got += len(piece)
+    assert got == 65_536_000
+
+
 PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]
 
 
