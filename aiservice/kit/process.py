@@ -42,6 +42,11 @@ def take_from_environment(name: str) -> Secret | None:
     return secret
 
 
+def is_withheld(name: str) -> bool:
+    """Whether the process that started this one had the variable `name` and did not hand it over."""
+    return name not in os.environ and _HANDED_OVER + name in os.environ and _handed_over(name) is None
+
+
 def harden_process() -> None:
     """No core file, and no other process of the same user may read this one's memory. Once per process, after exec."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -57,7 +62,7 @@ def _handed_over(name: str) -> Secret | None:
     try:
         return Secret(crypto.unseal(_transport_key(), base64.b64decode(sealed), _aad(name)))
     except (crypto.BadEnvelope, binascii.Error):
-        return None  # started by a parent that did not hand it over: as if it were unset
+        return None  # started by other means than multiprocessing: the value was not meant for this process
 
 
 def _transport_key() -> bytes:

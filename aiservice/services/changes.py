@@ -94,6 +94,11 @@ class ChangeFeed:
                 pause = min(pause * 2, _MAX_BACKOFF_SECONDS)
             await asyncio.sleep(pause)
 
+    async def purge(self, before_us: int) -> int:
+        """Deletes changes older than `before_us` (microseconds UTC; a day at least) and returns how many."""
+        async with self._db.write() as session:
+            return await store.purge(session, before_us)
+
     def _advance(self, ids: list[int], last_id: int, now: float) -> None:
         for number in ids:
             self._gaps.pop(number, None)

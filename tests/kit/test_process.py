@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from aiservice.kit.process import take_from_environment
+from aiservice.settings import SettingsError, load_settings
 
 KEY = base64.b64encode(b"the canary master key: 32 bytes.").decode()
 
@@ -105,6 +106,15 @@ def test_a_program_that_was_handed_nothing_sees_it_as_unset(monkeypatch: pytest.
     assert take_from_environment("SOME_SECRET") is None
     monkeypatch.setenv("HANDED_OVER_SOME_SECRET", "not base64!")
     assert take_from_environment("SOME_SECRET") is None
+
+
+def test_a_program_that_was_handed_nothing_refuses_to_go_on_without_the_master_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AISERVICE_MASTER_KEY", raising=False)
+    monkeypatch.setenv("HANDED_OVER_AISERVICE_MASTER_KEY", base64.b64encode(bytes(60)).decode())
+    with pytest.raises(SettingsError, match="MASTER_KEY_FILE"):
+        load_settings(dotenv=None)
 
 
 def test_a_taken_secret_can_be_taken_again_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
