@@ -122,10 +122,8 @@ class Ledger:
 
     def progress(self, progress: Progress) -> None:
         """Notes what a request has cost so far; only read if this worker dies before the settlement."""
-        try:
+        with contextlib.suppress(JournalFailed):
             self._journal.append(encode_progress(progress))
-        except JournalFailed:
-            log.debug("The journal did not take a progress record.")
 
     def settle(self, row: Settlement) -> int:
         """Settles a request, exactly once: a second settlement of the same id changes nothing.
@@ -284,12 +282,10 @@ class Ledger:
 
     def _refusal(self) -> Overloaded:
         if self._journal.failure is None and len(self._waiting) >= self._max_waiting_rows:
-            return Overloaded(
-                "Usage cannot be recorded right now: try again shortly.", code="ledger_backlog", retry_after=5
-            )
-        return Overloaded(
-            "Usage cannot be recorded right now: the disk is full or failing.", code="storage_full", retry_after=5
-        )
+            reason, code = "the database is away", "ledger_backlog"
+        else:
+            reason, code = "the disk is full or failing", "storage_full"
+        return Overloaded(f"Usage cannot be recorded right now: {reason}.", code=code, retry_after=5)
 
     def _write_again(self) -> None:
         """A new file after a disk error: what is still open or waiting must be in it."""
