@@ -44,6 +44,10 @@ class MockProcess(Child):
     def served(self) -> list[Served]:
         return read_record(self.record_path)
 
+    def chats(self) -> list[Served]:
+        """The chat requests alone, without a connection's test for its models."""
+        return [call for call in self.served() if call.path.endswith("/chat/completions")]
+
     def counts(self) -> Mapping[str, Any]:
         with _DIRECT.open(f"http://127.0.0.1:{self.port}/mock/counts", timeout=5) as answer:
             counts: Mapping[str, Any] = json.load(answer)

@@ -38,12 +38,11 @@ def compare(installation: Installation, served: Sequence[Served], told: Sequence
     counted a row again.
     """
     rows = installation.ledger()
-    chats = [call for call in served if call.path.endswith("/chat/completions")]
-    ids = {call.request_id for call in chats if call.request_id}
+    ids = {call.request_id for call in served if call.request_id}
     known = ids | {one.request_id for one in told if one.request_id}
     return Verdict(
         served_without_row=sorted(ids - rows.keys()),
-        served_without_id=sum(call.request_id is None for call in chats),
+        served_without_id=sum(call.request_id is None for call in served),
         told_complete_but_not_finished=sorted(
             {one.request_id for one in told if one.is_complete and one.request_id} - _finished(rows)
         ),

@@ -38,12 +38,12 @@ async def _kill_rounds(rig: Rig, seed: int, evidence: Evidence, *, rounds: int) 
         told += await running
         await asyncio.to_thread(rig.server.start)
         slowest = max(slowest, await _settle(rig, told))
-    verdict = compare(rig.installation, rig.mock.served(), told)
+    verdict = compare(rig.installation, rig.mock.chats(), told)
     rows = rig.installation.ledger()
     evidence.note(
         rounds=rounds,
         asked=len(told),
-        served=rig.mock.counts()["calls"],
+        served=len(rig.mock.chats()),
         rows=len(rows),
         interrupted=sum(row["outcome"] == "interrupted" for row in rows.values()),
         slowest_settlement_seconds=round(slowest, 2),
@@ -59,7 +59,7 @@ async def _settle(rig: Rig, told: list[Told]) -> float:
     started = time.monotonic()
     verdict: Verdict | None = None
     while time.monotonic() - started < _SETTLED_WITHIN_SECONDS:
-        verdict = await asyncio.to_thread(compare, rig.installation, rig.mock.served(), told)
+        verdict = await asyncio.to_thread(compare, rig.installation, rig.mock.chats(), told)
         if verdict.is_kept:
             return time.monotonic() - started
         await asyncio.sleep(0.2)
