@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from aiservice.principal import Person, Role
+from aiservice.principal import OPERATOR
 from aiservice.services.accounts import Accounts, Browser
 from aiservice.services.changes import ChangeFeed
 from aiservice.settings import Settings
 from aiservice.store.session import Database
 
-ROOT = Person("operator", "operator", Role.ADMIN)
+ROOT = OPERATOR
 BROWSER = Browser("192.0.2.10", "Mozilla/5.0")
 
 

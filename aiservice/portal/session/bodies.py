@@ -37,22 +37,38 @@ def is_form(request: Request) -> bool:
     return _media_type(request) == FORM
 
 
-async def read_fields(request: Request) -> Fields:
-    """The body's fields.
+async def receive_body(request: Request) -> None:
+    """Takes the body in, for `read_fields`. Do it before any answer: over HTTP/2 an answer that leaves before the body
+    came is lost with its stream (Granian resets it).
 
     Raises:
-        UnsupportedMedia: neither form nor JSON, or compressed. TooLarge: above 16 KiB, said or sent.
-        InvalidRequest: malformed, a field twice, a value that is no text, or not here within 10 seconds.
+        TooLarge: above 16 KiB, said or sent. InvalidRequest: not here within 10 seconds (`body_incomplete`).
+    """
+    request.state.body = await _read(request)
+
+
+def read_fields(request: Request) -> Fields:
+    """The fields of the received body.
+
+    Raises:
+        UnsupportedMedia: neither form nor JSON, or compressed.
+        InvalidRequest: malformed, a field twice, or a value that is no text.
     """
     media_type = _media_type(request)
     if media_type not in (FORM, JSON):
         raise UnsupportedMedia(f"Send {FORM} or {JSON}.")
     if request.headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedMedia
-    body = await _read(request)
+    body: bytes = request.state.body
     fields = Fields(_parse_form(body) if media_type == FORM else _parse_json(body))
-    request.state.fields = fields  # for the page that a refused form goes back to
+    request.state.fields = fields
     return fields
+
+
+def sent_fields(request: Request) -> Fields:
+    """What `read_fields` returned for this request, for the page that a refused form goes back to; else no fields."""
+    fields = getattr(request.state, "fields", None)
+    return fields if isinstance(fields, Fields) else Fields({})
 
 
 def _media_type(request: Request) -> str:

@@ -9,6 +9,7 @@ database. A failing limiter refuses the request.
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from slowapi import Limiter
@@ -31,7 +32,7 @@ from aiservice.errors import (
 )
 from aiservice.kit.addresses import client_address, is_https, site_of
 from aiservice.kit.ids import new_id
-from aiservice.portal.session.bodies import Fields, is_form, read_fields
+from aiservice.portal.session.bodies import Fields, is_form, read_fields, receive_body, sent_fields
 from aiservice.portal.session.cookie import clear_session_cookie, read_session_cookie, set_session_cookie
 from aiservice.portal.session.redirects import HOME, safe_next, with_query
 from aiservice.portal.session.same_origin import is_same_origin
@@ -111,7 +112,7 @@ class AuthRoutes:
 
     async def sign_in(self, request: Request) -> Response:
         """`email`, `password`, `next`."""
-        fields = await read_fields(request)
+        fields = read_fields(request)
         signed_in = await self._core().accounts.sign_in(
             fields.required("email"), fields.required("password"), self._browser(request)
         )
@@ -119,7 +120,7 @@ class AuthRoutes:
 
     async def sign_up(self, request: Request) -> Response:
         """`email`, `password`, `next`."""
-        fields = await read_fields(request)
+        fields = read_fields(request)
         signed_in = await self._core().accounts.sign_up(
             fields.required("email"), fields.required("password"), self._browser(request)
         )
@@ -127,7 +128,7 @@ class AuthRoutes:
 
     async def setup(self, request: Request) -> Response:
         """`token`, `email`, `password`: the first admin."""
-        fields = await read_fields(request)
+        fields = read_fields(request)
         signed_in = await self._core().accounts.set_up(
             fields.required("token"), fields.required("email"), fields.required("password"), self._browser(request)
         )
@@ -135,7 +136,7 @@ class AuthRoutes:
 
     async def invite(self, request: Request) -> Response:
         """`token`, `password`: the account that the invitation names."""
-        fields = await read_fields(request)
+        fields = read_fields(request)
         signed_in = await self._core().accounts.accept_invite(
             fields.required("token"), fields.required("password"), self._browser(request)
         )
@@ -143,7 +144,7 @@ class AuthRoutes:
 
     async def reset(self, request: Request) -> Response:
         """`token`, `password`: a new password by a reset link."""
-        fields = await read_fields(request)
+        fields = read_fields(request)
         signed_in = await self._core().accounts.reset_by_link(
             fields.required("token"), fields.required("password"), self._browser(request)
         )
@@ -151,7 +152,7 @@ class AuthRoutes:
 
     async def change_password(self, request: Request) -> Response:
         """`current`, `password`, `next`, for who is signed in."""
-        fields = await read_fields(request)
+        fields = read_fields(request)
         accounts = self._core().accounts
         person = await accounts.resolve(self._cookie(request))
         if person is None:
@@ -203,6 +204,7 @@ class AuthRoutes:
         async def answer(request: Request) -> Response:
             request_id = new_id("req")
             try:
+                await receive_body(request)
                 self._refuse_strangers(request)
                 response = await self._handled(handler, request)
             except _Forbidden as error:
@@ -233,7 +235,7 @@ class AuthRoutes:
     def _failed(self, request: Request, page: str, error: BrokerError, request_id: str) -> Response:
         if not is_form(request):
             return _json_error(error, request_id)
-        fields = _what_was_sent(request)
+        fields = sent_fields(request)
         token, next_page = fields.optional("token"), safe_next(fields.optional("next"))
         target = with_query(
             "/sign-in" if error.code == "session_expired" else page,
@@ -277,12 +279,6 @@ class _Forbidden(PermissionDenied):
     """A post from elsewhere: it gets no redirect, since nobody of ours waits for one."""
 
 
-def _what_was_sent(request: Request) -> Fields:
-    """The fields once more, for the page that the form goes back to; none when they could not be read."""
-    fields = getattr(request.state, "fields", None)
-    return fields if isinstance(fields, Fields) else Fields({})
-
-
 def _json_error(error: BrokerError, request_id: str) -> Response:
     response = JSONResponse(error.body(request_id), status_code=error.status)
     if error.retry_after is not None:
@@ -291,6 +287,8 @@ def _json_error(error: BrokerError, request_id: str) -> Response:
 
 
 async def _no_route(request: Request, exc: Exception) -> Response:
+    with suppress(BrokerError):
+        await receive_body(request)
     if isinstance(exc, HTTPException) and exc.status_code == 405:
         response = _json_error(MethodNotAllowed("Sign-in routes take POST."), new_id("req"))
         response.headers["allow"] = "POST"

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import threading
+from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -258,7 +259,7 @@ async def test_a_bad_form_goes_back_to_its_page(site: Site, body: bytes) -> None
 async def test_a_body_that_lies_about_its_length_is_cut_off_while_it_streams(site: Site) -> None:
     sent = 0
 
-    async def endless() -> object:
+    async def endless() -> AsyncIterator[bytes]:
         nonlocal sent
         while True:
             sent += 1
@@ -266,7 +267,7 @@ async def test_a_body_that_lies_about_its_length_is_cut_off_while_it_streams(sit
 
     async with site.browser() as browser:
         headers = {"content-type": "application/json"}
-        answer = await browser.post("/auth/sign-in", content=endless(), headers=headers)  # type: ignore[arg-type]
+        answer = await browser.post("/auth/sign-in", content=endless(), headers=headers)
     assert answer.status_code == 413
     assert sent <= 6
 
@@ -284,6 +285,24 @@ async def test_other_methods_and_paths_are_refused_in_the_contracts_shape(site: 
     assert (get.status_code, get.headers["allow"], get.json()["error"]["code"]) == (405, "POST", "method_not_allowed")
     assert (unknown.status_code, unknown.json()["error"]["type"]) == (404, "not_found_error")
     assert slash.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "origin", "status"), [("sign-in", "null", 403), ("nothing", HOST, 404), ("sign-in", HOST, 400)]
+)
+async def test_the_body_is_taken_in_before_any_answer(site: Site, path: str, origin: str, status: int) -> None:
+    is_whole = False
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal is_whole
+        yield b"{"
+        yield b"}"
+        is_whole = True
+
+    async with site.browser() as browser:
+        headers = {"content-type": "application/json", "origin": origin}
+        answer = await browser.post(f"/auth/{path}", content=body(), headers=headers)
+    assert (answer.status_code, is_whole) == (status, True)
 
 
 async def test_slowapi_slows_an_address_down_and_leaves_others_alone(site: Site) -> None:
