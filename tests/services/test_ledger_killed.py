@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from aiservice.kit.ids import new_id
 from aiservice.services.ledger import Ledger
 from aiservice.settings import Settings
 from aiservice.store.session import Database
@@ -27,7 +28,7 @@ def start(data_dir: Path, said: Path) -> "subprocess.Popen[bytes]":
 
 def words(said: Path, verb: str) -> Iterator[str]:
     for line in said.read_text().splitlines():
-        if line.startswith(verb) and len(line) == len("s req_") + 26:
+        if line.startswith(verb) and len(line) == 2 + len(new_id("req")):
             yield line[2:]
 
 
