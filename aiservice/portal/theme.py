@@ -25,7 +25,7 @@ LABEL = "block text-sm font-medium"
 HINT = f"mt-1 text-sm {MUTED}"
 
 _BUTTON = (
-    "inline-flex min-h-9 items-center justify-center gap-2 rounded-lg px-3.5 py-1.5 text-sm font-medium "
+    "inline-flex min-h-9 items-center justify-center gap-2 rounded-lg px-3.5 py-1.5 text-sm font-medium whitespace-nowrap "
     f"cursor-pointer disabled:cursor-not-allowed disabled:opacity-60 {FOCUS}"
 )
 PRIMARY = f"{_BUTTON} bg-indigo-700 text-white hover:bg-indigo-800 dark:bg-indigo-600 dark:hover:bg-indigo-700"
@@ -65,3 +65,4 @@ ALERT = {
 }
 CODE = "rounded-lg bg-slate-900 p-4 font-mono text-[13px] leading-relaxed text-slate-100 dark:bg-black overflow-x-auto whitespace-pre"
 SKELETON = "animate-pulse motion-reduce:animate-none rounded-lg bg-slate-200 dark:bg-slate-800"
+ID = f"block max-w-28 truncate font-mono text-xs {MUTED}"

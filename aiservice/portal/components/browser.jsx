@@ -117,6 +117,8 @@ export function ActionForm({ action, fixed, fromQuery, submit, busy, after, next
       return;
     }
     form.current?.reset();
+    // A link without a host is one below the address that this page came from.
+    if (answer.is_path) answer.secret = window.location.origin + answer.secret;
     if (after === "reveal" && answer.secret) setSecret(answer);
     else onDone?.(String(answer.id || ""));
   };

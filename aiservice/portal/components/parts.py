@@ -95,16 +95,22 @@ def data_table(heads: list[str], rows: rx.Component, *, caption: str) -> rx.Comp
         rx.el.table(
             rx.el.caption(caption, class_name="sr-only"),
             rx.el.thead(
-                rx.el.tr(*[rx.el.th(head, scope="col", class_name=theme.TH) for head in heads]),
+                rx.el.tr(*[_head(head) for head in heads]),
             ),
             rx.el.tbody(rows),
             class_name=theme.TABLE,
         ),
-        class_name="-mx-5 overflow-x-auto px-2 max-sm:-mx-3",
+        class_name="relative -mx-5 overflow-x-auto px-2",
         tab_index=0,
         role="region",
         custom_attrs={"aria-label": caption},
     )
+
+
+def _head(name: str) -> rx.Component:
+    """A column's head; a column of buttons has a name for screen readers alone."""
+    words = name or rx.el.span("Actions", class_name="sr-only")
+    return rx.el.th(words, scope="col", class_name=theme.TH)
 
 
 def cell(*children: Any, class_name: str = "") -> rx.Component:

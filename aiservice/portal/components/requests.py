@@ -72,7 +72,7 @@ def request_line(row: Any) -> rx.Component:
         cell(row["tokens"], class_name="whitespace-nowrap tabular-nums"),
         cell(row["cost"], class_name="whitespace-nowrap tabular-nums"),
         cell(row["milliseconds"], class_name="whitespace-nowrap tabular-nums"),
-        cell(row["id"], class_name=f"font-mono text-xs {theme.MUTED}"),
+        cell(rx.el.span(row["id"], title=row["id"], class_name=theme.ID)),
         class_name=theme.ROW,
     )
 

@@ -28,9 +28,6 @@ class FrameState(rx.State):
 def framed(page: PageSpec) -> rx.Component:
     """A page for signed-in people: navigation at the side, its content in the middle."""
     return rx.el.div(
-        rx.el.a(
-            "Skip to content", href="#content", class_name=f"sr-only focus:not-sr-only focus:absolute {theme.LINK}"
-        ),
         _offline_banner(),
         rx.el.div(
             _sidebar(page),
