@@ -31,7 +31,6 @@ from aiservice.wire import (
 _TARGET_SECONDS = 60.0  # how long an opened key may be used without asking the vault again
 _DRAIN_SECONDS = 0.05
 _NOWHERE = ParsedBase("https", "localhost", 443, "")
-_PROGRESS = frozenset({EventKind.TEXT, EventKind.REASONING, EventKind.TOOL_CALL, EventKind.FINISH})
 
 
 class Dispatcher:
@@ -173,48 +172,39 @@ class OpenStream:
     async def next_events(self) -> list[StreamEvent] | None:
         """The next events, at least one; None at the end, whole or not."""
         events, self._first = self._first, None
-        if events is None:
-            events = await self._read_or_end()
-            if events is None:
-                return None
-        last = events[-1]
-        if last.kind is EventKind.ERROR:
-            self._ended(last.failure)
-            events.pop()
-            return events or None
-        self._is_over = self._is_over or last.kind is EventKind.END
-        return events
-
-    async def _read_or_end(self) -> list[StreamEvent] | None:
         failure = None
-        if not self._is_over:
+        if events is None and not self._is_over:
             try:
                 events = await self._read()
             except UpstreamFailure as exc:
-                events, failure = None, exc.failure
-            if events is not None:
-                return events
-        self._ended(failure)
-        return None
+                failure = exc.failure
+        if events is None:
+            self._ended(failure)
+            return None
+        kind = events[-1].kind
+        if kind is EventKind.ERROR:
+            self._ended(events.pop().failure)
+            return events or None
+        if kind is EventKind.END:
+            self._is_over = True
+        return events
 
-    def _ended(self, failure: AttemptFailure | None = None) -> None:
+    def _ended(self, failure: AttemptFailure | None) -> None:
         """Notes how the stream ended. One that said it was done has given its whole answer, whatever came after."""
         self._is_over = True
         if not self._reader.is_finished and self.failure is None:
             self.failure = ProviderGaveUp(failure or _truncated(), self._connection)
 
     async def _read(self) -> list[StreamEvent] | None:
-        reader, raw = self._reader, self._raw
+        feed, raw = self._reader.feed, self._raw
         async for chunk in raw:
-            events = reader.feed(chunk)
+            events = feed(chunk)
             if events:
-                for event in events:
-                    if event.kind in _PROGRESS:
-                        raw.progressed()
-                        break
+                if events[0].kind is not EventKind.OTHER:
+                    raw.progressed()
                 return events
         self._is_over = True
-        return reader.end() or None
+        return self._reader.end() or None
 
     async def __aenter__(self) -> Self:
         return self

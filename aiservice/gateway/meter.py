@@ -25,7 +25,6 @@ from aiservice.services.settlement import Intent, Settlement
 from aiservice.wire import Attempt, EventKind, StreamEvent, Usage
 
 _CHARACTERS_PER_TOKEN = 4
-_SPOKEN = frozenset({EventKind.TEXT, EventKind.REASONING, EventKind.TOOL_CALL})
 _BY_STATUS: dict[int, type[BrokerError]] = {
     400: InvalidRequest,
     404: NotFound,
@@ -71,11 +70,12 @@ class Meter:
         """Notes what the events of a stream deliver and report."""
         for event in events:
             kind = event.kind
-            if kind in _SPOKEN:
+            if kind is EventKind.TEXT or kind is EventKind.REASONING:
                 exchange.delivered_pieces += 1
                 exchange.delivered_characters += len(event.text)
-                if event.tool_call is not None:
-                    exchange.delivered_characters += len(event.tool_call.arguments)
+            elif event.tool_call is not None:
+                exchange.delivered_pieces += 1
+                exchange.delivered_characters += len(event.tool_call.arguments)
             elif kind is EventKind.FINISH:
                 exchange.finish_reason = exchange.finish_reason or event.finish_reason
             if event.usage is not None:
@@ -133,7 +133,7 @@ class Meter:
         """
         if exchange.usage is not None:
             return exchange.usage
-        if not any(attempt.status == 200 for attempt in exchange.attempts):
+        if all(attempt.code is not None for attempt in exchange.attempts):
             return Usage(source="counted")  # no provider began to answer
         output = max(exchange.delivered_pieces, -(-exchange.delivered_characters // _CHARACTERS_PER_TOKEN))
         return Usage(exchange.est_input_tokens, output, source="counted" if exchange.delivered_pieces else "estimated")

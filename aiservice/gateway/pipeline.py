@@ -205,7 +205,7 @@ class ClientStream:
                 if exchange.first_byte_us is None:
                     exchange.first_byte_us = now_us()
                 await send_piece(self._send, head + piece if head else piece)
-                self._keep_alive.sent()
+                self._keep_alive.pieces += 1
                 head = b""
 
     def _head(self) -> list[tuple[bytes, bytes]]:

@@ -93,17 +93,17 @@ def _plain(error: BrokerError, request_id: str) -> bytes:
 
 
 class KeepAlive:
-    """Keeps a streamed answer from looking dead: sends its head after 10 s without an event, then a comment every 15 s.
+    """Keeps a streamed answer from looking dead: its head after 10 s without an event, a comment at least every 15 s.
 
     Until the head is out, a failure can still become a status and a fallback costs the client nothing; so the head
     waits for the first event, but not so long that a proxy gives up. One timer a stream, re-armed, never one a chunk.
     """
 
     FIRST_SECONDS = 10.0
-    EVERY_SECONDS = 15.0
+    EVERY_SECONDS = 7.5  # a piece may come right after a look: two looks make 15 s
     _COMMENT = b": keep-alive\n\n"
 
-    __slots__ = ("_head", "_last", "_loop", "_pending", "_send", "_timer", "has_started")
+    __slots__ = ("_head", "_loop", "_pending", "_seen", "_send", "_timer", "has_started", "pieces")
 
     def __init__(self, send: Send, head: Callable[[], list[Header]]) -> None:
         self._send = send
@@ -111,22 +111,19 @@ class KeepAlive:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._pending: asyncio.Task[None] | None = None
-        self._last = 0.0
+        self._seen = 0
+        self.pieces = 0
+        """Counts what others send; whoever sends something adds one."""
         self.has_started = False
 
     def start(self) -> None:
         """Starts the timer."""
-        self._last = self._loop.time()
         self._timer = self._loop.call_later(self.FIRST_SECONDS, self._tick)
 
     def stop(self) -> None:
         """Ends it; nothing is sent from here on."""
         if self._timer is not None:
             self._timer.cancel()
-
-    def sent(self) -> None:
-        """Something else was sent."""
-        self._last = self._loop.time()
 
     async def begin(self) -> None:
         """Sends the head, unless it is out already."""
@@ -137,13 +134,10 @@ class KeepAlive:
             await start_stream(self._send, self._head())
 
     def _tick(self) -> None:
-        silent = self._loop.time() - self._last
-        wanted = self.EVERY_SECONDS if self.has_started else self.FIRST_SECONDS
-        if silent >= wanted - 0.1:
+        if self.pieces == self._seen:
             self._pending = self._loop.create_task(self._say_something())
-            self._last = self._loop.time()
-            silent, wanted = 0.0, self.EVERY_SECONDS
-        self._timer = self._loop.call_later(wanted - silent, self._tick)
+        self._seen = self.pieces
+        self._timer = self._loop.call_later(self.EVERY_SECONDS, self._tick)
 
     async def _say_something(self) -> None:
         if not self.has_started:

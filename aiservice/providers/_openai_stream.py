@@ -85,7 +85,7 @@ class ChatStreamReader(StreamReader):
         except orjson.JSONDecodeError:
             events.append(self._failed(invalid_answer("its stream held something that is not JSON")))
             return
-        if not isinstance(chunk, dict):
+        if type(chunk) is not dict:
             events.append(self._failed(invalid_answer("its stream held something that is no event")))
             return
         if chunk.get("error") or frame.name == b"error":
@@ -93,12 +93,13 @@ class ChatStreamReader(StreamReader):
             return
         first = len(events)
         choices = chunk.get("choices")
-        if isinstance(choices, list):
+        if type(choices) is list:
             for choice in choices:
-                if isinstance(choice, dict):
+                if type(choice) is dict:
                     self._read_choice(choice, events)
-        if chunk.get("usage"):
-            usage, _ = self._usage_of(chunk["usage"])
+        reported = chunk.get("usage")
+        if reported:
+            usage, _ = self._usage_of(reported)
             if usage is not None:
                 events.append(StreamEvent(EventKind.USAGE, usage=usage))
         # A chunk without choices and without usage is padding or a filter's verdict: it is never passed on.
@@ -108,20 +109,17 @@ class ChatStreamReader(StreamReader):
             events[first].frame = frame.frame
 
     def _read_choice(self, choice: dict[str, Any], events: list[StreamEvent]) -> None:
-        index = choice.get("index")
-        number = index if isinstance(index, int) else 0
+        number = choice.get("index")
+        if type(number) is not int:
+            number = 0
         self._started.add(number)
         delta = choice.get("delta")
-        if isinstance(delta, dict):
+        if type(delta) is dict and delta:
             content = delta.get("content")
-            if content and isinstance(content, str):
+            if content and type(content) is str:
                 events.append(StreamEvent(EventKind.TEXT, content, number))
-            reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-            if reasoning and isinstance(reasoning, str):
-                events.append(StreamEvent(EventKind.REASONING, reasoning, number))
-            calls = delta.get("tool_calls")
-            if calls and isinstance(calls, list):
-                events.extend(_tool_call(call, place, number) for place, call in enumerate(calls))
+            if len(delta) > 1 or not content:
+                _read_rest_of_delta(delta, number, events)
         if choice.get("finish_reason"):
             reason = self._finish_of(choice["finish_reason"])
             if number not in self._finished:  # OpenRouter says it twice
@@ -142,6 +140,15 @@ def _not_a_stream(body: bytes) -> AttemptFailure:
     if isinstance(said, dict) and said.get("error"):
         return failure_from_body(200, said, {})
     return invalid_answer("its answer was not a stream")
+
+
+def _read_rest_of_delta(delta: dict[str, Any], choice: int, events: list[StreamEvent]) -> None:
+    reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+    if reasoning and isinstance(reasoning, str):
+        events.append(StreamEvent(EventKind.REASONING, reasoning, choice))
+    calls = delta.get("tool_calls")
+    if calls and isinstance(calls, list):
+        events.extend(_tool_call(call, place, choice) for place, call in enumerate(calls))
 
 
 def _tool_call(call: object, place: int, choice: int) -> StreamEvent:

@@ -158,7 +158,6 @@ class UpstreamStream:
         if watch.expired is not None:
             await self.aclose()
             raise failed(watch.expired)
-        watch.task = asyncio.current_task()
         watch.is_waiting = True
         try:
             chunk = await self._read()
