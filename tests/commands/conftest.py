@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from aiservice.__main__ import app
+from aiservice.services.vault import Vault
 from aiservice.settings import Settings
 from tests.harness.mock import MockProcess
 
@@ -54,6 +55,12 @@ def console(installed: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         monkeypatch.delenv(name)
     monkeypatch.setenv("AISERVICE_DATA_DIR", str(installed.data_dir))
     return Console(installed)
+
+
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rotation without the wait for running servers: there are none."""
+    monkeypatch.setitem(Vault.rotate.__kwdefaults__, "grace_seconds", 0.0)
 
 
 @pytest.fixture

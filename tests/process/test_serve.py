@@ -1,0 +1,105 @@
+"""`serve` as a process: one line when ready, one server a port, TLS, and nothing compiled that is compiled."""
+
+import http.client
+import json
+import ssl
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.harness import Installation
+from tests.harness.evidence import Evidence
+from tests.harness.process import ROOT, free_port, wait_until
+
+pytestmark = pytest.mark.process
+
+
+def test_serve_says_once_where_it_is_and_a_second_one_is_refused(tmp_path: Path) -> None:
+    installation = Installation(tmp_path)
+    with installation.server() as server:
+        ready = f"Ready: {server.url}\n"
+        wait_until(lambda: ready in server.log_text(), seconds=5)
+        assert server.log_text().count("Ready:") == 1
+        second = subprocess.run(
+            [sys.executable, "-m", "aiservice", "serve", "--host", "127.0.0.1", "--port", str(server.port)],
+            capture_output=True,
+            text=True,
+            env=installation.env,
+            cwd=ROOT,
+            timeout=60,
+            check=False,
+        )
+        assert second.returncode == 1
+        assert "in use" in second.stderr
+        assert server.is_ready()
+        assert server.terminate() < 35
+        assert server.wait() == 0
+
+
+@pytest.mark.long
+def test_a_built_tree_is_ready_within_three_seconds(tmp_path: Path, evidence: Evidence) -> None:
+    installation = Installation(tmp_path)
+    seconds = []
+    for _ in range(5):
+        with installation.server() as server:
+            seconds.append(server.ready_seconds)
+            server.terminate()
+    evidence.note(ready_seconds=seconds[1:])
+    assert sorted(seconds[1:])[1] <= 3.0
+
+
+def test_a_crashed_worker_is_replaced(tmp_path: Path) -> None:
+    with Installation(tmp_path).server() as server:
+        (worker,) = [pid for pid in server.tree() if pid != server.pid]
+        subprocess.run(["kill", "-9", str(worker)], check=True)
+        wait_until(lambda: len(server.tree()) == 2 and worker not in server.tree(), seconds=10)
+        wait_until(server.is_ready, seconds=20)
+
+
+def test_serve_speaks_tls_with_the_certificate_it_is_given(tmp_path: Path) -> None:
+    cert, key = _certificate(tmp_path)
+    installation = Installation(tmp_path)
+    port = free_port()
+    options = ("--host", "127.0.0.1", "--port", str(port), "--tls-cert", str(cert), "--tls-key", str(key), "--json")
+    with installation.child(sys.executable, "-m", "aiservice", "serve", *options) as child:
+        wait_until(lambda: '"ready": true' in child.log_text() or not child.is_running, seconds=240)
+        line = next(line for line in child.log_text().splitlines() if '"ready"' in line)
+        assert json.loads(line)["url"] == f"https://127.0.0.1:{port}"
+        context = ssl.create_default_context(cafile=str(cert))
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().status == 200
+        connection.close()
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    import ipaddress
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    cert_path, key_path = folder / "cert.pem", folder / "key.pem"
+    cert_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return cert_path, key_path
