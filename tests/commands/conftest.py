@@ -60,7 +60,9 @@ def console(installed: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 @pytest.fixture
 def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rotation without the wait for running servers: there are none."""
-    monkeypatch.setitem(Vault.rotate.__kwdefaults__, "grace_seconds", 0.0)
+    defaults = Vault.rotate.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "grace_seconds", 0.0)
 
 
 @pytest.fixture
