@@ -47,13 +47,16 @@ async def receive_body(request: Request) -> None:
     request.state.body = await _read(request)
 
 
-def read_fields(request: Request) -> Fields:
-    """The fields of the received body.
+async def read_fields(request: Request) -> Fields:
+    """The fields of the body, which is received first if it was not.
 
     Raises:
         UnsupportedMedia: neither form nor JSON, or compressed.
         InvalidRequest: malformed, a field twice, or a value that is no text.
+        TooLarge, InvalidRequest: as `receive_body`.
     """
+    if not hasattr(request.state, "body"):
+        await receive_body(request)
     media_type = _media_type(request)
     if media_type not in (FORM, JSON):
         raise UnsupportedMedia(f"Send {FORM} or {JSON}.")

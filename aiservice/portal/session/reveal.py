@@ -26,7 +26,7 @@ from aiservice.errors import (
 from aiservice.kit.addresses import is_https
 from aiservice.kit.ids import new_id
 from aiservice.kit.secret import Secret
-from aiservice.portal.session.bodies import Fields, read_fields
+from aiservice.portal.session.bodies import Fields, read_fields, receive_body
 from aiservice.portal.session.cookie import read_session_cookie
 from aiservice.portal.session.same_origin import is_same_origin
 from aiservice.principal import Person, Role
@@ -142,6 +142,7 @@ def _answered(core: Callable[[], Core], action: Action) -> Callable[[Request], A
     async def answer(request: Request) -> JSONResponse:
         request_id = new_id("req")
         try:
+            await receive_body(request)
             body, status = await action(await _person(core(), request), await read_fields(request)), 200
         except BrokerError as error:
             body, status = error.body(request_id), error.status

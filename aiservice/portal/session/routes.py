@@ -112,7 +112,7 @@ class AuthRoutes:
 
     async def sign_in(self, request: Request) -> Response:
         """`email`, `password`, `next`."""
-        fields = read_fields(request)
+        fields = await read_fields(request)
         signed_in = await self._core().accounts.sign_in(
             fields.required("email"), fields.required("password"), self._browser(request)
         )
@@ -120,7 +120,7 @@ class AuthRoutes:
 
     async def sign_up(self, request: Request) -> Response:
         """`email`, `password`, `next`."""
-        fields = read_fields(request)
+        fields = await read_fields(request)
         signed_in = await self._core().accounts.sign_up(
             fields.required("email"), fields.required("password"), self._browser(request)
         )
@@ -128,7 +128,7 @@ class AuthRoutes:
 
     async def setup(self, request: Request) -> Response:
         """`token`, `email`, `password`: the first admin."""
-        fields = read_fields(request)
+        fields = await read_fields(request)
         signed_in = await self._core().accounts.set_up(
             fields.required("token"), fields.required("email"), fields.required("password"), self._browser(request)
         )
@@ -136,7 +136,7 @@ class AuthRoutes:
 
     async def invite(self, request: Request) -> Response:
         """`token`, `password`: the account that the invitation names."""
-        fields = read_fields(request)
+        fields = await read_fields(request)
         signed_in = await self._core().accounts.accept_invite(
             fields.required("token"), fields.required("password"), self._browser(request)
         )
@@ -144,7 +144,7 @@ class AuthRoutes:
 
     async def reset(self, request: Request) -> Response:
         """`token`, `password`: a new password by a reset link."""
-        fields = read_fields(request)
+        fields = await read_fields(request)
         signed_in = await self._core().accounts.reset_by_link(
             fields.required("token"), fields.required("password"), self._browser(request)
         )
@@ -152,7 +152,7 @@ class AuthRoutes:
 
     async def change_password(self, request: Request) -> Response:
         """`current`, `password`, `next`, for who is signed in."""
-        fields = read_fields(request)
+        fields = await read_fields(request)
         accounts = self._core().accounts
         person = await accounts.resolve(self._cookie(request))
         if person is None:
