@@ -145,7 +145,9 @@ class Vault:
         self._cache.pop((purpose, row_id), None)
 
     async def check(self) -> list[store.RowName]:
-        """Opens every envelope and returns (purpose, row_id) of those that do not open. Nothing is repaired.
+        """Opens every envelope and returns (purpose, row_id) of those that do not open, with an alert in the log.
+
+        Nothing is repaired. For a job to call about every hour.
 
         Raises:
             Overloaded: the vault is sealed (`sealed`).
@@ -158,9 +160,10 @@ class Vault:
                 rows = await store.sample(session, after, _CHECK_BATCH)
             if not rows:
                 return damaged
-            damaged += [
-                (row.purpose, row.row_id) for row in rows if not envelopes.is_whole(row, keys.get(row.kek_version))
-            ]
+            for row in rows:
+                if not envelopes.is_whole(row, keys.get(row.kek_version)):
+                    damaged.append((row.purpose, row.row_id))
+                    log.error("ALERT: the %s secret of %s is damaged.", row.purpose, row.row_id)
             after = (rows[-1].purpose, rows[-1].row_id)
             await asyncio.sleep(0)
 
