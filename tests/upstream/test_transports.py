@@ -13,7 +13,7 @@ from aiservice.upstream.client import Upstream
 from aiservice.upstream.failures import UpstreamFailure
 from aiservice.wire import Blame, HttpCall
 from tests.upstream.conftest import CALL, KEY, Maker, Names, Sending, send_streamed, send_whole, target
-from tests.upstream.servers import STREAM_END, STREAM_HEAD, Peer, answer, answering, chunk, serving
+from tests.upstream.servers import STREAM_END, STREAM_HEAD, Peer, Server, answer, answering, chunk, serving
 
 both_ways = pytest.mark.parametrize("sending", [send_whole, send_streamed])
 
@@ -124,14 +124,16 @@ async def test_t33_a_refresh_header_is_not_followed(upstream: Upstream) -> None:
     assert len(server.received) == 1
 
 
+BOMB = gzip.compress(b"\0" * 64_000_000, 1)
+
+
 @both_ways
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "zstd", "gzip, gzip"])
 async def test_t45_a_compressed_bomb_is_a_failure_and_never_unpacked(
     upstream: Upstream, sending: Sending, encoding: str
 ) -> None:
-    bomb = gzip.compress(b"\0" * 64_000_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    async with serving(answering(answer(bomb, f"content-encoding: {encoding}"))) as server:
+    async with serving(answering(answer(BOMB, f"content-encoding: {encoding}"))) as server:
         failure = await failure_of(sending, upstream, server.port)
     assert failure.code == "upstream_encoded"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000
@@ -286,6 +288,12 @@ async def heartbeats(peer: Peer) -> None:
     await peer.wait_closed()
 
 
+async def until_received(server: Server) -> None:
+    async with asyncio.timeout(10):
+        while not server.received:
+            await asyncio.sleep(0.01)
+
+
 async def test_r05_leaving_a_stream_early_closes_the_connection_at_once(upstream: Upstream) -> None:
     async with serving(heartbeats) as server:
         async with await upstream.open_stream(target(server.port), CALL) as stream:
@@ -297,6 +305,7 @@ async def test_r05_leaving_a_stream_early_closes_the_connection_at_once(upstream
 async def test_r05_a_cancelled_reader_closes_the_connection_at_once(upstream: Upstream) -> None:
     async with serving(heartbeats) as server:
         task = asyncio.create_task(send_streamed(upstream, target(server.port)))
+        await until_received(server)
         await asyncio.sleep(0.1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -318,7 +327,7 @@ async def test_r05_a_caller_that_leaves_before_the_answer_began_closes_the_conne
 
     async with serving(silent) as server:
         task = asyncio.create_task(sending(upstream, target(server.port)))
-        await asyncio.sleep(0.1)
+        await until_received(server)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
