@@ -21,8 +21,8 @@ from aiservice.settings import Settings, SettingsError, load_settings
 
 
 def doctor(
-    host: Annotated[str, typer.Option("--host", envvar="HOST", help="Where serve would listen.")] = ports.DEFAULT_HOST,
-    port: Annotated[int, typer.Option("--port", envvar="PORT", min=1, max=65535)] = ports.DEFAULT_PORT,
+    host: Annotated[str, typer.Option("--host", help="Where serve would listen.")] = ports.DEFAULT_HOST,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = ports.DEFAULT_PORT,
     as_json: JsonFlag = False,
 ) -> None:
     """Examine this installation; nothing is changed. Exit status 1 when something is wrong."""
@@ -57,11 +57,12 @@ def _examine(settings: Settings, host: str, port: int) -> list[Finding]:
 
 
 def _port(host: str, port: int) -> Finding:
-    if ports.is_free(host, port):
+    obstacle = ports.obstacle(host, port)
+    if obstacle is None:
         return Finding("port", "ok", f"{port} is free.")
     if ports.readiness(ports.asked_host(host), port, is_tls=False) is not None:
         return Finding("port", "ok", f"A server answers at {port}.")
-    return Finding("port", "warn", f"{port} is in use by something else.", "Choose another: serve --port 8001")
+    return Finding("port", "warn", obstacle, "Choose another: serve --host, --port.")
 
 
 def _lines(found: Finding) -> list[str]:

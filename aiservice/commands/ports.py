@@ -1,5 +1,6 @@
 """Whether a port is free, and whether a server of ours is ready behind it."""
 
+import errno
 import http.client
 import socket
 import ssl
@@ -9,16 +10,21 @@ DEFAULT_PORT = 8000
 _TIMEOUT_SECONDS = 5.0
 
 
-def is_free(host: str, port: int) -> bool:
-    """Whether nobody listens there. Asked first, since Granian's sockets share a port with any other Granian's."""
+def obstacle(host: str, port: int) -> str | None:
+    """Why a server cannot listen there; None where it can.
+
+    Asked before Granian is: its sockets would share the port with any other Granian's.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return f"Port {port} of {host} is in use."
+            return f"This machine cannot listen at {host}, port {port} ({error.strerror or type(error).__name__})."
+    return None
 
 
 def readiness(host: str, port: int, *, is_tls: bool) -> int | None:

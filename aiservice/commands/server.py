@@ -27,8 +27,8 @@ _READY_SECONDS = 120.0
 
 
 def serve(
-    host: Annotated[str, typer.Option("--host", envvar="HOST", help="Address to listen at.")] = ports.DEFAULT_HOST,
-    port: Annotated[int, typer.Option("--port", envvar="PORT", min=1, max=65535)] = ports.DEFAULT_PORT,
+    host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = ports.DEFAULT_HOST,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = ports.DEFAULT_PORT,
     workers: Annotated[int, typer.Option("--workers", envvar="GRANIAN_WORKERS", min=1, max=64)] = 1,
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate chain (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its private key (PEM).")] = None,
@@ -44,8 +44,8 @@ def serve(
         )
     if Path.cwd() != portal_build.ROOT:
         usage_error(f"Run this in the project's folder: cd {portal_build.ROOT}")
-    if not ports.is_free(host, port):
-        fail(f"Port {port} of {host} is in use. Choose another: --port", code="port_in_use", as_json=as_json)
+    if (obstacle := ports.obstacle(host, port)) is not None:
+        fail(f"{obstacle} Choose another: --host, --port.", code="cannot_listen", as_json=as_json)
     _build_portal(settings, as_json=as_json)
     url = f"{'https' if cert else 'http'}://{ports.shown_host(host)}:{port}"
     _prepare_environment(url)

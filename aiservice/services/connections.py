@@ -71,14 +71,12 @@ class Connections(ConnectionSnapshot):
         _admins_only(actor)
         provider = rules.known_kind(kind)
         clean_connection_name(name, kind, registry())
-        address = rules.clean_address(provider, base_url, is_private_allowed=is_private_allowed)
-        key = rules.clean_secret(provider, secret)
-        names = rules.clean_models(models)
+        key, names = rules.clean_secret(provider, secret), rules.clean_models(models)
         row = Connection(
             id=new_id("con"),
             name=name,
             kind=kind,
-            base_url=address,
+            base_url=rules.clean_address(provider, base_url, is_private_allowed=is_private_allowed),
             is_private_allowed=is_private_allowed,
             models=list(provider.default_models) if names is None else names,
             weight=rules.clean_weight(weight),

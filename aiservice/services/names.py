@@ -9,7 +9,7 @@ from aiservice.errors import NotFound, Unprocessable
 
 MAX_NAME = 100
 _CONNECTION_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
-_LOOKS_LIKE_ID = re.compile(r"[a-z]{3}_[0-9A-Z]{26}", re.ASCII)
+_LOOKS_LIKE_ID = re.compile(r"[a-z]{3}_[0-9A-Za-z]{26,32}", re.ASCII)
 _SHOWN = 60
 
 

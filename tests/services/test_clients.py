@@ -43,7 +43,7 @@ async def test_an_unknown_owner_or_connection_is_named(database: Database) -> No
     assert await clients.list(OPERATOR) == []
 
 
-@pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x00b", "a\u202eb", "x" * 101, "cli_01ABCDEFGHJKMNPQRSTVWXYZ01"])
+@pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x00b", "a\u202eb", "x" * 101, "cli_" + "0123456789abcdef" * 2])
 async def test_bad_names_are_refused_with_words(database: Database, name: str) -> None:
     with pytest.raises(Unprocessable) as refusal:
         await office(database).clients.create(OPERATOR, name)
