@@ -23,6 +23,7 @@ def forms_of(secret: str) -> dict[str, bytes]:
     forms = {
         "plain": raw,
         "url": quote(secret, safe="").encode(),
+        "url-path": quote(secret).encode(),
         "form": quote_plus(secret, safe="").encode(),
         "json": json.dumps(secret)[1:-1].encode(),
         "hex": raw.hex().encode(),

@@ -13,7 +13,8 @@ from tests.process.conftest import Rig
 pytestmark = pytest.mark.process
 
 _CLIENTS = 100
-_WORDS = 300
+# Far more than can be said before the last client leaves, and slow enough that the clients keep up with reading.
+_WORDS = 600
 
 
 async def test_r05_a_hundred_clients_leave_and_a_hundred_rows_hold_partial_usage(
@@ -58,5 +59,5 @@ async def test_r05_a_hundred_clients_leave_and_a_hundred_rows_hold_partial_usage
 
 
 async def _leave(rig: Rig, session: aiohttp.ClientSession, told: Told, after_seconds: float) -> None:
-    body = chat(f"{told.marker} (words-{_WORDS}) (wait-10)", is_stream=True)
+    body = chat(f"{told.marker} (words-{_WORDS}) (wait-50)", is_stream=True)
     await ask(session, rig.server.url, rig.key, told, body, leave_after=after_seconds)
