@@ -74,6 +74,7 @@ class Exchange:
     cost_nano_usd: int | None = None
     delivered_pieces: int = 0
     delivered_characters: int = 0
+    settlement_token: int = 0
     is_settled: bool = False
 
     def told(self) -> Outcome:

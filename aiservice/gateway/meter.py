@@ -21,10 +21,11 @@ from aiservice.gateway.exchange import Exchange, ProviderGaveUp
 from aiservice.kit.clock import now_us
 from aiservice.services.ledger import Ledger
 from aiservice.services.prices import Prices
-from aiservice.services.settlement import Intent, Settlement
-from aiservice.wire import Attempt, EventKind, StreamEvent, Usage
+from aiservice.services.settlement import Intent, Progress, Settlement
+from aiservice.wire import Attempt, EventKind, StreamEvent, Usage, UsageSource
 
 _CHARACTERS_PER_TOKEN = 4
+_PIECES_PER_PROGRESS = 64  # how often a long stream notes what it has cost so far
 _BY_STATUS: dict[int, type[BrokerError]] = {
     400: InvalidRequest,
     404: NotFound,
@@ -41,7 +42,6 @@ class Meter:
     def __init__(self, ledger: Ledger, prices: Prices) -> None:
         self._ledger = ledger
         self._prices = prices
-        self._token = 0
         self.figures = Figures()
 
     def begin(self, exchange: Exchange) -> None:
@@ -50,7 +50,7 @@ class Meter:
         Raises:
             Overloaded: the journal does not take it.
         """
-        principal, ask = exchange.principal, exchange.request.ask
+        principal, ask, first = exchange.principal, exchange.request.ask, exchange.candidate
         self._ledger.intend(
             Intent(
                 exchange.request_id,
@@ -63,11 +63,15 @@ class Meter:
                 ask.is_stream,
                 exchange.started_us,
                 exchange.est_input_tokens,
+                first.connection.name if first else "",
+                first.model if first else "",
+                self._cost(exchange, Usage(exchange.est_input_tokens)) if first else None,
             )
         )
 
     def count(self, exchange: Exchange, events: Iterable[StreamEvent]) -> None:
         """Notes what the events of a stream deliver and report."""
+        before = exchange.delivered_pieces // _PIECES_PER_PROGRESS
         for event in events:
             kind = event.kind
             if kind is EventKind.TEXT or kind is EventKind.REASONING:
@@ -80,6 +84,8 @@ class Meter:
                 exchange.finish_reason = exchange.finish_reason or event.finish_reason
             if event.usage is not None:
                 exchange.usage = event.usage
+        if exchange.delivered_pieces // _PIECES_PER_PROGRESS != before:
+            self._note_progress(exchange)
 
     def failed(self, exchange: Exchange, error: Exception) -> None:
         """Notes why an exchange failed before its answer began."""
@@ -110,33 +116,42 @@ class Meter:
         ended_us = now_us()
         usage = self._usage_of(exchange)
         exchange.usage = usage
-        candidate = exchange.candidate
-        if candidate is not None and (usage.input_tokens or usage.output_tokens):
-            view = candidate.connection
-            exchange.cost_nano_usd = self._prices.cost_nano_usd(
-                view.kind, view.base_url, candidate.model, usage, exchange.started_us
-            )
-        else:
-            exchange.cost_nano_usd = 0
-        self._token = self._ledger.settle(self._row(exchange, usage, ended_us))
+        exchange.cost_nano_usd = self._cost(exchange, usage) if usage.total_tokens else 0
+        exchange.settlement_token = self._ledger.settle(self._row(exchange, usage, ended_us))
         self.figures.add(exchange, usage)
 
-    async def durable(self) -> None:
-        """Waits until the last settlement would survive a power cut, where the settings ask for that."""
-        await self._ledger.durable(self._token)
+    async def durable(self, exchange: Exchange) -> None:
+        """Waits until the settlement would survive a power cut, where the settings ask for that."""
+        await self._ledger.durable(exchange.settlement_token)
+
+    def _note_progress(self, exchange: Exchange) -> None:
+        candidate = exchange.candidate
+        if candidate is not None:
+            usage = _counted(exchange)
+            self._ledger.progress(
+                Progress(
+                    exchange.request_id,
+                    candidate.connection.name,
+                    candidate.model,
+                    usage.output_tokens,
+                    self._cost(exchange, usage),
+                )
+            )
+
+    def _cost(self, exchange: Exchange, usage: Usage) -> int | None:
+        candidate = exchange.candidate
+        if candidate is None:
+            return 0
+        view = candidate.connection
+        return self._prices.cost_nano_usd(view.kind, view.base_url, candidate.model, usage, exchange.started_us)
 
     def _usage_of(self, exchange: Exchange) -> Usage:
-        """What the provider reported; else the prompt and what was delivered of the answer, counted.
-
-        A stream's pieces are about a token each with most providers, four characters are about one with all: the
-        larger of the two is the count.
-        """
+        """What the provider reported; else the prompt and what was delivered of the answer, counted."""
         if exchange.usage is not None:
             return exchange.usage
         if all(attempt.code is not None for attempt in exchange.attempts):
             return Usage(source="counted")  # no provider began to answer
-        output = max(exchange.delivered_pieces, -(-exchange.delivered_characters // _CHARACTERS_PER_TOKEN))
-        return Usage(exchange.est_input_tokens, output, source="counted" if exchange.delivered_pieces else "estimated")
+        return _counted(exchange)
 
     def _row(self, exchange: Exchange, usage: Usage, ended_us: int) -> Settlement:
         principal, ask, candidate = exchange.principal, exchange.request.ask, exchange.candidate
@@ -167,6 +182,17 @@ class Meter:
             is_stream=ask.is_stream,
             attempts=[_attempt_row(attempt) for attempt in exchange.attempts],
         )
+
+
+def _counted(exchange: Exchange) -> Usage:
+    """The prompt by its size, and what was delivered.
+
+    A stream's pieces are about a token each with most providers, four characters are about one with all: the larger of
+    the two is the count.
+    """
+    output = max(exchange.delivered_pieces, -(-exchange.delivered_characters // _CHARACTERS_PER_TOKEN))
+    source: UsageSource = "counted" if exchange.delivered_pieces else "estimated"
+    return Usage(exchange.est_input_tokens, output, source=source)
 
 
 def _attempt_row(attempt: Attempt) -> dict[str, object]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from aiservice.dialects import ai_service, openai_chat, openai_embeddings
 from aiservice.dialects._base import Dialect
-from aiservice.errors import InvalidRequest, Overloaded, TooLarge, UnsupportedMedia
+from aiservice.errors import BrokerError, InvalidRequest, Overloaded, TooLarge, UnsupportedMedia
 from aiservice.gateway.admit import InFlight, Permit, check_scope, check_taking_requests
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.dispatch import Dispatcher, OpenStream
@@ -68,6 +68,14 @@ class Pipeline:
         request = dialect.read(body)
         check_scope(principal, request.ask.task)
         exchange = Exchange(request_id, dialect, principal, request, started_us, started, len(raw) // 4)
+        candidates: tuple[Candidate, ...] = ()
+        unroutable: BrokerError | None = None
+        try:
+            chain = core.preferences.chain_for(principal.client_id, request.ask.task)
+            candidates = self._router.candidates(principal, request, chain, core.connections.snapshot())
+            exchange.candidate = candidates[0]
+        except BrokerError as error:
+            unroutable = error  # in the ledger too: it was asked for
         answering: WholeAnswer | ClientStream
         if request.ask.is_stream:
             answering = ClientStream(exchange, self._dispatcher, self._meter, receive, send)
@@ -75,8 +83,8 @@ class Pipeline:
             answering = WholeAnswer(exchange, self._dispatcher, self._meter, send)
         async with Permit(exchange, self._in_flight, self._meter.begin, self._meter.settle, answering.stop_for_drain):
             try:
-                chain = core.preferences.chain_for(principal.client_id, request.ask.task)
-                candidates = self._router.candidates(principal, request, chain, core.connections.snapshot())
+                if unroutable is not None:
+                    raise unroutable
                 await answering.run(candidates)
             except Exception as error:
                 # The permit settles on the way out; the edge renders what was not answered yet.
@@ -121,7 +129,7 @@ class WholeAnswer:
             raise _stopping() from None
         exchange.status, exchange.outcome = 200, "finished"
         self._meter.settle(exchange)
-        await self._meter.durable()
+        await self._meter.durable(exchange)
         body = exchange.dialect.answer(answer, exchange.told())
         await send_whole(self._send, 200, exchange_headers(exchange), body)
 
@@ -188,7 +196,7 @@ class ClientStream:
             return
         exchange.outcome = "finished"
         self._meter.settle(exchange)
-        await self._meter.durable()
+        await self._meter.durable(exchange)
         await end_stream(self._send, self._writer.done(exchange.told()))
 
     async def _pump(self, stream: OpenStream) -> ProviderGaveUp | None:

@@ -20,7 +20,10 @@ INTENT, SETTLED, PROGRESS = 1, 2, 3
 
 @dataclass(slots=True)
 class Intent:
-    """A request that is about to be sent to a provider. `started_us` is microseconds UTC."""
+    """A request that is about to be sent to a provider. `started_us` is microseconds UTC.
+
+    `provider` and `model` are where it goes first, `est_cost_nano_usd` is what the prompt alone costs there.
+    """
 
     request_id: str
     client_id: str
@@ -32,6 +35,9 @@ class Intent:
     is_stream: bool
     started_us: int
     est_input_tokens: int
+    provider: str = ""
+    model: str = ""
+    est_cost_nano_usd: int | None = None
 
 
 @dataclass(slots=True)
@@ -78,6 +84,7 @@ class Settlement:
 
 _RECORDS: dict[int, type[Intent | Progress | Settlement]] = {INTENT: Intent, SETTLED: Settlement, PROGRESS: Progress}
 _NAMES = {kind: [f.name for f in dataclasses.fields(cls)] for kind, cls in _RECORDS.items()}
+_SHARED = frozenset(_NAMES[INTENT]) & frozenset(_NAMES[SETTLED]) - {"provider", "model"}
 HEADER = orjson.dumps({"format": 1, "names": {str(kind): names for kind, names in _NAMES.items()}})
 
 _intent_values = attrgetter(*_NAMES[INTENT])
@@ -162,9 +169,9 @@ def interrupted(intent: Intent, progress: Progress | None, ended_us: int) -> Set
     """The row of a request whose worker died under it: status 500 whatever had been sent, since the client was not
     given a whole answer; the estimate of the prompt, and of the output as far as it was seen."""
     return Settlement(
-        **{name: getattr(intent, name) for name in _NAMES[INTENT] if name != "est_input_tokens"},
-        provider=progress.provider if progress else "",
-        model=progress.model if progress else "",
+        **{name: getattr(intent, name) for name in _NAMES[INTENT] if name in _SHARED},
+        provider=progress.provider if progress else intent.provider,
+        model=progress.model if progress else intent.model,
         status=500,
         outcome="interrupted",
         error_code="interrupted",
@@ -172,7 +179,7 @@ def interrupted(intent: Intent, progress: Progress | None, ended_us: int) -> Set
         input_tokens=valid_count(intent.est_input_tokens) or 0,
         output_tokens=(valid_count(progress.output_tokens) or 0) if progress else 0,
         usage_source="estimated",
-        cost_nano_usd=progress.cost_nano_usd if progress else None,
+        cost_nano_usd=progress.cost_nano_usd if progress else intent.est_cost_nano_usd,
     )
 
 
