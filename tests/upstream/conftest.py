@@ -12,7 +12,6 @@ from aiservice.upstream.client import Target, Upstream
 from aiservice.upstream.guard import ParsedBase
 from aiservice.upstream.httpx_transport import HttpxTransport
 from aiservice.upstream.outgoing import KeyHeader
-from aiservice.upstream.pyreqwest_transport import PyreqwestTransport
 from aiservice.upstream.socket_transport import SocketTransport
 from aiservice.wire import HttpCall
 from tests.upstream.servers import Authority
@@ -23,7 +22,6 @@ CALL = HttpCall("/chat/completions", b'{"model":"m"}')
 
 TRANSPORTS: dict[str, type[SocketTransport | PyreqwestTransport | HttpxTransport]] = {
     "socket": SocketTransport,
-    "pyreqwest": PyreqwestTransport,
     "httpx": HttpxTransport,
 }
 
@@ -55,7 +53,7 @@ def authority() -> Authority:
 Maker = Callable[..., Upstream]
 
 
-@pytest.fixture(params=["socket", "pyreqwest", "httpx"])
+@pytest.fixture(params=["socket", "httpx"])
 async def make_upstream(request: pytest.FixtureRequest, names: Names, authority: Authority) -> AsyncIterator[Maker]:
     """Makes an Upstream with given deadlines over one of the transports; closed after the test."""
     made: list[Upstream] = []

@@ -10,13 +10,12 @@ SCRIPT = textwrap.dedent(
     import asyncio, os, socket, sys, threading
     threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
     import aiservice.upstream.client
-    from aiservice.upstream.pyreqwest_transport import PyreqwestTransport
     from aiservice.upstream.socket_transport import SocketTransport
     from aiservice.upstream.httpx_transport import HttpxTransport
     from aiservice.upstream.client import Target, Upstream
     from aiservice.upstream.guard import check_base_url
     from aiservice.wire import HttpCall
-    made = [Upstream(SocketTransport()), Upstream(PyreqwestTransport()), Upstream(HttpxTransport())]
+    made = [Upstream(SocketTransport()), Upstream(HttpxTransport())]
     assert threading.active_count() == threads and len(os.listdir("/proc/self/task")) == 1
     assert len(os.listdir("/proc/self/fd")) == files, os.listdir("/proc/self/fd")
 

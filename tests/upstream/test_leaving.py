@@ -43,13 +43,10 @@ async def test_r05_a_cancelled_reader_closes_the_connection_at_once(upstream: Up
     assert upstream.in_flight == 0
 
 
-@pytest.mark.parametrize("make_upstream", ["socket", "httpx"], indirect=True)
 @both_ways
 async def test_r05_a_caller_that_leaves_before_the_answer_began_closes_the_connection(
     upstream: Upstream, sending: Sending
 ) -> None:
-    """Not promised by pyreqwest: it goes on waiting for the head of an answer that nobody wants any more."""
-
     async def silent(peer: Peer) -> None:
         await peer.request()
         await peer.wait_closed()
