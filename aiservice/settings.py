@@ -7,7 +7,7 @@ import difflib
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,17 +17,16 @@ from aiservice.kit.secret import Secret
 PREFIX = "AISERVICE_"
 MASTER_KEY_BYTES = 32
 
-# Usual names under which provider keys are found; offered for import at first start, never used silently.
-PROVIDER_KEY_NAMES = {
-    "OPENAI_API_KEY": "openai",
-    "ANTHROPIC_API_KEY": "anthropic",
-    "GEMINI_API_KEY": "gemini",
-    "MISTRAL_API_KEY": "mistral",
-    "GROQ_API_KEY": "groq",
-    "DEEPSEEK_API_KEY": "deepseek",
-    "OPENROUTER_API_KEY": "openrouter",
-    "TOGETHER_API_KEY": "together",
-    "XAI_API_KEY": "xai",
+# Usual names of provider keys, with the connection name and address they would get. They are offered for import at the
+# start and never used silently.
+IMPORTABLE = {
+    "OPENAI_API_KEY": ("openai", "https://api.openai.com/v1"),
+    "MISTRAL_API_KEY": ("mistral", "https://api.mistral.ai/v1"),
+    "GROQ_API_KEY": ("groq", "https://api.groq.com/openai/v1"),
+    "DEEPSEEK_API_KEY": ("deepseek", "https://api.deepseek.com/v1"),
+    "OPENROUTER_API_KEY": ("openrouter", "https://openrouter.ai/api/v1"),
+    "TOGETHER_API_KEY": ("together", "https://api.together.xyz/v1"),
+    "XAI_API_KEY": ("xai", "https://api.x.ai/v1"),
 }
 
 
@@ -73,7 +72,7 @@ class Settings:
     idle_timeout: float = 60.0
     total_timeout: float = 900.0
     progress_timeout: float = 30.0
-    importable_provider_keys: Mapping[str, Secret] = field(default_factory=dict)
+    importable_provider_keys: frozenset[str] = frozenset()
 
     @property
     def deadlines(self) -> Deadlines:
@@ -118,9 +117,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | No
             raise SettingsError(f"{name} is not a setting of aiservice.{hint}")
         if text.strip():
             chosen[key] = _convert(name, key, text.strip())
-    chosen["importable_provider_keys"] = {
-        kind: Secret(values[name].strip()) for name, kind in PROVIDER_KEY_NAMES.items() if values.get(name, "").strip()
-    }
+    chosen["importable_provider_keys"] = frozenset(name for name in IMPORTABLE if values.get(name, "").strip())
     return _checked(Settings(**chosen))
 
 

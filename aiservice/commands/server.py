@@ -37,10 +37,10 @@ def serve(
     """Serve portal and API on one port; builds the portal first when its sources have changed."""
     settings = settings_or_exit(as_json=as_json)
     cert, key = _tls(settings, tls_cert, tls_key)
-    if workers > 1 and settings.redis_url is None:
+    if workers > 1:
         usage_error(
-            f"{workers} workers need {PREFIX}REDIS_URL: without Redis, limits and portal sessions of one worker are "
-            "unknown to the others. Set it, or serve with one worker."
+            f"{workers} workers need shared state in Redis ({PREFIX}REDIS_URL), and this release does not keep any there "
+            "yet. Serve with one worker."
         )
     if Path.cwd() != portal_build.ROOT:
         usage_error(f"Run this in the project's folder: cd {portal_build.ROOT}")

@@ -119,7 +119,7 @@ def start_logging(level: str, *, is_json: bool, stream: TextIO | None = None) ->
         logger.handlers = []
         logger.propagate = True
     # Chatter that says nothing about our work, and access lines that would hold query strings.
-    for name in ("granian.access", "aiosqlite", "asyncio", "httpcore", "hpack", "multipart", "websockets"):
+    for name in ("granian.access", "alembic", "aiosqlite", "asyncio", "httpcore", "hpack", "multipart", "websockets"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

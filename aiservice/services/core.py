@@ -16,7 +16,7 @@ from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
 from aiservice.services.usage import Usage
 from aiservice.services.vault import Vault
-from aiservice.settings import Settings
+from aiservice.settings import IMPORTABLE, Settings
 from aiservice.store.migrations import migrate
 from aiservice.store.session import Database
 from aiservice.upstream.client import Upstream
@@ -91,6 +91,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Core:
     changes.subscribe(vault.on_change)
     upstream = Upstream(SocketTransport(settings.deadlines), settings.deadlines)
     stack.push_async_callback(upstream.close)
+    changes.subscribe(lambda kind, subject: upstream.forget(subject) if kind == "connection" else None)
     accounts = Accounts(db, vault, settings, changes)
     stack.push_async_callback(accounts.close)
     prices = Prices()
@@ -126,6 +127,24 @@ async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
         log.error("The vault is sealed: %s", core.vault.sealed_reason)
     else:
         await core.accounts.start()
+        await _offer_provider_keys(core)
+
+
+async def _offer_provider_keys(core: Core) -> None:
+    """Says which provider keys of the environment could be imported; none is ever used by itself."""
+    found = core.settings.importable_provider_keys
+    if not found or any(view.has_key for view in core.connections.snapshot()):
+        return
+    for name, (kind, base_url) in IMPORTABLE.items():
+        if name in found:
+            log.info(
+                '%s is set. To use it: echo "$%s" | python -m aiservice provider add openai-compatible --name %s '
+                "--base-url %s",
+                name,
+                name,
+                kind,
+                base_url,
+            )
 
 
 async def _end_task(task: "asyncio.Task[None]") -> None:

@@ -20,7 +20,7 @@ KEY = "sk-canary-0123456789"
 CALL = HttpCall("/chat/completions", b'{"model":"m"}')
 
 
-TRANSPORTS: dict[str, type[SocketTransport | PyreqwestTransport | HttpxTransport]] = {
+TRANSPORTS: dict[str, type[SocketTransport | HttpxTransport]] = {
     "socket": SocketTransport,
     "httpx": HttpxTransport,
 }
