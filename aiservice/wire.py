@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any, Literal
 
+# None of these is frozen, though none is ever changed: a frozen dataclass costs three times as much to make.
+
 Json = dict[str, Any]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "budget_exhausted"]
 UsageSource = Literal["reported", "counted", "estimated"]
@@ -23,7 +25,7 @@ CHAT_WIRE = "openai-chat"
 EMBEDDINGS_WIRE = "openai-embeddings"
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class HttpCall:
     """One request to a provider, without host and without credential: both are attached by the transport."""
 
@@ -34,7 +36,7 @@ class HttpCall:
     is_stream: bool = False
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class HttpReply:
     """A whole reply. Header names are lower case."""
 
@@ -43,7 +45,7 @@ class HttpReply:
     body: bytes
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Usage:
     """Tokens in one normal form (the arithmetic per vendor is in each provider's reader).
 

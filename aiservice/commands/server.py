@@ -39,7 +39,7 @@ def serve(
     cert, key = _tls(settings, tls_cert, tls_key)
     if workers > 1:
         usage_error(
-            f"{workers} workers need shared state in Redis ({PREFIX}REDIS_URL), and this release does not keep any there "
+            f"{workers} workers need shared state in Redis ({PREFIX}REDIS_URL), and this release keeps none there "
             "yet. Serve with one worker."
         )
     if Path.cwd() != portal_build.ROOT:

@@ -5,8 +5,7 @@ API paths are answered here, in JSON, whatever follows them; sign-in routes and 
 
 import logging
 import re
-from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
 from aiservice.dialects._base import OVERRIDE_NAMES, Dialect
@@ -66,24 +65,18 @@ class Edge:
 
     async def _api(self, scope: Scope, receive: Receive, send: Send, route: Mapping[str, Handler] | None) -> None:
         request_id = new_id("req")
-        has_started = False
-
-        async def watched_send(message: MutableMapping[str, Any]) -> None:
-            nonlocal has_started
-            has_started = True
-            await send(message)
-
         dialect: Dialect | None = None
         try:
             handler = self._handler_for(scope, route)
             dialect = handler.dialect
             check_query(scope)
-            await handler.run(scope, receive, watched_send, request_id)
+            await handler.run(scope, receive, send, request_id)
         except BrokerError as error:
-            await _render(watched_send, error, request_id, dialect, has_started=has_started)
+            await send_error(send, error, request_id, dialect)
         except Exception:
             log.exception("request %s failed", request_id)
-            await _render(watched_send, InternalFault(), request_id, dialect, has_started=has_started)
+            # Where the head is out already the server refuses a second one; the answer then simply ends.
+            await send_error(send, InternalFault(), request_id, dialect)
 
     def _handler_for(self, scope: Scope, route: Mapping[str, Handler] | None) -> Handler:
         check_head(scope)
@@ -107,14 +100,6 @@ class Edge:
             return
         owner = self._sign_in if path == "/auth" or path.startswith("/auth/") else self._portal
         await owner(scope, receive, send)
-
-
-async def _render(
-    send: Send, error: BrokerError, request_id: str, dialect: Dialect | None, *, has_started: bool
-) -> None:
-    if has_started:
-        return  # the status is out: the pipeline has ended the body in the dialect's own words
-    await send_error(send, error, request_id, dialect)
 
 
 def is_api_path(path: str) -> bool:

@@ -84,7 +84,7 @@ class Pipeline:
         async with Permit(exchange, self._in_flight, self._meter.begin, self._meter.settle, answering.stop_for_drain):
             try:
                 if unroutable is not None:
-                    raise unroutable
+                    raise unroutable  # noqa: TRY301 - it must pass the permit to be in the ledger
                 await answering.run(candidates)
             except Exception as error:
                 # The permit settles on the way out; the edge renders what was not answered yet.

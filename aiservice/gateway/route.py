@@ -39,7 +39,7 @@ class Router:
     """Remembers the candidates of equal wishes until a connection changes."""
 
     def __init__(self) -> None:
-        self._memo: dict[_Wish, tuple[Candidate, ...]] = {}
+        self._memo: dict[tuple[object, ...], tuple[Candidate, ...]] = {}
         self._snapshot: tuple[ConnectionView, ...] | None = None
 
     def candidates(
@@ -61,7 +61,7 @@ class Router:
             self._memo.clear()
             self._snapshot = snapshot
         ask = request.ask
-        wish = _Wish(
+        wish = (
             principal.client_id,
             principal.connections,
             principal.models,
@@ -77,7 +77,7 @@ class Router:
         )
         found = self._memo.get(wish)
         if found is None:
-            found = self._memo[wish] = _ordered(wish, snapshot)
+            found = self._memo[wish] = _ordered(_Wish(*wish), snapshot)
         return found
 
     def for_ask(

@@ -111,7 +111,8 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Core:
         upstream=upstream,
     )
     await changes.poll_once()
-    await core.connections.ensure_sandbox()
+    if not vault.is_sealed:  # a database that is not ours to open is not ours to write to
+        await core.connections.ensure_sandbox()
     await core.connections.refresh()
     await core.preferences.refresh()
     return core
