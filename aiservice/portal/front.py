@@ -69,7 +69,7 @@ class Front:
     def _with_headers(self, scope: Scope, path: str, send: Send) -> Send:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                kept = [(name, value) for name, value in message.get("headers", ()) if name != b"cache-control"]
+                kept = [(name, value) for name, value in message.get("headers", ()) if not _is_replaced(name)]
                 content_type = next((value for name, value in kept if name == b"content-type"), b"")
                 is_page = content_type.startswith(b"text/html") or (message["status"] == 304 and path.endswith("/"))
                 route = path if message["status"] != 404 else None
@@ -139,6 +139,11 @@ def _cache_control(path: str, status: int) -> bytes:
     if path.startswith("/assets/"):
         return _FOREVER
     return _BRIEFLY if path in ("/favicon.ico", "/favicon.svg") else _REVALIDATED
+
+
+def _is_replaced(name: bytes) -> bool:
+    """Headers of Reflex's that do not leave: its caching, and what its CORS middleware says to every origin."""
+    return name == b"cache-control" or name.startswith(b"access-control-")
 
 
 def _header(scope: Scope, wanted: bytes) -> str | None:

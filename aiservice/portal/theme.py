@@ -45,10 +45,14 @@ INPUT = (
     f"dark:placeholder:text-slate-400 {FOCUS}"
 )
 
-TABLE = "w-full text-left text-sm"
+# On a phone a row is a card: its cells stand below each other.
+TABLE = "w-full text-left text-sm max-sm:block"
+THEAD = "max-sm:sr-only"
+TBODY = "max-sm:block"
 TH = f"px-3 py-2 text-xs font-medium {MUTED}"
-TD = "px-3 py-2.5 align-middle"
-ROW = "border-t border-slate-200 dark:border-slate-800"
+TD = "px-3 py-2.5 align-middle max-sm:block max-sm:py-1"
+LINE = "border-t border-slate-200 dark:border-slate-800"
+ROW = f"{LINE} max-sm:block max-sm:py-3"
 
 _BADGE = "inline-flex items-center gap-1 rounded-full px-2 py-0.5 text-xs font-medium whitespace-nowrap"
 BADGES = {

@@ -75,9 +75,13 @@ async function post(action, body) {
 }
 
 function ErrorNote({ error, className }) {
+  const note = useRef(null);
+  useEffect(() => {
+    note.current?.scrollIntoView({ block: "nearest" });
+  }, [error]);
   if (!error) return null;
   const id = error.request_id ? h("span", { className: "block mt-1 opacity-80 text-xs" }, "Request " + error.request_id) : null;
-  return h("div", { role: "alert", className }, error.message, id);
+  return h("div", { role: "alert", ref: note, className }, error.message, id);
 }
 
 function valuesOf(form) {

@@ -94,10 +94,8 @@ def data_table(heads: list[str], rows: rx.Component, *, caption: str) -> rx.Comp
     return rx.el.div(
         rx.el.table(
             rx.el.caption(caption, class_name="sr-only"),
-            rx.el.thead(
-                rx.el.tr(*[_head(head) for head in heads]),
-            ),
-            rx.el.tbody(rows),
+            rx.el.thead(rx.el.tr(*[_head(head) for head in heads]), class_name=theme.THEAD),
+            rx.el.tbody(rows, class_name=theme.TBODY),
             class_name=theme.TABLE,
         ),
         class_name="relative -mx-5 overflow-x-auto px-2",

@@ -1,9 +1,8 @@
 """A request as pages show it: one row of plain texts, made from a ledger entry."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import reflex as rx
-from typing_extensions import TypedDict
 
 from aiservice.kit.clock import from_us
 from aiservice.kit.money import to_usd_text

@@ -1,9 +1,8 @@
 """Keys: made, shown once, rolled with an overlap, revoked. The secret itself never reaches this page's state."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import reflex as rx
-from typing_extensions import TypedDict
 
 from aiservice.kit.clock import from_us
 from aiservice.portal import theme
@@ -193,7 +192,7 @@ def _row(row: Any) -> rx.Component:
                     rx.cond(row["is_rolling"], _end_overlap(row)),
                     _roll(row),
                     _revoke(row),
-                    class_name="flex justify-end gap-1",
+                    class_name="flex flex-wrap justify-end gap-1 max-sm:justify-start",
                 ),
             )
         ),

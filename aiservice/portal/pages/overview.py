@@ -1,9 +1,8 @@
 """Overview: the last 24 hours in figures, a chart, and the newest requests, kept up to date by themselves."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import reflex as rx
-from typing_extensions import TypedDict
 
 from aiservice.kit.clock import HOUR_US, from_us, now_us
 from aiservice.kit.money import to_usd_text

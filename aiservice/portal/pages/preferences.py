@@ -1,10 +1,10 @@
 """Preferences: for each kind of work, which connections to try, in which order."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import reflex as rx
 from pydantic import ConfigDict
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict as ValidatedDict
 
 from aiservice.errors import InvalidRequest
 from aiservice.portal import theme
@@ -33,7 +33,7 @@ class StoredRow(TypedDict):
     words: str
 
 
-class AddEntry(TypedDict):
+class AddEntry(ValidatedDict):
     """The form that adds an entry to the chain."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
@@ -224,7 +224,7 @@ def _entry(entry: Any, index: Any) -> rx.Component:
         button("up", f"Move {entry} up", page.move(index, -1), disabled=index == 0),
         button("down", f"Move {entry} down", page.move(index, 1), disabled=index == last),
         button("close", f"Remove {entry}", page.remove(index)),
-        class_name=f"flex items-center gap-1 {theme.ROW} py-1 first:border-t-0",
+        class_name=f"flex items-center gap-1 {theme.LINE} py-1 first:border-t-0",
     )
 
 
@@ -249,7 +249,7 @@ def _add_form() -> rx.Component:
         rx.el.button("Add to the chain", type="submit", class_name=f"{theme.SECONDARY} self-end"),
         on_submit=page.add,
         reset_on_submit=True,
-        class_name=f"mt-5 grid gap-3 border-t pt-4 sm:grid-cols-[1fr_1fr_auto] {theme.ROW}",
+        class_name=f"mt-5 grid gap-3 border-t pt-4 sm:grid-cols-[1fr_1fr_auto] {theme.LINE}",
     )
 
 

@@ -1,9 +1,8 @@
 """Providers: the connections through which requests leave. For admins; a key goes in and never comes out again."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import reflex as rx
-from typing_extensions import TypedDict
 
 from aiservice.kit.clock import from_us
 from aiservice.portal import theme
@@ -192,7 +191,7 @@ def _row(row: Any) -> rx.Component:
             rx.el.span(row["tested"], class_name=f"block text-xs {theme.MUTED}"),
         ),
         cell(state_badge(row["state"], row["state_kind"])),
-        cell(rx.el.div(*_row_actions(row), class_name="flex justify-end gap-1")),
+        cell(rx.el.div(*_row_actions(row), class_name="flex flex-wrap justify-end gap-1 max-sm:justify-start")),
         class_name=theme.ROW,
     )
 

@@ -1,10 +1,9 @@
 """Users: who may come in, and invitation links for those to come. For admins."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 import reflex as rx
-from typing_extensions import TypedDict
 
 from aiservice.kit.clock import from_us
 from aiservice.portal import theme

@@ -201,12 +201,13 @@ class SessionMiddleware(rx.Middleware):
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         if not is_admitted(event.name):
-            log.debug("refused a portal event that no page sends: %.200r", event.name)
             return StateUpdate()
         cookie = read_session_cookie(state.router_data.get("headers", {}).get("cookie", ""))
         person = await self._resolve(cookie) if cookie else None
         _current.set(person)
         await _bind(state, person)
+        if event.name.endswith(".on_load_internal"):
+            await _clear_notice(state)  # it was about the page before
         return None
 
 
@@ -226,6 +227,12 @@ async def _bind(state: BaseState, person: Person | None) -> None:
     is_admin = person is not None and person.is_admin
     if session.is_admin != is_admin:
         session.is_admin = is_admin
+
+
+async def _clear_notice(state: BaseState) -> None:
+    session = await state.get_state(SessionState)
+    if session.notice:
+        session.notice = session.notice_kind = session.notice_id = ""
 
 
 def is_admitted(event_name: str) -> bool:
@@ -256,3 +263,16 @@ def install(app: rx.App, resolve: Resolve) -> None:
     for name in [name for name in registry if not is_admitted(name)]:
         del registry[name]
     app.add_middleware(SessionMiddleware(resolve), index=0)
+    # It warns, with the value, about every argument that anybody sends in the wrong type; we refuse those ourselves.
+    logging.getLogger("reflex_base.event.processor.base_state_processor").setLevel(logging.ERROR)
+    namespace = app.event_namespace
+    if namespace is None:
+        raise RuntimeError("the app has no event namespace: it has no state")
+    process = namespace.on_event
+
+    async def on_event(sid: str, data: Any) -> None:
+        # Dropped here, without a word: Reflex would log whatever anybody sends, headers and payload included.
+        if isinstance(data, dict) and isinstance(name := data.get("name"), str) and is_admitted(name):
+            await process(sid, data)
+
+    namespace.on_event = on_event  # type: ignore[method-assign]

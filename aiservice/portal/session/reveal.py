@@ -143,7 +143,8 @@ def _answered(core: Callable[[], Core], action: Action) -> Callable[[Request], A
         request_id = new_id("req")
         try:
             await receive_body(request)
-            body, status = await action(await _person(core(), request), await read_fields(request)), 200
+            person = await _person(core(), request)
+            body, status = await action(person, read_fields(request)), 200
         except BrokerError as error:
             body, status = error.body(request_id), error.status
         except Exception:

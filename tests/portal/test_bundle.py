@@ -1,0 +1,66 @@
+"""What the build makes of Reflex's templates, and what must never be in it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from reflex_base.compiler import templates
+
+import aiservice.portal
+from aiservice.portal.bundle import BundleError, proxy_backend_paths, use_own_origin
+from tests.harness.process import ROOT
+
+STATE_TEMPLATE = Path(templates.__file__).parents[1] / ".templates" / "web" / "utils" / "state.js"
+BUILD = ROOT / ".web" / "build" / "client"
+
+
+def test_the_backends_url_is_the_pages_own_origin_and_port() -> None:
+    changed = use_own_origin(STATE_TEMPLATE.read_text())
+    assert 'scheme + "//" + window.location.host + endpoint.pathname' in changed
+    assert use_own_origin(changed) == changed
+
+
+def test_a_template_that_has_changed_stops_the_build() -> None:
+    with pytest.raises(BundleError):
+        use_own_origin("export const getBackendURL = () => somethingElse();")
+
+
+def test_development_hands_api_paths_to_the_backend() -> None:
+    config = templates.vite_config_template("/", True, False, False, False)
+    (pattern,) = re.findall(r'proxy: \{ "(.*?)": \{', proxy_backend_paths(config))
+    matches = re.compile(pattern.replace("\\\\", "\\"))
+    for path in ("/v1/models", "//v1/models", "/v1", "/api?x", "/ai-service", "/auth/sign-in", "/_event/?token=x"):
+        assert matches.search(path), path
+    for path in ("/", "/keys", "/v1x", "/apidocs", "/assets/x.js", "/@vite/client"):
+        assert not matches.search(path), path
+
+
+def test_the_lock_names_no_registry_and_no_path_of_a_machine() -> None:
+    lock = (ROOT / "reflex.lock" / "package-lock.json").read_text()
+    hosts = set(re.findall(r"https?://([^/\"]+)/[^\"]*\.tgz", lock))
+    assert hosts <= {"registry.npmjs.org"}
+    assert "file:" not in lock
+
+
+@pytest.mark.skipif(not BUILD.exists(), reason="the portal is not built here")
+def test_t27_the_built_pages_hold_no_secret_and_no_machine() -> None:
+    text = b"".join(file.read_bytes() for file in BUILD.rglob("*") if file.suffix in {".js", ".html", ".css", ".json"})
+    assert not re.search(rb"ais_(live|test)_[0-9A-Za-z]{12}_", text)
+    assert str(ROOT).encode() not in text
+    assert b"AISERVICE_MASTER_KEY" not in text
+
+
+@pytest.mark.skipif(not BUILD.exists(), reason="the portal is not built here")
+def test_no_page_loads_more_than_200_kb_of_script() -> None:
+    for page in BUILD.rglob("*.html"):
+        names = set(re.findall(r"/assets/[\w.\-]+\.js", page.read_text()))
+        size = sum(
+            (BUILD / (name[1:] + ".gz")).stat().st_size for name in names if (BUILD / (name[1:] + ".gz")).exists()
+        )
+        assert 0 < size <= 200_000, f"{page}: {size}"
+
+
+def test_pages_and_their_states_stand_alone() -> None:
+    pages = Path(aiservice.portal.__file__).parent / "pages"
+    for module in pages.glob("*.py"):
+        assert "aiservice.portal.pages" not in module.read_text().replace('"""', ""), module
