@@ -144,7 +144,7 @@ def _answered(core: Callable[[], Core], action: Action) -> Callable[[Request], A
         try:
             await receive_body(request)
             person = await _person(core(), request)
-            body, status = await action(person, read_fields(request)), 200
+            body, status = await action(person, await read_fields(request)), 200
         except BrokerError as error:
             body, status = error.body(request_id), error.status
         except Exception:
