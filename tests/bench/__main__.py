@@ -5,6 +5,7 @@ import sys
 import tempfile
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import Protocol
 
 from tests.bench.measure import run_streams, run_whole
 from tests.bench.mocks import Mocks
@@ -13,8 +14,15 @@ from tests.bench.targets import LOAD_CORE, Target, count_ledger, direct, forward
 
 _ALL = ("direct", "forwarder", "gateway", "keys")
 _MANY = 100_000
+_MANY_QUICK = 5_000
 _FEW = 10
 _SLOW_SECONDS = 4.0  # where 64 requests take longer than a quick step
+
+
+class Measure(Protocol):
+    """One way to measure a started target."""
+
+    def __call__(self, target: Target, folder: Path, *, seconds: float) -> Row: ...
 
 
 def _arguments() -> argparse.Namespace:
@@ -26,24 +34,37 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure(target: Target, folder: Path, *, seconds: float, is_whole_only: bool = False) -> Row:
+def measure(target: Target, folder: Path, *, seconds: float) -> Row:
     """All steps on one started target."""
     row = Row(target.name, target.ready_seconds, target.idle_pss_mb)
-    row.steps.append(
-        run_whole(target, folder, connections=64, seconds=max(min(seconds, 3.0), 1.0))
-    )  # warm-up, counted below
-    for connections in (64,) if is_whole_only else (1, 8, 64):
-        row.steps.append(run_whole(target, folder, connections=connections, seconds=seconds))
-    if not is_whole_only:
-        for connections, wait_ms in ((16, 0), (64, 20), (1, 5)):
-            row.steps.append(run_streams(target, connections=connections, seconds=seconds, wait_ms=wait_ms))
-    row.loaded_pss_mb = target.pss_mb()
-    if target.installation is not None:
-        samples = sum(step.load == "whole" for step in row.steps)
-        row.requests_made = sum(step.finished for step in row.steps) + samples
-        row.ledger_rows = count_ledger(target.installation, row.requests_made)
+    row.steps.append(run_whole(target, folder, connections=64, seconds=min(seconds, 3.0)))  # warm-up, counted below
+    row.steps += [run_whole(target, folder, connections=number, seconds=seconds) for number in (1, 8, 64)]
+    for connections, wait_ms in ((16, 0), (64, 20), (1, 5)):
+        row.steps.append(run_streams(target, connections=connections, seconds=seconds, wait_ms=wait_ms))
+    _close(target, row)
     del row.steps[0]
     return row
+
+
+def measure_keys(target: Target, folder: Path, *, seconds: float) -> Row:
+    """The cost of a request while each key is used for the first time, and once every key has been used."""
+    row = Row(target.name, target.ready_seconds, target.idle_pss_mb)
+    used = 0
+    while used < len(target.keys) or not row.steps:
+        row.steps.append(run_whole(target, folder, connections=64, seconds=seconds, load="whole, new keys"))
+        used += row.steps[-1].finished
+    row.steps.append(run_whole(target, folder, connections=64, seconds=seconds))
+    _close(target, row)
+    row.steps = [row.steps[0], row.steps[-1]]
+    return row
+
+
+def _close(target: Target, row: Row) -> None:
+    row.loaded_pss_mb = target.pss_mb()
+    if target.installation is not None:
+        samples = sum(step.load.startswith("whole") for step in row.steps)
+        row.requests_made = sum(step.finished for step in row.steps) + samples
+        row.ledger_rows = count_ledger(target.installation, row.requests_made)
 
 
 def main() -> int:
@@ -55,9 +76,9 @@ def main() -> int:
         folder = Path(temporary)
         mocks = stack.enter_context(Mocks(folder / "mocks", core=LOAD_CORE))
 
-        def run(opened: AbstractContextManager[Target], *, is_whole_only: bool = False, at_least: float = 0.0) -> None:
+        def run(opened: AbstractContextManager[Target], how: Measure = measure, at_least: float = 0.0) -> None:
             with opened as target:
-                rows.append(measure(target, folder, seconds=max(seconds, at_least), is_whole_only=is_whole_only))
+                rows.append(how(target, folder, seconds=max(seconds, at_least)))
             print(".", end="", flush=True, file=sys.stderr)
 
         if "direct" in chosen:
@@ -67,8 +88,8 @@ def main() -> int:
         if "gateway" in chosen:
             run(gateway(folder / "gateway", mocks))
         if "keys" in chosen:
-            for keys in (_FEW, _MANY):
-                run(gateway(folder / f"keys-{keys}", mocks, keys=keys), is_whole_only=True)
+            for keys in (_FEW, _MANY_QUICK if arguments.quick else _MANY):
+                run(gateway(folder / f"keys-{keys}", mocks, keys=keys), measure_keys)
         if "litellm" in chosen:
             from tests.bench.litellm import litellm
 

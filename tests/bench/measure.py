@@ -61,8 +61,8 @@ def check_sample(target: Target) -> None:
         raise BadAnswer(f"{target.name}: {status} {body}")
 
 
-def run_whole(target: Target, folder: Path, *, connections: int, seconds: float) -> Step:
-    """wrk with one thread; requests spread over the target's keys."""
+def run_whole(target: Target, folder: Path, *, connections: int, seconds: float, load: str = "whole") -> Step:
+    """wrk with one thread; requests spread over the target's keys, from where the last step stopped."""
     program = shutil.which("wrk")
     if program is None:
         raise NotInstalled("wrk (apt-get install wrk)")
@@ -73,13 +73,15 @@ def run_whole(target: Target, folder: Path, *, connections: int, seconds: float)
     command = [program, "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s", "-s", str(_LUA)]
     command.append(f"http://127.0.0.1:{target.whole_port}/v1/chat/completions")
     cpu = target.cpu_us()
-    done = _run_on_load_core(command, {"BENCH_KEYS": str(keys), "BENCH_BODY": str(body)}, seconds)
+    extra = {"BENCH_KEYS": str(keys), "BENCH_BODY": str(body), "BENCH_TURN": str(target.turn)}
+    done = _run_on_load_core(command, extra, seconds)
     cpu = target.cpu_us() - cpu
     result = json.loads(next(line for line in done.splitlines() if line.startswith("RESULT "))[7:])
+    target.turn = (target.turn + int(result["requests"])) % len(target.keys)
     return _checked(
         target,
         Step(
-            "whole",
+            load,
             connections,
             result["requests"],
             result["errors"],

@@ -1,5 +1,6 @@
--- POSTs the body in BENCH_BODY with the keys in BENCH_KEYS (one a line), one after another, and prints wrk's counts as JSON.
-local requests, turn = {}, 0
+-- POSTs the body in BENCH_BODY with the keys in BENCH_KEYS (one a line), one after another from the BENCH_TURN-th on,
+-- and prints wrk's counts as JSON.
+local requests, turn = {}, tonumber(os.getenv("BENCH_TURN"))
 
 function init(_arguments)
   local file = assert(io.open(os.getenv("BENCH_BODY"), "rb"))

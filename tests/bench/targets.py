@@ -33,6 +33,7 @@ class Target:
     ready_seconds: float | None = None
     idle_pss_mb: float = 0.0
     installation: Installation | None = None
+    turn: int = 0  # the key whose turn is next
 
     def cpu_us(self) -> int:
         return sum(process.cpu_us() for process in self.processes)
