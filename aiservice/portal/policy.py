@@ -13,10 +13,11 @@ _INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.D
 _SAFE_HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]{1,255}")
 _NOT_FOUND = "404"
 
+# Browsers ignore, and complain about, an opener policy that came over plain http.
+_ON_HTTPS = ((b"strict-transport-security", b"max-age=31536000"), (b"cross-origin-opener-policy", b"same-origin"))
 _ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 
@@ -41,7 +42,7 @@ class BrowserPolicy:
         """The headers for the page at `route` (None: the 404 page), or for anything else when it is not a page."""
         found = list(_ALWAYS)
         if is_https:
-            found.append((b"strict-transport-security", b"max-age=31536000"))
+            found += _ON_HTTPS
         if is_page:
             found.append((b"content-security-policy", self._csp(route, host).encode()))
         return found

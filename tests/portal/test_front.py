@@ -70,7 +70,6 @@ async def test_a_page_is_asked_for_in_the_form_that_needs_no_redirect() -> None:
 async def test_t52_every_answer_carries_the_browsers_policy() -> None:
     _, headers, _ = await ask(front_of(Reflex()), "/keys")
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["cross-origin-opener-policy"] == "same-origin"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "unsafe-eval" not in headers["content-security-policy"]
@@ -96,10 +95,11 @@ async def test_the_policy_never_repeats_a_host_that_is_none() -> None:
     assert "script-src *" not in headers["content-security-policy"]
 
 
-async def test_hsts_is_sent_on_https_alone() -> None:
+async def test_hsts_and_the_opener_policy_are_sent_on_https_alone() -> None:
     _, plain, _ = await ask(front_of(Reflex()), "/")
     _, secure, _ = await ask(front_of(Reflex()), "/", scheme="https")
-    assert "strict-transport-security" not in plain
+    assert not {"strict-transport-security", "cross-origin-opener-policy"} & plain.keys()
+    assert secure["cross-origin-opener-policy"] == "same-origin"
     assert secure["strict-transport-security"] == "max-age=31536000"
 
 
