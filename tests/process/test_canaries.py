@@ -120,7 +120,7 @@ def _sweep(canaries: dict[str, str], installation: Installation, visitor: _Visit
     files = [*installation.files(), *(path for path in states.rglob("*") if path.is_file())]
     names = {path.name for path in files}
     assert "aiservice.sqlite" in names, names
-    assert any(path.name.startswith("server-") and path.stat().st_size > 1000 for path in files), "no log was written"
+    assert any(path.name.startswith("server-") and path.stat().st_size for path in files), "no log was written"
     # A path that was asked for may be repeated to the one who asked; anything else in an answer may not.
     answers = [answer for answer in visitor.answers if answer[1]]
     return list(search(canaries, [*read_files(files), *_without_own_prompt(answers)]))
