@@ -102,10 +102,13 @@ def _visit(visitor: _Visitor, installation: Installation) -> None:
         visitor.send(place, key="")
     visitor.send("/v1/models", key="", cookie=f"key={key}; ais_sid={key}")
     visitor.send("/v1/models", key=key, x_api_key=_PROVIDER_KEY)
-    for email in ("admin@example.test", "nobody@example.test"):
-        form = urllib.parse.urlencode({"email": email, "password": _PASSWORD}).encode()
-        visitor.send("/auth/sign-in", form, key="", content_type="application/x-www-form-urlencoded")
-        visitor.send("/auth/sign-in", json.dumps({"email": email, "password": _PASSWORD}).encode(), key="")
+    # Right, wrong address, wrong origin, wrong password: as a form and as JSON.
+    assert _sign_in(visitor, "admin@example.test", _PASSWORD) == 200
+    for email, password in (("nobody@example.test", _PASSWORD), ("admin@example.test", _PASSWORD + "!")):
+        assert _sign_in(visitor, email, password) == 401
+    form = urllib.parse.urlencode({"email": "admin@example.test", "password": _PASSWORD}).encode()
+    visitor.send("/auth/sign-in", form, key="", content_type="application/x-www-form-urlencoded")
+    visitor.send("/auth/sign-in", form, key="", origin="https://evil.example")
     for path in ("/", "/metrics", "/openapi.json", "/readyz", "/healthz", "/v1/models", "/ai-service/tasks"):
         visitor.send(path)
     with contextlib.suppress(CommandRefused):
@@ -113,6 +116,11 @@ def _visit(visitor: _Visitor, installation: Installation) -> None:
     for command in (("provider", "list"), ("key", "list"), ("client", "list"), ("doctor",)):
         with contextlib.suppress(CommandRefused):
             visitor.answers.append((" ".join(command), json.dumps(installation.command(*command)).encode()))
+
+
+def _sign_in(visitor: _Visitor, email: str, password: str) -> int:
+    body = json.dumps({"email": email, "password": password}).encode()
+    return visitor.send("/auth/sign-in", body, key="", origin=visitor.url)
 
 
 def _sweep(canaries: dict[str, str], installation: Installation, visitor: _Visitor) -> list[Find]:
