@@ -96,6 +96,9 @@ class Connection(asyncio.Protocol):
         self._pieces = []
         if not is_reusable:
             self.close()
+        elif self._is_paused and transport is not None:  # its bytes had come, and nobody read them
+            self._is_paused = False
+            transport.resume_reading()
         return is_reusable
 
     def close(self) -> None:

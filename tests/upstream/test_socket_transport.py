@@ -124,6 +124,21 @@ async def test_an_answer_before_the_request_was_read_ends_the_connection(upstrea
         await asyncio.wait_for(server.is_closed.wait(), 2)
 
 
+async def test_an_answer_left_unread_does_not_silence_the_next_on_its_connection(upstream: Upstream) -> None:
+    async def in_bursts(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await peer.send(STREAM_HEAD + chunk(b"x" * 200_000))
+            await asyncio.sleep(0.1)
+            await peer.send(chunk(b"x" * 100_000) + STREAM_END)
+
+    async with serving(in_bursts) as server:
+        async with await upstream.open_stream(target(server.port), CALL):
+            await asyncio.sleep(0.3)
+        assert len(await asyncio.wait_for(send_whole(upstream, target(server.port)), 2)) == 300_000
+    assert server.connections == 1
+
+
 async def test_a_leaving_caller_and_a_finished_answer_leave_nothing_behind(upstream: Upstream) -> None:
     async with serving(answering(STREAM_HEAD + chunk(b"1") + chunk(b"2") + STREAM_END)) as server:
         for _ in range(200):
