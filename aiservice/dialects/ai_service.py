@@ -39,7 +39,7 @@ class AiService(Dialect):
             refuse_overrides(body["parameters"])
         for name in body:
             if name not in _FIELDS:
-                near = difflib.get_close_matches(name, _FIELDS, n=1)
+                near = difflib.get_close_matches(name[:60], _FIELDS, n=1)
                 hint = f"Did you mean '{near[0]}'?" if near else f"Known fields: {', '.join(_FIELDS)}."
                 raise InvalidRequest(f"'{name[:60]}' is not a field of /ai-service. {hint}", param=name[:60])
         if "input" not in body:

@@ -67,9 +67,11 @@ def parameters(body: Json, allowed: frozenset[str]) -> Json:
         raise InvalidRequest("'parameters' must be an object.", param="parameters")
     for name in given:
         if name not in allowed:
-            near = difflib.get_close_matches(name, allowed, n=1)
+            near = difflib.get_close_matches(name[:60], allowed, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else f" Known ones: {', '.join(sorted(allowed))}."
-            raise InvalidRequest(f"'{name}' is not a parameter of this task.{hint}", param=f"parameters.{name}")
+            raise InvalidRequest(
+                f"'{name[:60]}' is not a parameter of this task.{hint}", param=f"parameters.{name[:60]}"
+            )
     return given
 
 
@@ -109,8 +111,8 @@ def only_fields(body: Json, *names: str) -> None:
         for name in given:
             if name not in names:
                 raise InvalidRequest(
-                    f"'input.{name}' is not a field of this task's input. Known ones: {', '.join(names)}.",
-                    param=f"input.{name}",
+                    f"'input.{name[:60]}' is not a field of this task's input. Known ones: {', '.join(names)}.",
+                    param=f"input.{name[:60]}",
                 )
 
 
@@ -124,6 +126,9 @@ def chat_output(answer_body: Json) -> Json:
     choices = answer_body.get("choices") or [{}]
     message = choices[0].get("message") or {}
     content = message.get("content")
+    if isinstance(content, list):  # in parts, as some providers' reasoning models send it
+        texts = [part.get("text") for part in content if isinstance(part, dict)]
+        content = "".join(text for text in texts if isinstance(text, str))
     output: Json = {"text": content if isinstance(content, str) else ""}
     if message.get("tool_calls"):
         output["tool_calls"] = message["tool_calls"]

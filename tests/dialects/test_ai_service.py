@@ -1,5 +1,7 @@
 """`/ai-service`: what it takes, what it refuses by name, and the shapes it answers in."""
 
+import time
+
 import orjson
 import pytest
 from hypothesis import given
@@ -138,3 +140,25 @@ def test_any_body_is_read_or_refused_in_words(body: dict[str, object]) -> None:
     except BrokerError as exc:
         assert exc.status == 400
         assert exc.message
+
+
+@pytest.mark.parametrize(
+    "body", [{"input": "x"}, {"input": "x", "parameters": {}}, {"task": "translation", "input": {}}]
+)
+def test_t47_a_name_of_megabytes_is_refused_in_a_short_time_and_in_few_words(body: dict[str, object]) -> None:
+    name = "a" * (4 << 20)
+    inner = next((value for value in body.values() if isinstance(value, dict)), body)
+    inner[name] = 1
+    began = time.perf_counter()
+    with pytest.raises(InvalidRequest) as caught:
+        DIALECT.read(dict(body))
+    inner.pop(name)
+    assert time.perf_counter() - began < 0.1
+    assert len(caught.value.message) < 1000
+    assert len(caught.value.param or "") < 100
+
+
+def test_text_in_parts_is_the_answers_text() -> None:
+    parts = [{"type": "thinking", "thinking": []}, {"type": "text", "text": "hi"}]
+    answer = Answer({"choices": [{"message": {"content": parts}}]}, "m", "stop", Usage(1, 1))
+    assert orjson.loads(DIALECT.answer(answer, _outcome()))["output"] == {"text": "hi"}
