@@ -16,9 +16,10 @@ from aiservice.wire import AttemptFailure, Blame
 _SECRETS = re.compile(
     r"(?:\b(?:sk|pk|rk|gsk|xai|key|org|proj|acct|user)[-_][\w*.…-]{2,}"
     r"|\bAIza[\w*-]{8,}|\b(?:bearer|basic|token)\s+\S+|\bapi[ _-]?key(?:\s+provided)?\s*[:=]\s*\S+"
-    r"|[\w.+-]+@[\w-]+\.[\w.]+|\b[A-Za-z0-9+/_*-]{32,}={0,2}|\S*\*{3,}\S*)",
+    r"|[\w.+-]{1,64}@[\w-]+\.[\w.]+|\b[A-Za-z0-9+/_*-]{32,}={0,2}|\S*\*{3,}\S*)",
     re.IGNORECASE,
 )
+_ERROR_STATUS = re.compile(r"[45][0-9]{2}")
 _CODE = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 _CONTEXT_WORDS = re.compile(
     r"context.{0,20}length|maximum context|prompt is too long|input token count|too many tokens|context size",
@@ -35,13 +36,24 @@ def invalid_answer(what: str) -> AttemptFailure:
     )
 
 
+def cut_short() -> AttemptFailure:
+    """An answer of which the provider itself says that it broke off."""
+    return AttemptFailure(
+        502,
+        "upstream_truncated",
+        "The provider broke its answer off before it was whole.",
+        Blame.FAILOVER,
+        upstream_status=200,
+    )
+
+
 def failure_from_body(status: int, body: object, headers: Mapping[str, str]) -> AttemptFailure:
     """The failure that a reply of `status` with `body` means; `status` may be 200 (errors after 200)."""
     words, code, param = _read(body)
     wait = retry_after_seconds(headers)
     code_text = str(code or "").lower()
-    if status == 200 and str(code).isdigit() and 400 <= int(str(code)) <= 599:
-        status = int(str(code))
+    if status == 200 and _ERROR_STATUS.fullmatch(code_text):
+        status = int(code_text)
 
     def failed(ours: int, our_code: str, message: str, blame: Blame) -> AttemptFailure:
         return AttemptFailure(ours, our_code, message, blame, status, param, wait)

@@ -12,7 +12,7 @@ import orjson
 
 from aiservice.kit.secret import Secret
 from aiservice.providers._base import AskKind, AttemptFailed, Provider, StreamReader, token_count
-from aiservice.providers._openai_errors import failure_from_body, invalid_answer
+from aiservice.providers._openai_errors import cut_short, failure_from_body, invalid_answer
 from aiservice.providers._openai_stream import ChatStreamReader
 from aiservice.wire import Answer, Ask, AttemptFailure, FinishReason, HttpCall, HttpReply, Usage
 
@@ -25,12 +25,16 @@ _FINISH: dict[object, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+# The provider's own word for "this is not the whole answer" (DeepSeek, OpenRouter, Zhipu, vLLM): never a clean stop.
+_CUT_SHORT = frozenset({"error", "abort", "aborted", "cancelled", "insufficient_system_resource", "network_error"})
 _EMBEDDING_NAME = re.compile(r"embed|bge-|gte-|e5-|minilm", re.IGNORECASE)
 
 
 def finish_reason_of(value: object) -> FinishReason | None:
-    """OpenAI's finish reason; an unknown one counts as `stop`, none stays None."""
-    return None if value is None else _FINISH.get(value, "stop")
+    """OpenAI's finish reason; an unknown one counts as `stop`. None where there is none, or it says that it failed."""
+    if value is None or (isinstance(value, str) and value.lower() in _CUT_SHORT):
+        return None
+    return _FINISH.get(value, "stop") if isinstance(value, str) else "stop"
 
 
 def read_usage(raw: object) -> tuple[Usage | None, bool]:
@@ -105,7 +109,8 @@ class OpenAiShape(Provider):
         return _chat(body, reply.body)
 
     def reader(self, ask: Ask) -> StreamReader:
-        return ChatStreamReader(finish_reason_of, read_usage)
+        wanted = ask.body.get("n")
+        return ChatStreamReader(finish_reason_of, read_usage, wanted if type(wanted) is int else 1)
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         try:
@@ -136,7 +141,10 @@ def _chat(body: dict[str, Any], raw: bytes) -> Answer:
     first = choices[0]
     if isinstance(first.get("error"), dict):
         raise AttemptFailed(failure_from_body(200, first, {}))
-    message = first.get("message")
+    finish_reason = finish_reason_of(first.get("finish_reason"))
+    if finish_reason is None and first.get("finish_reason"):
+        raise AttemptFailed(cut_short())
+    message = first.get("message", {} if finish_reason == "content_filter" else None)  # Azure leaves it out then
     if not isinstance(message, dict) or not isinstance(message.get("content"), (str, list, type(None))):
         raise AttemptFailed(invalid_answer("its answer had no message"))
     usage, is_valid = read_usage(body.get("usage"))
@@ -144,7 +152,7 @@ def _chat(body: dict[str, Any], raw: bytes) -> Answer:
     return Answer(
         body=body,
         model=model if isinstance(model, str) else "",
-        finish_reason=finish_reason_of(first.get("finish_reason")),
+        finish_reason=finish_reason,
         usage=usage,
         raw=raw,
         is_usage_valid=is_valid,

@@ -7,7 +7,7 @@ import orjson
 
 from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter
 from aiservice.providers._base import StreamReader
-from aiservice.providers._openai_errors import failure_from_body, invalid_answer
+from aiservice.providers._openai_errors import cut_short, failure_from_body, invalid_answer
 from aiservice.wire import AttemptFailure, EventKind, FinishReason, StreamEvent, ToolCallDelta, Usage
 
 _DONE = b"[DONE]"
@@ -17,10 +17,12 @@ class ChatStreamReader(StreamReader):
     """One stream. It is whole when a choice has finished (some servers close without `[DONE]`) or `[DONE]` came."""
 
     __slots__ = (
+        "_choices",
         "_finish_of",
         "_finished",
         "_has_failed",
         "_has_read",
+        "_is_cut_short",
         "_splitter",
         "_started",
         "_usage_of",
@@ -31,13 +33,16 @@ class ChatStreamReader(StreamReader):
         self,
         finish_of: Callable[[object], FinishReason | None],
         usage_of: Callable[[object], tuple[Usage | None, bool]],
+        choices: int = 1,
     ) -> None:
+        self._choices = choices
         self._finish_of = finish_of
         self._usage_of = usage_of
         self._splitter = SseSplitter()
         self._started: set[int] = set()
         self._finished: set[int] = set()
         self._has_failed = False
+        self._is_cut_short = False
         self._has_read = False
         self.is_finished = False
 
@@ -59,10 +64,10 @@ class ChatStreamReader(StreamReader):
             events = self._read_all(self._splitter.end())
         except OversizedEvent:
             events = [self._failed(invalid_answer("an event of its stream was too large"))]
-        # Not `[DONE]` but a finish reason for every choice that began says that the text is whole.
+        # Not `[DONE]` but a finish reason for every choice that was asked for says that the text is whole.
         if events and events[-1].kind is EventKind.ERROR:
             return events
-        if self._finished and self._started <= self._finished:
+        if len(self._finished) >= max(self._choices, 1) and self._started <= self._finished:
             self.is_finished = True
         return events
 
@@ -97,6 +102,9 @@ class ChatStreamReader(StreamReader):
             for choice in choices:
                 if type(choice) is dict:
                     self._read_choice(choice, events)
+                    # What we have no event for (a refusal, audio) must not be dropped with a usage nobody asked for.
+                    if len(events) == first and choice.get("delta"):
+                        events.append(StreamEvent(EventKind.OTHER))
         reported = chunk.get("usage")
         if reported:
             usage, _ = self._usage_of(reported)
@@ -105,7 +113,9 @@ class ChatStreamReader(StreamReader):
         # A chunk without choices and without usage is padding or a filter's verdict: it is never passed on.
         if choices and len(events) == first:
             events.append(StreamEvent(EventKind.OTHER))
-        if len(events) > first:
+        if self._is_cut_short:
+            events.append(self._failed(cut_short()))
+        elif len(events) > first:
             events[first].frame = frame.frame
 
     def _read_choice(self, choice: dict[str, Any], events: list[StreamEvent]) -> None:
@@ -116,13 +126,17 @@ class ChatStreamReader(StreamReader):
         delta = choice.get("delta")
         if type(delta) is dict and delta:
             content = delta.get("content")
+            if type(content) is list:
+                content = _text_in(content)
             if content and type(content) is str:
                 events.append(StreamEvent(EventKind.TEXT, content, number))
             if len(delta) > 1 or not content:
                 _read_rest_of_delta(delta, number, events)
         if choice.get("finish_reason"):
             reason = self._finish_of(choice["finish_reason"])
-            if number not in self._finished:  # OpenRouter says it twice
+            if reason is None:
+                self._is_cut_short = True
+            elif number not in self._finished:  # OpenRouter says it twice
                 self._finished.add(number)
                 events.append(StreamEvent(EventKind.FINISH, choice=number, finish_reason=reason))
 
@@ -140,6 +154,12 @@ def _not_a_stream(body: bytes) -> AttemptFailure:
     if isinstance(said, dict) and said.get("error"):
         return failure_from_body(200, said, {})
     return invalid_answer("its answer was not a stream")
+
+
+def _text_in(parts: list[Any]) -> str:
+    """The text of content that comes in parts (Mistral's reasoning models)."""
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _read_rest_of_delta(delta: dict[str, Any], choice: int, events: list[StreamEvent]) -> None:

@@ -34,6 +34,50 @@ def test_a_stream_is_asked_for_its_usage_whatever_the_client_said() -> None:
     assert body["temperature"] == 0.1
 
 
+@pytest.mark.parametrize("said", ["error", "insufficient_system_resource", "abort"])
+def test_an_answer_that_its_provider_broke_off_is_no_answer(said: str) -> None:
+    events, _ = _read(_chunk({"content": "ha"}, said, usage={"prompt_tokens": 3}), b"data: [DONE]\n\n")
+    assert [event.kind for event in events] == [EventKind.TEXT, EventKind.USAGE, EventKind.ERROR]
+    body = {"choices": [{"message": {"content": "ha"}, "finish_reason": said}]}
+    with pytest.raises(AttemptFailed, match="upstream_truncated"):
+        PROVIDER.read(_ASK, HttpReply(200, {}, orjson.dumps(body)))
+
+
+def test_a_finish_reason_of_any_shape_is_read() -> None:
+    for said in (["stop"], {"type": "stop"}, 7, True):
+        body = {"choices": [{"message": {"content": "x"}, "finish_reason": said}]}
+        assert PROVIDER.read(_ASK, HttpReply(200, {}, orjson.dumps(body))).finish_reason == "stop"
+        chunk = {"choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": said}]}
+        assert _read(b"data: " + orjson.dumps(chunk) + b"\n\n")[1]
+
+
+def test_an_answer_that_was_filtered_may_have_no_message() -> None:
+    body = {"choices": [{"finish_reason": "content_filter"}]}
+    assert PROVIDER.read(_ASK, HttpReply(200, {}, orjson.dumps(body))).finish_reason == "content_filter"
+
+
+def test_of_two_answers_without_an_end_mark_both_must_have_finished() -> None:
+    def ends(*choices: int) -> bool:
+        reader = PROVIDER.reader(Ask("chat", "chat", {"n": 2}, is_stream=True))
+        for number in choices:
+            said = {"choices": [{"index": number, "delta": {"content": "x"}, "finish_reason": "stop"}]}
+            reader.feed(b"data: " + orjson.dumps(said) + b"\n\n")
+        reader.end()
+        return reader.is_finished
+
+    assert (ends(0), ends(0, 1)) == (False, True)
+
+
+def test_what_has_no_event_of_its_own_is_passed_on_even_beside_usage() -> None:
+    events, _ = _read(_chunk({"refusal": "I will not."}, usage={"prompt_tokens": 3}))
+    assert (events[0].kind, events[0].frame is not None, events[1].kind) == (EventKind.OTHER, True, EventKind.USAGE)
+
+
+def test_text_that_comes_in_parts_is_text() -> None:
+    events, _ = _read(_chunk({"content": [{"type": "thinking", "thinking": []}, {"type": "text", "text": "hi"}]}))
+    assert [event.text for event in events] == ["hi"]
+
+
 def test_the_key_is_only_in_the_header_made_at_send_time() -> None:
     assert PROVIDER.auth_headers(Secret("sk-1")) == (("authorization", "Bearer sk-1"),)
     assert b"sk-1" not in PROVIDER.build(_ASK, "m").body
@@ -208,6 +252,8 @@ def test_reasoning_that_came_on_top_of_the_completion_is_added() -> None:
         (503, [{"error": {"message": "busy"}}], 502, Blame.FAILOVER),
         (524, None, 504, Blame.FAILOVER),
         (200, {"error": {"code": 503, "message": "x"}}, 502, Blame.FAILOVER),
+        (200, {"error": {"code": "²²²", "message": "x"}}, 502, Blame.FAILOVER),
+        (200, {"error": {"code": "1" * 5000, "message": "x"}}, 502, Blame.FAILOVER),
         (400, {"error": {"message": "maximum context length is 10"}}, 400, Blame.CALLER),
     ],
 )
