@@ -45,12 +45,18 @@ INPUT = (
     f"dark:placeholder:text-slate-400 {FOCUS}"
 )
 
-# On a phone a row is a card: its cells stand below each other.
+# On a phone a row is a card: its cells stand below each other, each with its column's name before it.
 TABLE = "w-full text-left text-sm max-sm:block"
 THEAD = "max-sm:sr-only"
 TBODY = "max-sm:block"
 TH = f"px-3 py-2 text-xs font-medium {MUTED}"
-TD = "px-3 py-2.5 align-middle max-sm:block max-sm:py-1"
+TD = "px-3 py-2.5 align-middle max-sm:py-1"
+TD_LABELLED = (
+    f"{TD} max-sm:grid max-sm:grid-cols-[5.5rem_minmax(0,1fr)] max-sm:items-baseline max-sm:justify-items-start "
+    "max-sm:gap-x-3 max-sm:*:col-start-2 max-sm:before:content-[attr(data-label)] before:font-sans before:text-xs "
+    "before:font-medium before:text-slate-600 dark:before:text-slate-400"
+)
+TD_ACTIONS = f"{TD} max-sm:block"
 LINE = "border-t border-slate-200 dark:border-slate-800"
 ROW = f"{LINE} max-sm:block max-sm:py-3"
 
@@ -68,5 +74,6 @@ ALERT = {
     "info": "rounded-lg border border-sky-300 bg-sky-50 p-3 text-sm text-sky-950 dark:border-sky-800 dark:bg-sky-950 dark:text-sky-100",
 }
 CODE = "rounded-lg bg-slate-900 p-4 font-mono text-[13px] leading-relaxed text-slate-100 dark:bg-black overflow-x-auto whitespace-pre"
+SHELL = "block rounded-lg bg-slate-100 p-2.5 font-mono text-xs break-words dark:bg-slate-950"
 SKELETON = "animate-pulse motion-reduce:animate-none rounded-lg bg-slate-200 dark:bg-slate-800"
 ID = f"block max-w-28 truncate font-mono text-xs {MUTED}"

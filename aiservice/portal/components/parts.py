@@ -1,6 +1,6 @@
 """Small parts that every page is made of: cards, fields, badges, alerts, empty states, tables, skeletons."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import reflex as rx
 
@@ -89,8 +89,32 @@ def skeleton(class_name: str = "h-24") -> rx.Component:
     return rx.el.div(class_name=f"{theme.SKELETON} {class_name}", custom_attrs={"aria-hidden": "true"})
 
 
+class Cell(NamedTuple):
+    """What stands in one cell of a table; `table_row` gives it its label."""
+
+    children: tuple[Any, ...]
+    class_name: str
+
+
+def cell(*children: Any, class_name: str = "") -> Cell:
+    return Cell(children, class_name)
+
+
+def table_row(heads: list[str], *cells: Cell) -> rx.Component:
+    """A row with one cell per head. On a phone, where the heads are out of sight, each cell shows its own."""
+    return rx.el.tr(*[_under(head, shown) for head, shown in zip(heads, cells, strict=True)], class_name=theme.ROW)
+
+
+def _under(head: str, shown: Cell) -> rx.Component:
+    if not head:
+        return rx.el.td(*shown.children, class_name=f"{theme.TD_ACTIONS} {shown.class_name}")
+    look = f"{theme.TD_LABELLED} {shown.class_name}"
+    return rx.el.td(*shown.children, class_name=look, custom_attrs={"data-label": head})
+
+
 def data_table(heads: list[str], rows: rx.Component, *, caption: str) -> rx.Component:
-    """A table that scrolls inside its card rather than making the page wider; `caption` is for screen readers."""
+    """A table that scrolls inside its card rather than making the page wider; `caption` is for screen readers. `rows`
+    are made by `table_row` with the same heads."""
     return rx.el.div(
         rx.el.table(
             rx.el.caption(caption, class_name="sr-only"),
@@ -109,7 +133,3 @@ def _head(name: str) -> rx.Component:
     """A column's head; a column of buttons has a name for screen readers alone."""
     words = name or rx.el.span("Actions", class_name="sr-only")
     return rx.el.th(words, scope="col", class_name=theme.TH)
-
-
-def cell(*children: Any, class_name: str = "") -> rx.Component:
-    return rx.el.td(*children, class_name=f"{theme.TD} {class_name}")

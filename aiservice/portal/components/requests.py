@@ -7,7 +7,7 @@ import reflex as rx
 from aiservice.kit.clock import from_us
 from aiservice.kit.money import to_usd_text
 from aiservice.portal import theme
-from aiservice.portal.components.parts import badge, cell, state_badge
+from aiservice.portal.components.parts import badge, cell, state_badge, table_row
 
 SANDBOX = "sandbox"
 
@@ -61,18 +61,18 @@ def provider_cell(row: Any) -> rx.Component:
 
 def request_line(row: Any) -> rx.Component:
     """A table row for a request."""
-    return rx.el.tr(
+    return table_row(
+        REQUEST_HEADS,
         cell(row["at"], class_name="whitespace-nowrap tabular-nums"),
         cell(row["client"]),
         cell(row["task"]),
         cell(provider_cell(row)),
-        cell(row["model"], class_name="max-w-48 truncate font-mono text-xs"),
+        cell(rx.el.span(row["model"], title=row["model"], class_name="block max-w-48 truncate font-mono text-xs")),
         cell(state_badge(row["status"], row["status_kind"])),
         cell(row["tokens"], class_name="whitespace-nowrap tabular-nums"),
         cell(row["cost"], class_name="whitespace-nowrap tabular-nums"),
         cell(row["milliseconds"], class_name="whitespace-nowrap tabular-nums"),
         cell(rx.el.span(row["id"], title=row["id"], class_name=theme.ID)),
-        class_name=theme.ROW,
     )
 
 

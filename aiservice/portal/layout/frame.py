@@ -1,15 +1,15 @@
 """The frame: navigation, the signed-in person, the notice, the banners, and the page inside."""
 
-from typing import Any, Literal
+from typing import Any
 
 import reflex as rx
-from reflex.style import set_color_mode
 from reflex_components_core.core.banner import has_connection_errors
 
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form
 from aiservice.portal.components.icons import icon
 from aiservice.portal.components.parts import alert, skeleton
+from aiservice.portal.components.scheme import scheme_switch
 from aiservice.portal.layout.registry import PageSpec, navigation
 from aiservice.portal.session.guard import SessionState, handler
 
@@ -121,7 +121,7 @@ def _sidebar(page: PageSpec) -> rx.Component:
             custom_attrs={"aria-label": "Main"},
         ),
         rx.el.div(
-            _scheme_switch(), _person(), class_name="flex items-center gap-2 md:mt-auto md:flex-col md:items-stretch"
+            scheme_switch(), _person(), class_name="flex items-center gap-2 md:mt-auto md:flex-col md:items-stretch"
         ),
         class_name=(
             "flex shrink-0 flex-col gap-2 border-slate-200 bg-white p-3 dark:border-slate-800 dark:bg-slate-900 "
@@ -140,29 +140,6 @@ def _nav_item(item: PageSpec, *, is_here: bool) -> rx.Component:
         custom_attrs={"aria-current": "page"} if is_here else {},
     )
     return rx.cond(SessionState.is_admin, entry) if item.is_admin else entry
-
-
-def _scheme_switch() -> rx.Component:
-    choices: tuple[tuple[Literal["light", "dark", "system"], str, str], ...] = (
-        ("light", "sun", "Light"),
-        ("dark", "moon", "Dark"),
-        ("system", "screen", "As the system"),
-    )
-    return rx.el.div(
-        *[
-            rx.el.button(
-                icon(picture),
-                type="button",
-                on_click=set_color_mode(value),
-                class_name=theme.ICON_BUTTON,
-                custom_attrs={"aria-label": f"Colours: {label}"},
-            )
-            for value, picture, label in choices
-        ],
-        class_name="flex gap-1",
-        role="group",
-        custom_attrs={"aria-label": "Colour scheme"},
-    )
 
 
 def _person() -> rx.Component:

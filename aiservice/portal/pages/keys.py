@@ -17,6 +17,7 @@ from aiservice.portal.components.parts import (
     select_field,
     skeleton,
     state_badge,
+    table_row,
 )
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
@@ -122,6 +123,7 @@ def _row_of(view: KeyView) -> KeyRow:
     )
 
 
+HEADS = ["Name", "Client", "State", "Created", "Last used", ""]
 page: Any = KeysState  # in markup its attributes are Vars
 
 
@@ -133,7 +135,7 @@ def keys() -> rx.Component:
             rx.cond(
                 page.rows.length() > 0,
                 data_table(
-                    ["Name", "Client", "State", "Created", "Last used", ""],
+                    HEADS,
                     rx.foreach(page.rows, _row),
                     caption="Client keys",
                 ),
@@ -173,7 +175,8 @@ def _create() -> rx.Component:
 
 
 def _row(row: Any) -> rx.Component:
-    return rx.el.tr(
+    return table_row(
+        HEADS,
         cell(
             rx.el.span(row["name"], class_name="block max-w-56 truncate font-medium", title=row["name"]),
             rx.el.span(row["start"], class_name=f"font-mono text-xs {theme.MUTED}"),
@@ -196,7 +199,6 @@ def _row(row: Any) -> rx.Component:
                 ),
             )
         ),
-        class_name=theme.ROW,
     )
 
 

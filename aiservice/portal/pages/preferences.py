@@ -10,7 +10,7 @@ from aiservice.errors import InvalidRequest
 from aiservice.portal import theme
 from aiservice.portal.components.browser import confirm_button
 from aiservice.portal.components.icons import icon
-from aiservice.portal.components.parts import badge, card, cell, data_table, empty, select_field
+from aiservice.portal.components.parts import badge, card, cell, data_table, empty, select_field, table_row
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.services.core import current_core
@@ -137,6 +137,7 @@ def _sentence(chain: list[str]) -> str:
     return ", then ".join(chain) if chain else "nothing"
 
 
+HEADS = ["Task", "Tries"]
 page: Any = PreferencesState  # in markup its attributes are Vars
 
 
@@ -258,13 +259,13 @@ def _stored() -> rx.Component:
         rx.cond(
             page.stored.length() > 0,
             data_table(
-                ["Task", "Tries"],
+                HEADS,
                 rx.foreach(
                     page.stored,
-                    lambda row: rx.el.tr(
+                    lambda row: table_row(
+                        HEADS,
                         cell(row["title"], class_name="font-medium"),
                         cell(row["words"], class_name="font-mono"),
-                        class_name=theme.ROW,
                     ),
                 ),
                 caption="Stored chains of this client",

@@ -17,6 +17,7 @@ from aiservice.portal.components.parts import (
     field,
     select_field,
     state_badge,
+    table_row,
 )
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
@@ -119,6 +120,7 @@ def _state_of(view: ConnectionDetails, *, is_builtin: bool) -> tuple[str, str]:
     return ("sandbox", "plain") if is_builtin else ("in use", "good")
 
 
+HEADS = ["Name", "Address", "Key", "Models", "State", ""]
 page: Any = ProvidersState  # in markup its attributes are Vars
 
 
@@ -128,7 +130,7 @@ def providers() -> rx.Component:
         rx.cond(
             page.rows.length() > 0,
             data_table(
-                ["Name", "Address", "Key", "Models", "State", ""],
+                HEADS,
                 rx.foreach(page.rows, _row),
                 caption="Provider connections",
             ),
@@ -179,7 +181,8 @@ def _add() -> rx.Component:
 
 
 def _row(row: Any) -> rx.Component:
-    return rx.el.tr(
+    return table_row(
+        HEADS,
         cell(
             rx.el.span(row["name"], class_name="block font-medium"),
             rx.el.span(row["kind"], class_name=f"text-xs {theme.MUTED}"),
@@ -192,7 +195,6 @@ def _row(row: Any) -> rx.Component:
         ),
         cell(state_badge(row["state"], row["state_kind"])),
         cell(rx.el.div(*_row_actions(row), class_name="flex flex-wrap justify-end gap-1 max-sm:justify-start")),
-        class_name=theme.ROW,
     )
 
 

@@ -1,4 +1,6 @@
-"""Sign in."""
+"""Sign in, and what to do when that does not work."""
+
+from typing import Any
 
 import reflex as rx
 
@@ -7,17 +9,23 @@ from aiservice.portal.components.browser import action_form
 from aiservice.portal.components.parts import field
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler
+from aiservice.services.core import current_core
 
 
 class SignInState(rx.State):
-    """Where to go after signing in; the route checks it again."""
+    """Where to go after signing in (the route checks it again), and whether one may sign up."""
 
     next_path: str = "/"
+    is_signup_open: bool = False
 
     @handler(public=True)
     async def load(self) -> None:
         asked = self.router.url.query_parameters.get("next", "/")
         self.next_path = asked if asked.startswith("/") and not asked.startswith(("//", "/\\")) else "/"
+        self.is_signup_open = current_core().settings.signup == "open"
+
+
+page: Any = SignInState  # in markup its attributes are Vars
 
 
 @portal_page("/sign-in", title="Sign in", on_load=SignInState.load)
@@ -32,10 +40,27 @@ def sign_in() -> rx.Component:
             after="leave",
             next=SignInState.next_path,
         ),
-        rx.el.p(
-            "Forgotten? Whoever runs this service resets it with ",
-            rx.el.code("python -m aiservice user reset-password"),
-            ".",
-            class_name=f"mt-4 {theme.HINT}",
+        rx.cond(
+            page.is_signup_open,
+            rx.el.p(
+                "No account yet? ",
+                rx.el.a("Create one", href="/sign-up", class_name=theme.LINK),
+                class_name=f"mt-4 {theme.HINT}",
+            ),
+        ),
+        rx.el.details(
+            rx.el.summary("Forgot your password?", class_name=f"w-fit cursor-pointer {theme.LINK}"),
+            rx.el.p(
+                "No mail is sent from here. Ask an admin for a reset link: they make one under Users.",
+                class_name=theme.HINT,
+            ),
+            rx.el.p(
+                "Whoever runs the server can set a new password too; it is read from standard input:",
+                class_name=f"mt-2 {theme.HINT}",
+            ),
+            rx.el.code(
+                "python -m aiservice user reset-password --email you@example.org", class_name=f"mt-2 {theme.SHELL}"
+            ),
+            class_name="mt-4 text-sm",
         ),
     )

@@ -7,8 +7,8 @@ import reflex as rx
 
 from aiservice.kit.clock import from_us
 from aiservice.portal import theme
-from aiservice.portal.components.browser import action_form, confirm_button
-from aiservice.portal.components.parts import badge, card, cell, data_table, field, select_field
+from aiservice.portal.components.browser import action_form, confirm_button, open_dialog
+from aiservice.portal.components.parts import badge, card, cell, data_table, field, select_field, table_row
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.principal import Role
@@ -30,12 +30,18 @@ class UsersState(rx.State):
     """The list of people."""
 
     rows: list[UserRow] = []
+    changes: int = 0
     is_loaded: bool = False
 
     @handler(role=Role.ADMIN)
     async def load(self) -> None:
         await _show(self)
         self.is_loaded = True
+
+    @handler(role=Role.ADMIN)
+    async def made_link(self, _user_id: str) -> None:
+        """After a reset link has been seen: closes its dialog."""
+        self.changes += 1
 
     @handler(role=Role.ADMIN)
     async def disable(self, user_id: str) -> None:
@@ -70,6 +76,7 @@ def _day(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
+HEADS = ["E-mail", "Role", "State", "Last seen", ""]
 page: Any = UsersState  # in markup its attributes are Vars
 
 
@@ -95,7 +102,7 @@ def users() -> rx.Component:
         ),
         card(
             data_table(
-                ["E-mail", "Role", "State", "Last seen", ""],
+                HEADS,
                 rx.foreach(page.rows, _row),
                 caption="Users",
             ),
@@ -106,7 +113,8 @@ def users() -> rx.Component:
 
 
 def _row(row: Any) -> rx.Component:
-    return rx.el.tr(
+    return table_row(
+        HEADS,
         cell(row["email"], class_name="font-medium break-all"),
         cell(row["role"]),
         cell(rx.cond(row["is_disabled"], badge("disabled", "warn"), badge("active", "good"))),
@@ -118,16 +126,43 @@ def _row(row: Any) -> rx.Component:
                 rx.cond(
                     row["is_disabled"],
                     rx.el.button("Enable", type="button", on_click=page.enable(row["id"]), class_name=theme.QUIET),
-                    confirm_button(
-                        "Disable",
-                        title="Disable this account?",
-                        text=f"{row['email']} is signed out everywhere at once. Keys of their clients go on working.",
-                        confirm="Disable",
-                        on_confirm=page.disable(row["id"]),
+                    rx.el.div(
+                        _reset_link(row),
+                        _disable(row),
+                        class_name="flex flex-wrap justify-end gap-1 max-sm:justify-start",
                     ),
                 ),
             ),
-            class_name="text-right",
+            class_name="text-right max-sm:text-left",
         ),
-        class_name=theme.ROW,
+    )
+
+
+def _reset_link(row: Any) -> rx.Component:
+    return open_dialog(
+        action_form(
+            rx.el.p(
+                f"{row['email']} chooses a new password with it, within 30 minutes. Nothing changes until then.",
+                class_name=f"text-sm {theme.MUTED}",
+            ),
+            action="/auth/secrets/reset-link",
+            fixed={"id": row["id"]},
+            submit="Make a reset link",
+            after="reveal",
+            on_done=page.made_link,
+        ),
+        label="Reset link",
+        title="A link to a new password",
+        close_signal=page.changes,
+        class_name=theme.QUIET,
+    )
+
+
+def _disable(row: Any) -> rx.Component:
+    return confirm_button(
+        "Disable",
+        title="Disable this account?",
+        text=f"{row['email']} is signed out everywhere at once. Keys of their clients go on working.",
+        confirm="Disable",
+        on_confirm=page.disable(row["id"]),
     )

@@ -114,6 +114,17 @@ class SecretRoutes:
         }
         return {"secret": accounts.link_url(path), "is_path": accounts.link_url(path) == path, "about": about}
 
+    async def reset_link(self, person: Person, fields: Fields) -> Answer:
+        """`id`: a link by which that user chooses a new password, to be handed over by the admin."""
+        accounts = self._core().accounts
+        path = await accounts.reset_link(person, fields.required("id"))
+        about = {
+            "title": "Copy the reset link",
+            "text": "Whoever opens it chooses this user's new password. It works once, for 30 minutes.",
+            "copy": "Copy link",
+        }
+        return {"secret": accounts.link_url(path), "is_path": accounts.link_url(path) == path, "about": about}
+
 
 def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
     """The ASGI app for every path below `PREFIX`, given the scope as it came; `beside` gets all others."""
@@ -125,6 +136,7 @@ def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
         "/connections": routes.add_connection,
         "/connections/key": routes.set_connection_key,
         "/invite": routes.invite,
+        "/reset-link": routes.reset_link,
     }
     app = Starlette(
         routes=[Route(PREFIX + path, _answered(core, action), methods=["POST"]) for path, action in actions.items()]

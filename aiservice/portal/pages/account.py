@@ -1,0 +1,186 @@
+"""Account: one's password, the browsers one is signed in with, and the colours of the page."""
+
+from typing import Any, TypedDict
+
+import reflex as rx
+
+from aiservice.errors import NotFound
+from aiservice.kit.clock import from_us
+from aiservice.portal import theme
+from aiservice.portal.components.browser import action_form, confirm_button
+from aiservice.portal.components.parts import badge, card, cell, data_table, field, skeleton, table_row
+from aiservice.portal.components.scheme import scheme_switch
+from aiservice.portal.layout import portal_page
+from aiservice.portal.session.guard import handler, signed_in, tell
+from aiservice.services.accounts import SessionSummary
+from aiservice.services.core import current_core
+
+# Enough to tell one's own sessions apart; the whole name of a session never leaves the server.
+_NAME_CHARACTERS = 16
+_BROWSERS = ("Edg", "OPR", "Firefox", "Chrome", "Safari", "curl")
+_NAMES = {"Edg": "Edge", "OPR": "Opera"}
+_SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
+
+
+class SessionRow(TypedDict):
+    """A signed-in browser."""
+
+    id: str
+    browser: str
+    user_agent: str
+    address: str
+    since: str
+    seen: str
+    is_this: bool
+
+
+class AccountState(rx.State):
+    """The person's own sessions."""
+
+    sessions: list[SessionRow] = []
+    is_loaded: bool = False
+
+    @handler()
+    async def load(self) -> None:
+        await _show(self)
+        self.is_loaded = True
+        if self.router.url.query_parameters.get("changed") == "password":
+            await tell(self, "Your password is changed. Every other browser of yours has been signed out.")
+
+    @handler()
+    async def end(self, session_id: str) -> None:
+        """Signs one browser out."""
+        await _end(session_id)
+        await tell(self, "That browser is signed out.")
+        await _show(self)
+
+    @handler()
+    async def end_others(self) -> None:
+        """Signs out every browser but this one."""
+        me = signed_in()
+        for session in await current_core().accounts.sessions_of(me):
+            if session.session_hash != me.session_hash:
+                await current_core().accounts.revoke_session(me, session.session_hash)
+        await tell(self, "Every other browser of yours is signed out.")
+        await _show(self)
+
+
+async def _end(session_id: str) -> None:
+    me = signed_in()
+    for session in await current_core().accounts.sessions_of(me):
+        if _name_of(session) == session_id:
+            await current_core().accounts.revoke_session(me, session.session_hash)
+            return
+    raise NotFound("There is no such session: it has ended by itself.")
+
+
+async def _show(state: AccountState) -> None:
+    me = signed_in()
+    sessions = await current_core().accounts.sessions_of(me)
+    state.sessions = [_row_of(session, is_this=session.session_hash == me.session_hash) for session in sessions]
+
+
+def _row_of(session: SessionSummary, *, is_this: bool) -> SessionRow:
+    return SessionRow(
+        id=_name_of(session),
+        browser=browser_name(session.user_agent),
+        user_agent=session.user_agent,
+        address=session.address,
+        since=f"{from_us(session.created_us):%Y-%m-%d %H:%M} UTC",
+        seen=f"{from_us(session.last_seen_us):%Y-%m-%d %H:%M} UTC",
+        is_this=is_this,
+    )
+
+
+def _name_of(session: SessionSummary) -> str:
+    return session.session_hash[:_NAME_CHARACTERS]
+
+
+def browser_name(user_agent: str) -> str:
+    """What a person calls the browser of this User-Agent: only a hint, since anybody can send any."""
+    browser = next((name for name in _BROWSERS if f"{name}/" in user_agent), "")
+    system = next((name for name in _SYSTEMS if name in user_agent), "")
+    known = _NAMES.get(browser, browser)
+    return " on ".join(part for part in (known, system) if part) or "A program without a name"
+
+
+HEADS = ["Browser", "Address", "Signed in", "Last seen", ""]
+page: Any = AccountState  # in markup its attributes are Vars
+
+
+@portal_page("/account", title="Account", icon="person", place=70, on_load=AccountState.load)
+def account() -> rx.Component:
+    return rx.el.div(
+        card(_change_password(), title="Password"),
+        card(
+            rx.cond(
+                page.is_loaded,
+                data_table(HEADS, rx.foreach(page.sessions, _row), caption="Signed-in browsers"),
+                skeleton("h-24"),
+            ),
+            title="Signed-in browsers",
+            actions=rx.cond(page.sessions.length() > 1, _sign_out_others()),
+        ),
+        card(
+            rx.el.p("Kept in this browser only.", class_name=f"mb-3 text-sm {theme.MUTED}"),
+            scheme_switch(has_words=True),
+            title="Colours",
+        ),
+        class_name="flex flex-col gap-5",
+    )
+
+
+def _change_password() -> rx.Component:
+    return action_form(
+        field("Current password", "current", type="password", required=True, auto_complete="current-password"),
+        field(
+            "New password",
+            "password",
+            hint="At least 8 characters. Every other browser of yours is signed out.",
+            type="password",
+            required=True,
+            min_length=8,
+            auto_complete="new-password",
+        ),
+        action="/auth/change-password",
+        submit="Change the password",
+        busy="Changing…",
+        after="leave",
+        next="/account?changed=password",
+        class_name="flex max-w-md flex-col gap-4",
+    )
+
+
+def _sign_out_others() -> rx.Component:
+    return confirm_button(
+        "Sign out all others",
+        title="Sign out every other browser?",
+        text="This one stays signed in. Keys go on working: they are not part of a session.",
+        confirm="Sign them out",
+        on_confirm=page.end_others,
+        class_name=theme.SECONDARY,
+    )
+
+
+def _row(row: Any) -> rx.Component:
+    return table_row(
+        HEADS,
+        cell(rx.el.span(row["browser"], title=row["user_agent"], class_name="font-medium")),
+        cell(row["address"], class_name="font-mono text-xs"),
+        cell(row["since"], class_name="whitespace-nowrap"),
+        cell(row["seen"], class_name="whitespace-nowrap"),
+        cell(
+            rx.cond(
+                row["is_this"],
+                badge("this browser", "good"),
+                confirm_button(
+                    "Sign out",
+                    title="Sign this browser out?",
+                    text=f"{row['browser']}, at {row['address']}: whoever uses it has to sign in again.",
+                    confirm="Sign it out",
+                    on_confirm=page.end(row["id"]),
+                ),
+            ),
+            class_name="text-right max-sm:text-left",
+        ),
+    )
