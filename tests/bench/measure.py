@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.fixtures import answer_body, request_body
-from tests.bench.targets import LOAD_CORE, Target
+from tests.bench.targets import LOAD_CORE, TARGET_CORE, Target
 from tests.harness.databases import NotInstalled
 from tests.harness.process import ROOT
 
@@ -25,7 +26,11 @@ class BadAnswer(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Step:
-    """Figures of one step. Times of streams are to the first streamed byte."""
+    """Figures of one step. Times of streams are to the first streamed byte.
+
+    `others_percent` is how much of the target's core went to anything else meanwhile, the machine's host included: over
+    a few percent, latency and requests per second say more about that than about the target.
+    """
 
     load: str
     connections: int
@@ -35,9 +40,34 @@ class Step:
     cpu_us: float
     p50_ms: float
     p99_ms: float
+    others_percent: float
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+class _Cost:
+    """The target's CPU since its making, and what else ran on its core."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._cpu_us = target.cpu_us()
+        self._core_us = _core_busy_us()
+        self._started = time.perf_counter()
+
+    def so_far(self) -> tuple[int, float]:
+        """The target's CPU in microseconds, and the percentage of its core's time that others had."""
+        cpu_us = self._target.cpu_us() - self._cpu_us
+        others_us = max(_core_busy_us() - self._core_us - cpu_us, 0)
+        return cpu_us, others_us / (time.perf_counter() - self._started) / 1e4
+
+
+def _core_busy_us() -> int:
+    """Time the target's core was not idle, and time the host took from it (proc(5): the first eight fields of cpuN)."""
+    name = f"cpu{TARGET_CORE} "
+    line = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith(name))
+    user, nice, system, _idle, _iowait, irq, softirq, steal = (int(field) for field in line.split()[1:9])
+    return (user + nice + system + irq + softirq + steal) * 1_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 def check_sample(target: Target) -> None:
@@ -72,10 +102,10 @@ def run_whole(target: Target, folder: Path, *, connections: int, seconds: float,
     body.write_bytes(request_body(model=target.whole_model))
     command = [program, "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s", "-s", str(_LUA)]
     command.append(f"http://127.0.0.1:{target.whole_port}/v1/chat/completions")
-    cpu = target.cpu_us()
+    cost = _Cost(target)
     extra = {"BENCH_KEYS": str(keys), "BENCH_BODY": str(body), "BENCH_TURN": str(target.turn)}
     done = _run_on_load_core(command, extra, seconds)
-    cpu = target.cpu_us() - cpu
+    cpu, others = cost.so_far()
     result = json.loads(next(line for line in done.splitlines() if line.startswith("RESULT "))[7:])
     target.turn = (target.turn + int(result["requests"])) % len(target.keys)
     return _checked(
@@ -89,6 +119,7 @@ def run_whole(target: Target, folder: Path, *, connections: int, seconds: float,
             cpu / max(result["requests"], 1),
             result["p50_ms"],
             result["p99_ms"],
+            others,
         ),
         done,
     )
@@ -98,9 +129,9 @@ def run_streams(target: Target, *, connections: int, seconds: float, wait_ms: in
     """The stream client; every stream that begins is read to its end."""
     command = [sys.executable, "-m", "tests.bench.streams", "--port", str(target.stream_port), "--key", target.keys[0]]
     command += ["--model", target.stream_model, "--connections", str(connections), "--seconds", f"{seconds:g}"]
-    cpu = target.cpu_us()
+    cost = _Cost(target)
     done = _run_on_load_core([*command, "--wait-ms", str(wait_ms)], {}, seconds)
-    cpu = target.cpu_us() - cpu
+    cpu, others = cost.so_far()
     result = json.loads(done)
     return _checked(
         target,
@@ -113,6 +144,7 @@ def run_streams(target: Target, *, connections: int, seconds: float, wait_ms: in
             cpu / max(result["finished"], 1),
             result["first_byte_p50_ms"],
             result["first_byte_p99_ms"],
+            others,
         ),
         done,
     )

@@ -65,12 +65,13 @@ def as_table(rows: list[Row]) -> str:
 
 
 def _figures(rows: list[Row]) -> Iterator[str]:
-    yield f"{'target':<22}{'load':<22}{'conn':>5}{'/s':>10}{'CPU µs':>10}{'p50 ms':>9}{'p99 ms':>9}{'errors':>8}"
+    numbers = f"{'conn':>5}{'/s':>10}{'CPU µs':>10}{'p50 ms':>9}{'p99 ms':>9}{'errors':>8}{'others':>8}"
+    yield f"{'target':<22}{'load':<22}{numbers}"
     for row in rows:
         for step in row.steps:
             yield (
                 f"{row.target:<22}{step.load:<22}{step.connections:>5}{step.per_second:>10.0f}{step.cpu_us:>10.0f}"
-                f"{step.p50_ms:>9.2f}{step.p99_ms:>9.2f}{step.errors:>8}"
+                f"{step.p50_ms:>9.2f}{step.p99_ms:>9.2f}{step.errors:>8}{step.others_percent:>7.0f}%"
             )
         ready = "-" if row.ready_seconds is None else f"{row.ready_seconds:.2f} s"
         ledger = "" if row.ledger_rows is None else f", ledger rows {row.ledger_rows} of {row.requests_made} requests"
