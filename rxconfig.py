@@ -1,6 +1,7 @@
 """Reflex's own configuration: how the portal is compiled and where it listens. Nothing secret belongs in here."""
 
 import os
+import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -28,10 +29,15 @@ for _name, _value in {
     "REFLEX_CHECK_LATEST_VERSION": "0",  # a start asks nobody on the internet
     "REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE": str(64 * 1024),
     "GRANIAN_WORKERS": "1",  # more need Redis; Reflex would take 2·cpu + 1 once Redis is set
-    "NPM_CONFIG_REGISTRY": "https://registry.npmjs.org",  # else Reflex times mirrors and takes the nearest
     "NO_UPDATE_NOTIFIER": "1",
 }.items():
     os.environ.setdefault(_name, _value)
+
+if {"run", "export", "init"} & set(sys.argv[1:2]) and "NPM_CONFIG_REGISTRY" not in os.environ:
+    # The registry npm itself is set up for; Reflex would time two of its own choice and write the nearer one down.
+    _asked = subprocess.run(["npm", "config", "get", "registry"], capture_output=True, text=True, check=False)  # noqa: S607
+    if _asked.returncode == 0 and _asked.stdout.startswith("http"):
+        os.environ["NPM_CONFIG_REGISTRY"] = _asked.stdout.strip()
 
 config = rx.Config(
     app_name="aiservice",

@@ -5,6 +5,7 @@ import typer
 from aiservice import __version__
 from aiservice.commands import clients, doctor, keys, people, preferences, providers, server, upkeep
 from aiservice.commands.console import examples, group
+from aiservice.kit.process import harden_process
 
 app = group("aiservice: one way to many AI providers. Secrets are read from standard input, never from arguments.")
 app.add_typer(people.admin, name="admin")
@@ -34,6 +35,7 @@ def main(
     _version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version."),
 ) -> None:
     """One way to many AI providers. Secrets are read from standard input, never from arguments."""
+    harden_process()
 
 
 if __name__ == "__main__":

@@ -189,8 +189,8 @@ async def test_a_sealed_vault_is_said_and_nothing_is_sent(gateway: Gateway, monk
     assert gateway.mock.record.calls == 0
 
 
-async def test_the_request_is_rebuilt_so_that_one_model_is_asked_and_priced(gateway: Gateway) -> None:
-    """T-48: with a doubled key, what is checked is what is sent."""
+async def test_t48_the_request_is_rebuilt_so_that_one_model_is_asked_and_priced(gateway: Gateway) -> None:
+    """With a doubled key, what is checked is what is sent."""
     for first, second in (("gpt-mock", "dear"), ("dear", "gpt-mock")):
         raw = b'{"model":"%s","model":"%s","messages":[{"role":"user","content":"(words-2)"}]}'
         reply = await gateway.post("/v1/chat/completions", raw % (first.encode(), second.encode()))
