@@ -120,29 +120,41 @@ def models_for(principal: Principal, snapshot: tuple[ConnectionView, ...]) -> li
 
 def _ordered(wish: _Wish, snapshot: tuple[ConnectionView, ...]) -> tuple[Candidate, ...]:
     allowed = [view for view in snapshot if _is_allowed(wish, view)]
-    pinned, model = _split_model(wish.model, allowed, snapshot)
+    pinned, model = _split_model(wish, allowed, snapshot)
     usable = [view for view in allowed if not view.is_disabled and _has_kind(view, wish.kind)]
     if pinned is not None:
         usable = [view for view in usable if pinned in (view.name, view.kind)]
         found = _of_model(wish, usable, model, f"pinned to {pinned}")
-    elif wish.chain is not None:
+    elif wish.chain is not None and not wish.is_test:
         found = _of_chain(wish, wish.chain, usable, model)
     else:
-        found = _of_model(wish, _without_sandbox(usable, allowed), model, "default order")[:IMPLICIT_ATTEMPTS]
+        if not _is_sandbox_meant(wish, allowed, snapshot):
+            usable = [view for view in usable if view.kind != SANDBOX]
+        found = _of_model(wish, usable, model, "default order")[:IMPLICIT_ATTEMPTS]
     permitted = [candidate for candidate in found if _is_model_allowed(wish, candidate)]
     if not permitted:
         raise _nothing(wish, has_found=bool(found), usable=usable)
     return tuple(permitted if wish.allow_fallbacks else permitted[:1])
 
 
-def _is_allowed(wish: _Wish, view: ConnectionView) -> bool:
-    if view.owner_client_id is not None and view.owner_client_id != wish.client_id:
+def _is_of_client(wish: _Wish, view: ConnectionView) -> bool:
+    return view.owner_client_id is None or view.owner_client_id == wish.client_id
+
+
+def _is_within_rights(wish: _Wish, view: ConnectionView) -> bool:
+    if not _is_of_client(wish, view):
         return False
     if wish.is_test:
         return view.kind == SANDBOX
-    names = {view.name, view.kind}
-    if wish.allowed is not None and view.name not in wish.allowed:
+    return wish.allowed is None or view.name in wish.allowed
+
+
+def _is_allowed(wish: _Wish, view: ConnectionView) -> bool:
+    if not _is_within_rights(wish, view):
         return False
+    if wish.is_test:
+        return True
+    names = {view.name, view.kind}
     return not (names & wish.ignore) and (wish.only is None or bool(names & wish.only))
 
 
@@ -154,9 +166,10 @@ def _has_kind(view: ConnectionView, kind: AskKind) -> bool:
 
 
 def _split_model(
-    requested: str | None, allowed: list[ConnectionView], snapshot: tuple[ConnectionView, ...]
+    wish: _Wish, allowed: list[ConnectionView], snapshot: tuple[ConnectionView, ...]
 ) -> tuple[str | None, str | None]:
     """(pinned connection or kind, model). A prefix that names neither is part of the model's own name."""
+    requested = wish.model
     if requested is None:
         return None, None
     if requested == SANDBOX:
@@ -166,7 +179,8 @@ def _split_model(
         return None, requested
     if any(prefix in (view.name, view.kind) for view in allowed):
         return prefix, None if rest in ("", "auto") else rest
-    if any(prefix in (view.name, view.kind) for view in snapshot):
+    # Other clients' own connections are not known here, so their names neither show nor get in the way.
+    if any(prefix in (view.name, view.kind) for view in snapshot if _is_of_client(wish, view)):
         raise NotFound(f"'{prefix}' is not a connection that this key may use.", code="model_not_found", param="model")
     return None, requested
 
@@ -185,7 +199,7 @@ def _of_chain(wish: _Wish, chain: tuple[str, ...], usable: list[ConnectionView],
     for place, entry in enumerate(chain, start=1):
         name, _, entry_model = entry.partition(":")
         members = [view for view in usable if name in (view.name, view.kind)]
-        if not members and not wish.is_stored_chain and not wish.is_test:
+        if not members and not wish.is_stored_chain:
             near = difflib.get_close_matches(name, [view.name for view in usable], n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise InvalidRequest(
@@ -210,11 +224,11 @@ def _model_for(view: ConnectionView, model: str | None, kind: AskKind) -> str | 
     return model if provider.serves(model, kind) else None
 
 
-def _without_sandbox(usable: list[ConnectionView], allowed: list[ConnectionView]) -> list[ConnectionView]:
-    """The sandbox answers by itself only where nothing else was ever configured: its answers are not real ones."""
-    if all(view.kind == SANDBOX for view in allowed):
-        return usable
-    return [view for view in usable if view.kind != SANDBOX]
+def _is_sandbox_meant(wish: _Wish, allowed: list[ConnectionView], snapshot: tuple[ConnectionView, ...]) -> bool:
+    """The sandbox answers by itself only where the key has nothing else, or `only` names it: its answers are not real
+    ones. That a request ignores what there is does not bring it."""
+    permitted = allowed if wish.only is not None else [view for view in snapshot if _is_within_rights(wish, view)]
+    return all(view.kind == SANDBOX for view in permitted)
 
 
 def _is_model_allowed(wish: _Wish, candidate: Candidate) -> bool:

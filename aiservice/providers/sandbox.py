@@ -21,6 +21,7 @@ EMBEDDING_MODEL = "sandbox-embedding"
 _NOTICE = "[sandbox] This answer comes from the built-in sandbox, not from an AI model."
 _CREATED = 1_767_225_600  # fixed: the same request gives the same bytes
 _DIMENSIONS = 64
+_MAX_NUMBERS = 2048 * _DIMENSIONS  # a tenth of a second of the event loop
 
 
 class Sandbox(OpenAiShape, LocalProvider):
@@ -37,7 +38,7 @@ class Sandbox(OpenAiShape, LocalProvider):
             return _json({"object": "list", "data": [{"id": name, "object": "model"} for name in self.default_models]})
         body = orjson.loads(call.body)
         if call.path == "/embeddings":
-            return _json(_embeddings(body))
+            return _json(_embeddings(body)) if _embedding_numbers(body) <= _MAX_NUMBERS else _too_many()
         text, tool_calls = _reply(body)
         return _json(_completion(body, call.body, text, tool_calls))
 
@@ -69,7 +70,7 @@ def _reply(body: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     """The text and tool calls for a chat body: an echo, or a call of the first tool where the client insists on one."""
     messages = body.get("messages") or []
     last = messages[-1] if messages and isinstance(messages[-1], dict) else {}
-    tools = body.get("tools") or []
+    tools = body.get("tools") if isinstance(body.get("tools"), list) else []
     choice = body.get("tool_choice")
     if tools and last.get("role") != "tool" and (choice == "required" or isinstance(choice, dict)):
         return "", [_tool_call(tools, choice)]
@@ -82,14 +83,19 @@ def _reply(body: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     return text, []
 
 
+def _dict_in(value: object, name: str) -> dict[str, Any]:
+    """What callers send is passed on as it is, so here it may have any shape."""
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
 def _tool_call(tools: list[Any], choice: object) -> dict[str, Any]:
-    wanted = choice.get("function", {}).get("name") if isinstance(choice, dict) else None
-    functions = [tool.get("function", {}) for tool in tools if isinstance(tool, dict)]
+    wanted = _dict_in(choice, "function").get("name")
+    functions = [_dict_in(tool, "function") for tool in tools]
     function = next((f for f in functions if f.get("name") == wanted), functions[0] if functions else {})
     name = str(function.get("name", "tool"))
-    required = (
-        function.get("parameters", {}).get("required", []) if isinstance(function.get("parameters"), dict) else []
-    )
+    required = _dict_in(function, "parameters").get("required")
+    required = required if isinstance(required, list) else []
     arguments = orjson.dumps({str(field): "sandbox" for field in required}).decode()
     call_id = "call_" + hashlib.sha256(name.encode()).hexdigest()[:24]
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
@@ -109,18 +115,35 @@ def _completion(body: dict[str, Any], raw: bytes, text: str, tool_calls: list[di
     }
 
 
-def _embeddings(body: dict[str, Any]) -> dict[str, Any]:
+def _texts(body: dict[str, Any]) -> list[Any]:
     given = body.get("input")
-    texts = given if isinstance(given, list) and given and not isinstance(given[0], int) else [given]
+    return given if isinstance(given, list) and given and not isinstance(given[0], int) else [given]
+
+
+def _size(body: dict[str, Any]) -> int:
     wanted = body.get("dimensions")
-    size = wanted if isinstance(wanted, int) and not isinstance(wanted, bool) and 1 <= wanted <= 3072 else _DIMENSIONS
+    return wanted if isinstance(wanted, int) and not isinstance(wanted, bool) and 1 <= wanted <= 3072 else _DIMENSIONS
+
+
+def _embedding_numbers(body: dict[str, Any]) -> int:
+    return len(_texts(body)) * _size(body)
+
+
+def _too_many() -> HttpReply:
+    message = f"The sandbox makes at most {_MAX_NUMBERS} numbers at once: send fewer texts or ask for fewer dimensions."
+    body = {"error": {"message": message, "type": "invalid_request_error", "param": "input", "code": "too_many_inputs"}}
+    return HttpReply(400, {"content-type": "application/json"}, orjson.dumps(body))
+
+
+def _embeddings(body: dict[str, Any]) -> dict[str, Any]:
+    texts, size = _texts(body), _size(body)
     vectors = [_vector(orjson.dumps(text), size) for text in texts]
     is_base64 = body.get("encoding_format") == "base64"
     data = [
         {"object": "embedding", "index": index, "embedding": _packed(vector) if is_base64 else vector}
         for index, vector in enumerate(vectors)
     ]
-    tokens = sum(max(1, len(_words(_text(text)))) for text in texts)
+    tokens = sum(max(1, _count(_text(text))) for text in texts)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": data, "model": body.get("model", EMBEDDING_MODEL), "usage": usage}
 
@@ -149,9 +172,14 @@ def _words(text: str) -> list[str]:
     return [part if place == 0 else f" {part}" for place, part in enumerate(parts)] if text else []
 
 
+def _count(text: str) -> int:
+    """The number of words, without making them: a prompt may be megabytes, and this runs on the event loop."""
+    return text.count(" ") + 1 if text else 0
+
+
 def _usage(body: dict[str, Any], text: str, tool_calls: list[dict[str, Any]]) -> dict[str, int]:
     messages = body.get("messages") or []
-    prompt = sum(len(_words(_text(m.get("content")))) + 3 for m in messages if isinstance(m, dict))
+    prompt = sum(_count(_text(m.get("content"))) + 3 for m in messages if isinstance(m, dict))
     completion = len(_words(text)) + 8 * len(tool_calls)
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 

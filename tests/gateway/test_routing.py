@@ -1,0 +1,74 @@
+"""Where a request may go, asked from outside: rights, names that look alike, and the sandbox's place."""
+
+from typing import Any
+
+import pytest
+
+from aiservice.kit.secret import Secret
+from aiservice.principal import OPERATOR
+from tests.gateway.conftest import PROVIDER_KEY, Gateway
+
+
+async def test_ignoring_every_provider_does_not_bring_the_sandboxs_answers(gateway: Gateway) -> None:
+    for preferences in ({"ignore": ["mock"]}, {"ignore": ["openai-compatible"]}):
+        reply = await gateway.post("/ai-service", {"input": "x", "preferences": preferences})
+        assert (reply.status, reply.code) == (503, "no_provider_available")
+    asked_for = await gateway.post("/ai-service", {"input": "x", "preferences": {"only": ["sandbox"]}})
+    assert asked_for.json()["provider"] == "sandbox"
+
+
+async def test_a_key_that_has_only_the_sandbox_gets_the_sandbox(gateway: Gateway) -> None:
+    key = await gateway.new_key(connections=["sandbox"])
+    reply = await gateway.post("/ai-service", {"input": "x"}, key=key)
+    assert reply.json()["provider"] == "sandbox"
+
+
+async def test_a_test_key_reaches_the_sandbox_whatever_its_client_prefers(gateway: Gateway) -> None:
+    await gateway.core.preferences.set(OPERATOR, "app", "chat", ["mock"])
+    key = await gateway.new_key(is_test=True)
+    for more in ({}, {"preferences": {"order": ["mock"]}}):
+        reply = await gateway.post("/ai-service", {"task": "chat", "input": "x", **more}, key=key)
+        assert (reply.status, reply.json()["provider"]) == (200, "sandbox")
+    assert gateway.mock is not None
+    assert gateway.mock.record.calls == 0
+
+
+async def test_another_clients_connection_neither_shows_nor_gets_in_the_way(gateway: Gateway) -> None:
+    assert gateway.mock is not None
+    await gateway.core.clients.create(OPERATOR, "other")
+    await gateway.core.connections.add(
+        OPERATOR,
+        "openai-compatible",
+        "meta",
+        gateway.mock.base_url,
+        Secret(PROVIDER_KEY),
+        is_private_allowed=True,
+        models=["secret"],
+        owner_client="other",
+    )
+    await gateway.core.connections.set_models(OPERATOR, "mock", ["gpt-mock", "meta/llama"])
+    assert (await gateway.chat("(words-2)", model="meta/llama")).status == 200
+    hidden, absent = [await gateway.chat("x", model=f"{name}/secret") for name in ("meta", "none")]
+    assert hidden.status == 404
+    assert hidden.json()["error"]["message"].replace("meta/", "none/") == absent.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tools": 5, "tool_choice": "required"},
+        {"tools": [{"function": None}], "tool_choice": "required"},
+        {"tools": [{}], "tool_choice": {"function": 3}},
+        {"tools": [{"function": {"parameters": {"required": 5}}}], "tool_choice": "required"},
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_tools_of_any_shape_do_not_break_the_sandbox(sandboxed: Gateway, more: Any, stream: bool) -> None:
+    assert (await sandboxed.chat("x", stream=stream, **more)).status == 200
+
+
+async def test_the_sandbox_makes_only_so_many_numbers_at_once(sandboxed: Gateway) -> None:
+    large = await sandboxed.post("/v1/embeddings", {"input": ["a"] * 3000, "dimensions": 3072})
+    assert (large.status, large.code) == (400, "too_many_inputs")
+    usual = await sandboxed.post("/v1/embeddings", {"input": ["a"] * 2048})
+    assert len(usual.json()["data"]) == 2048
