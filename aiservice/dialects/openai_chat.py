@@ -15,7 +15,7 @@ from aiservice.dialects._base import (
     refuse_overrides,
 )
 from aiservice.errors import BrokerError, InvalidRequest
-from aiservice.kit.sse import data_frame
+from aiservice.kit.sse import SseSplitter, data_frame
 from aiservice.wire import Answer, Ask, EventKind, StreamEvent, Usage
 
 _DONE = b"data: [DONE]\n\n"
@@ -119,7 +119,7 @@ class ChatWriter(StreamWriter):
         if self._base is None:
             base: Json = {"id": "chatcmpl-" + outcome.request_id, "created": outcome.created_s, "model": outcome.model}
             if self._first_frame is not None:  # the chunks that were passed on have an id already: the same for all
-                first = orjson.loads(self._first_frame.split(b"data:", 1)[1])
+                first = orjson.loads(SseSplitter().feed(self._first_frame)[0].data)
                 base = {name: first.get(name, value) for name, value in base.items()}
             self._base = {**base, "object": "chat.completion.chunk"}
         return self._base

@@ -103,3 +103,11 @@ def test_an_answer_that_is_not_whole_ends_in_an_error_and_never_in_done() -> Non
 def test_embeddings_refuse_what_they_cannot_do(body: dict[str, object]) -> None:
     with pytest.raises(InvalidRequest):
         EMBEDDINGS.read(body)
+
+
+def test_the_usage_chunk_takes_its_id_from_a_frame_whose_data_is_not_its_last_line() -> None:
+    writer = DIALECT.writer(DIALECT.read(_body(stream=True, stream_options={"include_usage": True})))
+    outcome = Outcome("req_1", 1, "chat", "p", "m")
+    writer.start(outcome)
+    writer.events([StreamEvent(EventKind.TEXT, "x", frame=b'data: {"id":"c"}\nid: 7\n\n')])
+    assert b'"id":"c"' in writer.done(outcome)
