@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from aiservice.errors import BrokerError
-from aiservice.gateway.exchange import Candidate, Exchange, ProviderGaveUp
+from aiservice.gateway.exchange import ABANDONED, Candidate, Exchange, ProviderGaveUp
 from aiservice.providers._base import AttemptFailed, LocalProvider, StreamReader
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.connections import Connections
@@ -53,6 +53,9 @@ class Dispatcher:
             began = time.perf_counter()
             try:
                 answer = await self._ask(exchange, candidate)
+            except asyncio.CancelledError:
+                _note(exchange, candidate, began, _abandoned())
+                raise
             except (AttemptFailed, UpstreamFailure, BrokerError) as exc:
                 failure = _failure_of(exc)
                 _note(exchange, candidate, began, failure)
@@ -78,6 +81,9 @@ class Dispatcher:
             began = time.perf_counter()
             try:
                 stream = await self._begin(exchange, candidate)
+            except asyncio.CancelledError:
+                _note(exchange, candidate, began, _abandoned())
+                raise
             except (AttemptFailed, UpstreamFailure, BrokerError) as exc:
                 failure = _failure_of(exc)
                 _note(exchange, candidate, began, failure)
@@ -246,6 +252,11 @@ def _truncated() -> AttemptFailure:
         Blame.FAILOVER,
         upstream_status=200,
     )
+
+
+def _abandoned() -> AttemptFailure:
+    """The client left, or the broker stopped, while the provider was at work."""
+    return AttemptFailure(499, ABANDONED, "The attempt was given up.", Blame.CALLER)
 
 
 def _failure_of(exc: AttemptFailed | UpstreamFailure | BrokerError) -> AttemptFailure:

@@ -17,6 +17,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+ABANDONED = "abandoned"  # the code of an attempt that was cut off from our side before the provider had answered
+
+
 @dataclass(slots=True, frozen=True)
 class Handler:
     """What answers one method of one route: it gets the request id, and its errors are shown in `dialect`'s words.

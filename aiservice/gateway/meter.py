@@ -17,7 +17,7 @@ from aiservice.errors import (
     RateLimited,
     TooLarge,
 )
-from aiservice.gateway.exchange import Exchange, ProviderGaveUp
+from aiservice.gateway.exchange import ABANDONED, Exchange, ProviderGaveUp
 from aiservice.kit.clock import now_us
 from aiservice.services.ledger import Ledger
 from aiservice.services.prices import Prices
@@ -149,7 +149,7 @@ class Meter:
         """What the provider reported; else the prompt and what was delivered of the answer, counted."""
         if exchange.usage is not None:
             return exchange.usage
-        if all(attempt.code is not None for attempt in exchange.attempts):
+        if all(attempt.code not in (None, ABANDONED) for attempt in exchange.attempts):
             return Usage(source="counted")  # no provider began to answer
         return _counted(exchange)
 

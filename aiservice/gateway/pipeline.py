@@ -1,6 +1,7 @@
 """Puts the hops of an inference request in order: authenticate, read, admit, route, dispatch, meter, respond."""
 
 import asyncio
+import logging
 import time
 from typing import Literal
 
@@ -26,6 +27,8 @@ from aiservice.kit.strict_json import BadJson, parse_without_stall
 from aiservice.services.core import Core
 
 _BODY_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
 
 
 class Pipeline:
@@ -76,6 +79,7 @@ class Pipeline:
             exchange.candidate = candidates[0]
         except BrokerError as error:
             unroutable = error  # in the ledger too: it was asked for
+        check_taking_requests(self._in_flight)  # the body may have taken until after the drain's last look
         answering: WholeAnswer | ClientStream
         if request.ask.is_stream:
             answering = ClientStream(exchange, self._dispatcher, self._meter, receive, send)
@@ -148,7 +152,7 @@ class ClientStream:
         self._receive = receive
         self._send = send
         self._writer = exchange.dialect.writer(exchange.request)
-        self._keep_alive = KeepAlive(send, self._head)
+        self._keep_alive = KeepAlive(send, lambda: exchange_headers(exchange))
         self._stopped: Literal["client_left", "broker_stopped"] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -172,21 +176,21 @@ class ClientStream:
                 raise
             self._task.uncancel()
             await self._end_stopped()
+        except Exception as error:
+            if not await self._keep_alive.quiet():
+                raise
+            # With the head out there is no status left to say it with: an error event does, never a clean end.
+            if not isinstance(error, ProviderGaveUp | BrokerError):
+                log.exception("request %s failed in its stream", self._exchange.request_id)
+            self._meter.failed(self._exchange, error)
+            await self._end_failed(error)
         finally:
             self._keep_alive.stop()
             leaving.cancel()
 
     async def _run(self, candidates: tuple[Candidate, ...]) -> None:
         exchange = self._exchange
-        try:
-            stream = await self._dispatcher.open_stream(exchange, candidates)
-        except Exception as error:
-            if not self._keep_alive.has_started:
-                raise
-            self._meter.failed(exchange, error)
-            await self._end_failed(error)
-            return
-        async with stream:
+        async with await self._dispatcher.open_stream(exchange, candidates) as stream:
             await self._keep_alive.begin()
             exchange.status = 200
             failure = await self._pump(stream)
@@ -197,6 +201,7 @@ class ClientStream:
         exchange.outcome = "finished"
         self._meter.settle(exchange)
         await self._meter.durable(exchange)
+        await self._keep_alive.quiet()
         await end_stream(self._send, self._writer.done(exchange.told()))
 
     async def _pump(self, stream: OpenStream) -> ProviderGaveUp | None:
@@ -216,9 +221,6 @@ class ClientStream:
                 self._keep_alive.pieces += 1
                 head = b""
 
-    def _head(self) -> list[tuple[bytes, bytes]]:
-        return exchange_headers(self._exchange)
-
     async def _watch_client(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
@@ -233,18 +235,17 @@ class ClientStream:
         exchange = self._exchange
         exchange.outcome = self._stopped or "client_left"
         exchange.error_code = exchange.outcome
-        if not self._keep_alive.has_started:
+        if not await self._keep_alive.quiet():
             exchange.status = 499 if exchange.outcome == "client_left" else 503
         self._meter.settle(exchange)
-        if exchange.outcome == "client_left":
-            return
-        await self._end_failed(_stopping())
+        if exchange.outcome != "client_left":
+            await self._end_failed(_stopping())
 
     async def _end_failed(self, error: Exception) -> None:
         exchange = self._exchange
         told = self._meter.words_for(error)
         self._meter.settle(exchange)
-        if self._keep_alive.has_started:
+        if await self._keep_alive.quiet():
             await end_stream(self._send, self._writer.failed(told, exchange.told()))
         else:
             await send_error(self._send, told, exchange.request_id, exchange.dialect, exchange_headers(exchange))

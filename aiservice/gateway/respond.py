@@ -1,6 +1,7 @@
 """Sends answers: the one place that speaks ASGI's send."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
@@ -103,7 +104,7 @@ class KeepAlive:
     EVERY_SECONDS = 7.5  # a piece may come right after a look: two looks make 15 s
     _COMMENT = b": keep-alive\n\n"
 
-    __slots__ = ("_head", "_loop", "_pending", "_seen", "_send", "_timer", "has_started", "pieces")
+    __slots__ = ("_head", "_is_stopped", "_loop", "_pending", "_seen", "_send", "_timer", "has_started", "pieces")
 
     def __init__(self, send: Send, head: Callable[[], list[Header]]) -> None:
         self._send = send
@@ -111,6 +112,7 @@ class KeepAlive:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._pending: asyncio.Task[None] | None = None
+        self._is_stopped = False
         self._seen = 0
         self.pieces = 0
         """Counts what others send; whoever sends something adds one."""
@@ -121,26 +123,36 @@ class KeepAlive:
         self._timer = self._loop.call_later(self.FIRST_SECONDS, self._tick)
 
     def stop(self) -> None:
-        """Ends it; nothing is sent from here on."""
+        """Ends it; what it is just saying is still said, nothing after it."""
+        self._is_stopped = True
         if self._timer is not None:
             self._timer.cancel()
+
+    async def quiet(self) -> bool:
+        """Ends it and waits until it has stopped speaking. Whether the head is out: only now can that be told."""
+        self.stop()
+        if self._pending is not None:
+            with contextlib.suppress(Exception):  # the client is gone: whoever sends next is told so too
+                await self._pending
+        return self.has_started
 
     async def begin(self) -> None:
         """Sends the head, unless it is out already."""
         if self._pending is not None:
-            await self._pending
+            await asyncio.shield(self._pending)  # a head that is half out must not be cancelled with us
         if not self.has_started:
             self.has_started = True
             await start_stream(self._send, self._head())
 
     def _tick(self) -> None:
-        if self.pieces == self._seen:
+        if self.pieces == self._seen and (self._pending is None or self._pending.done()):
             self._pending = self._loop.create_task(self._say_something())
         self._seen = self.pieces
         self._timer = self._loop.call_later(self.EVERY_SECONDS, self._tick)
 
     async def _say_something(self) -> None:
-        if not self.has_started:
+        if not self.has_started and not self._is_stopped:
             self.has_started = True
             await start_stream(self._send, self._head())
-        await send_piece(self._send, self._COMMENT)
+        if not self._is_stopped:
+            await send_piece(self._send, self._COMMENT)
