@@ -33,7 +33,8 @@ class Evidence:
             "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
             "figures": figures,
         }
-        (self.folder / f"{self.name}.json").write_text(json.dumps(written, indent=1, default=str) + "\n")
+        file_name = self.name.replace("[", "-").replace("]", "")
+        (self.folder / f"{file_name}.json").write_text(json.dumps(written, indent=1, default=str) + "\n")
 
 
 def _commit() -> str:
