@@ -2,7 +2,7 @@
 // straight to the person, never through Reflex's state.
 import { createElement as h, useEffect, useId, useRef, useState } from "react";
 
-async function copyText(text) {
+async function copyText(text, beside) {
   // navigator.clipboard exists on https and loopback only; a portal on http://some-host needs the old way.
   if (navigator.clipboard && window.isSecureContext) {
     try {
@@ -16,13 +16,20 @@ async function copyText(text) {
   area.value = text;
   area.setAttribute("readonly", "");
   area.style.cssText = "position:fixed;top:0;left:0;opacity:0";
-  const holder = document.querySelector("dialog[open]") || document.body;
-  holder.append(area);
+  // In the button's own dialog: everything outside the topmost one is inert, and nothing in there can be selected.
+  (beside.closest("dialog") || document.body).append(area);
   const before = document.activeElement;
   area.select();
+  // execCommand says true also when it copied something else: only the event tells that it was ours.
   let copied = false;
+  const fill = (event) => {
+    event.clipboardData.setData("text/plain", text);
+    event.preventDefault();
+    copied = true;
+  };
+  area.addEventListener("copy", fill);
   try {
-    copied = document.execCommand("copy");
+    copied = document.execCommand("copy") && copied;
   } catch {
     copied = false;
   }
@@ -38,7 +45,7 @@ export function CopyButton({ text, label = "Copy", className, onCopied, focusFir
     if (focusFirst) button.current?.focus();
   }, [focusFirst]);
   const copy = async () => {
-    const copied = await copyText(text);
+    const copied = await copyText(text, button.current);
     setShown(copied ? "Copied" : "Select and copy by hand");
     if (copied) onCopied?.();
     setTimeout(() => setShown(label), 2500);

@@ -1,0 +1,233 @@
+"""Every page and open dialog: nothing that axe-core objects to, nothing wider than a phone, nothing red in the console;
+and a picture of each in light and dark, wide and narrow, to be looked at."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.axe import violations
+from tests.browser.chromium import Tab, chromium
+from tests.browser.test_walk import ADMIN, PASSWORD
+from tests.harness import Installation, MockProcess, ServerProcess
+from tests.harness.evidence import Evidence
+
+pytestmark = pytest.mark.browser
+
+LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 360)]
+PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/no-such-page"]
+FRAMED_PAGES = ["/", "/first-call", "/keys", "/preferences", "/providers", "/users", "/account"]
+PROVIDER_KEY = "sk-of-the-provider"
+
+
+class Inspection:
+    """Looks at what a tab shows in every look, and keeps what is wrong with it."""
+
+    def __init__(self, tab: Tab) -> None:
+        self.tab = tab
+        self.seen = 0
+        self.wrong: list[str] = []
+
+    def look(self, name: str) -> None:
+        page = self.tab.page
+        for scheme, width in LOOKS:
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            page.set_viewport_size({"width": width, "height": 800})
+            expect(page.locator("html")).to_have_class(re.compile(rf"\b{scheme}\b"))
+            where = f"{name}-{scheme}-{width}"
+            self.tab.shoot(where)
+            self.seen += 1
+            self.wrong += [f"{where}: {found}" for found in violations(page)]
+            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                self.wrong.append(f"{where}: wider than the window")
+        page.set_viewport_size({"width": 1280, "height": 800})
+
+    def pages(self, paths: list[str], state: str) -> None:
+        for path in paths:
+            self.tab.open(path)
+            self.look(f"{state}{path.replace('/', '-').rstrip('-') or '-overview'}")
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    installation = Installation(tmp_path, {"AISERVICE_SIGNUP": "open"})
+    installation.add_admin(ADMIN, PASSWORD)
+    return installation
+
+
+@pytest.fixture
+def server(installation: Installation) -> Iterator[ServerProcess]:
+    with installation.server() as server:
+        yield server
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def inspected(server: ServerProcess, browser: Browser, shots: Path, evidence: Evidence) -> Iterator[Inspection]:
+    inspection = Inspection(Tab(browser, server.url, shots))
+    yield inspection
+    evidence.note(views=inspection.seen, axe_violations=len(inspection.wrong), screenshots=str(shots))
+    assert inspection.wrong == []
+    assert inspection.tab.problems == []
+
+
+def test_pages_before_anything_has_happened(inspected: Inspection) -> None:
+    tab = inspected.tab
+    inspected.pages(PLAIN_PAGES, "plain")
+    tab.problems = [line for line in tab.problems if "404" not in line]  # the page that is not there
+    tab.open("/sign-in")
+    tab.page.get_by_text("Forgot your password?").click()
+    tab.page.get_by_label("E-mail").fill(ADMIN)
+    tab.page.get_by_label("Password").fill("not the password")
+    tab.page.get_by_role("button", name="Sign in").click()
+    expect(tab.page.get_by_role("alert")).to_contain_text("not right")
+    inspected.look("plain-sign-in-refused")
+    tab.problems = [line for line in tab.problems if "401" not in line]  # the refusal
+    sign_in(tab)
+    inspected.pages(["/", "/keys", "/preferences", "/providers", "/users", "/account", "/first-call"], "empty")
+    leave_without_copying(tab)
+
+
+@pytest.fixture
+def mock(tmp_path: Path) -> Iterator[MockProcess]:
+    with MockProcess(tmp_path, keys=(PROVIDER_KEY,)) as mock:
+        yield mock
+
+
+@pytest.mark.long
+def test_pages_and_dialogs_with_something_in_them(
+    inspected: Inspection, installation: Installation, server: ServerProcess, mock: MockProcess
+) -> None:
+    fill(installation, server, mock)
+    tab = inspected.tab
+    sign_in(tab)
+    leave_without_copying(tab)
+    inspected.pages(FRAMED_PAGES, "filled")
+    for path, opens in DIALOGS:
+        tab.open(path)
+        opens(tab.page)
+        expect(tab.page.locator("dialog[open]").last).to_be_visible()
+        inspected.look("dialog" + path.replace("/", "-") + "-" + opens.__name__.replace("_", "-"))
+    server.kill()
+    tab.page.keyboard.press("Escape")
+    expect(tab.page.get_by_text("The connection to the server is lost")).to_be_visible()
+    inspected.look("offline")
+    tab.problems = [line for line in tab.problems if "ERR_CONNECTION_REFUSED" not in line]
+
+
+def fill(installation: Installation, server: ServerProcess, mock: MockProcess) -> None:
+    """A second person, keys in every state, a provider, a chain, and requests that went well and that did not."""
+    installation.command("user", "create", "--email", "developer@example.test", stdin=PASSWORD + "\n")
+    installation.add_mock(mock.base_url, key=PROVIDER_KEY, models="mock-small,mock-large,mock-embedding")
+    key = installation.add_key("a-client-with-quite-a-long-name-that-somebody-chose")["key"]
+    rolled = installation.add_key("second", "--name", "Rolled", "--expires-in", "30d")["id"]
+    installation.command("key", "roll", rolled)
+    revoked = installation.add_key("second", "--name", "Revoked", is_new_client=False)["id"]
+    installation.command("key", "revoke", revoked)
+    installation.command("preference", "set", "--client", "second", "--task", "chat", "--order", "mock,sandbox")
+    for body in ({"input": "hello"}, {"input": "hello", "model": "mock/mock-small"}, {"input": "x", "model": "none"}):
+        httpx.post(f"{server.url}/ai-service", headers={"Authorization": f"Bearer {key}"}, json=body)
+
+
+def sign_in(tab: Tab) -> None:
+    tab.open("/sign-in")
+    tab.page.get_by_label("E-mail").fill(ADMIN)
+    tab.page.get_by_label("Password").fill(PASSWORD)
+    tab.page.get_by_role("button", name="Sign in").click()
+    tab.page.wait_for_url(re.compile(r"/$"))
+
+
+def leave_without_copying(tab: Tab) -> None:
+    """The first key is shown once: the browser asks before it is lost, and is told to go."""
+    tab.page.on("dialog", lambda dialog: dialog.accept())
+    tab.open("/first-call")
+    tab.open("/")
+
+
+def create_key(page: Page) -> None:
+    page.get_by_role("button", name="Create key").first.click()
+
+
+def roll_key(page: Page) -> None:
+    page.get_by_role("button", name="Roll", exact=True).first.click()
+
+
+def revoke_key(page: Page) -> None:
+    page.get_by_role("button", name="Revoke", exact=True).first.click()
+
+
+def end_overlap(page: Page) -> None:
+    page.get_by_role("button", name="End overlap").first.click()
+
+
+def add_provider(page: Page) -> None:
+    page.get_by_role("button", name="Add provider").first.click()
+
+
+def add_provider_refused(page: Page) -> None:
+    add_provider(page)
+    form = page.locator("dialog[open]")
+    form.get_by_label("Name").fill("here")
+    form.get_by_role("textbox", name="Address").fill("http://127.0.0.1:9/v1")
+    form.get_by_role("button", name="Test and add").click()
+    expect(form.get_by_role("alert")).to_be_visible()
+
+
+def remove_provider(page: Page) -> None:
+    page.get_by_role("button", name="Remove").first.click()
+
+
+def set_provider_key(page: Page) -> None:
+    page.get_by_role("button", name="Set key").first.click()
+
+
+def clear_chain(page: Page) -> None:
+    page.get_by_role("button", name="Clear").first.click()
+
+
+def invite(page: Page) -> None:
+    page.get_by_label("E-mail").fill("new@example.test")
+    page.get_by_role("button", name="Make an invitation link").click()
+
+
+def reset_link(page: Page) -> None:
+    page.get_by_role("button", name="Reset link").first.click()
+    page.locator("dialog[open]").get_by_role("button", name="Make a reset link").click()
+    expect(page.get_by_text("Copy the reset link")).to_be_visible()
+
+
+def disable_user(page: Page) -> None:
+    page.get_by_role("button", name="Disable").first.click()
+
+
+def reveal_key(page: Page) -> None:
+    create_key(page)
+    page.locator("dialog[open]").get_by_role("button", name="Create key").click()
+    expect(page.get_by_role("dialog", name=re.compile("^Copy the key"))).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("You have not copied it yet")).to_be_visible()
+
+
+DIALOGS: list[tuple[str, Callable[[Page], None]]] = [
+    ("/keys", create_key),
+    ("/keys", roll_key),
+    ("/keys", revoke_key),
+    ("/keys", end_overlap),
+    ("/keys", reveal_key),
+    ("/preferences", clear_chain),
+    ("/providers", add_provider),
+    ("/providers", add_provider_refused),
+    ("/providers", remove_provider),
+    ("/providers", set_provider_key),
+    ("/users", invite),
+    ("/users", reset_link),
+    ("/users", disable_user),
+]
