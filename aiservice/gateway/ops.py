@@ -18,6 +18,9 @@ from aiservice.kit.addresses import client_address
 from aiservice.kit.logs import DroppingQueueHandler
 from aiservice.services.core import Core
 
+# What proxies add to the requests of others.
+_PROXYS = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"})
+
 
 class Ops:
     """`/healthz`, `/readyz` and `/metrics`."""
@@ -80,7 +83,7 @@ class Ops:
         if token is not None:
             expected = b"Bearer " + token.reveal()
             return hmac.compare_digest(headers.get(b"authorization", b""), expected)
-        if b"x-forwarded-for" in headers or b"forwarded" in headers:
+        if not _PROXYS.isdisjoint(headers):
             return False  # somebody else's request, through a proxy on this machine
         try:
             return ipaddress.ip_address(client_address(scope, ())).is_loopback

@@ -240,3 +240,9 @@ async def test_t50_a_fault_of_ours_shows_nothing_of_itself(
         assert b"passwd" not in reply.body
         assert b"SELECT" not in reply.body
         assert reply.headers["server"] == "aiservice"
+
+
+@pytest.mark.parametrize("name", ["x-forwarded-for", "forwarded", "x-real-ip", "via"])
+async def test_metrics_are_not_for_whoever_comes_through_a_proxy_on_this_machine(gateway: Gateway, name: str) -> None:
+    assert (await gateway.get("/metrics")).status == 200
+    assert (await gateway.get("/metrics", headers={name: "1.2.3.4"})).status == 404
