@@ -281,7 +281,16 @@ def _count_answer(exchange: Exchange, answer: Answer) -> None:
     """A provider that reports no usage: what it delivered is counted instead."""
     for choice in answer.body.get("choices") or ():
         message = choice.get("message") if isinstance(choice, dict) else None
-        content = message.get("content") if isinstance(message, dict) else None
-        if isinstance(content, str):
+        if isinstance(message, dict):
+            generated = [message.get(name) for name in ("content", "reasoning_content", "tool_calls")]
             exchange.delivered_pieces += 1
-            exchange.delivered_characters += len(content)
+            exchange.delivered_characters += sum(map(_characters, generated))
+
+
+def _characters(value: object) -> int:
+    """The characters of every text in `value`."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_characters, value.values()))
+    return sum(map(_characters, value)) if isinstance(value, list) else 0

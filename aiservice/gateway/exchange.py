@@ -9,7 +9,7 @@ from aiservice.principal import Principal
 from aiservice.providers._base import Provider
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.settlement import Outcome as LedgerOutcome
-from aiservice.wire import Attempt, AttemptFailure, FinishReason, Usage
+from aiservice.wire import Attempt, AttemptFailure, FinishReason, Usage, UsageSource
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -17,6 +17,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+_CHARACTERS_PER_TOKEN = 4
 ABANDONED = "abandoned"  # the code of an attempt that was cut off from our side before the provider had answered
 
 
@@ -54,7 +55,7 @@ class Exchange:
     """Times: `started_us` is microseconds UTC; `started` and `upstream_seconds` are seconds of the monotonic clock.
 
     `outcome` is the ledger's word for how it ended; `delivered_pieces` and `delivered_characters` count what the
-    client was given, for when the provider does not say.
+    client was given, for when the provider does not say; `reported_pieces` were given when it last did.
     """
 
     request_id: str
@@ -76,9 +77,20 @@ class Exchange:
     error_code: str | None = None
     cost_nano_usd: int | None = None
     delivered_pieces: int = 0
+    reported_pieces: int = 0
     delivered_characters: int = 0
     settlement_token: int = 0
     is_settled: bool = False
+
+    def counted(self) -> Usage:
+        """The prompt by its size, and what was delivered.
+
+        A stream's pieces are about a token each with most providers, four characters are about one with all: the larger
+        of the two is the count.
+        """
+        output = max(self.delivered_pieces, -(-self.delivered_characters // _CHARACTERS_PER_TOKEN))
+        source: UsageSource = "counted" if self.delivered_pieces else "estimated"
+        return Usage(self.est_input_tokens, output, source=source)
 
     def told(self) -> Outcome:
         """What the answer says about itself."""

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from dataclasses import replace
 from time import perf_counter
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -22,9 +23,8 @@ from aiservice.kit.clock import now_us
 from aiservice.services.ledger import Ledger
 from aiservice.services.prices import Prices
 from aiservice.services.settlement import Intent, Progress, Settlement
-from aiservice.wire import Attempt, EventKind, StreamEvent, Usage, UsageSource
+from aiservice.wire import Attempt, EventKind, StreamEvent, Usage
 
-_CHARACTERS_PER_TOKEN = 4
 _PIECES_PER_PROGRESS = 64  # how often a long stream notes what it has cost so far
 _BY_STATUS: dict[int, type[BrokerError]] = {
     400: InvalidRequest,
@@ -83,7 +83,7 @@ class Meter:
             elif kind is EventKind.FINISH:
                 exchange.finish_reason = exchange.finish_reason or event.finish_reason
             if event.usage is not None:
-                exchange.usage = event.usage
+                exchange.usage, exchange.reported_pieces = event.usage, exchange.delivered_pieces
         if exchange.delivered_pieces // _PIECES_PER_PROGRESS != before:
             self._note_progress(exchange)
 
@@ -127,7 +127,7 @@ class Meter:
     def _note_progress(self, exchange: Exchange) -> None:
         candidate = exchange.candidate
         if candidate is not None:
-            usage = _counted(exchange)
+            usage = exchange.counted()
             self._ledger.progress(
                 Progress(
                     exchange.request_id,
@@ -148,10 +148,14 @@ class Meter:
     def _usage_of(self, exchange: Exchange) -> Usage:
         """What the provider reported; else the prompt and what was delivered of the answer, counted."""
         if exchange.usage is not None:
-            return exchange.usage
+            # Some report in every chunk, or first of all: what came after the last report is theirs to bill, too.
+            unreported = exchange.delivered_pieces - exchange.reported_pieces
+            if unreported <= 0:
+                return exchange.usage
+            return replace(exchange.usage, output_tokens=exchange.usage.output_tokens + unreported, source="counted")
         if all(attempt.code not in (None, ABANDONED) for attempt in exchange.attempts):
             return Usage(source="counted")  # no provider began to answer
-        return _counted(exchange)
+        return exchange.counted()
 
     def _row(self, exchange: Exchange, usage: Usage, ended_us: int) -> Settlement:
         principal, ask, candidate = exchange.principal, exchange.request.ask, exchange.candidate
@@ -182,17 +186,6 @@ class Meter:
             is_stream=ask.is_stream,
             attempts=[_attempt_row(attempt) for attempt in exchange.attempts],
         )
-
-
-def _counted(exchange: Exchange) -> Usage:
-    """The prompt by its size, and what was delivered.
-
-    A stream's pieces are about a token each with most providers, four characters are about one with all: the larger of
-    the two is the count.
-    """
-    output = max(exchange.delivered_pieces, -(-exchange.delivered_characters // _CHARACTERS_PER_TOKEN))
-    source: UsageSource = "counted" if exchange.delivered_pieces else "estimated"
-    return Usage(exchange.est_input_tokens, output, source=source)
 
 
 def _attempt_row(attempt: Attempt) -> dict[str, object]:

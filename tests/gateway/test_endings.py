@@ -11,7 +11,7 @@ from aiservice.gateway import respond
 from aiservice.gateway.dispatch import Dispatcher
 from aiservice.gateway.exchange import Candidate, Exchange, ProviderGaveUp
 from aiservice.providers._openai_stream import ChatStreamReader
-from aiservice.wire import AttemptFailure, Blame, StreamEvent
+from aiservice.wire import AttemptFailure, Blame, EventKind, StreamEvent, Usage
 from tests.gateway.conftest import Gateway
 
 Message = MutableMapping[str, Any]
@@ -128,3 +128,33 @@ async def test_a_body_that_comes_after_the_drain_began_is_not_served(gateway: Ga
     assert caller.sent[0]["status"] == 503
     assert gateway.mock is not None
     assert gateway.mock.record.calls == 0
+
+
+async def test_what_came_after_the_last_report_is_paid_for_too(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T-79: a provider that reports in its first chunk would make the rest free for whoever leaves."""
+    feed = ChatStreamReader.feed
+    has_reported = False
+
+    def reporting(self: ChatStreamReader, chunk: bytes) -> list[StreamEvent]:
+        nonlocal has_reported
+        events = feed(self, chunk)
+        if events and not has_reported:
+            has_reported = True
+            events.append(StreamEvent(EventKind.USAGE, usage=Usage(11, 0)))
+        return events
+
+    monkeypatch.setattr(ChatStreamReader, "feed", reporting)
+    await Caller(gateway, _asked("(words-200) (wait-10)", stream=True), leaves_after=0.5).run()
+    row = (await gateway.rows())[0]
+    assert (row.outcome, row.input_tokens, row.usage_source) == ("client_left", 11, "counted")
+    assert row.output_tokens > 5
+
+
+async def test_tool_calls_without_a_report_are_counted(gateway: Gateway) -> None:
+    tools = [{"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}]
+    reply = await gateway.chat('(no-usage) (tool find {"what": "a long enough text"})', tools=tools)
+    assert reply.json()["choices"][0]["message"]["tool_calls"]
+    row = (await gateway.rows())[0]
+    assert (row.usage_source, row.output_tokens > 5) == ("counted", True)
