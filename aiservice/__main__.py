@@ -1,27 +1,37 @@
 """The command line: `python -m aiservice`. Thin: each group is a module of `aiservice.commands`."""
 
+import sys
+
 import typer
 
 from aiservice import __version__
-from aiservice.commands import clients, doctor, keys, people, preferences, providers, server, upkeep
+from aiservice.commands import server
 from aiservice.commands.console import examples, group
 from aiservice.kit.process import harden_process
 
 app = group("aiservice: one way to many AI providers. Secrets are read from standard input, never from arguments.")
-app.add_typer(people.admin, name="admin")
-app.add_typer(people.user, name="user")
-app.add_typer(clients.client, name="client")
-app.add_typer(keys.key, name="key")
-app.add_typer(providers.provider, name="provider")
-app.add_typer(preferences.preference, name="preference")
-app.add_typer(upkeep.usage, name="usage")
 app.command("serve", epilog=examples("serve", "serve --host 127.0.0.1 --port 9000"))(server.serve)
-app.command("migrate", epilog=examples("migrate"))(upkeep.migrate)
-app.command(
-    "rotate-master-key",
-    epilog=examples("rotate-master-key --generate", "openssl rand -base64 32 | python -m aiservice rotate-master-key"),
-)(upkeep.rotate_master_key)
-app.command("doctor", epilog=examples("doctor", "doctor --json"))(doctor.doctor)
+
+
+def add_groups() -> None:
+    """Adds every command but `serve`, which watches its workers for months and must not hold what they load."""
+    from aiservice.commands import clients, doctor, keys, people, preferences, providers, upkeep  # noqa: PLC0415
+
+    app.command("migrate", epilog=examples("migrate"))(upkeep.migrate)
+    app.command(
+        "rotate-master-key",
+        epilog=examples(
+            "rotate-master-key --generate", "openssl rand -base64 32 | python -m aiservice rotate-master-key"
+        ),
+    )(upkeep.rotate_master_key)
+    app.command("doctor", epilog=examples("doctor", "doctor --json"))(doctor.doctor)
+    app.add_typer(people.admin, name="admin")
+    app.add_typer(people.user, name="user")
+    app.add_typer(clients.client, name="client")
+    app.add_typer(keys.key, name="key")
+    app.add_typer(providers.provider, name="provider")
+    app.add_typer(preferences.preference, name="preference")
+    app.add_typer(upkeep.usage, name="usage")
 
 
 def _show_version(is_asked: bool) -> None:
@@ -38,5 +48,7 @@ def main(
     harden_process()
 
 
+if __name__ != "__main__" or sys.argv[1:2] != ["serve"]:
+    add_groups()
 if __name__ == "__main__":
     app(prog_name="python -m aiservice")

@@ -3,22 +3,18 @@
 Exit status: 0 done, 1 refused (with the reason), 2 called wrongly.
 """
 
-import asyncio
 import getpass
 import json
 import select
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
 from aiservice.errors import BrokerError
 from aiservice.kit.secret import Secret
-from aiservice.services.core import Core, open_core
 from aiservice.settings import Settings, SettingsError, load_settings
-from aiservice.store.migrations import NewerDatabase
-from aiservice.store.session import DATABASE_ERRORS
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
@@ -45,30 +41,6 @@ def group(help_text: str) -> typer.Typer:
 def examples(*lines: str) -> str:
     """An epilog with one example a line, kept as they are."""
     return "\b\nExamples:\n" + "\n".join(f"  python -m aiservice {line}" for line in lines)
-
-
-def run(work: Callable[[Core], Awaitable[T]], *, as_json: bool) -> T:
-    """Opens the services, does `work`, closes them. A refusal ends the process with status 1 and its words."""
-    settings = settings_or_exit(as_json=as_json)
-    return guarded(lambda: asyncio.run(_with_core(settings, work)), as_json=as_json)
-
-
-async def _with_core(settings: Settings, work: Callable[[Core], Awaitable[T]]) -> T:
-    async with open_core(settings) as core:
-        return await work(core)
-
-
-def guarded(work: Callable[[], T], *, as_json: bool) -> T:
-    """Does `work`; what it refuses ends the process with status 1."""
-    try:
-        return work()
-    except BrokerError as error:
-        refuse(error, as_json=as_json)
-    except (SettingsError, NewerDatabase) as error:
-        fail(str(error), code="cannot_start", as_json=as_json)
-    except DATABASE_ERRORS as error:
-        # The error's own text may quote statements with their values.
-        fail(f"The database did not do it ({type(error).__name__}).", code="database_unavailable", as_json=as_json)
 
 
 def settings_or_exit(*, as_json: bool) -> Settings:

@@ -4,18 +4,8 @@ from typing import Annotated
 
 import typer
 
-from aiservice.commands.console import (
-    JsonFlag,
-    examples,
-    group,
-    names_of,
-    one_of,
-    run,
-    say,
-    show,
-    show_table,
-    usage_error,
-)
+from aiservice.commands.console import JsonFlag, examples, group, names_of, one_of, say, show, show_table, usage_error
+from aiservice.commands.opening import run
 from aiservice.kit.clock import iso
 from aiservice.kit.durations import parse_duration
 from aiservice.principal import OPERATOR

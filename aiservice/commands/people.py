@@ -4,16 +4,8 @@ from typing import Annotated
 
 import typer
 
-from aiservice.commands.console import (
-    JsonFlag,
-    examples,
-    group,
-    one_of,
-    read_secret,
-    run,
-    show,
-    show_table,
-)
+from aiservice.commands.console import JsonFlag, examples, group, one_of, read_secret, show, show_table
+from aiservice.commands.opening import run
 from aiservice.kit.clock import iso
 from aiservice.principal import OPERATOR, Person, Role
 from aiservice.services.core import Core

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from aiservice.commands.console import JsonFlag, examples, group, names_of, run, show, show_table
+from aiservice.commands.console import JsonFlag, examples, group, names_of, show, show_table
+from aiservice.commands.opening import run
 from aiservice.kit.clock import iso
 from aiservice.principal import OPERATOR
 from aiservice.services.core import Core

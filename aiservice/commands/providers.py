@@ -13,11 +13,11 @@ from aiservice.commands.console import (
     read_optional_secret,
     read_secret,
     refuse,
-    run,
     say,
     show,
     show_table,
 )
+from aiservice.commands.opening import run
 from aiservice.errors import BrokerError, Unprocessable
 from aiservice.kit.clock import iso
 from aiservice.kit.secret import Secret

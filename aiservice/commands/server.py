@@ -1,7 +1,5 @@
 """`serve`: the production server, in this process, without compiling anything that is compiled already."""
 
-import gc
-import importlib
 import json
 import multiprocessing
 import os
@@ -17,7 +15,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from aiservice.commands import portal_build, ports
-from aiservice.commands.console import JsonFlag, fail, guarded, say, settings_or_exit, usage_error
+from aiservice.commands.console import JsonFlag, fail, say, settings_or_exit, usage_error
 from aiservice.settings import PREFIX, Settings
 
 _TARGET = "aiservice.aiservice:app"
@@ -49,7 +47,7 @@ def serve(
     _build_portal(settings, as_json=as_json)
     url = f"{'https' if cert else 'http'}://{ports.shown_host(host)}:{port}"
     _prepare_environment(url)
-    server = guarded(lambda: _server(settings, (host, port), workers, (cert, key)), as_json=as_json)
+    server = _server(settings, (host, port), workers, (cert, key))
     server.announce = _Announcement(url, ports.asked_host(host), port, is_tls=cert is not None, as_json=as_json)
     server.serve()
 
@@ -126,12 +124,8 @@ class _Server(Server):  # type: ignore[misc, valid-type]
 def _server(
     settings: Settings, address: tuple[str, int], workers: int, tls: tuple[Path | None, Path | None]
 ) -> _Server:
-    # Fork, after the import: the workers share the pages of everything that is imported here.
+    # The worker alone imports the product: this process only watches it, and stays small.
     multiprocessing.set_start_method("fork", force=True)
-    importlib.import_module("rxconfig")
-    importlib.import_module(_TARGET.partition(":")[0])
-    gc.collect()
-    gc.freeze()
     return _Server(
         _TARGET,
         factory=True,

@@ -15,14 +15,13 @@ from aiservice.commands.console import (
     JsonFlag,
     examples,
     group,
-    guarded,
     read_secret,
-    run,
     say,
     settings_or_exit,
     show,
     usage_error,
 )
+from aiservice.commands.opening import guarded, run
 from aiservice.kit.clock import SECOND_US, now_us
 from aiservice.kit.durations import parse_duration
 from aiservice.kit.secret import Secret

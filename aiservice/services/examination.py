@@ -19,7 +19,7 @@ from aiservice.settings import Settings, SettingsError
 from aiservice.store import changes as change_store
 from aiservice.store import people as people_store
 from aiservice.store import vault as vault_store
-from aiservice.store.migrations import current_revision, head_revision, known_revisions
+from aiservice.store.migrations import HEAD, current_revision, known_revisions
 from aiservice.store.session import DATABASE_ERRORS, Database
 
 State = Literal["ok", "warn", "fail"]
@@ -60,10 +60,10 @@ async def examine_store(settings: Settings) -> list[Finding]:
 
 async def _schema(db: Database) -> Finding:
     revision = await current_revision(db.engine)
-    if revision == head_revision():
+    if revision == HEAD:
         return Finding("database", "ok", f"It answers, and its schema is this release's ({revision}).")
     if revision is None or revision in known_revisions():
-        message = f"Its schema is at {revision or 'nothing'}; this release needs {head_revision()}."
+        message = f"Its schema is at {revision or 'nothing'}; this release needs {HEAD}."
         return Finding("database", "warn", message, "Run: python -m aiservice migrate (a starting server does it too).")
     step = "Start the release that made it, or restore a backup."
     return Finding("database", "fail", f"A newer release has migrated it to {revision}.", step)

@@ -27,8 +27,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.is_sqlite = url.startswith("sqlite")
-        self._reader = _engine(url, is_writer=False)
-        self._writer = _engine(url, is_writer=True) if self.is_sqlite else self._reader
+        self._reader = open_engine(url, is_writer=False)
+        self._writer = open_engine(url, is_writer=True) if self.is_sqlite else self._reader
         self._write_turn = asyncio.Lock()
 
     @property
@@ -62,7 +62,8 @@ class Database:
             await self._writer.dispose()
 
 
-def _engine(url: str, *, is_writer: bool) -> AsyncEngine:
+def open_engine(url: str, *, is_writer: bool) -> AsyncEngine:
+    """An engine of our kind; on SQLite a writer's transactions take the write lock when they begin."""
     if not url.startswith("sqlite"):
         return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True)
     engine = create_async_engine(

@@ -9,13 +9,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from aiservice.settings import Settings
-from aiservice.store.migrations import NewerDatabase, head_revision, migrate
+from aiservice.store.migrations import HEAD, NewerDatabase, migrate
 from aiservice.store.session import Database
 from aiservice.tables import metadata
 
 
 def test_there_is_one_migration_head() -> None:
-    assert ScriptDirectory(str(Path(__file__).parents[2] / "alembic")).get_heads() == [head_revision()]
+    assert ScriptDirectory(str(Path(__file__).parents[2] / "alembic")).get_heads() == [HEAD]
 
 
 async def test_migrated_schema_equals_the_tables(database: Database) -> None:
@@ -25,7 +25,7 @@ async def test_migrated_schema_equals_the_tables(database: Database) -> None:
 
 
 async def test_migrating_twice_changes_nothing(settings: Settings, database: Database) -> None:
-    assert await migrate(settings.effective_database_url, settings.data_dir) == (head_revision(), head_revision())
+    assert await migrate(settings.effective_database_url, settings.data_dir) == (HEAD, HEAD)
 
 
 async def test_a_newer_database_is_refused(settings: Settings, database: Database) -> None:
