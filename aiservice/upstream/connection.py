@@ -116,7 +116,8 @@ class Connection(asyncio.Protocol):
             self._is_reusable = False
             self.close()
             return
-        self._watch.reads += 1
+        if self._body is not None:  # a head that drips, or interim answers, are no beginning of an answer
+            self._watch.reads += 1
         try:
             self._parse(data)
         except UpstreamFailure as failure:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from aiservice.settings import Deadlines
 from aiservice.upstream import socket_transport
 from aiservice.upstream.client import Upstream
 from aiservice.upstream.failures import UpstreamFailure
@@ -103,6 +104,23 @@ async def test_an_answer_may_come_byte_by_byte(upstream: Upstream) -> None:
         assert await send_whole(upstream, target(server.port)) == b"onetwo"
         assert await send_streamed(upstream, target(server.port)) == b"onetwo"
     assert server.connections == 1
+
+
+@pytest.mark.parametrize("piece", [b"a", b"\r\n\r\nHTTP/1.1 100 Continue\r\nx: "])
+async def test_neither_a_dripping_head_nor_interim_answers_hold_off_the_first_byte_deadline(
+    upstream: Upstream, piece: bytes
+) -> None:
+    async def drips(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 100 Continue\r\nx: ")
+        for _ in range(40):
+            await peer.send(piece)
+            await asyncio.sleep(0.05)
+
+    limits = Deadlines(first_byte=0.3, idle=0.3, total=5)
+    async with serving(drips) as server:
+        with pytest.raises(UpstreamFailure, match="upstream_first_byte_timeout"):
+            await upstream.send(target(server.port), CALL, deadlines=limits)
 
 
 async def test_a_large_request_body_arrives_whole(upstream: Upstream) -> None:
