@@ -85,6 +85,11 @@ def usage_chart(rectangles: Any, plot: Any, *, summary: Any) -> rx.Component:
         class_name="h-[220px] w-full",
     )
     return rx.el.figure(
-        rx.el.div(mount_on_idle(drawn, fallback=first_paint), class_name="h-[220px]", role="img", aria_label=summary),
+        rx.el.div(
+            mount_on_idle(drawn, fallback=first_paint),
+            class_name="h-[220px] overflow-hidden",
+            role="img",
+            aria_label=summary,
+        ),
         rx.el.figcaption(summary, class_name=f"mt-2 text-sm {theme.MUTED}"),
     )

@@ -19,13 +19,13 @@ STYLES = {
     "text": f"mt-2 text-sm {theme.MUTED}",
     "secret": "mt-3 block break-all rounded-lg bg-slate-100 p-3 font-mono text-sm dark:bg-slate-950",
     "dialog": (
-        f"m-auto w-[min(32rem,calc(100vw-2rem))] {theme.CARD} text-slate-900 dark:text-slate-100 "
-        "backdrop:bg-slate-950/60 shadow-xl"
+        f"m-auto w-[min(32rem,calc(100vw-2rem))] {theme.CARD} text-left whitespace-normal "
+        "text-slate-900 dark:text-slate-100 backdrop:bg-slate-950/60 shadow-xl"
     ),
     "tabs": "flex gap-1 overflow-x-auto",
     "tabOn": f"rounded-t-lg bg-slate-900 px-3 py-2 text-sm font-medium text-white dark:bg-black {theme.FOCUS}",
     "tabOff": f"rounded-t-lg px-3 py-2 text-sm font-medium cursor-pointer {theme.MUTED} {theme.FOCUS}",
-    "code": f"{theme.CODE} rounded-tl-none pr-24 {theme.FOCUS}",
+    "code": f"{theme.CODE} rounded-tl-none pr-24 max-sm:pt-12 {theme.FOCUS}",
     "codeCopy": (
         "rounded-md bg-slate-700 px-2.5 py-1 text-xs font-medium text-white cursor-pointer hover:bg-slate-600 "
         "focus-visible:outline-2 focus-visible:outline-white"

@@ -64,7 +64,7 @@ def request_line(row: Any) -> rx.Component:
     return table_row(
         REQUEST_HEADS,
         cell(row["at"], class_name="whitespace-nowrap tabular-nums"),
-        cell(row["client"]),
+        cell(rx.el.span(row["client"], title=row["client"], class_name="block max-w-40 truncate")),
         cell(row["task"]),
         cell(provider_cell(row)),
         cell(rx.el.span(row["model"], title=row["model"], class_name="block max-w-48 truncate font-mono text-xs")),

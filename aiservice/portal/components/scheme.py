@@ -19,7 +19,7 @@ def scheme_switch(*, has_words: bool = False) -> rx.Component:
     """Three buttons; without words they are icons with names for screen readers."""
     return rx.el.div(
         *[_choice(value, picture, words, has_words) for value, picture, words in _CHOICES],
-        class_name="flex flex-wrap gap-1",
+        class_name="flex flex-wrap gap-2" if has_words else "flex shrink-0 gap-1",
         role="group",
         custom_attrs={"aria-label": "Colours of the page" if has_words else "Colour scheme"},
     )

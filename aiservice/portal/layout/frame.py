@@ -117,7 +117,7 @@ def _sidebar(page: PageSpec) -> rx.Component:
         rx.el.div(_brand(), class_name="px-2 max-md:py-1"),
         rx.el.nav(
             *[_nav_item(item, is_here=item.route == page.route) for item in navigation()],
-            class_name="flex gap-1 max-md:overflow-x-auto md:mt-6 md:flex-col",
+            class_name="flex gap-1 max-md:flex-wrap md:mt-6 md:flex-col",
             custom_attrs={"aria-label": "Main"},
         ),
         rx.el.div(
