@@ -159,6 +159,7 @@ function localPath(path) {
 
 function RevealOnce({ secret, styles, onClose }) {
   const dialog = useRef(null);
+  const isLeaving = useRef(false);
   const [isCopied, setCopied] = useState(false);
   const [isAsking, setAsking] = useState(false);
   const [isShown, setShown] = useState(false);
@@ -175,15 +176,28 @@ function RevealOnce({ secret, styles, onClose }) {
   const leave = (event) => {
     event?.preventDefault();
     if (isCopied || isAsking) {
+      isLeaving.current = true;
       dialog.current.close();
       onClose();
     } else setAsking(true);
+  };
+  // Escape never loses a secret: it asks, and only the button says yes. Browsers let a page hold back the dialog's own
+  // closing once at most, so the key is taken before it gets there, and a dialog that was closed all the same comes back.
+  const escape = (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (isCopied) leave();
+    else setAsking(true);
+  };
+  const reopen = () => {
+    if (!isLeaving.current) dialog.current?.showModal();
   };
   const masked = secret.secret.slice(0, 22) + "•".repeat(16);
   const about = secret.about || {};
   return h(
     "dialog",
-    { ref: dialog, className: styles.dialog, "aria-labelledby": title, onCancel: leave },
+    { ref: dialog, className: styles.dialog, "aria-labelledby": title, onKeyDown: escape, onCancel: (event) => event.preventDefault(), onClose: reopen },
     h("h2", { id: title, className: styles.title }, about.title || "Copy your key now"),
     h("p", { className: styles.text }, about.text || "This is the only time it is shown. We keep a keyed hash of it, not the key."),
     h("code", { className: styles.secret, "data-secret": "" }, isShown ? secret.secret : masked),
