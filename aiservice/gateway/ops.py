@@ -13,7 +13,7 @@ from aiservice.errors import NotFound
 from aiservice.gateway.admit import InFlight
 from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.meter import Figures
-from aiservice.gateway.respond import send_whole
+from aiservice.gateway.respond import SERVER, send_whole
 from aiservice.kit.addresses import client_address
 from aiservice.kit.logs import DroppingQueueHandler
 from aiservice.services.core import Core
@@ -71,6 +71,7 @@ class Ops:
                     (b"content-type", CONTENT_TYPE_LATEST.encode()),
                     (b"content-length", b"%d" % len(page)),
                     (b"cache-control", b"no-store"),
+                    SERVER,
                 ],
             }
         )

@@ -14,20 +14,20 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 _JSON: Header = (b"content-type", b"application/json")
-_SERVER: Header = (b"server", b"aiservice")  # else the HTTP server names itself
+SERVER: Header = (b"server", b"aiservice")  # else the HTTP server names itself
 _BYPASS: Header = (b"x-aiservice-cache", b"bypass")
 _STREAM: tuple[Header, ...] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
     (b"x-content-type-options", b"nosniff"),
-    _SERVER,
+    SERVER,
 )
 _WHOLE: tuple[Header, ...] = (
     _JSON,
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
-    _SERVER,
+    SERVER,
 )
 
 

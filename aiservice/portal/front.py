@@ -34,6 +34,8 @@ _REVALIDATED = b"no-cache"
 _FORWARDED = (b"x-forwarded-proto", b"x-forwarded-host")
 _NEVER = b"no-store"
 
+_SERVER = (b"server", b"aiservice")  # else the HTTP server names itself
+
 
 class Front:
     """ASGI in front of Reflex.
@@ -77,7 +79,7 @@ class Front:
                     route, host=_header(scope, b"host") or "", is_https=self._is_https(scope), is_page=is_page
                 )
                 caching = _NEVER if is_page else _cache_control(path, message["status"])
-                message = {**message, "headers": [*kept, (b"cache-control", caching), *extra]}
+                message = {**message, "headers": [*kept, (b"cache-control", caching), _SERVER, *extra]}
             await send(message)
 
         return send_with_headers

@@ -18,7 +18,9 @@ from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import visible_client
 from aiservice.services.key_check import KeyCheck, key_digest
 from aiservice.services.key_views import KeyView, view
+from aiservice.services.names import shown, suggestion
 from aiservice.services.vault import PEPPER_VERSION, Vault
+from aiservice.store import connections as connection_store
 from aiservice.store import keys as store
 from aiservice.store.session import DATABASE_ERRORS, AsyncSession, Database
 from aiservice.tables import Client, ClientKey, KeySecret
@@ -92,13 +94,15 @@ class Keys:
             owner = await self._client(session, actor, client)
             if owner.is_disabled:
                 raise Unprocessable("The client is disabled.", code="client_disabled", param="client")
+            allowed = _narrowed("connections", connections, owner.allowed_connections)
+            await _check_connections(session, owner.id, allowed)
             key = ClientKey(
                 id=new_id("key"),
                 client_id=owner.id,
                 name=_valid_name(name),
                 is_test=is_test,
                 scopes=_scopes(scopes),
-                allowed_connections=_narrowed("connections", connections, owner.allowed_connections),
+                allowed_connections=allowed,
                 allowed_models=_narrowed("models", models, owner.allowed_models),
                 created_us=now,
                 expires_us=_expiry(expires_in_seconds, now),
@@ -274,6 +278,18 @@ def _scopes(names: Iterable[str] | None) -> list[str] | None:
         known = ", ".join(sorted({*registry(), READ_SCOPE}))
         raise Unprocessable(f"'{unknown[0][:60]}' is not a scope. Known ones: {known}.", param="scopes")
     return chosen
+
+
+async def _check_connections(session: AsyncSession, client_id: str, names: "list[str] | None") -> None:
+    """A key for a connection that does not exist would be dead, and come alive with whoever makes that name later."""
+    known = await connection_store.names_for(session, client_id) if names else []
+    for name in names or ():
+        if name not in known:
+            raise Unprocessable(
+                f"There is no provider connection '{shown(name)}' that this client may use.{suggestion(name, known)}",
+                code="connection_not_found",
+                param="connections",
+            )
 
 
 def _narrowed(param: str, names: Iterable[str] | None, of_client: list[str] | None) -> list[str] | None:

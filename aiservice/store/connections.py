@@ -46,6 +46,13 @@ async def shared_names(session: AsyncSession) -> list[str]:
     return list((await session.execute(query)).scalars())
 
 
+async def names_for(session: AsyncSession, client_id: str) -> list[str]:
+    """The shared connections and the client's own."""
+    owner = col(Connection.owner_client_id)
+    query = select(col(Connection.name)).where(owner.is_(None) | (owner == client_id)).order_by(col(Connection.name))
+    return list((await session.execute(query)).scalars())
+
+
 async def names(session: AsyncSession) -> list[str]:
     return list((await session.execute(select(col(Connection.name)).order_by(col(Connection.name)))).scalars())
 
