@@ -7,7 +7,6 @@ the cookie and an API path asked of the frontend's port reach the same program a
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ BACKEND_SEGMENTS = (
 _BROWSER_MODULE = Path(__file__).parent / "components" / "browser.jsx"
 _STATE_MODULE = "utils/state.js"
 _VITE_CONFIG = "vite.config.js"
-_DEV_PORT = "__AISERVICE_DEV_BACKEND_PORT"
+_DEV_PORT = "REFLEX_BACKEND_PORT"
 _BAKED_ENDPOINT = "const endpoint = new URL(url_str);"
 _OWN_ENDPOINT = f"""{_BAKED_ENDPOINT}
   if (typeof window !== "undefined") {{
@@ -77,9 +76,9 @@ def proxy_backend_paths(source: str) -> str:
     """`vite.config.js` whose development server hands API, sign-in and socket paths to the backend."""
     segments = "|".join(segment.replace(".", "\\.") for segment in BACKEND_SEGMENTS)
     pattern = f"^/+(?:{segments})(?:[/?]|$)"
-    # By environment, which Vite inherits from this process: a build in the same folder meanwhile writes this file anew.
-    port = os.environ.setdefault(_DEV_PORT, str(get_config().backend_port or 8000))
-    target = f"`http://127.0.0.1:${{process.env.{_DEV_PORT} || {int(port)}}}`"
+    # `reflex run` puts its port into the environment, which Vite inherits. Only that is right while it runs: a build in
+    # the same folder meanwhile writes this file anew.
+    target = f"`http://127.0.0.1:${{process.env.{_DEV_PORT} || {get_config().backend_port or 8000}}}`"
     proxy = f"    proxy: {{ {json.dumps(pattern)}: {{ target: {target}, ws: true, changeOrigin: false }} }},"
     return _replace_once(source, _VITE_SERVER, f"{_VITE_SERVER}\n{proxy}", _VITE_CONFIG)
 

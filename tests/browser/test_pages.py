@@ -76,7 +76,7 @@ def browser() -> Iterator[Browser]:
 def inspected(server: ServerProcess, browser: Browser, shots: Path, evidence: Evidence) -> Iterator[Inspection]:
     inspection = Inspection(Tab(browser, server.url, shots))
     yield inspection
-    evidence.note(views=inspection.seen, axe_violations=len(inspection.wrong), screenshots=str(shots))
+    evidence.note(views=inspection.seen, axe_violations=len(inspection.wrong))
     assert inspection.wrong == []
     assert inspection.tab.problems == []
 
