@@ -90,6 +90,7 @@ def main() -> int:
         )
         tally.failed += is_ci
     _check_style(python, tally)
+    _build_portal(python, tally)
     _run_tests(python, tally, arguments, {program.marker for program in missing})
     print("\n" + "\n".join(tally.lines))
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
@@ -159,6 +160,15 @@ def _check_style(python: Path, tally: Tally) -> None:
         started = time.monotonic()
         status = subprocess.run([python, *command], cwd=ROOT, check=False, stdin=subprocess.DEVNULL).returncode
         tally.check(name, status == 0, time.monotonic() - started)
+
+
+def _build_portal(python: Path, tally: Tally) -> None:
+    """Once, before the tests that look at what is built and those that serve it."""
+    _announce("building the portal, where its sources have changed")
+    started = time.monotonic()
+    script = "from aiservice.commands import portal_build; portal_build.build(None)"
+    status = subprocess.run([python, "-c", script], cwd=ROOT, check=False, stdin=subprocess.DEVNULL).returncode
+    tally.check("portal build", status == 0, time.monotonic() - started)
 
 
 def _run_tests(python: Path, tally: Tally, arguments: argparse.Namespace, missing: set[str]) -> None:
