@@ -25,6 +25,8 @@ from aiservice.services.prices import Prices
 from aiservice.services.settlement import Intent, Progress, Settlement
 from aiservice.wire import Attempt, EventKind, StreamEvent, Usage
 
+_TOKENS_PER_MESSAGE = 4
+_TOKENS_PER_PART = 300
 _PIECES_PER_PROGRESS = 64  # how often a long stream notes what it has cost so far
 _BY_STATUS: dict[int, type[BrokerError]] = {
     400: InvalidRequest,

@@ -12,7 +12,7 @@ from aiservice.gateway.admit import InFlight, Permit, check_scope, check_taking_
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.dispatch import Dispatcher, OpenStream
 from aiservice.gateway.exchange import Candidate, Exchange, Handler, ProviderGaveUp, Receive, Routes, Scope, Send
-from aiservice.gateway.meter import Meter
+from aiservice.gateway.meter import Meter, estimated_input
 from aiservice.gateway.respond import (
     KeepAlive,
     end_stream,
@@ -70,7 +70,9 @@ class Pipeline:
             raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
         request = dialect.read(body)
         check_scope(principal, request.ask.task)
-        exchange = Exchange(request_id, dialect, principal, request, started_us, started, len(raw) // 4)
+        exchange = Exchange(
+            request_id, dialect, principal, request, started_us, started, estimated_input(request.ask, len(raw))
+        )
         candidates: tuple[Candidate, ...] = ()
         unroutable: BrokerError | None = None
         try:
