@@ -6,8 +6,19 @@ A *provider* (what a vendor speaks) builds an `HttpCall` from the `Ask` and read
 
 `Ask.body` is OpenAI's chat-completions request (platform.openai.com/docs/api-reference/chat) for chat-like work and
 OpenAI's embeddings request for embeddings: the field's common form, and the one where passing through costs least.
-Where it has no word for something (opaque thinking state, cache breakpoints), the part carries it under
-`extra_content` as Google's own compatibility endpoint does.
+Where OpenAI's own form has no word, the field's does, and every adapter uses the same ones:
+
+* thinking: `reasoning_content` (text) and `reasoning_details` on an assistant message (OpenRouter's list of
+  `{"type": "reasoning.text", "text", "signature"}`, `{"type": "reasoning.summary", "summary"}` and
+  `{"type": "reasoning.encrypted", "data"}`, each with `format`, e.g. `anthropic-claude-v1`, `google-gemini-v1`,
+  `openai-responses-v1`: state is only ever given back to the vendor whose format it is);
+* `extra_content` on a tool call or message (Google's compatibility endpoint: `google.thought_signature`);
+* `cache_control` on content parts and tools (Anthropic's own word, kept by OpenRouter);
+* documents: content part `{"type": "file", "file": {"filename", "file_data": "data:<mime>;base64,…" | "file_url"}}`;
+* `is_error` on a tool message; `stop_reason` beside `finish_reason`: the stop sequence that matched (vLLM).
+
+A client that speaks another wire than chat completions has its body in both forms: translated in `Ask.body`, and as it
+came in `Ask.native`, which a provider of the very same wire takes instead, so that nothing is lost between the two.
 """
 
 from collections.abc import Mapping
@@ -18,11 +29,14 @@ from typing import Any, Literal
 # None of these is frozen, though none is ever changed: a frozen dataclass costs three times as much to make.
 
 Json = dict[str, Any]
+AskKind = Literal["chat", "embedding"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "budget_exhausted"]
 UsageSource = Literal["reported", "counted", "estimated"]
 
 CHAT_WIRE = "openai-chat"
 EMBEDDINGS_WIRE = "openai-embeddings"
+MESSAGES_WIRE = "anthropic-messages"
+AI_SERVICE_WIRE = "ai-service"
 
 
 @dataclass(slots=True)
@@ -67,21 +81,32 @@ class Usage:
 
 @dataclass(slots=True)
 class Ask:
-    """What a client wants, in our form. `model` is what the provider is to be asked for; set by routing."""
+    """What a client wants, in our form.
+
+    `wire` is what the client speaks: only a client of chat completions may have put words of its own into `body`
+    (which are passed on). `native` is the client's own body where `wire` is not our form, `native_headers` what its
+    wire says in headers (lower case). `uncarried` names fields of `native` that `body` has no word for: a provider of
+    another wire refuses them by name (`refuse_uncarried`), it never drops them.
+    """
 
     task: str
-    kind: Literal["chat", "embedding"]
+    kind: AskKind
     body: Json
     is_stream: bool = False
     wants_stream_usage: bool = False
     requested_model: str | None = None
+    wire: str = CHAT_WIRE
+    native: Json | None = None
+    native_headers: tuple[tuple[str, str], ...] = ()
+    uncarried: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Answer:
     """A whole answer in our form: `body` is a chat.completion or an embeddings list.
 
-    `raw` holds the provider's own bytes when they already are that form and may be passed on unchanged.
+    `raw` holds the provider's own bytes, which are of the wire `raw_wire`: a client of that wire is given them
+    unchanged.
     `is_usage_valid` is False where the provider sent numbers that cannot be (negative, NaN, text).
     """
 
@@ -91,6 +116,7 @@ class Answer:
     usage: Usage | None = None
     raw: bytes | None = None
     is_usage_valid: bool = True
+    raw_wire: str = CHAT_WIRE
 
 
 class EventKind(Enum):
@@ -98,6 +124,7 @@ class EventKind(Enum):
 
     TEXT = "text"
     REASONING = "reasoning"
+    REFUSAL = "refusal"
     TOOL_CALL = "tool_call"
     FINISH = "finish"
     USAGE = "usage"
@@ -108,21 +135,27 @@ class EventKind(Enum):
 
 @dataclass(slots=True)
 class ToolCallDelta:
-    """A piece of a tool call: `call_id` and `name` come with the first piece, `arguments` is a JSON fragment."""
+    """A piece of a tool call: `call_id` and `name` come with the first piece, `arguments` is a JSON fragment.
+
+    `extra_content` is the call's own (see the module): it comes with any one piece.
+    """
 
     index: int
     call_id: str | None = None
     name: str | None = None
     arguments: str = ""
+    extra_content: Json | None = None
 
 
 @dataclass(slots=True)
 class StreamEvent:
     """One thing a provider's stream said.
 
-    `frame` holds the provider's own bytes (complete SSE events with their blank line) where they already are the
-    chat-completions wire; only the first of the events read from one frame carries it. `choice` is the answer's
-    number where several were asked for.
+    `frame` holds the provider's own bytes (complete SSE events with their blank line) where they are of the wire that
+    the client speaks (`Ask.wire`); only the first of the events read from one frame carries it. `choice` is the
+    answer's number where several were asked for. `details` is, on REASONING, one item of `reasoning_details` (a
+    signature or encrypted state comes as an event without text), on TEXT the message's `extra_content`. A FINISH
+    carries the stop sequence that matched in `text`, where the provider says it.
     """
 
     kind: EventKind
@@ -133,6 +166,7 @@ class StreamEvent:
     usage: Usage | None = None
     failure: "AttemptFailure | None" = None
     frame: bytes | None = None
+    details: Json | None = None
 
 
 class Blame(StrEnum):

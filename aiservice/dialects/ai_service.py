@@ -22,7 +22,7 @@ from aiservice.errors import BrokerError, InvalidRequest
 from aiservice.kit.money import to_usd_text
 from aiservice.kit.sse import named_frame
 from aiservice.tasks import inferred_task, registry, task_named
-from aiservice.wire import Answer, Ask, Attempt, EventKind, StreamEvent
+from aiservice.wire import AI_SERVICE_WIRE, Answer, Ask, Attempt, EventKind, StreamEvent
 
 _FIELDS = ("task", "input", "model", "stream", "parameters", "preferences", "metadata", "cache")
 _PREFERENCES = ("order", "chain", "only", "ignore", "allow_fallbacks")
@@ -52,7 +52,7 @@ class AiService(Dialect):
         if not isinstance(body.get("cache"), (dict, type(None))):
             raise InvalidRequest("'cache' must be an object.", param="cache")
         model = model_of(body)
-        ask = Ask(task.name, task.kind, task.ask_body(body), is_stream, requested_model=model)
+        ask = Ask(task.name, task.kind, task.ask_body(body), is_stream, requested_model=model, wire=AI_SERVICE_WIRE)
         return _with_preferences(ClientRequest(ask, model), body.get("preferences"))
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:

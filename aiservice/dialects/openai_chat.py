@@ -16,7 +16,7 @@ from aiservice.dialects._base import (
 )
 from aiservice.errors import BrokerError, InvalidRequest
 from aiservice.kit.sse import SseSplitter, data_frame
-from aiservice.wire import Answer, Ask, EventKind, StreamEvent, Usage
+from aiservice.wire import CHAT_WIRE, Answer, Ask, EventKind, StreamEvent, Usage
 
 _DONE = b"data: [DONE]\n\n"
 
@@ -45,7 +45,7 @@ class OpenAiChat(Dialect):
         return ClientRequest(ask, model)
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
-        return answer.raw if answer.raw is not None else orjson.dumps(answer.body)
+        return answer.raw if answer.raw is not None and answer.raw_wire == CHAT_WIRE else orjson.dumps(answer.body)
 
     def writer(self, request: ClientRequest) -> StreamWriter:
         return ChatWriter(request.ask.wants_stream_usage)

@@ -4,7 +4,7 @@ import orjson
 
 from aiservice.dialects._base import ClientRequest, Dialect, Json, Outcome, StreamWriter, model_of, refuse_overrides
 from aiservice.errors import InvalidRequest
-from aiservice.wire import Answer, Ask
+from aiservice.wire import EMBEDDINGS_WIRE, Answer, Ask
 
 
 class OpenAiEmbeddings(Dialect):
@@ -18,10 +18,14 @@ class OpenAiEmbeddings(Dialect):
         if body.get("stream"):
             raise InvalidRequest("Embeddings cannot be streamed.", param="stream")
         model = model_of(body)
-        return ClientRequest(Ask(task="embedding", kind="embedding", body=body, requested_model=model), model)
+        return ClientRequest(
+            Ask(task="embedding", kind="embedding", body=body, requested_model=model, wire=EMBEDDINGS_WIRE), model
+        )
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
-        return answer.raw if answer.raw is not None else orjson.dumps(answer.body)
+        return (
+            answer.raw if answer.raw is not None and answer.raw_wire == EMBEDDINGS_WIRE else orjson.dumps(answer.body)
+        )
 
     def writer(self, request: ClientRequest) -> StreamWriter:
         raise NotImplementedError("embeddings are never streamed: read() refuses it")

@@ -105,7 +105,7 @@ class Dispatcher:
             exchange.upstream_seconds += time.perf_counter() - began
         if reply.status != 200:
             raise AttemptFailed(provider.failure(reply))
-        return provider.read(ask, reply)
+        return provider.read(ask, call, reply)
 
     async def _begin(self, exchange: Exchange, candidate: Candidate) -> "OpenStream":
         provider, ask = candidate.provider, exchange.request.ask
@@ -118,7 +118,7 @@ class Dispatcher:
             )
             if raw.status != 200:
                 raise AttemptFailed(provider.failure(await raw.reply()))
-            stream = OpenStream(raw, provider.reader(ask), candidate.connection.name)
+            stream = OpenStream(raw, provider.reader(ask, call), candidate.connection.name)
             await stream.wait_for_first()
         finally:
             exchange.upstream_seconds += time.perf_counter() - began

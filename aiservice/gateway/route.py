@@ -8,9 +8,8 @@ from aiservice.errors import InvalidRequest, NoProvider, NotFound, PermissionDen
 from aiservice.gateway.exchange import Candidate
 from aiservice.principal import Principal
 from aiservice.providers import registry
-from aiservice.providers._base import AskKind
 from aiservice.services.connection_views import ConnectionView
-from aiservice.wire import Ask
+from aiservice.wire import Ask, AskKind
 
 SANDBOX = "sandbox"
 IMPLICIT_ATTEMPTS = 2  # without a chain of the client's own: the first, and one fallback

@@ -2,12 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from aiservice.kit.secret import Secret
-from aiservice.wire import Answer, Ask, AttemptFailure, HttpCall, HttpReply, StreamEvent
-
-AskKind = Literal["chat", "embedding"]
+from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, Blame, HttpCall, HttpReply, StreamEvent
 
 
 class AttemptFailed(Exception):
@@ -53,19 +51,23 @@ class Provider(ABC):
 
     @abstractmethod
     def build(self, ask: Ask, model: str) -> HttpCall:
-        """The request for `model`."""
+        """The request for `model`.
+
+        Raises:
+            AttemptFailed: `ask` holds something that this wire or model cannot carry (named in `param`).
+        """
 
     @abstractmethod
-    def read(self, ask: Ask, reply: HttpReply) -> Answer:
-        """A whole answer from a reply with status 200.
+    def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
+        """A whole answer from a reply with status 200 to `call`.
 
         Raises:
             AttemptFailed: the body is no answer (an error after 200, garbage, HTML).
         """
 
     @abstractmethod
-    def reader(self, ask: Ask) -> StreamReader:
-        """A reader for one streamed reply with status 200."""
+    def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
+        """A reader for one streamed reply with status 200 to `call`."""
 
     @abstractmethod
     def failure(self, reply: HttpReply) -> AttemptFailure:
@@ -102,3 +104,19 @@ def token_count(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TOKENS:
         return None
     return value
+
+
+def cannot_carry(param: str, message: str) -> AttemptFailed:
+    """A field that this provider or model has no word for; another target may (`message` says what to do)."""
+    return AttemptFailed(AttemptFailure(400, "unsupported_parameter", message, Blame.FAILOVER, param=param))
+
+
+def refuse_uncarried(ask: Ask, title: str) -> None:
+    """Refuses an ask that holds fields only its own wire has words for.
+
+    Raises:
+        AttemptFailed: the first such field is named.
+    """
+    if ask.uncarried:
+        name = ask.uncarried[0]
+        raise cannot_carry(name, f"'{name}' cannot be carried to {title}: leave it out, or pin a provider that has it.")

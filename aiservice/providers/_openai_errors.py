@@ -4,47 +4,19 @@ Bodies to survive (all recorded): `{"error": {…}}`, `{"error": "text"}`, `{"me
 `{"object": "error", "message"}`, an array around any of them, HTML, nothing; `code` may be an integer.
 """
 
-import email.utils
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 
+from aiservice.providers._failures import retry_after_seconds, vetted
 from aiservice.wire import AttemptFailure, Blame
 
-# Whatever could be a credential or an account in a provider's words; the words around it are kept.
-_SECRETS = re.compile(
-    r"(?:\b(?:sk|pk|rk|gsk|xai|key|org|proj|acct|user)[-_][\w*.…-]{2,}"
-    r"|\bAIza[\w*-]{8,}|\b(?:bearer|basic|token)\s+\S+|\bapi[ _-]?key(?:\s+provided)?\s*[:=]\s*\S+"
-    r"|[\w.+-]{1,64}@[\w-]+\.[\w.]+|\b[A-Za-z0-9+/_*-]{32,}={0,2}|\S*\*{3,}\S*)",
-    re.IGNORECASE,
-)
 _ERROR_STATUS = re.compile(r"[45][0-9]{2}")
 _CODE = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 _CONTEXT_WORDS = re.compile(
     r"context.{0,20}length|maximum context|prompt is too long|input token count|too many tokens|context size",
     re.IGNORECASE,
 )
-_MAX_MESSAGE = 500
-_MAX_WAIT_SECONDS = 86_400.0
-
-
-def invalid_answer(what: str) -> AttemptFailure:
-    """A reply with status 200 that is no answer."""
-    return AttemptFailure(
-        502, "provider_invalid_answer", f"The provider failed: {what}.", Blame.FAILOVER, upstream_status=200
-    )
-
-
-def cut_short() -> AttemptFailure:
-    """An answer of which the provider itself says that it broke off."""
-    return AttemptFailure(
-        502,
-        "upstream_truncated",
-        "The provider broke its answer off before it was whole.",
-        Blame.FAILOVER,
-        upstream_status=200,
-    )
 
 
 def failure_from_body(status: int, body: object, headers: Mapping[str, str]) -> AttemptFailure:
@@ -78,29 +50,6 @@ def failure_from_body(status: int, body: object, headers: Mapping[str, str]) -> 
     return failed(502, "provider_failed", message, Blame.FAILOVER)
 
 
-def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """The wait a reply asks for: `retry-after-ms` (when above 0), else `retry-after` as seconds or an HTTP date."""
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None and milliseconds > 0:
-        return min(milliseconds / 1000, _MAX_WAIT_SECONDS)
-    text = headers.get("retry-after")
-    if text is None:
-        return None
-    seconds = _number(text)
-    if seconds is None:
-        try:
-            seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
-        except (ValueError, TypeError, OverflowError):
-            return None
-    return min(max(seconds, 0.0), _MAX_WAIT_SECONDS)
-
-
-def vetted(words: str) -> str:
-    """A provider's words without control characters, credentials and accounts, at most 500 characters."""
-    plain = "".join(ch if ch.isprintable() else " " for ch in words[: 4 * _MAX_MESSAGE])
-    return _SECRETS.sub("[removed]", plain)[:_MAX_MESSAGE].strip()
-
-
 def _read(body: object) -> tuple[str, object, str | None]:
     if isinstance(body, list) and body:
         body = body[0]
@@ -124,11 +73,3 @@ def _read(body: object) -> tuple[str, object, str | None]:
 
 def _public_code(code: str) -> str:
     return code if _CODE.fullmatch(code) else "provider_rejected_request"
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text) if text is not None else None
-    except ValueError:
-        return None
-    return number if number is not None and number == number and abs(number) < 1e12 else None  # noqa: PLR0124 - NaN

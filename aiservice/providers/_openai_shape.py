@@ -11,10 +11,22 @@ from typing import Any
 import orjson
 
 from aiservice.kit.secret import Secret
-from aiservice.providers._base import AskKind, AttemptFailed, Provider, StreamReader, token_count
-from aiservice.providers._openai_errors import cut_short, failure_from_body, invalid_answer
+from aiservice.providers._base import AttemptFailed, Provider, StreamReader, refuse_uncarried, token_count
+from aiservice.providers._failures import cut_short, invalid_answer
+from aiservice.providers._openai_errors import failure_from_body
 from aiservice.providers._openai_stream import ChatStreamReader
-from aiservice.wire import Answer, Ask, AttemptFailure, FinishReason, HttpCall, HttpReply, Usage
+from aiservice.wire import (
+    CHAT_WIRE,
+    EMBEDDINGS_WIRE,
+    Answer,
+    Ask,
+    AskKind,
+    AttemptFailure,
+    FinishReason,
+    HttpCall,
+    HttpReply,
+    Usage,
+)
 
 _FINISH: dict[object, FinishReason] = {
     "stop": "stop",
@@ -83,6 +95,7 @@ class OpenAiShape(Provider):
         return (("authorization", f"Bearer {key.reveal_text()}"),)
 
     def build(self, ask: Ask, model: str) -> HttpCall:
+        refuse_uncarried(ask, self.title)
         body = {**ask.body, "model": model}
         if ask.kind == "embedding":
             return HttpCall("/embeddings", orjson.dumps(body))
@@ -95,7 +108,7 @@ class OpenAiShape(Provider):
             body.pop("stream_options", None)
         return HttpCall("/chat/completions", orjson.dumps(body), is_stream=ask.is_stream)
 
-    def read(self, ask: Ask, reply: HttpReply) -> Answer:
+    def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
         try:
             body = orjson.loads(reply.body)
         except orjson.JSONDecodeError as exc:
@@ -108,9 +121,11 @@ class OpenAiShape(Provider):
             return _embeddings(body, reply.body)
         return _chat(body, reply.body)
 
-    def reader(self, ask: Ask) -> StreamReader:
+    def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
         wanted = ask.body.get("n")
-        return ChatStreamReader(finish_reason_of, read_usage, wanted if type(wanted) is int else 1)
+        return ChatStreamReader(
+            finish_reason_of, read_usage, wanted if type(wanted) is int else 1, keeps_frames=ask.wire == CHAT_WIRE
+        )
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         try:
@@ -168,4 +183,4 @@ def _embeddings(body: dict[str, Any], raw: bytes) -> Answer:
         reported = {**reported, "prompt_tokens": reported["total_tokens"]}
     usage, is_valid = read_usage(reported)
     model = body.get("model")
-    return Answer(body, model if isinstance(model, str) else "", "stop", usage, raw, is_valid)
+    return Answer(body, model if isinstance(model, str) else "", "stop", usage, raw, is_valid, EMBEDDINGS_WIRE)

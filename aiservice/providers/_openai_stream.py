@@ -7,7 +7,8 @@ import orjson
 
 from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter
 from aiservice.providers._base import StreamReader
-from aiservice.providers._openai_errors import cut_short, failure_from_body, invalid_answer
+from aiservice.providers._failures import cut_short, invalid_answer
+from aiservice.providers._openai_errors import failure_from_body
 from aiservice.wire import AttemptFailure, EventKind, FinishReason, StreamEvent, ToolCallDelta, Usage
 
 _DONE = b"[DONE]"
@@ -23,6 +24,7 @@ class ChatStreamReader(StreamReader):
         "_has_failed",
         "_has_read",
         "_is_cut_short",
+        "_keeps_frames",
         "_splitter",
         "_started",
         "_usage_of",
@@ -34,8 +36,11 @@ class ChatStreamReader(StreamReader):
         finish_of: Callable[[object], FinishReason | None],
         usage_of: Callable[[object], tuple[Usage | None, bool]],
         choices: int = 1,
+        *,
+        keeps_frames: bool = True,
     ) -> None:
         self._choices = choices
+        self._keeps_frames = keeps_frames
         self._finish_of = finish_of
         self._usage_of = usage_of
         self._splitter = SseSplitter()
@@ -115,7 +120,7 @@ class ChatStreamReader(StreamReader):
             events.append(StreamEvent(EventKind.OTHER))
         if self._is_cut_short:
             events.append(self._failed(cut_short()))
-        elif len(events) > first:
+        elif self._keeps_frames and len(events) > first:
             events[first].frame = frame.frame
 
     def _read_choice(self, choice: dict[str, Any], events: list[StreamEvent]) -> None:

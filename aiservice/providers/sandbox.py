@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
-from aiservice.providers._base import AskKind, LocalProvider
+from aiservice.providers._base import LocalProvider
 from aiservice.providers._openai_shape import OpenAiShape
-from aiservice.wire import HttpCall, HttpReply
+from aiservice.wire import AskKind, HttpCall, HttpReply
 
 MODEL = "sandbox"
 EMBEDDING_MODEL = "sandbox-embedding"

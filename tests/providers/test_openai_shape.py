@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 
 from aiservice.kit.secret import Secret
 from aiservice.providers._base import AttemptFailed
-from aiservice.providers._openai_errors import failure_from_body, retry_after_seconds, vetted
+from aiservice.providers._failures import retry_after_seconds, vetted
+from aiservice.providers._openai_errors import failure_from_body
 from aiservice.providers._openai_shape import read_usage
 from aiservice.providers.openai_compatible import PROVIDER
-from aiservice.wire import Ask, Blame, EventKind, HttpReply, StreamEvent, Usage
+from aiservice.wire import Ask, Blame, EventKind, HttpCall, HttpReply, StreamEvent, Usage
 
 _ASK = Ask("chat", "chat", {"messages": [{"role": "user", "content": "hi"}], "temperature": 0.1}, is_stream=True)
+_CALL = HttpCall("/chat/completions", b"{}")
 
 
 def _chunk(delta: dict[str, object], finish: str | None = None, **extra: object) -> bytes:
@@ -21,7 +23,7 @@ def _chunk(delta: dict[str, object], finish: str | None = None, **extra: object)
 
 
 def _read(*frames: bytes) -> tuple[list[StreamEvent], bool]:
-    reader = PROVIDER.reader(_ASK)
+    reader = PROVIDER.reader(_ASK, _CALL)
     events = [event for frame in frames for event in reader.feed(frame)] + reader.end()
     return events, reader.is_finished
 
@@ -40,25 +42,25 @@ def test_an_answer_that_its_provider_broke_off_is_no_answer(said: str) -> None:
     assert [event.kind for event in events] == [EventKind.TEXT, EventKind.USAGE, EventKind.ERROR]
     body = {"choices": [{"message": {"content": "ha"}, "finish_reason": said}]}
     with pytest.raises(AttemptFailed, match="upstream_truncated"):
-        PROVIDER.read(_ASK, HttpReply(200, {}, orjson.dumps(body)))
+        PROVIDER.read(_ASK, _CALL, HttpReply(200, {}, orjson.dumps(body)))
 
 
 def test_a_finish_reason_of_any_shape_is_read() -> None:
     for said in (["stop"], {"type": "stop"}, 7, True):
         body = {"choices": [{"message": {"content": "x"}, "finish_reason": said}]}
-        assert PROVIDER.read(_ASK, HttpReply(200, {}, orjson.dumps(body))).finish_reason == "stop"
+        assert PROVIDER.read(_ASK, _CALL, HttpReply(200, {}, orjson.dumps(body))).finish_reason == "stop"
         chunk = {"choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": said}]}
         assert _read(b"data: " + orjson.dumps(chunk) + b"\n\n")[1]
 
 
 def test_an_answer_that_was_filtered_may_have_no_message() -> None:
     body = {"choices": [{"finish_reason": "content_filter"}]}
-    assert PROVIDER.read(_ASK, HttpReply(200, {}, orjson.dumps(body))).finish_reason == "content_filter"
+    assert PROVIDER.read(_ASK, _CALL, HttpReply(200, {}, orjson.dumps(body))).finish_reason == "content_filter"
 
 
 def test_of_two_answers_without_an_end_mark_both_must_have_finished() -> None:
     def ends(*choices: int) -> bool:
-        reader = PROVIDER.reader(Ask("chat", "chat", {"n": 2}, is_stream=True))
+        reader = PROVIDER.reader(Ask("chat", "chat", {"n": 2}, is_stream=True), _CALL)
         for number in choices:
             said = {"choices": [{"index": number, "delta": {"content": "x"}, "finish_reason": "stop"}]}
             reader.feed(b"data: " + orjson.dumps(said) + b"\n\n")
@@ -201,7 +203,7 @@ def test_any_json_in_a_stream_gives_events_and_never_an_exception(value: object)
 def test_any_json_as_a_whole_answer_is_an_answer_or_a_failed_attempt(value: object) -> None:
     for kind in ("chat", "embedding"):
         try:
-            PROVIDER.read(Ask(kind, kind, {}), HttpReply(200, {}, orjson.dumps(value)))
+            PROVIDER.read(Ask(kind, kind, {}), _CALL, HttpReply(200, {}, orjson.dumps(value)))
         except AttemptFailed as exc:
             assert exc.failure.status >= 400
 
@@ -211,7 +213,7 @@ def test_any_json_as_a_whole_answer_is_an_answer_or_a_failed_attempt(value: obje
 )
 def test_garbage_with_status_200_is_a_failed_attempt(body: bytes) -> None:
     with pytest.raises(AttemptFailed):
-        PROVIDER.read(_ASK, HttpReply(200, {}, body))
+        PROVIDER.read(_ASK, _CALL, HttpReply(200, {}, body))
 
 
 @pytest.mark.parametrize("bad", [float("1e308"), -5, "10", None, True, 2_000_000_000])

@@ -8,7 +8,7 @@ import pytest
 
 from aiservice.providers.sandbox import PROVIDER
 from aiservice.tasks import registry
-from aiservice.wire import Ask, EventKind
+from aiservice.wire import Answer, Ask, EventKind
 
 _MESSAGES = [{"role": "user", "content": "hello there"}]
 
@@ -17,8 +17,13 @@ def _chat(**body: object) -> Ask:
     return Ask("chat", "chat", {"messages": _MESSAGES, **body})
 
 
+def _answered(ask: Ask, model: str) -> Answer:
+    call = PROVIDER.build(ask, model)
+    return PROVIDER.read(ask, call, PROVIDER.serve(call))
+
+
 def test_it_says_what_it_is_in_every_answer() -> None:
-    answer = PROVIDER.read(_chat(), PROVIDER.serve(PROVIDER.build(_chat(), "sandbox")))
+    answer = _answered(_chat(), "sandbox")
     assert "[sandbox]" in answer.body["choices"][0]["message"]["content"]
 
 
@@ -30,11 +35,12 @@ def test_the_same_request_gives_the_same_bytes() -> None:
 @pytest.mark.parametrize("limit", [None, 1, 3])
 def test_its_stream_folds_to_its_whole_answer(limit: int | None) -> None:
     body = {} if limit is None else {"max_tokens": limit}
-    whole = PROVIDER.read(_chat(**body), PROVIDER.serve(PROVIDER.build(_chat(**body), "sandbox")))
+    whole = _answered(_chat(**body), "sandbox")
     ask = _chat(**body)
     ask.is_stream = True
-    reader = PROVIDER.reader(ask)
-    events = [e for chunk in PROVIDER.serve_stream(PROVIDER.build(ask, "sandbox")) for e in reader.feed(chunk)]
+    call = PROVIDER.build(ask, "sandbox")
+    reader = PROVIDER.reader(ask, call)
+    events = [e for chunk in PROVIDER.serve_stream(call) for e in reader.feed(chunk)]
     assert "".join(e.text for e in events) == whole.body["choices"][0]["message"]["content"]
     assert [e.finish_reason for e in events if e.kind is EventKind.FINISH] == [whole.finish_reason]
     assert [e.usage for e in events if e.usage] == [whole.usage]
@@ -44,7 +50,7 @@ def test_its_stream_folds_to_its_whole_answer(limit: int | None) -> None:
 def test_it_calls_a_tool_when_the_client_insists() -> None:
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "required": ["city"]}}}
     ask = _chat(tools=[tool], tool_choice="required")
-    answer = PROVIDER.read(ask, PROVIDER.serve(PROVIDER.build(ask, "sandbox")))
+    answer = _answered(ask, "sandbox")
     call = answer.body["choices"][0]["message"]["tool_calls"][0]["function"]
     assert (call["name"], orjson.loads(call["arguments"])) == ("f", {"city": "sandbox"})
     assert answer.finish_reason == "tool_calls"
@@ -52,11 +58,11 @@ def test_it_calls_a_tool_when_the_client_insists() -> None:
 
 def test_embeddings_are_unit_vectors_and_the_same_as_base64() -> None:
     ask = Ask("embedding", "embedding", {"input": ["a", "b"], "dimensions": 20})
-    vectors = [d["embedding"] for d in PROVIDER.read(ask, PROVIDER.serve(PROVIDER.build(ask, "x"))).body["data"]]
+    vectors = [d["embedding"] for d in _answered(ask, "x").body["data"]]
     assert [len(v) for v in vectors] == [20, 20]
     assert sum(x * x for x in vectors[0]) == pytest.approx(1, abs=1e-5)
     ask.body["encoding_format"] = "base64"
-    packed = PROVIDER.read(ask, PROVIDER.serve(PROVIDER.build(ask, "x"))).body["data"][0]["embedding"]
+    packed = _answered(ask, "x").body["data"][0]["embedding"]
     assert list(struct.unpack("<20f", base64.b64decode(packed))) == pytest.approx(vectors[0], abs=1e-6)
 
 
@@ -66,4 +72,4 @@ def test_it_answers_every_task() -> None:
         given: object = {"text": "x", "target_language": "French"} if task.name == "translation" else "x"
         ask = Ask(task.name, kind, task.ask_body({"input": given}))
         model = next(name for name in PROVIDER.default_models if PROVIDER.serves(name, kind))
-        assert task.output(PROVIDER.read(ask, PROVIDER.serve(PROVIDER.build(ask, model))).body)
+        assert task.output(_answered(ask, model).body)
