@@ -4,6 +4,7 @@ from sqlmodel import SQLModel
 
 from aiservice.tables.changes import Change
 from aiservice.tables.clients import Client, ClientKey, KeySecret
+from aiservice.tables.cluster import Lease, Worker
 from aiservice.tables.connections import Connection, MasterKeyVersion, SealedSecret
 from aiservice.tables.ledger import LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
 from aiservice.tables.people import OneTimeLink, PortalSession, SignInAttempt, User
@@ -17,6 +18,7 @@ __all__ = [
     "ClientKey",
     "Connection",
     "KeySecret",
+    "Lease",
     "LedgerEntry",
     "MasterKeyVersion",
     "OneTimeLink",
@@ -29,5 +31,6 @@ __all__ = [
     "UsageHour",
     "UsageMinute",
     "User",
+    "Worker",
     "metadata",
 ]
