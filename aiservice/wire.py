@@ -202,6 +202,7 @@ class Attempt:
     reason: str
     status: int = 0
     duration_ms: int = 0
+    start_ms: int = 0  # since the request came in
     code: str | None = None
     cost_nano_usd: int | None = None
     usage: Usage | None = field(default=None)

@@ -268,6 +268,7 @@ def _failure_of(exc: AttemptFailed | UpstreamFailure | BrokerError) -> AttemptFa
 
 def _note(exchange: Exchange, candidate: Candidate, began: float, failure: AttemptFailure | None) -> None:
     attempt = Attempt(candidate.connection.name, candidate.model, candidate.reason)
+    attempt.start_ms = int((began - exchange.started) * 1000)
     attempt.duration_ms = int((time.perf_counter() - began) * 1000)
     if failure is None:
         attempt.status = 200

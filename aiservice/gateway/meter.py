@@ -186,6 +186,7 @@ class Meter:
             is_usage_invalid=not exchange.is_usage_valid,
             cost_nano_usd=exchange.cost_nano_usd,
             first_byte_us=exchange.first_byte_us,
+            overhead_us=_overhead_us(exchange, ended_us),
             error_code=exchange.error_code,
             is_stream=ask.is_stream,
             attempts=[_attempt_row(attempt) for attempt in exchange.attempts],
@@ -215,11 +216,18 @@ def estimated_input(ask: Ask, body_bytes: int) -> int:
     return characters // _CHARACTERS_PER_TOKEN + _TOKENS_PER_MESSAGE * len(messages) + _TOKENS_PER_PART * others
 
 
+def _overhead_us(exchange: Exchange, ended_us: int) -> int:
+    """What the broker itself took until the answer, or a stream's first byte, went out."""
+    answered_us = exchange.first_byte_us or ended_us
+    return max(answered_us - exchange.started_us - int(exchange.upstream_seconds * 1_000_000), 0)
+
+
 def _attempt_row(attempt: Attempt) -> dict[str, object]:
     return {
         "provider": attempt.connection,
         "model": attempt.model,
         "status": attempt.status,
+        "start_ms": attempt.start_ms,
         "ms": attempt.duration_ms,
         "reason": attempt.reason,
         "code": attempt.code,

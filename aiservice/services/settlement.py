@@ -80,6 +80,7 @@ class Settlement:
     error_code: str | None = None
     is_stream: bool = False
     attempts: list[dict[str, Any]] = field(default_factory=list)
+    overhead_us: int | None = None
 
 
 _RECORDS: dict[int, type[Intent | Progress | Settlement]] = {INTENT: Intent, SETTLED: Settlement, PROGRESS: Progress}

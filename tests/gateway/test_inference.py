@@ -167,6 +167,10 @@ async def test_one_fallback_before_the_first_byte(gateway: Gateway) -> None:
         assert reply.headers["x-aiservice-attempts"] == "2"
         row = (await gateway.rows())[0]
         assert [(a["provider"], a["status"]) for a in row.attempts] == [("mock", 503), ("sandbox", 200)]
+        first, second = row.attempts
+        assert 0 <= first["start_ms"] <= first["start_ms"] + first["ms"] <= second["start_ms"]
+        assert row.overhead_us is not None
+        assert 0 < row.overhead_us <= row.ended_us - row.started_us
 
 
 async def test_no_fallback_where_the_request_itself_is_at_fault(gateway: Gateway) -> None:
