@@ -29,7 +29,7 @@ from typing import Any, Literal
 # None of these is frozen, though none is ever changed: a frozen dataclass costs three times as much to make.
 
 Json = dict[str, Any]
-AskKind = Literal["chat", "embedding"]
+AskKind = Literal["chat", "embedding", "token-count"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "budget_exhausted"]
 UsageSource = Literal["reported", "counted", "estimated"]
 
@@ -87,6 +87,9 @@ class Ask:
     (which are passed on). `native` is the client's own body where `wire` is not our form, `native_headers` what its
     wire says in headers (lower case). `uncarried` names fields of `native` that `body` has no word for: a provider of
     another wire refuses them by name (`refuse_uncarried`), it never drops them.
+
+    `kind` "token-count" asks how many tokens the prompt of the chat in `body` is, and generates nothing: it is routed
+    like that chat, and built only by a provider that `counts_tokens`.
     """
 
     task: str
@@ -103,7 +106,8 @@ class Ask:
 
 @dataclass(slots=True)
 class Answer:
-    """A whole answer in our form: `body` is a chat.completion or an embeddings list.
+    """A whole answer in our form: `body` is a chat.completion, an embeddings list, or `{"input_tokens": n}` for a
+    token count (with `usage=Usage()`: it costs nothing).
 
     `raw` holds the provider's own bytes, which are of the wire `raw_wire`: a client of that wire is given them
     unchanged.

@@ -26,6 +26,7 @@ from aiservice.wire import (
     HttpCall,
     HttpReply,
     StreamEvent,
+    Usage,
 )
 
 _TARGET_SECONDS = 60.0  # how long an opened key may be used without asking the vault again
@@ -96,6 +97,8 @@ class Dispatcher:
 
     async def _ask(self, exchange: Exchange, candidate: Candidate) -> Answer:
         provider, ask = candidate.provider, exchange.request.ask
+        if ask.kind == "token-count" and not provider.counts_tokens:
+            return _estimate(exchange)
         call = provider.build(ask, candidate.model)
         target = await self._target(candidate)
         began = time.perf_counter()
@@ -276,6 +279,11 @@ def _note(exchange: Exchange, candidate: Candidate, began: float, failure: Attem
         attempt.status = failure.upstream_status or failure.status
         attempt.code = failure.code
     exchange.attempts.append(attempt)
+
+
+def _estimate(exchange: Exchange) -> Answer:
+    """A token count where the provider has no way to ask for one; whoever reads the answer's headers is told so."""
+    return Answer({"input_tokens": exchange.est_input_tokens}, "", usage=Usage(source="estimated"))
 
 
 def _count_answer(exchange: Exchange, answer: Answer) -> None:

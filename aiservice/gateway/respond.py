@@ -40,6 +40,9 @@ def exchange_headers(exchange: Exchange) -> list[Header]:
         _BYPASS,
         (b"x-aiservice-overhead-ms", b"%.2f" % max(overhead_ms, 0.0)),
     ]
+    usage = exchange.usage
+    if usage is not None and usage.source != "reported":
+        headers.append((b"x-aiservice-usage", usage.source.encode()))
     if exchange.candidate is not None:
         headers.extend(exchange.candidate.header_block)
     return headers

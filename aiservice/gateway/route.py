@@ -65,7 +65,7 @@ class Router:
             principal.connections,
             principal.models,
             principal.is_test,
-            ask.kind,
+            "chat" if ask.kind == "token-count" else ask.kind,  # what may chat is what may be counted for
             ask.task,
             request.model,
             request.order or stored_chain,

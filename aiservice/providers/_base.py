@@ -39,11 +39,12 @@ class Provider(ABC):
     needs_key: ClassVar[bool] = True
     needs_base_url: ClassVar[bool] = False
     is_local: ClassVar[bool] = False
+    counts_tokens: ClassVar[bool] = False  # whether `build` and `read` take asks of kind "token-count"
     default_models: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def serves(self, model: str, kind: AskKind) -> bool:
-        """Whether `model` may do work of `kind`, judged by its name."""
+        """Whether `model` may do work of `kind` ("chat" or "embedding"), judged by its name."""
 
     @abstractmethod
     def auth_headers(self, key: Secret) -> tuple[tuple[str, str], ...]:
