@@ -9,8 +9,11 @@ from pathlib import Path
 import reflex as rx
 from reflex.plugins import SitemapPlugin
 
+from aiservice.kit.ids import new_id
 from aiservice.kit.process import harden_process, take_from_environment
+from aiservice.kit.refusal import heed_refusals
 from aiservice.portal.bundle import OneOriginPlugin
+from aiservice.settings import PREFIX, SettingsError, load_settings
 
 # Every process of ours reads this file before it starts another: none of those, Node least of all, sees the master key.
 harden_process()
@@ -33,6 +36,20 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
+if sys.argv[1:2] == ["run"]:
+    # What the workers of this server have in common, and how one of them that must not serve ends it.
+    os.environ.setdefault("__AISERVICE_NODE", new_id("nod"))
+    heed_refusals()
+    try:
+        _has_redis = load_settings().redis_url is not None
+    except SettingsError as _error:
+        sys.stderr.write(f"{_error}\n")
+        sys.exit(2)
+    _workers = os.environ["GRANIAN_WORKERS"]
+    if _workers != "1" and not _has_redis:
+        sys.stderr.write(f"GRANIAN_WORKERS is {_workers}: more than one worker needs Redis. Set {PREFIX}REDIS_URL.\n")
+        sys.exit(2)
+
 if {"run", "export", "init"} & set(sys.argv[1:2]) and "NPM_CONFIG_REGISTRY" not in os.environ:
     # The registry npm itself is set up for; Reflex would time two of its own choice and write the nearer one down.
     _asked = subprocess.run(["npm", "config", "get", "registry"], capture_output=True, text=True, check=False)  # noqa: S607
@@ -45,7 +62,8 @@ config = rx.Config(
     telemetry_enabled=False,
     show_built_with_reflex=False,
     cors_allowed_origins=[],  # no other origin, ever; the socket's own check is set beside the app
-    state_manager_mode="memory",
+    state_manager_mode="memory",  # and, with Redis, sealed copies there: portal/session/states.py
+    redis_url=None,  # Reflex itself uses none, whatever REDIS_URL in the environment says
     default_color_mode="system",
     frontend_compression_formats=["gzip", "brotli"],
     plugins=[rx.plugins.TailwindV4Plugin({"darkMode": "class", "plugins": []}), OneOriginPlugin()],

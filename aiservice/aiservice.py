@@ -1,6 +1,7 @@
 """The composition root: the services, the gateway in front, the portal behind, in one ASGI callable."""
 
 import gc
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -24,6 +25,7 @@ from aiservice.jobs.schedule import start_jobs, stop_jobs
 from aiservice.kit.discover import modules_of
 from aiservice.kit.ids import new_id
 from aiservice.kit.logs import start_logging, stop_logging
+from aiservice.kit.refusal import refuse_to_serve
 from aiservice.portal import pages
 from aiservice.portal.front import Front
 from aiservice.portal.layout import add_pages
@@ -31,8 +33,11 @@ from aiservice.portal.policy import BrowserPolicy
 from aiservice.portal.session import guard, reveal, routes
 from aiservice.portal.session.live import LivePages
 from aiservice.principal import Person
+from aiservice.services.cluster import SecondServer
 from aiservice.services.core import Core, current_core, open_core
 from aiservice.settings import load_settings
+
+log = logging.getLogger(__name__)
 
 
 class Door:
@@ -57,12 +62,14 @@ class Door:
         settings = load_settings()
         start_logging(settings.log_level, is_json=settings.log_format == "json")
         try:
-            async with open_core(settings, is_serving=True) as core:
+            node_id = os.environ.get("__AISERVICE_NODE", "")
+            async with open_core(settings, is_serving=True, node_id=node_id) as core:
                 in_flight = InFlight()
                 sign_in = reveal.build(current_core, beside=routes.build(current_core))
                 self.edge = build_gateway(core, in_flight, sign_in, self._portal)
-                Drain(in_flight, settings.drain_seconds).install()
-                jobs = start_jobs(core)
+                drain = Drain(in_flight, settings.drain_seconds, core.cluster.leave)
+                drain.install()
+                jobs = start_jobs(core, on_refused=lambda reason: _end_refused(reason, drain))
                 await _offer_setup(core)
                 _spare_the_collector()
                 try:
@@ -72,8 +79,17 @@ class Door:
                     self.edge = None
                     await stop_jobs(jobs)
                     await core.keys.flush_last_used()
+        except SecondServer as refusal:
+            stop_logging()
+            refuse_to_serve(str(refusal))
         finally:
             stop_logging()
+
+
+def _end_refused(reason: str, drain: Drain) -> None:
+    """Another server took this one's place while it stood still: what is under way may end, nothing new begins."""
+    log.error("This server ends: %s", reason)
+    drain.begin()
 
 
 def _spare_the_collector() -> None:
@@ -86,11 +102,11 @@ def _spare_the_collector() -> None:
 
 
 async def _offer_setup(core: Core) -> None:
-    """Prints the link by which the first admin is made, while there is none.
+    """Prints the link by which the first admin is made, while there is none: the first worker of all does.
 
     To the terminal and past the log: whoever holds the link becomes the admin, and logs are kept.
     """
-    if core.vault.is_sealed:
+    if core.vault.is_sealed or not core.cluster.is_first:
         return
     path = await core.accounts.setup_link_if_needed()
     if path is not None:

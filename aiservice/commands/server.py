@@ -16,12 +16,16 @@ from granian.server import Server
 
 from aiservice.commands import portal_build, ports
 from aiservice.commands.console import JsonFlag, fail, say, settings_or_exit, usage_error
+from aiservice.kit.ids import new_id
+from aiservice.kit.refusal import heed_refusals, was_refused
 from aiservice.settings import PREFIX, Settings
 
 _TARGET = "aiservice.aiservice:app"
 # A stopping worker lets streams run for the drain (30 s by default) and then settles; after this it is killed.
 _AFTER_DRAIN_SECONDS = 4.0
 _READY_SECONDS = 120.0
+_STARTED_SECONDS = 10.0  # whoever lives longer did not fail at its start
+_GIVE_UP_AFTER = 3
 
 
 def serve(
@@ -35,10 +39,10 @@ def serve(
     """Serve portal and API on one port; builds the portal first when its sources have changed."""
     settings = settings_or_exit(as_json=as_json)
     cert, key = _tls(settings, tls_cert, tls_key)
-    if workers > 1:
+    if workers > 1 and settings.redis_url is None:
         usage_error(
-            f"{workers} workers need shared state in Redis ({PREFIX}REDIS_URL), and this release keeps none there "
-            "yet. Serve with one worker."
+            f"{workers} workers need Redis, by which they tell each other what changes. Set {PREFIX}REDIS_URL, or "
+            "serve with one worker."
         )
     if Path.cwd() != portal_build.ROOT:
         usage_error(f"Run this in the project's folder: cd {portal_build.ROOT}")
@@ -49,6 +53,7 @@ def serve(
     _prepare_environment(url)
     server = _server(settings, (host, port), workers, (cert, key))
     server.announce = _Announcement(url, ports.asked_host(host), port, is_tls=cert is not None, as_json=as_json)
+    heed_refusals()
     server.serve()
 
 
@@ -81,6 +86,8 @@ def _prepare_environment(url: str) -> None:
     os.environ["REFLEX_ENV_MODE"] = "prod"
     # Where this server listens, for links that are printed before any request has come.
     os.environ["__AISERVICE_LISTENING"] = url
+    # What our workers have in common, and no other server's.
+    os.environ["__AISERVICE_NODE"] = new_id("nod")
     if str(portal_build.ROOT) not in sys.path:
         sys.path.insert(0, str(portal_build.ROOT))
 
@@ -111,14 +118,37 @@ class _Announcement:
 
 
 class _Server(Server):  # type: ignore[misc, valid-type]
-    """Granian, told when its workers are forked: a thread made earlier would be half copied into them."""
+    """Granian, told when its workers are forked: a thread made earlier would be half copied into them.
+
+    Granian gives up when a worker dies twice within seconds. Here a worker that was killed is always replaced; the
+    server ends for its workers' sake only if one refuses to serve, or fails three times by itself at its start.
+    """
 
     announce: _Announcement | None = None
+    interrupt_children: list[int]
 
     def _spawn_workers(self, *arguments: Any) -> None:
         super()._spawn_workers(*arguments)
         if self.announce is not None:
             self.announce.start()
+
+    def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+        failures = [0] * self.workers
+        while not self.interrupt_signal:
+            self.main_loop_interrupt.wait()
+            self.main_loop_interrupt.clear()
+            died, self.interrupt_children = self.interrupt_children, []
+            if self.interrupt_signal or was_refused():
+                return
+            for index in died:
+                dead = self.wrks[index]
+                is_old = time.monotonic() - dead.birth > _STARTED_SECONDS
+                failures[index] = 0 if is_old or dead.inner.exitcode < 0 else failures[index] + 1
+                if failures[index] == _GIVE_UP_AFTER:
+                    say(f"A worker has failed {_GIVE_UP_AFTER} times at its start; the server ends.")
+                    self.interrupt_children = [index]  # by which Granian knows that its exit status is not 0
+                    return
+                self._respawn_workers([index], spawn_target, target_loader)
 
 
 def _server(

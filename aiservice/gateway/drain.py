@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Awaitable, Callable
 
 from aiservice.gateway.admit import InFlight
 
@@ -19,11 +20,12 @@ log = logging.getLogger(__name__)
 
 
 class Drain:
-    """The drain of one worker. A second SIGTERM ends the wait at once."""
+    """The drain of one worker, which first says so to the others (`leave`). A second SIGTERM ends the wait at once."""
 
-    def __init__(self, in_flight: InFlight, limit_seconds: float) -> None:
+    def __init__(self, in_flight: InFlight, limit_seconds: float, leave: Callable[[], Awaitable[None]]) -> None:
         self._in_flight = in_flight
         self._limit_seconds = limit_seconds
+        self._leave = leave
         self._task: asyncio.Task[None] | None = None
         self._is_urgent = False
 
@@ -43,14 +45,22 @@ class Drain:
         loop = asyncio.get_running_loop()
         began = loop.time()
         log.info("Shutting down: %d requests under way.", self._in_flight.count)
+        leaving = loop.create_task(self._say_goodbye())
         await self._wait(began + self._limit_seconds, is_patient=True)
         stopped = self._in_flight.stop_all()
         if stopped:
             log.warning("%d answers were ended by the shutdown.", stopped)
         await self._wait(loop.time() + _SETTLE_SECONDS, is_patient=False)
+        leaving.cancel()
         # What does not end by itself now never will; everything that counts is in the journal.
         loop.call_later(_GRACE_SECONDS, os._exit, 0)
         os.kill(os.getpid(), signal.SIGINT)
+
+    async def _say_goodbye(self) -> None:
+        try:
+            await self._leave()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the shutdown goes on
+            log.warning("The others were not told of the shutdown (%s); they will notice.", type(error).__name__)
 
     async def _wait(self, until: float, *, is_patient: bool) -> None:
         """Returns when nothing is under way, at `until` (loop time), or, if patient, when somebody hurries us."""

@@ -1,9 +1,10 @@
-"""Which work runs on a clock in every worker."""
+"""Which work runs on a clock: some in every worker, some in one worker of all."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 
-from aiservice.jobs.clock import every
+from aiservice.jobs.clock import every, one_of_all
 from aiservice.jobs.rollup import EVERY_SECONDS, NAME, fold
 from aiservice.kit.clock import DAY_US, now_us
 from aiservice.services.core import Core
@@ -12,16 +13,22 @@ _LAST_USED_SECONDS = 30.0
 _PURGE_SECONDS = 3600.0
 
 
-def start_jobs(core: Core) -> "list[asyncio.Task[None]]":
-    """Starts them; cancel the tasks to end them."""
-    jobs = (
+def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.Task[None]]":
+    """Starts them; cancel the tasks to end them. `on_refused` is told why this worker may serve no longer."""
+    alone: tuple[tuple[float, Callable[[], Awaitable[object]], str], ...] = (
         (EVERY_SECONDS, partial(fold, core.usage), NAME),
-        (_LAST_USED_SECONDS, core.keys.flush_last_used, "last used"),
         (_PURGE_SECONDS, core.accounts.purge, "old sessions"),
         (_PURGE_SECONDS, partial(_purge_changes, core), "old changes"),
         (_PURGE_SECONDS, partial(_check_secrets, core), "check of sealed secrets"),
     )
-    return [asyncio.create_task(every(seconds, work, name), name=name) for seconds, work, name in jobs]
+    tasks = [
+        asyncio.create_task(every(seconds, partial(one_of_all, core.cluster, name, seconds, work), name), name=name)
+        for seconds, work, name in alone
+    ]
+    last_used = every(_LAST_USED_SECONDS, core.keys.flush_last_used, "last used")
+    tasks.append(asyncio.create_task(last_used, name="last used"))
+    tasks.append(asyncio.create_task(core.cluster.keep_alive(on_refused), name="beat"))
+    return tasks
 
 
 async def _purge_changes(core: Core) -> None:

@@ -14,7 +14,9 @@ import ctypes
 import multiprocessing
 import os
 import resource
+import socket
 import sys
+import uuid
 from pathlib import Path
 
 from aiservice.kit import crypto
@@ -52,6 +54,25 @@ def harden_process() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def place() -> str:
+    """Names this boot of this machine and its process numbers' space: within one place a pid means one process."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return f"{socket.gethostname()}/{uuid.getnode():x}"
+
+
+def started_ticks(pid: int) -> int | None:
+    """When the process `pid` of this place was started, in clock ticks after the boot; None when there is none (a
+    zombie is none). A pid is given again; a pid with its start is not."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in {"Z", "X"} else int(fields[19])
 
 
 def _handed_over(name: str) -> Secret | None:

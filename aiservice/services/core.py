@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from aiservice.kit.ids import new_id
 from aiservice.services.accounts import Accounts
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import Clients
+from aiservice.services.cluster import Cluster, Node
 from aiservice.services.connections import Connections
 from aiservice.services.keys import Keys
 from aiservice.services.ledger import Ledger
@@ -31,6 +33,7 @@ class Core:
 
     settings: Settings
     db: Database
+    cluster: Cluster
     changes: ChangeFeed
     vault: Vault
     accounts: Accounts
@@ -59,12 +62,14 @@ def current_core() -> Core:
 
 
 @asynccontextmanager
-async def open_core(settings: Settings, *, is_serving: bool = False) -> AsyncIterator[Core]:
+async def open_core(settings: Settings, *, is_serving: bool = False, node_id: str = "") -> AsyncIterator[Core]:
     """Opens the services: database migrated, vault unlocked (or sealed, which is no error), caches read.
 
-    With `is_serving` also what only a server needs: the journal, the change feed's loop, the first admin.
+    With `is_serving` also what only a server needs: its place among the others, the journal, the change feed's loop,
+    the first admin. Workers of one server have the same `node_id`.
 
     Raises:
+        SecondServer: another server is alive on this database, and one of the two has no Redis.
         SettingsError, MasterKeyError: the settings do not allow a start; the message says what to do.
         NewerDatabase: the database belongs to a newer release.
     """
@@ -74,7 +79,7 @@ async def open_core(settings: Settings, *, is_serving: bool = False) -> AsyncIte
     if before != after:
         log.info("Database migrated from %s to %s.", before or "nothing", after)
     async with AsyncExitStack() as stack:
-        core = await _open(settings, stack)
+        core = await _open(settings, stack, node_id or new_id("nod"))
         if is_serving:
             await _start_serving(core, stack)
         _current = core
@@ -82,7 +87,7 @@ async def open_core(settings: Settings, *, is_serving: bool = False) -> AsyncIte
         yield core
 
 
-async def _open(settings: Settings, stack: AsyncExitStack) -> Core:
+async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core:
     db = Database(settings.effective_database_url)
     stack.push_async_callback(db.close)
     changes = ChangeFeed(db)
@@ -98,6 +103,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Core:
     core = Core(
         settings=settings,
         db=db,
+        cluster=Cluster(db, Node(node_id, settings.redis_url is not None)),
         changes=changes,
         vault=vault,
         accounts=accounts,
@@ -119,6 +125,8 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Core:
 
 
 async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
+    await core.cluster.join()
+    stack.push_async_callback(core.cluster.leave)
     await asyncio.to_thread(core.prices.load)
     await core.ledger.open()
     stack.push_async_callback(core.ledger.close)

@@ -1,8 +1,9 @@
 """Opens the database and gives out units of work. `write()` holds the only commit of the product."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from sqlalchemy import event
@@ -10,10 +11,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-__all__ = ["DATABASE_ERRORS", "AsyncSession", "Database"]
+__all__ = ["DATABASE_ERRORS", "FENCE", "AsyncSession", "Database"]
 
 # What a query raises when the database is away, locked, full or broken (asyncpg's connect errors arrive unwrapped).
 DATABASE_ERRORS: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, TimeoutError)
+# What must still be true for a write of this task to be committed: it raises where it is not. Set by whoever does work
+# that only the holder of a lease may do, so that no write of such work can forget it.
+FENCE: ContextVar[Callable[[AsyncSession], Awaitable[None]] | None] = ContextVar("fence", default=None)
 _BUSY_MS = 10_000
 _READERS = 4
 
@@ -51,15 +55,23 @@ class Database:
                 AsyncSession(self._writer, expire_on_commit=False) as session,
                 session.begin(),
             ):
+                await _check_fence(session)
                 yield session
         else:
             async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
+                await _check_fence(session)
                 yield session
 
     async def close(self) -> None:
         await self._reader.dispose()
         if self._writer is not self._reader:
             await self._writer.dispose()
+
+
+async def _check_fence(session: AsyncSession) -> None:
+    fence = FENCE.get()
+    if fence is not None:
+        await fence(session)
 
 
 def open_engine(url: str, *, is_writer: bool) -> AsyncEngine:
