@@ -1,0 +1,17 @@
+"""The rig of the replays; without recorded traffic they are skipped, and say so."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from aiservice.settings import Settings
+from tests.replay import traffic
+from tests.replay.rig import Rig, running_rig
+
+
+@pytest.fixture
+async def rig(installed: Settings) -> AsyncIterator[Rig]:
+    if traffic.folder() is None:
+        pytest.skip("no recorded traffic: set AISERVICE_TRAFFIC to its folder, or lay it at ../shared/traffic")
+    async with running_rig(installed) as running:
+        yield running

@@ -1,0 +1,22 @@
+"""Which reference extractor reads which wire.
+
+A reference is a module with two plain functions, written from the vendors' documents and from nothing of ours:
+
+* `expected(status, body) -> Expected`: what an answer says (`body` is server-sent events or JSON: told by its looks);
+* `chat_request(request) -> dict`: a recorded request as a chat-completions request with the same features, or a minimal
+  one where none was recorded (`request` is None). For embeddings: an embeddings request.
+"""
+
+from types import ModuleType
+
+from tests.replay import openai_reference, responses_reference, traffic
+
+_BY_WIRE: dict[str, ModuleType] = {
+    traffic.OPENAI_CHAT: openai_reference,
+    traffic.OPENAI_EMBEDDINGS: openai_reference,
+    traffic.OPENAI_RESPONSES: responses_reference,
+}
+
+
+def reference_of(wire: str) -> ModuleType | None:
+    return _BY_WIRE.get(wire)
