@@ -36,6 +36,8 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
+os.environ.pop("REFLEX_REDIS_URL", None)  # it would keep pickles there; our own way is portal/session/states.py
+
 if sys.argv[1:2] == ["run"]:
     # What the workers of this server have in common, and how one of them that must not serve ends it.
     os.environ.setdefault("__AISERVICE_NODE", new_id("nod"))
@@ -62,8 +64,8 @@ config = rx.Config(
     telemetry_enabled=False,
     show_built_with_reflex=False,
     cors_allowed_origins=[],  # no other origin, ever; the socket's own check is set beside the app
-    state_manager_mode="memory",  # and, with Redis, sealed copies there: portal/session/states.py
-    redis_url=None,  # Reflex itself uses none, whatever REDIS_URL in the environment says
+    state_manager_mode="memory",
+    redis_url=None,
     default_color_mode="system",
     frontend_compression_formats=["gzip", "brotli"],
     plugins=[rx.plugins.TailwindV4Plugin({"darkMode": "class", "plugins": []}), OneOriginPlugin()],

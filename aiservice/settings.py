@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from aiservice.kit.process import is_withheld, take_from_environment
 from aiservice.kit.secret import Secret
@@ -52,6 +53,7 @@ class Settings:
     data_dir: Path = Path("data")
     database_url: str | None = None
     redis_url: str | None = None
+    portal_redis_url: str | None = None
     master_key: Secret | None = None
     master_key_file: Path | None = None
     metrics_token: Secret | None = None
@@ -87,6 +89,11 @@ class Settings:
     @property
     def is_sqlite(self) -> bool:
         return self.database_url is None or self.database_url.startswith("sqlite")
+
+    @property
+    def effective_portal_redis_url(self) -> str | None:
+        """Where copies of open pages' state are kept: by default the Redis database after `redis_url`'s own."""
+        return self.portal_redis_url or (None if self.redis_url is None else _next_redis_database(self.redis_url))
 
     @property
     def effective_database_url(self) -> str:
@@ -215,11 +222,29 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError(
             f"{PREFIX}DATABASE_URL must start with postgresql+asyncpg:// (or sqlite+aiosqlite:// for a file)."
         )
+    for name, url in (("REDIS_URL", settings.redis_url), ("PORTAL_REDIS_URL", settings.portal_redis_url)):
+        if url and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise SettingsError(f"{PREFIX}{name} must start with redis:// (or rediss://, or unix://).")
+    try:
+        _ = settings.effective_portal_redis_url
+    except ValueError:
+        raise SettingsError(f"{PREFIX}REDIS_URL must end in the number of a database, or in nothing.") from None
+    if settings.portal_redis_url and settings.redis_url is None:
+        raise SettingsError(f"{PREFIX}PORTAL_REDIS_URL is of use only beside {PREFIX}REDIS_URL.")
     if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
         raise SettingsError(f"{PREFIX}PUBLIC_URL must start with http:// or https://.")
     if (settings.admin_email is None) != (settings.admin_password is None):
         raise SettingsError(f"{PREFIX}ADMIN_EMAIL and {PREFIX}ADMIN_PASSWORD belong together: set both or neither.")
     return settings
+
+
+def _next_redis_database(url: str) -> str:
+    """The same server, the next database: its number is the path, or `db` in the query (where a socket is the path)."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    if parts.scheme == "unix":
+        return f"unix://{parts.path}?{urlencode({**query, 'db': int(query.get('db') or 0) + 1})}"
+    return urlunsplit(parts._replace(path=f"/{int(parts.path.strip('/') or 0) + 1}"))
 
 
 def _read_dotenv(path: Path | None) -> dict[str, str]:

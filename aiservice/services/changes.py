@@ -11,10 +11,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal
 
 from aiservice.store import changes as store
-from aiservice.store.session import DATABASE_ERRORS, AsyncSession, Database
+from aiservice.store.session import DATABASE_ERRORS, AsyncSession, Database, after_commit
 
 Kind = Literal["key", "client", "connection", "preference", "person", "session", "vault"]
 Subscriber = Callable[[str, str], None]
@@ -38,10 +39,22 @@ class ChangeFeed:
         self._last_id: int | None = None
         self._gaps: dict[int, float] = {}  # id not seen yet -> monotonic time at which to give it up
         self._read_at = float("-inf")
+        self._tellers: list[Callable[[], None]] = []
+        self._poked = asyncio.Event()
 
     def publish(self, session: AsyncSession, kind: Kind, subject: str) -> None:
         """Adds the change to the caller's unit of work; it exists exactly if that unit commits."""
         store.publish(session, kind, subject)
+        for tell in self._tellers:
+            after_commit(session, tell)
+
+    def tell_others_with(self, tell: Callable[[], None]) -> None:
+        """Calls `tell` after the commit of every edit made here: a faster way for the news than others' polling."""
+        self._tellers.append(tell)
+
+    def poke(self) -> None:
+        """Somebody says that there is news: the running feed reads it at once."""
+        self._poked.set()
 
     def subscribe(self, callback: Subscriber) -> None:
         """Calls `callback(kind, subject)` on the event loop for every change from now on. It must not block."""
@@ -92,7 +105,14 @@ class ChangeFeed:
                 if pause == POLL_SECONDS:
                     log.warning("The change feed cannot be read (%s); caches expire.", type(error).__name__)
                 pause = min(pause * 2, _MAX_BACKOFF_SECONDS)
-            await asyncio.sleep(pause)
+            await self._pause(pause)
+
+    async def _pause(self, seconds: float) -> None:
+        """Waits for `seconds`, or for somebody's poke."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._poked.wait()
+        self._poked.clear()
 
     async def purge(self, before_us: int) -> int:
         """Deletes changes older than `before_us` (microseconds UTC; a day at least) and returns how many."""

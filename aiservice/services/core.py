@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from aiservice.kit.ids import new_id
 from aiservice.services.accounts import Accounts
@@ -21,8 +22,11 @@ from aiservice.services.vault import Vault
 from aiservice.settings import IMPORTABLE, Settings
 from aiservice.store.migrations import migrate
 from aiservice.store.session import Database
+from aiservice.store.shared import Shared
 from aiservice.upstream.client import Upstream
 from aiservice.upstream.socket_transport import SocketTransport
+
+CHANGE_TOPIC = "change"
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +38,7 @@ class Core:
     settings: Settings
     db: Database
     cluster: Cluster
+    shared: Shared | None
     changes: ChangeFeed
     vault: Vault
     accounts: Accounts
@@ -94,6 +99,9 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     vault = Vault(db, settings)
     await vault.open()
     changes.subscribe(vault.on_change)
+    shared = _open_shared(settings, vault, stack)
+    if shared is not None:
+        changes.tell_others_with(partial(shared.tell, CHANGE_TOPIC))
     upstream = Upstream(SocketTransport(settings.deadlines), settings.deadlines)
     stack.push_async_callback(upstream.close)
     changes.subscribe(lambda kind, subject: upstream.forget(subject) if kind == "connection" else None)
@@ -104,6 +112,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         settings=settings,
         db=db,
         cluster=Cluster(db, Node(node_id, settings.redis_url is not None)),
+        shared=shared,
         changes=changes,
         vault=vault,
         accounts=accounts,
@@ -124,6 +133,16 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     return core
 
 
+def _open_shared(settings: Settings, vault: Vault, stack: AsyncExitStack) -> Shared | None:
+    """Redis, where there is one; installations that have one Redis between them do not hear each other."""
+    if settings.redis_url is None:
+        return None
+    namespace = "sealed" if vault.is_sealed else vault.derive(b"redis namespace")[:8].hex()
+    shared = Shared(settings.redis_url, namespace)
+    stack.push_async_callback(shared.close)
+    return shared
+
+
 async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
     await core.cluster.join()
     stack.push_async_callback(core.cluster.leave)
@@ -132,11 +151,19 @@ async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
     stack.push_async_callback(core.ledger.close)
     feed = asyncio.create_task(core.changes.run(), name="change-feed")
     stack.push_async_callback(_end_task, feed)
+    if core.shared is not None:
+        hearing = asyncio.create_task(core.shared.run((CHANGE_TOPIC,), partial(_hear, core), core.changes.poke))
+        stack.push_async_callback(_end_task, hearing)
     if core.vault.is_sealed:
         log.error("The vault is sealed: %s", core.vault.sealed_reason)
     else:
         await core.accounts.start()
         await _offer_provider_keys(core)
+
+
+def _hear(core: Core, topic: str, _text: bytes) -> None:
+    if topic == CHANGE_TOPIC:
+        core.changes.poke()
 
 
 async def _offer_provider_keys(core: Core) -> None:

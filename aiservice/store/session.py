@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-__all__ = ["DATABASE_ERRORS", "FENCE", "AsyncSession", "Database"]
+__all__ = ["DATABASE_ERRORS", "FENCE", "AsyncSession", "Database", "after_commit"]
 
 # What a query raises when the database is away, locked, full or broken (asyncpg's connect errors arrive unwrapped).
 DATABASE_ERRORS: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, TimeoutError)
@@ -66,6 +66,12 @@ class Database:
         await self._reader.dispose()
         if self._writer is not self._reader:
             await self._writer.dispose()
+
+
+def after_commit(session: AsyncSession, call: Callable[[], None]) -> None:
+    """Calls `call` on the event loop once the session's unit of work is committed."""
+    loop = asyncio.get_running_loop()
+    event.listen(session.sync_session, "after_commit", lambda _session: loop.call_soon(call), once=True)
 
 
 async def _check_fence(session: AsyncSession) -> None:

@@ -1,0 +1,141 @@
+"""Redis, for what processes tell each other in passing and for copies that may be lost. Opened in workers only.
+
+Fails open and at once: a command has 100 ms, what fails is forgotten (never repeated later), and while Redis is away
+nobody asks it. Whoever needs an answer to be right keeps it in the database.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+TIMEOUT_SECONDS = 0.1
+_PING_SECONDS = 0.1
+_RETRY_SECONDS = 0.5
+_MAX_WAITING = 1000
+_ERRORS = (RedisError, OSError, TimeoutError)
+
+log = logging.getLogger(__name__)
+
+Receive = Callable[[str, bytes], None]
+
+
+class Shared:
+    """One Redis database. `run` keeps an eye on it and delivers what others tell; without it there is only telling."""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        self._redis = Redis.from_url(
+            url,
+            socket_timeout=TIMEOUT_SECONDS,
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            max_connections=16,
+        )
+        self._prefix = f"aiservice:{namespace}:"
+        self._waiting: deque[tuple[str, bytes]] = deque(maxlen=_MAX_WAITING)
+        self._sender: asyncio.Task[None] | None = None
+        self._failed = asyncio.Event()
+        self._is_watched = False
+        self.is_up = True
+        self.failures = 0
+
+    async def close(self) -> None:
+        """Sends what waits to be told and closes the connections."""
+        if self._sender is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._sender, 3 * TIMEOUT_SECONDS)
+        with suppress(*_ERRORS):
+            await self._redis.aclose()
+
+    def tell(self, topic: str, text: bytes = b"") -> None:
+        """Tells every other process that listens, soon. Never waits; never fails."""
+        if not self.is_up:
+            return
+        self._waiting.append((topic, text))
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.get_running_loop().create_task(self._send(), name="redis-tell")
+
+    async def put(self, key: str, value: bytes, ttl_seconds: int) -> bool:
+        """Keeps a value for a while; whether that was done."""
+        return await self._do(lambda: self._redis.set(self._prefix + key, value, ex=ttl_seconds)) is not None
+
+    async def get(self, key: str) -> bytes | None:
+        """A value that was put and is still there; None also while Redis is away."""
+        value: bytes | None = await self._do(lambda: self._redis.get(self._prefix + key))
+        return value
+
+    async def run(self, topics: tuple[str, ...], receive: Receive, on_up: Callable[[], None]) -> None:
+        """Until cancelled: delivers (topic, text) to `receive`, notices within 250 ms that Redis is away and within
+        about a second that it is back; then `on_up` is called, since something may have been missed meanwhile."""
+        self._is_watched = True
+        while True:
+            try:
+                async with self._redis.pubsub() as channel:
+                    await channel.subscribe(*(self._prefix + topic for topic in topics))
+                    self._note(is_up=True)
+                    on_up()
+                    await self._listen(channel, receive)
+            except _ERRORS as error:
+                self._note(is_up=False, why=type(error).__name__)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _listen(self, channel: PubSub, receive: Receive) -> None:
+        """Returns when the others' telling cannot be heard any more."""
+        self._failed.clear()
+        asked_at, is_waiting = 0.0, False
+        while not self._failed.is_set():
+            now = time.monotonic()
+            if not is_waiting and now - asked_at >= _PING_SECONDS:
+                asked_at, is_waiting = now, True
+                await channel.ping()
+            message = await channel.get_message(ignore_subscribe_messages=True, timeout=_PING_SECONDS)
+            if message is None:
+                if is_waiting and time.monotonic() - asked_at >= TIMEOUT_SECONDS:
+                    raise TimeoutError
+            elif message["type"] == "pong":
+                is_waiting = False
+            elif message["type"] == "message":
+                receive(message["channel"].decode().removeprefix(self._prefix), message["data"])
+        raise TimeoutError
+
+    async def _send(self) -> None:
+        while self._waiting:
+            told, self._waiting = self._waiting, deque(maxlen=_MAX_WAITING)
+            pipeline = self._redis.pipeline(transaction=False)
+            for topic, text in told:
+                pipeline.publish(self._prefix + topic, text)
+            await self._do(pipeline.execute)
+
+    async def _do(self, command: Callable[[], Any]) -> Any:
+        """The command's answer; None where there is none."""
+        if not self.is_up:
+            return None
+        try:
+            return await asyncio.wait_for(command(), 2 * TIMEOUT_SECONDS)
+        except ResponseError:
+            self.failures += 1  # an answer that says no (full, read-only) is as good as none, but Redis is there
+        except _ERRORS as error:
+            self.failures += 1
+            self._note(is_up=False, why=type(error).__name__)
+            self._failed.set()
+        return None
+
+    def _note(self, *, is_up: bool, why: str = "") -> None:
+        if is_up == self.is_up:
+            return
+        self.is_up = is_up
+        if not self._is_watched:
+            return
+        if is_up:
+            log.warning("Redis answers again.")
+        else:
+            log.warning("Redis does not answer (%s): this worker goes on without it.", why)
