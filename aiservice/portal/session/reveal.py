@@ -5,6 +5,7 @@ Each takes a JSON post of texts from a page of this portal, by somebody signed i
 """
 
 import asyncio
+import functools
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -126,20 +127,25 @@ class SecretRoutes:
         return {"secret": accounts.link_url(path), "is_path": accounts.link_url(path) == path, "about": about}
 
 
+ACTIONS: dict[str, Callable[[SecretRoutes, Person, Fields], Awaitable[Answer]]] = {
+    "/first-key": SecretRoutes.first_key,
+    "/keys": SecretRoutes.create_key,
+    "/keys/roll": SecretRoutes.roll_key,
+    "/connections": SecretRoutes.add_connection,
+    "/connections/key": SecretRoutes.set_connection_key,
+    "/invite": SecretRoutes.invite,
+    "/reset-link": SecretRoutes.reset_link,
+}
+
+
 def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
     """The ASGI app for every path below `PREFIX`, given the scope as it came; `beside` gets all others."""
-    routes = SecretRoutes(core)
-    actions: dict[str, Action] = {
-        "/first-key": routes.first_key,
-        "/keys": routes.create_key,
-        "/keys/roll": routes.roll_key,
-        "/connections": routes.add_connection,
-        "/connections/key": routes.set_connection_key,
-        "/invite": routes.invite,
-        "/reset-link": routes.reset_link,
-    }
+    actions = SecretRoutes(core)
     app = Starlette(
-        routes=[Route(PREFIX + path, _answered(core, action), methods=["POST"]) for path, action in actions.items()]
+        routes=[
+            Route(PREFIX + path, _answered(core, functools.partial(action, actions)), methods=["POST"])
+            for path, action in ACTIONS.items()
+        ]
     )
     app.router.redirect_slashes = False
 
