@@ -3,7 +3,7 @@
 import asyncio
 import random
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,9 @@ import pytest
 from aiservice.settings import Settings
 from aiservice.store.migrations import migrate
 from aiservice.store.session import Database
+from tests.harness.canaries import sweep
 from tests.harness.evidence import Evidence
+from tests.harness.installation import Installation
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,6 +38,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in long]
     if long:
         config.hook.pytest_deselected(items=long)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_trace_holds_a_secret() -> Iterator[None]:
+    """After everything that ran: T-24 over all installations that tests made, whatever they were made for."""
+    yield
+    found = sweep(Installation.all_made)
+    assert found == [], found
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def forwarder(folder: Path, mocks: Mocks) -> Iterator[Target]:
 def gateway(folder: Path, mocks: Mocks, *, keys: int = 1) -> Iterator[Target]:
     """This product: `serve` with one worker over SQLite, authentication, ledger and metrics on."""
     folder.mkdir(parents=True, exist_ok=True)
-    installation = Installation(folder)
+    installation = Installation(folder, {"AISERVICE_LOG_LEVEL": "INFO"})
     key = installation.add_key("bench")["key"]
     installation.add_mock(mocks.whole_url, name="whole", key=UPSTREAM_KEY, models=WHOLE_MODEL)
     installation.add_mock(mocks.stream_url, name="streamed", key=UPSTREAM_KEY, models=STREAM_MODEL)

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
+from tests.harness.installation import Installation
+from tests.harness.load import CANARY_PROMPT
+
+_SHORTEST = 12  # a shorter text may stand anywhere by accident
+
 
 @dataclass(slots=True, frozen=True)
 class Find:
@@ -50,3 +55,14 @@ def search(canaries: Mapping[str, str], places: Iterable[tuple[str, bytes]]) -> 
 def read_files(paths: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
     for path in paths:
         yield str(path), path.read_bytes()
+
+
+def sweep(installations: Iterable[Installation]) -> list[str]:
+    """Where the traces of these installations hold a secret that went through them, or the prompt of a load."""
+    found = []
+    for installation in installations:
+        secrets = {f"secret {number}": text for number, text in enumerate(sorted(installation.secrets))}
+        canaries = {name: text for name, text in secrets.items() if len(text) >= _SHORTEST}
+        finds = search({**canaries, "prompt": CANARY_PROMPT}, read_files(installation.traces()))
+        found += [f"{find.canary} ({find.form}) in {find.place}" for find in finds]
+    return found

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.harness.process import ROOT, Child, free_port
 from tests.harness.server import How, ServerProcess
@@ -28,13 +28,21 @@ class CommandRefused(Exception):
 
 
 class Installation:
-    """One installation in an empty folder. `extra` are settings beside the data directory."""
+    """One installation in an empty folder. `extra` are settings beside the data directory.
+
+    Its servers log at DEBUG, and it remembers every secret that went through it (what a command read from standard
+    input, what keys were printed), so that at the end of a run the traces of all of them are searched (T-24).
+    """
+
+    all_made: ClassVar[list["Installation"]] = []
 
     def __init__(self, folder: Path, extra: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
         self.extra = dict(extra or {})
+        self.secrets: set[str] = set()
         self._starts = 0
+        self.all_made.append(self)
 
     @property
     def env(self) -> dict[str, str]:
@@ -44,7 +52,7 @@ class Installation:
             for name, value in os.environ.items()
             if not name.startswith("AISERVICE_") and not name.endswith("_API_KEY")
         }
-        return {**kept, "AISERVICE_DATA_DIR": str(self.data_dir), **self.extra}
+        return {**kept, "AISERVICE_DATA_DIR": str(self.data_dir), "AISERVICE_LOG_LEVEL": "DEBUG", **self.extra}
 
     @property
     def database_path(self) -> Path:
@@ -56,6 +64,8 @@ class Installation:
         Raises:
             CommandRefused: it did not exit 0.
         """
+        if stdin.strip():
+            self.secrets.add(stdin.strip())
         done = subprocess.run(
             [sys.executable, "-m", "aiservice", *arguments, "--json"],
             input=stdin,
@@ -68,7 +78,10 @@ class Installation:
         )
         if done.returncode != 0:
             raise CommandRefused(done.returncode, done.stdout + done.stderr)
-        return json.loads(done.stdout) if done.stdout.strip() else None
+        answer = json.loads(done.stdout) if done.stdout.strip() else None
+        if isinstance(answer, dict) and isinstance(answer.get("key"), str):
+            self.secrets.add(answer["key"])
+        return answer
 
     def add_admin(self, email: str = "admin@example.test", password: str | None = None) -> str:
         """Creates an admin; gives the password."""
@@ -115,3 +128,8 @@ class Installation:
     def files(self) -> Iterator[Path]:
         """Every file this installation has left: data, journals, logs, states."""
         yield from (path for path in self.folder.rglob("*") if path.is_file())
+
+    def traces(self) -> Iterator[Path]:
+        """The files of the product itself: its data folder, and what its processes printed."""
+        yield from (path for path in self.data_dir.rglob("*") if path.is_file())
+        yield from self.folder.glob("server-*.log")

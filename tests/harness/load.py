@@ -7,6 +7,8 @@ from typing import Any
 
 import aiohttp
 
+CANARY_PROMPT = 'a canary "prompt" of every load Qs7VtNw4XbRk2'
+
 
 @dataclass(slots=True)
 class Told:
@@ -62,8 +64,9 @@ class Load:
 
 
 def chat(text: str, *, model: str = "mock-small", is_stream: bool = False) -> dict[str, Any]:
-    """A chat request of one user message."""
-    return {"model": model, "messages": [{"role": "user", "content": text}], "stream": is_stream}
+    """A chat request of one user message, with a prompt before it that no trace may hold."""
+    messages = [{"role": "system", "content": CANARY_PROMPT}, {"role": "user", "content": text}]
+    return {"model": model, "messages": messages, "stream": is_stream}
 
 
 async def ask(

@@ -1,12 +1,15 @@
 """The harness itself: a tree is measured and killed whole, and each server starts and answers."""
 
+import base64
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.harness import Child, MockProcess
+from tests.harness import Child, Installation, MockProcess
+from tests.harness.canaries import sweep
 from tests.harness.databases import PostgresServer, RedisServer
+from tests.harness.load import CANARY_PROMPT
 from tests.harness.process import DidNotStart, wait_until
 
 pytestmark = pytest.mark.process
@@ -46,3 +49,15 @@ def test_postgres_and_redis_start_in_an_empty_folder(tmp_path: Path) -> None:
     with PostgresServer(tmp_path) as postgres, RedisServer(tmp_path) as redis:
         assert postgres.is_running
         assert redis.is_running
+
+
+def test_t24_the_sweep_over_all_installations_finds_a_planted_leak(tmp_path: Path) -> None:
+    made = Installation(tmp_path)
+    Installation.all_made.remove(made)  # this one leaks on purpose
+    made.secrets.add("sk-planted-9f3Kx7Lm")
+    made.data_dir.mkdir()
+    (made.data_dir / "trace").write_bytes(b"nothing here")
+    assert sweep([made]) == []
+    for leak in (b"x sk-planted-9f3Kx7Lm y", base64.b64encode(b"??sk-planted-9f3Kx7Lm??"), CANARY_PROMPT.encode()):
+        (made.folder / "server-1.log").write_bytes(leak)
+        assert len(sweep([made])) == 1, leak
