@@ -1,5 +1,6 @@
 """What a client surface must be able to do: read a request, write an answer, write a stream, write an error."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ OVERRIDE_NAMES = frozenset(
         "vertex_credentials",
     }
 )
+_HEADER_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,._-]{0,999}")
 
 
 @dataclass(slots=True)
@@ -92,6 +94,10 @@ class Dialect(ABC):
     """One client surface. Instances hold no state."""
 
     surface: ClassVar[str]
+    native_headers: ClassVar[frozenset[bytes]] = frozenset()
+    """The headers by which this wire says something: they become `Ask.native_headers`."""
+    request_id_header: ClassVar[bytes | None] = None
+    """Where this wire's clients look for the request's id, beside `x-request-id`."""
 
     @abstractmethod
     def read(self, body: Json) -> ClientRequest:
@@ -112,6 +118,22 @@ class Dialect(ABC):
     def error(self, error: BrokerError, request_id: str) -> bytes:
         """The body of an error."""
         return orjson.dumps(error.body(request_id))
+
+
+def headers_of_wire(dialect: Dialect, headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+    """What a request of `dialect` says in the headers of its wire.
+
+    Raises:
+        InvalidRequest: one of them is not a short list of plain words.
+    """
+    found: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        if raw_name in dialect.native_headers:
+            name, value = raw_name.decode(), raw_value.decode("latin-1").strip()
+            if not _HEADER_VALUE.fullmatch(value):
+                raise InvalidRequest(f"The header '{name}' is not a list of names.", param=name)
+            found[name] = f"{found[name]},{value}" if name in found else value
+    return tuple(found.items())
 
 
 def refuse_overrides(body: Json) -> None:

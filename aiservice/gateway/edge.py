@@ -72,7 +72,7 @@ class Edge:
             check_query(scope)
             await handler.run(scope, receive, send, request_id)
         except BrokerError as error:
-            await send_error(send, error, request_id, dialect)
+            await send_error(send, error, request_id, dialect or _dialect_of(route))
         except Exception:
             log.exception("request %s failed", request_id)
             # Where the head is out already the server refuses a second one; the answer then simply ends.
@@ -100,6 +100,11 @@ class Edge:
             return
         owner = self._sign_in if path == "/auth" or path.startswith("/auth/") else self._portal
         await owner(scope, receive, send)
+
+
+def _dialect_of(route: Mapping[str, Handler] | None) -> Dialect | None:
+    """In whose words a route says no before it knows which of its methods is meant."""
+    return next(iter(route.values())).dialect if route else None
 
 
 def is_api_path(path: str) -> bool:

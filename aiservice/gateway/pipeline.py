@@ -5,8 +5,8 @@ import logging
 import time
 from typing import Literal
 
-from aiservice.dialects import ai_service, openai_chat, openai_embeddings
-from aiservice.dialects._base import Dialect
+from aiservice.dialects import ai_service, anthropic_messages, openai_chat, openai_embeddings
+from aiservice.dialects._base import Dialect, headers_of_wire
 from aiservice.errors import BrokerError, InvalidRequest, Overloaded, TooLarge, UnsupportedMedia
 from aiservice.gateway.admit import InFlight, Permit, check_scope, check_taking_requests
 from aiservice.gateway.authenticate import authenticate
@@ -47,6 +47,8 @@ class Pipeline:
             "/ai-service": ai_service.DIALECT,
             "/v1/chat/completions": openai_chat.DIALECT,
             "/v1/embeddings": openai_embeddings.DIALECT,
+            "/v1/messages": anthropic_messages.DIALECT,
+            "/v1/messages/count_tokens": anthropic_messages.COUNT_DIALECT,
         }
         return {path: {"POST": self._handler(dialect)} for path, dialect in dialects.items()}
 
@@ -69,6 +71,8 @@ class Pipeline:
         if not isinstance(body, dict):
             raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
         request = dialect.read(body)
+        if dialect.native_headers:
+            request.ask.native_headers = headers_of_wire(dialect, scope["headers"])
         check_scope(principal, request.ask.task)
         exchange = Exchange(
             request_id, dialect, principal, request, started_us, started, estimated_input(request.ask, len(raw))
@@ -154,7 +158,7 @@ class ClientStream:
         self._receive = receive
         self._send = send
         self._writer = exchange.dialect.writer(exchange.request)
-        self._keep_alive = KeepAlive(send, lambda: exchange_headers(exchange))
+        self._keep_alive = KeepAlive(send, lambda: exchange_headers(exchange), self._writer.keep_alive())
         self._stopped: Literal["client_left", "broker_stopped"] | None = None
         self._task: asyncio.Task[None] | None = None
 

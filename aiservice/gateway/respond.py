@@ -43,6 +43,8 @@ def exchange_headers(exchange: Exchange) -> list[Header]:
     usage = exchange.usage
     if usage is not None and usage.source != "reported":
         headers.append((b"x-aiservice-usage", usage.source.encode()))
+    if exchange.dialect.request_id_header is not None:
+        headers.append((exchange.dialect.request_id_header, headers[0][1]))
     if exchange.candidate is not None:
         headers.extend(exchange.candidate.header_block)
     return headers
@@ -83,6 +85,8 @@ async def send_error(
     extra = [*headers]
     if not any(name == b"x-request-id" for name, _ in extra):
         extra.append((b"x-request-id", request_id.encode()))
+        if dialect is not None and dialect.request_id_header is not None:
+            extra.append((dialect.request_id_header, request_id.encode()))
     if error.retry_after is not None and error.status in (429, 503):
         extra.append((b"retry-after", b"%d" % max(1, round(error.retry_after + 0.499))))
     if error.status == 401:
@@ -105,12 +109,22 @@ class KeepAlive:
 
     FIRST_SECONDS = 10.0
     EVERY_SECONDS = 7.5  # a piece may come right after a look: two looks make 15 s
-    _COMMENT = b": keep-alive\n\n"
+    __slots__ = (
+        "_comment",
+        "_head",
+        "_is_stopped",
+        "_loop",
+        "_pending",
+        "_seen",
+        "_send",
+        "_timer",
+        "has_started",
+        "pieces",
+    )
 
-    __slots__ = ("_head", "_is_stopped", "_loop", "_pending", "_seen", "_send", "_timer", "has_started", "pieces")
-
-    def __init__(self, send: Send, head: Callable[[], list[Header]]) -> None:
+    def __init__(self, send: Send, head: Callable[[], list[Header]], comment: bytes) -> None:
         self._send = send
+        self._comment = comment
         self._head = head
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -158,4 +172,4 @@ class KeepAlive:
             self.has_started = True
             await start_stream(self._send, self._head())
         if not self._is_stopped:
-            await send_piece(self._send, self._COMMENT)
+            await send_piece(self._send, self._comment)
