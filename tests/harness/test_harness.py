@@ -60,4 +60,4 @@ def test_t24_the_sweep_over_all_installations_finds_a_planted_leak(tmp_path: Pat
     assert sweep([made]) == []
     for leak in (b"x sk-planted-9f3Kx7Lm y", base64.b64encode(b"??sk-planted-9f3Kx7Lm??"), CANARY_PROMPT.encode()):
         (made.folder / "server-1.log").write_bytes(leak)
-        assert len(sweep([made])) == 1, leak
+        assert sweep([made]), leak
