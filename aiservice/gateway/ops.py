@@ -48,16 +48,18 @@ class Ops:
         return "storage" if self._core.ledger.failure is not None else None
 
     async def _health(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        await send_whole(send, 200, (), orjson.dumps({"status": "ok", "version": __version__}))
+        await send_whole(send, 200, (_named(request_id),), orjson.dumps({"status": "ok", "version": __version__}))
 
     async def _ready(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         reason = self.why_not_ready()
         if reason is None:
-            await send_whole(send, 200, (), orjson.dumps({"status": "ready", "version": __version__}))
+            await send_whole(
+                send, 200, (_named(request_id),), orjson.dumps({"status": "ready", "version": __version__})
+            )
         else:
             words = self._core.vault.sealed_reason if reason == "sealed" else None
-            body = {"status": "not ready", "reason": reason, **({"message": words} if words else {})}
-            await send_whole(send, 503, ((b"retry-after", b"5"),), orjson.dumps(body))
+            refusal = {"status": "not ready", "reason": reason, **({"message": words} if words else {})}
+            await send_whole(send, 503, ((b"retry-after", b"5"), _named(request_id)), orjson.dumps(refusal))
 
     async def _metrics(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         if not self._may_see_metrics(scope):
@@ -71,6 +73,7 @@ class Ops:
                     (b"content-type", CONTENT_TYPE_LATEST.encode()),
                     (b"content-length", b"%d" % len(page)),
                     (b"cache-control", b"no-store"),
+                    _named(request_id),
                     SERVER,
                 ],
             }
@@ -90,6 +93,10 @@ class Ops:
             return ipaddress.ip_address(client_address(scope, ())).is_loopback
         except ValueError:
             return False
+
+
+def _named(request_id: str) -> tuple[bytes, bytes]:
+    return b"x-request-id", request_id.encode()
 
 
 class _Collector:
