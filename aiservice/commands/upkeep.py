@@ -28,6 +28,7 @@ from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
 from aiservice.services import master_key
 from aiservice.services.core import Core
+from aiservice.services.request_log import LogFilter
 from aiservice.services.rotation import Report
 from aiservice.settings import PREFIX, Settings, SettingsError, decode_master_key
 from aiservice.store.migrations import migrate as migrate_database
@@ -143,8 +144,9 @@ def export(
     start_us, end_us = _moment(since, "--since", 0), _moment(until, "--until", now_us() + SECOND_US)
 
     async def work(core: Core) -> None:
-        filters = {} if client is None else {"client_id": (await core.clients.find(OPERATOR, client)).id}
-        lines = core.usage.export_csv(OPERATOR, start_us, end_us, **filters)
+        client_id = "" if client is None else (await core.clients.find(OPERATOR, client)).id
+        asked = LogFilter(client_id=client_id, start_us=start_us, end_us=end_us)
+        lines = core.requests.export_csv(OPERATOR, asked)
         if as_json:
             rows = csv.DictReader([line async for line in lines])
             json.dump([_typed(row) for row in rows], sys.stdout, ensure_ascii=False, indent=2)

@@ -17,6 +17,7 @@ from aiservice.services.keys import Keys
 from aiservice.services.ledger import Ledger
 from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
+from aiservice.services.request_log import RequestLog
 from aiservice.services.usage import Usage
 from aiservice.services.vault import Vault
 from aiservice.settings import IMPORTABLE, Settings
@@ -49,6 +50,7 @@ class Core:
     prices: Prices
     ledger: Ledger
     usage: Usage
+    requests: RequestLog
     upstream: Upstream
 
 
@@ -123,6 +125,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         prices=prices,
         ledger=Ledger(db, settings),
         usage=Usage(db),
+        requests=RequestLog(db),
         upstream=upstream,
     )
     await changes.poll_once()

@@ -27,13 +27,20 @@ class Sums:
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Self:
-        """From the summed columns of a roll-up."""
+        """From the summed columns of a roll-up, with or without its histogram."""
+        if "latency_0" not in row:
+            return cls(**row)
         latencies = tuple(row.pop(f"latency_{index}") for index in range(_BUCKETS))
         return cls(**row, latencies=latencies)
 
     def __add__(self, other: "Sums") -> "Sums":
         latencies = tuple(a + b for a, b in zip(self.latencies, other.latencies, strict=True))
-        counts = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
+        counts = {name: getattr(self, name) + getattr(other, name) for name in COUNTS}
+        return Sums(**counts, latencies=latencies)
+
+    def __sub__(self, other: "Sums") -> "Sums":
+        latencies = tuple(a - b for a, b in zip(self.latencies, other.latencies, strict=True))
+        counts = {name: getattr(self, name) - getattr(other, name) for name in COUNTS}
         return Sums(**counts, latencies=latencies)
 
     @property
@@ -66,7 +73,7 @@ class Sums:
         return None
 
 
-_COUNTS = [each.name for each in fields(Sums) if each.name != "latencies"]
+COUNTS = [each.name for each in fields(Sums) if each.name != "latencies"]
 
 
 def plan(span: tuple[int, int], dirty_hours: Collection[int], width_us: int) -> dict[str, list[tuple[int, int]]]:

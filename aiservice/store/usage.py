@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, delete, func, literal, or_, select, text
+from sqlalchemy import ColumnElement, Table, and_, delete, func, literal, or_, select, text
 from sqlmodel import col
 
 from aiservice.kit.clock import DAY_US, HOUR_US
 from aiservice.store.ledger import ROLLUP_KEY, SUMMED
 from aiservice.store.session import AsyncSession
-from aiservice.tables import Client, ClientKey, LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
+from aiservice.tables import Client, ClientKey, RollupDirty, UsageDay, UsageHour, UsageMinute, User
 
 _TABLES: dict[str, Table] = {
     "minute": UsageMinute.__table__,  # type: ignore[attr-defined]
@@ -21,10 +21,15 @@ _TABLES: dict[str, Table] = {
 
 @dataclass(slots=True, frozen=True)
 class Scope:
-    """Which requests are looked at: those of an owner's clients (None: of all), with these values in these columns."""
+    """Which requests are looked at: those of an owner's clients (None: of all), with these values in these columns.
+
+    `client_ids` and `chosen` (a column and the values that count) narrow it further.
+    """
 
     owner_id: str | None = None
     filters: tuple[tuple[str, str], ...] = ()
+    client_ids: tuple[str, ...] | None = None
+    chosen: tuple[str, tuple[str, ...]] | None = None
 
     def conditions(self, columns: Any) -> list[ColumnElement[bool]]:
         """As conditions on the columns of the ledger or of a roll-up."""
@@ -32,6 +37,10 @@ class Scope:
         if self.owner_id is not None:
             owned = select(col(Client.id)).where(col(Client.owner_id) == self.owner_id)
             found.append(columns.client_id.in_(owned))
+        if self.client_ids is not None:
+            found.append(columns.client_id.in_(self.client_ids))
+        if self.chosen is not None:
+            found.append(columns[self.chosen[0]].in_(self.chosen[1]))
         return found
 
 
@@ -85,14 +94,17 @@ async def sums(
     scope: Scope,
     group_by: str,
     width_us: int,
+    columns: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Sums from the roll-up of `grain` over the [start, end) of `spans`, per bucket of `width_us` (0: one for all) and
-    per value of the column `group_by` ("": none). Rows have `bucket` (its start), `group` and every summed column."""
+    per value of the column `group_by` ("": none). Rows have `bucket` (its start), `group` and the sums of
+    `columns` (None: of all there are)."""
     table = _TABLES[grain]
+    summed = [func.sum(table.c[name]).label(name) for name in columns or SUMMED]
     bucket = (table.c.start_us - table.c.start_us % width_us) if width_us else literal(0)
     group = table.c[group_by] if group_by else literal("")
     query = (
-        select(bucket.label("bucket"), group.label("group"), *(func.sum(table.c[name]).label(name) for name in SUMMED))
+        select(bucket.label("bucket"), group.label("group"), *summed)
         .where(or_(*(and_(table.c.start_us >= start, table.c.start_us < end) for start, end in spans)))
         .where(*scope.conditions(table.c))
         .group_by(text("1"), text("2"))
@@ -103,46 +115,48 @@ async def sums(
 
 
 async def first_start_us(session: AsyncSession, scope: Scope) -> int | None:
-    """When the earliest of the requests began, to the minute (to the day where minutes are gone); None without any."""
-    firsts = {}
-    for grain in ("day", "minute"):
-        start = _TABLES[grain].c.start_us
-        query = select(start).where(*scope.conditions(_TABLES[grain].c)).order_by(start).limit(1)
-        firsts[grain] = (await session.execute(query)).scalar()
-    minute, day = firsts["minute"], firsts["day"]
-    return day if minute is None or (day is not None and day < minute - DAY_US) else minute
+    """When the earliest of the requests began, to the minute; None without any.
+
+    The first day is found in days, and its first minute among that day's: never among all minutes there are.
+    """
+    found = []
+    day = await _first_of(session, "day", scope, (0, None))
+    spans = [] if day is None else [(day, day + DAY_US)]
+    spans += [(hour, hour + HOUR_US) for hour in await dirty_hours(session) if day is None or hour < day + DAY_US]
+    for span in spans:
+        minute = await _first_of(session, "minute", scope, span)
+        found += [] if minute is None else [minute]
+    return min(found, default=day)  # a day whose minutes are gone begins where it begins
 
 
-async def recent(session: AsyncSession, scope: Scope, limit: int, before_id: int | None) -> list[LedgerEntry]:
-    """Entries in the order of settlement, newest first."""
-    query = _visible(scope).order_by(col(LedgerEntry.id).desc()).limit(limit)
-    if before_id is not None:
-        query = query.where(col(LedgerEntry.id) < before_id)
-    return list((await session.scalars(query)).all())
+async def _first_of(session: AsyncSession, grain: str, scope: Scope, span: tuple[int, int | None]) -> int | None:
+    columns = _TABLES[grain].c
+    query = select(columns.start_us).where(columns.start_us >= span[0], *scope.conditions(columns))
+    if span[1] is not None:
+        query = query.where(columns.start_us < span[1])
+    found: int | None = await session.scalar(query.order_by(columns.start_us).limit(1))
+    return found
 
 
-async def one(session: AsyncSession, scope: Scope, request_id: str) -> LedgerEntry | None:
-    """The entry of a request, if its client may be seen."""
-    entry: LedgerEntry | None = await session.scalar(_visible(scope).where(col(LedgerEntry.request_id) == request_id))
-    return entry
+async def hold_still(session: AsyncSession) -> None:
+    """Makes all queries of this unit of work see the same moment, so that parts add up to their sum. SQLite always
+    does."""
+    if session.get_bind().dialect.name == "postgresql":
+        await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
-async def page_by_start(
-    session: AsyncSession, scope: Scope, span: tuple[int, int], after: tuple[int, int], limit: int
-) -> list[LedgerEntry]:
-    """Entries begun in [start, end) in the order of their start, from behind `after` (start, id) on."""
-    started, number = col(LedgerEntry.started_us), col(LedgerEntry.id)
-    behind = or_(started > after[0], and_(started == after[0], number > after[1]))
-    query = _visible(scope).where(started >= max(span[0], after[0]), started < span[1], behind)
-    return list((await session.scalars(query.order_by(started, number).limit(limit))).all())
+async def owners(session: AsyncSession) -> dict[str, str]:
+    """The user id of every client's owner; "" where nobody owns it."""
+    rows = await session.execute(select(col(Client.id), col(Client.owner_id)))
+    return {row[0]: row[1] or "" for row in rows}
 
 
 async def names(session: AsyncSession, group_by: str, ids: Sequence[str]) -> dict[str, str]:
-    """The names of clients or keys by their ids; what is not there any more has none."""
-    table: Any = ClientKey if group_by == "key_id" else Client
-    query = select(table.id, table.name).where(table.id.in_(ids))
-    return {row[0]: row[1] for row in (await session.execute(query)).all()}
-
-
-def _visible(scope: Scope) -> Select[Any]:
-    return select(LedgerEntry).where(*scope.conditions(LedgerEntry.__table__.c))  # type: ignore[attr-defined]
+    """The names of clients or keys, or the e-mails of users, by their ids; what is not there any more has none."""
+    tables: dict[str, tuple[Any, Any]] = {
+        "key_id": (col(ClientKey.id), col(ClientKey.name)),
+        "client_id": (col(Client.id), col(Client.name)),
+        "user": (col(User.id), col(User.email)),
+    }
+    number, name = tables[group_by]
+    return {row[0]: row[1] for row in (await session.execute(select(number, name).where(number.in_(ids)))).all()}

@@ -33,12 +33,11 @@ class LedgerEntry(SQLModel, table=True):
         CheckConstraint(f"reasoning_tokens BETWEEN 0 AND {MAX_TOKENS}", name="reasoning_tokens_range"),
         CheckConstraint("cost_nano_usd IS NULL OR cost_nano_usd >= 0", name="cost_range"),
         Index("ix_ledger_client_started", "client_id", "started_us", "key_id"),
-        # What did not go well is rare and looked for often; what went well pays nothing for this index.
+        # What did not go well is rare and looked for often, by whatever else; what went well pays nothing for it.
         Index(
             "ix_ledger_unfinished",
             "started_us",
-            "status",
-            "outcome",
+            *("id", "status", "outcome", "client_id", "key_id", "task", "provider", "model"),
             sqlite_where=text(UNFINISHED),
             postgresql_where=text(UNFINISHED),
         ),

@@ -17,7 +17,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_ledger_unfinished",
         "ledger_entry",
-        ["started_us", "status", "outcome"],
+        ["started_us", "id", "status", "outcome", "client_id", "key_id", "task", "provider", "model"],
         sqlite_where=_UNFINISHED,
         postgresql_where=_UNFINISHED,
     )

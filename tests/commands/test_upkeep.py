@@ -17,7 +17,7 @@ import pytest
 from aiservice.kit.clock import DAY_US, now_us
 from aiservice.kit.ids import new_id
 from aiservice.kit.segments import Segment
-from aiservice.services.usage import CSV_COLUMNS
+from aiservice.services.request_log import CSV_COLUMNS
 from aiservice.store.session import Database
 from aiservice.tables import LedgerEntry
 from tests.commands.conftest import PROVIDER_KEY, Console

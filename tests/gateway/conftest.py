@@ -14,6 +14,7 @@ from aiservice.gateway.exchange import Receive, Scope, Send
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
 from aiservice.services.core import Core, open_core
+from aiservice.services.request_log import LogFilter
 from aiservice.settings import Settings
 from tests.gateway.asgi import Reply, call
 from tests.mock.server import MockProvider
@@ -50,7 +51,7 @@ class Gateway:
     async def rows(self) -> list[Any]:
         """The ledger, newest first."""
         await self.core.ledger.flush()
-        return list((await self.core.usage.recent(OPERATOR, 500)).entries)
+        return (await self.core.requests.page(OPERATOR, LogFilter(), 500)).entries
 
     async def new_key(self, **rights: Any) -> str:
         made = await self.core.keys.create(OPERATOR, "app", "another", **rights)

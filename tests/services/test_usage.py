@@ -1,75 +1,22 @@
 """Usage: exact sums whatever is folded, each person only what is theirs, safe exports."""
 
-import csv
 import dataclasses
 import itertools
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from aiservice.errors import InvalidRequest, NotFound
+from aiservice.errors import InvalidRequest
 from aiservice.jobs.rollup import fold
 from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, now_us
-from aiservice.principal import Person, Role
-from aiservice.services.settlement import Settlement, columns
-from aiservice.services.usage import CSV_COLUMNS, OTHER, Usage
+from aiservice.services.request_log import CSV_COLUMNS, RequestLog
+from aiservice.services.usage import OTHER, Usage
 from aiservice.services.usage_sums import Sums, plan
-from aiservice.settings import Settings
-from aiservice.store.ledger import insert_entries
-from aiservice.store.migrations import migrate
 from aiservice.store.session import Database
-from aiservice.tables import Client, ClientKey, User
-from tests.harness.databases import NotInstalled, PostgresServer, find_postgres
-from tests.services.usage_rows import START_US, row_of
+from tests.services.usage_rows import ADMIN, DEVELOPER, START_US, put, row_of
 
-ADMIN = Person("usr_a", "a@example.org", Role.ADMIN)
-DEVELOPER = Person("usr_d", "d@example.org", Role.DEVELOPER)
 DAY = START_US // DAY_US * DAY_US
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    try:
-        find_postgres()
-    except NotInstalled as missing:
-        pytest.skip(str(missing))
-    with PostgresServer(tmp_path_factory.mktemp("pg")) as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-async def db(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> AsyncIterator[Database]:
-    url = settings.effective_database_url
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres").url
-        await _empty(url)
-    await migrate(url, settings.data_dir)
-    database = Database(url)
-    async with database.write() as session:
-        session.add(User(id="usr_d", email="d@example.org", password_hash="", role="developer", created_us=1))
-        await session.flush()
-        session.add(Client(id="cli_own", name="own", owner_id="usr_d", created_us=1))
-        session.add(Client(id="cli_1", name="acme", owner_id=None, created_us=1))
-        await session.flush()
-        session.add(ClientKey(id="key_1", client_id="cli_1", name="prod", created_us=1))
-    yield database
-    await database.close()
-
-
-async def _empty(url: str) -> None:
-    database = Database(url)
-    async with database.write() as session:
-        await session.execute(text("DROP SCHEMA public CASCADE"))
-        await session.execute(text("CREATE SCHEMA public"))
-    await database.close()
-
-
-async def put(db: Database, *rows: Settlement) -> set[str]:
-    async with db.write() as session:
-        return await insert_entries(session, [columns(row) for row in rows])
 
 
 async def test_only_new_rows_are_inserted_and_summed(db: Database) -> None:
@@ -81,7 +28,7 @@ async def test_only_new_rows_are_inserted_and_summed(db: Database) -> None:
 
 async def test_texts_with_nul_and_beyond_their_column_are_taken(db: Database) -> None:
     await put(db, row_of("a", requested_model="x\0" * 400, attempts=[{"model": "m\0"}], error_code="e" * 100))
-    entry = await Usage(db).one(ADMIN, "a")
+    entry = await RequestLog(db).one(ADMIN, "a")
     assert (entry.requested_model, entry.attempts, entry.error_code) == ("x" * 200, [{"model": "m"}], "e" * 64)
 
 
@@ -129,17 +76,9 @@ async def test_a_developer_sees_only_what_their_clients_did(db: Database) -> Non
     await put(db, row_of("theirs"), row_of("own", client_id="cli_own", client="own"))
     assert (await usage.tiles(DEVELOPER, START_US)).requests == 1
     assert (await usage.tiles(ADMIN, START_US)).requests == 2
-    assert [entry.request_id for entry in (await usage.recent(DEVELOPER)).entries] == ["own"]
-    assert (await usage.one(DEVELOPER, "own")).client == "own"
-    with pytest.raises(NotFound):
-        await usage.one(DEVELOPER, "theirs")
-    with pytest.raises(NotFound):
-        await usage.one(ADMIN, "no-such")
     series = await usage.series(DEVELOPER, START_US, START_US + HOUR_US, group_by="client")
     assert [(group.id, group.name) for group in series.groups] == [("cli_own", "own")]
     assert (await usage.series(DEVELOPER, START_US, START_US + HOUR_US, client_id="cli_1")).groups[0].id == ""
-    lines = [line async for line in usage.export_csv(DEVELOPER, START_US, START_US + 1)]
-    assert len(lines) == 2
 
 
 async def test_no_data_is_not_zero(db: Database) -> None:
@@ -163,41 +102,6 @@ async def test_groups_have_names_and_the_rest_is_other(db: Database) -> None:
     assert sum(group.total.requests for group in models.groups) == 41
     keys = await usage.series(ADMIN, START_US, START_US + HOUR_US, group_by="key")
     assert [(group.id, group.name) for group in keys.groups] == [("key_1", "prod"), ("key_gone", "key_gone")]
-
-
-async def test_recent_goes_back_page_by_page(db: Database) -> None:
-    usage = Usage(db)
-    await put(db, *(row_of(f"r{n}", task="chat" if n % 2 else "embedding") for n in range(25)))
-    seen, cursor = [], None
-    while True:
-        page = await usage.recent(ADMIN, limit=10, before=cursor)
-        seen += [entry.request_id for entry in page.entries]
-        cursor = page.next_before
-        if cursor is None:
-            break
-    assert seen == [f"r{n}" for n in reversed(range(25))]
-    assert len((await usage.recent(ADMIN, task="embedding")).entries) == 13
-    with pytest.raises(InvalidRequest):
-        await usage.recent(ADMIN, password_hash="x")
-
-
-async def test_t63_an_export_holds_no_formula_and_every_value(db: Database) -> None:
-    payloads = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", 'a"b,c', "plain", "=cmd|' /C calc'!A0", "a\nb"]
-    await put(db, *(row_of(f"r{n}", requested_model=text_, client=text_) for n, text_ in enumerate(payloads)))
-    lines = [line async for line in Usage(db).export_csv(ADMIN, START_US, START_US + 1)]
-    rows = list(csv.DictReader("".join(lines).splitlines(keepends=True)))
-    assert tuple(rows[0]) == CSV_COLUMNS
-    for row, payload in zip(rows, payloads, strict=True):
-        assert row["client"] in {payload, "'" + payload}
-        assert not row["client"].startswith(("=", "+", "-", "@", "\t", "\r"))
-    assert (rows[0]["cost_nano_usd"], rows[0]["started_at"]) == ("3750000", "2026-11-18T11:06:40.000Z")
-
-
-async def test_an_export_of_many_pages_has_every_row_once(db: Database) -> None:
-    await put(db, *(row_of(f"r{n}", started_us=START_US + n // 7) for n in range(2500)))
-    lines = [line async for line in Usage(db).export_csv(ADMIN, START_US, START_US + 300)]
-    ids = [line.split(",", 1)[0] for line in lines[1:]]
-    assert len(ids) == len(set(ids)) == 2100
 
 
 async def test_a_range_of_too_many_buckets_is_refused(db: Database) -> None:

@@ -1,10 +1,15 @@
-"""Intents and settlements with every value filled in."""
+"""Intents and settlements with every value filled in, and who may look at them."""
 
 from typing import Any
 
-from aiservice.services.settlement import Intent, Settlement
+from aiservice.principal import Person, Role
+from aiservice.services.settlement import Intent, Settlement, columns
+from aiservice.store.ledger import insert_entries
+from aiservice.store.session import Database
 
 START_US = 1_795_000_000_000_000
+ADMIN = Person("usr_a", "a@example.org", Role.ADMIN)
+DEVELOPER = Person("usr_d", "d@example.org", Role.DEVELOPER)
 
 
 def intent_of(request_id: str, **values: Any) -> Intent:
@@ -45,3 +50,8 @@ def row_of(request_id: str, **values: Any) -> Settlement:
         "attempts": [{"connection": "eu-anthropic", "model": "claude-sonnet-4-5", "status": 200, "duration_ms": 410}],
     }
     return Settlement(request_id=request_id, **(given | values))
+
+
+async def put(db: Database, *rows: Settlement) -> set[str]:
+    async with db.write() as session:
+        return await insert_entries(session, [columns(row) for row in rows])

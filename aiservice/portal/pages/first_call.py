@@ -14,6 +14,7 @@ from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in
 from aiservice.portal.session.live import watch
 from aiservice.services.core import current_core
+from aiservice.services.request_log import LogFilter
 
 _CURL = """curl {{base}}/ai-service \\
   -H "Authorization: Bearer {{key}}" \\
@@ -70,7 +71,7 @@ class FirstCallState(rx.State):
 async def _show(state: FirstCallState) -> None:
     core, me = current_core(), signed_in()
     client = await core.clients.personal(me)
-    page = await core.usage.recent(me, limit=1, client_id=client.id)
+    page = await core.requests.page(me, LogFilter(client_id=client.id), 1)
     state.newest = [request_row(entry) for entry in page.entries]
 
 

@@ -14,6 +14,7 @@ from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in
 from aiservice.portal.session.live import watch
 from aiservice.services.core import current_core
+from aiservice.services.request_log import LogFilter
 
 _HOURS = 24
 _RECENT = 10
@@ -60,7 +61,7 @@ async def _show(state: OverviewState) -> None:
         f"Requests per hour over the last {_HOURS} hours (UTC): {sum(counts):,} in all, "
         f"{sum(failed):,} failed, at most {max([*counts, 0]):,} in one hour."
     )
-    state.recent = [request_row(entry) for entry in (await core.usage.recent(me, limit=_RECENT)).entries]
+    state.recent = [request_row(entry) for entry in (await core.requests.page(me, LogFilter(), _RECENT)).entries]
     state.is_loaded = True
 
 

@@ -21,6 +21,7 @@ from aiservice.portal.session.cookie import read_session_cookie
 from aiservice.portal.session.guard import SIGN_IN_PATH, SessionState, acting_as, signed_in
 from aiservice.principal import Person
 from aiservice.services.core import Core, current_core
+from aiservice.services.request_log import LogFilter
 from aiservice.services.sessions import hash_of
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,16 @@ class _Watcher:
     state: type[rx.State]
     refresh: Refresh
     path: str
-    mark: tuple[object, ...] = ()
+    mark: int = -1
     refreshed_at: float = 0.0
+
+
+@dataclass(slots=True, frozen=True)
+class _Mark:
+    """Up to which request somebody's news were looked for, and the one at which there last were any."""
+
+    seen: int
+    changed_at: int
 
 
 _watchers: dict[str, _Watcher] = {}
@@ -65,6 +74,7 @@ class LivePages:
         self._app = app
         self._was_valid: dict[str, str] = {}  # socket id → the session hash it was seen valid with
         self._checked_at = 0.0
+        self._marks: dict[str, _Mark] = {}
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -91,17 +101,19 @@ class LivePages:
         open_tokens = set(self._sockets().values())
         for token in [token for token in _watchers if token not in open_tokens]:
             del _watchers[token]
-        marks: dict[str, tuple[object, ...]] = {}
+        newest = await core.requests.newest_id() if _watchers else 0
+        marks: dict[str, _Mark] = {}
         for token, watcher in list(_watchers.items()):
             person = await core.accounts.peek(watcher.session_hash)
             if person is None:
                 _watchers.pop(token, None)
                 continue
             if person.user_id not in marks:
-                marks[person.user_id] = await _mark_of(core, person)
-            await self._push_news(token, watcher, person, marks[person.user_id])
+                marks[person.user_id] = await _mark_of(core, person, self._marks.get(person.user_id), newest)
+            await self._push_news(token, watcher, person, marks[person.user_id].changed_at)
+        self._marks = marks
 
-    async def _push_news(self, token: str, watcher: _Watcher, person: Person, mark: tuple[object, ...]) -> None:
+    async def _push_news(self, token: str, watcher: _Watcher, person: Person, mark: int) -> None:
         is_due = time.monotonic() - watcher.refreshed_at >= REFRESH_SECONDS
         if mark == watcher.mark and not is_due:
             return
@@ -149,7 +161,10 @@ class LivePages:
         return dict(namespace.sid_to_token) if namespace is not None else {}
 
 
-async def _mark_of(core: Core, person: Person) -> tuple[object, ...]:
-    """Something that changes when a request that the person may see is settled."""
-    page = await core.usage.recent(person, limit=1)
-    return tuple(entry.id for entry in page.entries)
+async def _mark_of(core: Core, person: Person, last: _Mark | None, newest: int) -> _Mark:
+    """Where news for the person begin: only what was settled since the last look is looked at."""
+    if last is None or person.is_admin:
+        return _Mark(newest, newest)
+    if newest == last.seen or not await core.requests.settled_after(person, LogFilter(), last.seen):
+        return _Mark(newest, last.changed_at)
+    return _Mark(newest, newest)

@@ -1,0 +1,169 @@
+"""SQL of the request log: pages of ledger rows in the order in which requests began, newest first.
+
+What is sought by client, key, task, model or provider may be anywhere in a long ledger, and an index for each would
+cost every request. The hourly roll-ups know which hours hold it; only those are read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Table, and_, func, literal, literal_column, or_, select, tuple_
+from sqlmodel import col
+
+from aiservice.store.session import AsyncSession
+from aiservice.store.usage import Scope
+from aiservice.tables import Client, ClientKey, LedgerEntry, RollupDirty, UsageHour
+from aiservice.tables.ledger import UNFINISHED
+
+_ENTRY: Table = LedgerEntry.__table__  # type: ignore[attr-defined]
+_HOUR: Table = UsageHour.__table__  # type: ignore[attr-defined]
+# As text and not as a parameter: only so does a planner know that the partial index holds what is asked for.
+_IS_UNFINISHED: ColumnElement[bool] = literal_column(f"({UNFINISHED})")
+
+
+@dataclass(slots=True, frozen=True)
+class Ending:
+    """How a request ended: any of `outcomes`, or anything but "finished"; with that HTTP status."""
+
+    outcome: str | None = None
+    is_unfinished: bool = False
+    status: int | None = None
+
+    @property
+    def is_rare(self) -> bool:
+        """Whether only what did not finish can be it. Whatever finished is a 200."""
+        return self.is_unfinished or self.outcome not in (None, "finished") or self.status not in (None, 200)
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """As conditions on the ledger."""
+        found = [_IS_UNFINISHED] if self.is_rare else []
+        if self.outcome is not None:
+            found.append(_ENTRY.c.outcome == self.outcome)
+        if self.status is not None:
+            found.append(_ENTRY.c.status == self.status)
+        return found
+
+
+@dataclass(slots=True, frozen=True)
+class Place:
+    """Where a page ends: the row that began at `started_us` with this id."""
+
+    started_us: int
+    id: int
+
+
+async def client_ids(session: AsyncSession, owner_id: str) -> tuple[str, ...]:
+    """The clients of a person."""
+    return tuple((await session.execute(select(col(Client.id)).where(col(Client.owner_id) == owner_id))).scalars())
+
+
+async def client_of_key(session: AsyncSession, key_id: str) -> str | None:
+    """The client that a key is of."""
+    found: str | None = await session.scalar(select(col(ClientKey.client_id)).where(col(ClientKey.id) == key_id))
+    return found
+
+
+async def hours_with(session: AsyncSession, scope: Scope, low_us: int, high_us: int, limit: int) -> list[int]:
+    """The newest `limit` hours from `low_us` to `high_us` (both included) whose roll-up holds requests of `scope`.
+
+    Read from the primary key alone: it holds every column that a scope asks for.
+    """
+    start = _HOUR.c.start_us
+    query = select(start).distinct().where(start >= low_us, start <= high_us, *scope.conditions(_HOUR.c))
+    return list((await session.execute(query.order_by(start.desc()).limit(limit))).scalars())
+
+
+async def keys_in(
+    session: AsyncSession, scope: Scope, hours: Sequence[int], limit: int
+) -> dict[int, frozenset[tuple[str, str]]] | None:
+    """By hour, the (client id, key id) whose requests of `scope` it holds; None where that were more than `limit`."""
+    columns = _HOUR.c
+    query = select(columns.start_us, columns.client_id, columns.key_id).distinct()
+    query = query.where(columns.start_us.in_(hours), *scope.conditions(columns)).limit(limit + 1)
+    rows = (await session.execute(query)).all()
+    if len(rows) > limit:
+        return None
+    return {hour: frozenset((row[1], row[2]) for row in rows if row[0] == hour) for hour in hours}
+
+
+async def hours_in_doubt(session: AsyncSession, low_us: int, high_us: int) -> list[int]:
+    """Hours of that range that are not folded yet, so that the roll-up does not say what is in them."""
+    start = col(RollupDirty.start_us)
+    return list((await session.execute(select(start).where(start >= low_us, start <= high_us))).scalars())
+
+
+async def page(
+    session: AsyncSession, scope: Scope, ending: Ending, span: tuple[int, int], before: Place | None, *, limit: int
+) -> list[LedgerEntry]:
+    """Rows begun in [start, end), newest first, from behind `before` on."""
+    return list((await session.scalars(page_query(scope, ending, span, before, limit))).all())
+
+
+def page_query(scope: Scope, ending: Ending, span: tuple[int, int], before: Place | None, limit: int) -> Select[Any]:
+    """The query of `page`."""
+    started, number = _ENTRY.c.started_us, _ENTRY.c.id
+    query = select(LedgerEntry).where(
+        started >= span[0], started < span[1], *scope.conditions(_ENTRY.c), *ending.conditions()
+    )
+    if before is not None:
+        # The first half is implied by the second; SQLite's planner needs to be told.
+        place = tuple_(literal(before.started_us), literal(before.id))
+        query = query.where(started <= before.started_us, tuple_(started, number) < place)
+    query = query.order_by(started.desc(), number.desc()).limit(limit)
+    if not ending.is_rare:
+        return query
+    # Numbers first: the partial index alone answers that, which is why SQLite, without statistics, takes it at all.
+    numbers = query.with_only_columns(number)
+    return select(LedgerEntry).where(number.in_(numbers)).order_by(started.desc(), number.desc())
+
+
+async def newest_id(session: AsyncSession) -> int:
+    """The number of the row that was settled last; 0 without any."""
+    return await session.scalar(select(func.max(_ENTRY.c.id))) or 0
+
+
+async def count_after(session: AsyncSession, scope: Scope, ending: Ending, span: tuple[int, int], after_id: int) -> int:
+    """How many rows of the scope, begun in [start, end), were settled after the row `after_id`."""
+    conditions = [*scope.conditions(_ENTRY.c), *ending.conditions()]
+    started = _ENTRY.c.started_us
+    query = (
+        select(func.count()).select_from(_ENTRY).where(_ENTRY.c.id > after_id, started >= span[0], started < span[1])
+    )
+    return await session.scalar(query.where(*conditions)) or 0
+
+
+async def one(session: AsyncSession, scope: Scope, request_id: str) -> LedgerEntry | None:
+    """The entry of a request, if its client may be seen."""
+    entry: LedgerEntry | None = await session.scalar(
+        select(LedgerEntry).where(_ENTRY.c.request_id == request_id, *scope.conditions(_ENTRY.c))
+    )
+    return entry
+
+
+async def page_by_start(
+    session: AsyncSession,
+    scope: Scope,
+    ending: Ending,
+    span: tuple[int, int],
+    after: tuple[int, int],
+    *,
+    limit: int,
+) -> list[LedgerEntry]:
+    """Entries begun in [start, end) in the order of their start, from behind `after` (start, id) on."""
+    started, number = _ENTRY.c.started_us, _ENTRY.c.id
+    behind: Any = or_(started > after[0], and_(started == after[0], number > after[1]))
+    query = select(LedgerEntry).where(
+        started >= max(span[0], after[0]),
+        started < span[1],
+        behind,
+        *scope.conditions(_ENTRY.c),
+        *ending.conditions(),
+    )
+    return list((await session.scalars(query.order_by(started, number).limit(limit))).all())
+
+
+async def key_names(session: AsyncSession, ids: Sequence[str]) -> dict[str, str]:
+    """The names of keys by their ids; what is not there any more has none."""
+    query = select(col(ClientKey.id), col(ClientKey.name)).where(col(ClientKey.id).in_(ids))
+    return {row[0]: row[1] for row in (await session.execute(query)).all()}

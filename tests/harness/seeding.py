@@ -1,0 +1,158 @@
+# ruff: noqa: E501 - SQL is read as SQL
+"""A ledger as a busy month leaves it, made inside the database: five million rows in a minute or two.
+
+Everything follows from the row's number, so a seeded database is the same every time: 200 keys of 40 clients, the first
+of which do most; a few tasks, models and providers a key; three rows in a hundred that failed. Once in 50 000 rows comes
+a value nothing else has (`RARE`), since what is rare is what is dear to look for. Minutes are summed by SQL, hours and days by
+the product's own job.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from aiservice.jobs.rollup import fold
+from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US
+from aiservice.services.usage import Usage
+from aiservice.store.ledger import ROLLUP_KEY, SUMMED
+from aiservice.store.session import AsyncSession, Database
+from aiservice.tables.ledger import LATENCY_BOUNDS_US
+
+KEYS, CLIENTS, PEOPLE, MODELS, DAYS = 200, 40, 20, 12, 30
+RARE = "rare"
+RARE_EVERY = 50_000
+_CHUNK = 250_000
+
+
+@dataclass(slots=True, frozen=True)
+class Month:
+    """What was seeded: `rows` requests begun evenly over [start_us, end_us)."""
+
+    rows: int
+    start_us: int
+    end_us: int
+
+
+async def seed_month(database: Database, rows: int, end_us: int) -> Month:
+    """Fills a migrated, empty database with the `DAYS` days before `end_us` (cut to its minute)."""
+    end_us = end_us // MINUTE_US * MINUTE_US
+    month = Month(rows, end_us - DAYS * DAY_US, end_us)
+    async with database.write() as session:
+        await _add_people(session)
+    for first in range(0, rows, _CHUNK):
+        async with database.write() as session:
+            await session.execute(text(_entries(month, first, min(first + _CHUNK, rows), database.is_sqlite)))
+    for start_us in range(month.start_us, end_us, DAY_US):
+        async with database.write() as session:
+            await session.execute(text(_MINUTES), {"start": start_us, "end": min(start_us + DAY_US, end_us)})
+    async with database.write() as session:
+        hours = [{"at": at} for at in range(month.start_us // HOUR_US * HOUR_US, end_us, HOUR_US)]
+        await session.execute(text("INSERT INTO rollup_dirty (start_us) VALUES (:at)"), hours)
+    await fold(Usage(database))
+    await _settle_down(database)
+    return month
+
+
+async def _add_people(session: AsyncSession) -> None:
+    people = [{"id": f"usr_{n}", "email": f"p{n}@example.org"} for n in range(PEOPLE)]
+    await session.execute(
+        text(
+            "INSERT INTO person (id, email, password_hash, role, is_disabled, created_us) "
+            "VALUES (:id, :email, '', 'developer', false, 1)"
+        ),
+        people,
+    )
+    clients = [{"id": f"cli_{1000 + n}", "name": f"client {n}", "owner": f"usr_{n % PEOPLE}"} for n in range(CLIENTS)]
+    await session.execute(
+        text("INSERT INTO client (id, name, owner_id, is_disabled, created_us) VALUES (:id, :name, :owner, false, 1)"),
+        clients,
+    )
+    keys = [{"id": f"key_{1000 + n}", "client": f"cli_{1000 + n % CLIENTS}", "name": f"key {n}"} for n in range(KEYS)]
+    keys.append({"id": f"key_{RARE}", "client": "cli_1000", "name": "the rare one"})
+    await session.execute(
+        text(
+            "INSERT INTO client_key (id, client_id, name, is_test, created_us) VALUES (:id, :client, :name, false, 1)"
+        ),
+        keys,
+    )
+
+
+def _entries(month: Month, first: int, end: int, is_sqlite: bool) -> str:
+    numbers = (
+        f"WITH RECURSIVE numbers(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {end})"
+        if is_sqlite
+        else f"WITH numbers AS (SELECT n FROM generate_series(CAST({first} AS BIGINT), {end - 1}) AS n)"
+    )
+    step_us = (month.end_us - month.start_us) // month.rows
+    return f"""
+INSERT INTO ledger_entry (request_id, client_id, client, key_id, task, surface, provider, model, requested_model, status,
+    outcome, error_code, is_stream, input_tokens, output_tokens, cached_input_tokens, cache_write_tokens,
+    reasoning_tokens, usage_source, is_usage_invalid, cost_nano_usd, started_us, first_byte_us, ended_us, attempts,
+    overhead_us)
+{numbers},
+drawn AS (
+    SELECT n, n % {RARE_EVERY} = 17 AS is_rare, n * 7919 % 1000003 % 1000000 AS a, n * 104729 % 1000003 % 1000 AS b,
+        n * 15485863 % 1000003 % 1000 AS c, n * 32452843 % 1000003 % 1000 AS d FROM numbers
+),
+keyed AS (
+    SELECT *, a * a / 1000000 * (a * a / 1000000) / 1000000 * {KEYS} / 1000000 AS k FROM drawn
+),
+chosen AS (
+    SELECT *, (k * 7 + b * b * 3 / 1000000) % {MODELS} AS m, 20000 + c * c * 4 AS took_us,
+        CASE WHEN d >= 30 THEN 'finished' WHEN d >= 15 THEN 'failed' WHEN d >= 5 THEN 'client_left'
+            ELSE 'upstream_truncated' END AS outcome,
+        {month.start_us} + n * {step_us} AS at_us FROM keyed
+)
+SELECT 'req_' || CAST(1000000000 + n AS TEXT),
+    CASE WHEN is_rare THEN 'cli_1000' ELSE 'cli_' || CAST(1000 + k % {CLIENTS} AS TEXT) END,
+    'client ' || CAST(k % {CLIENTS} AS TEXT),
+    CASE WHEN is_rare THEN 'key_{RARE}' ELSE 'key_' || CAST(1000 + k AS TEXT) END,
+    CASE WHEN is_rare THEN '{RARE}' WHEN (k + b / 700) % 3 = 0 THEN 'chat' WHEN (k + b / 700) % 3 = 1 THEN 'summarization'
+        ELSE 'embedding' END,
+    CASE WHEN k % 2 = 0 THEN 'openai-chat' ELSE 'ai-service' END,
+    CASE WHEN is_rare THEN '{RARE}' ELSE 'provider-' || CAST(m % 5 AS TEXT) END,
+    CASE WHEN is_rare THEN '{RARE}' ELSE 'model-' || CAST(m AS TEXT) END,
+    'auto',
+    CASE outcome WHEN 'failed' THEN CASE WHEN d = 29 THEN 504 WHEN d >= 22 THEN 429 ELSE 502 END
+        WHEN 'client_left' THEN 499 ELSE 200 END,
+    outcome,
+    CASE outcome WHEN 'finished' THEN NULL WHEN 'failed' THEN 'provider_error' ELSE outcome END,
+    b % 2 = 0,
+    100 + b * 3, c, b / 10, 0, 0,
+    CASE WHEN d % 10 = 0 THEN 'counted' ELSE 'reported' END,
+    false,
+    CASE WHEN m = 11 THEN NULL ELSE b * 1000 + c * 4000 END,
+    at_us, CASE WHEN b % 2 = 0 THEN at_us + took_us / 4 END, at_us + took_us,
+    {"" if is_sqlite else "CAST("}'[{{"provider"\\:"provider-' || CAST(m % 5 AS TEXT) || '","model"\\:"model-' || CAST(m AS TEXT)
+        || '","status"\\:200,"start_ms"\\:1,"ms"\\:' || CAST(took_us / 1000 AS TEXT) || ',"reason"\\:"preference 1","code"\\:null}}]'{"" if is_sqlite else " AS JSON)"},
+    500 + c
+FROM chosen ORDER BY n"""
+
+
+def _latency_columns() -> str:
+    took, low, cases = "ended_us - started_us", -1, []
+    for bound in (*LATENCY_BOUNDS_US, None):
+        upper = f" AND {took} <= {bound}" if bound is not None else ""
+        cases.append(f"SUM(CASE WHEN {took} > {low}{upper} THEN 1 ELSE 0 END)")
+        low = bound or low
+    return ", ".join(cases)
+
+
+_FAILED = "outcome IN ('failed', 'upstream_truncated', 'broker_stopped', 'interrupted')"
+_MINUTES = f"""
+INSERT INTO usage_minute ({", ".join((*ROLLUP_KEY, *SUMMED))})
+SELECT started_us - started_us % {MINUTE_US}, client_id, key_id, task, provider, model, COUNT(*),
+    SUM(CASE WHEN {_FAILED} OR (status >= 400 AND outcome <> 'client_left') THEN 1 ELSE 0 END),
+    SUM(CASE WHEN cost_nano_usd IS NULL THEN 1 ELSE 0 END), SUM(input_tokens), SUM(output_tokens),
+    SUM(cached_input_tokens), SUM(reasoning_tokens), COALESCE(SUM(cost_nano_usd), 0), SUM(ended_us - started_us),
+    {_latency_columns()}
+FROM ledger_entry WHERE started_us >= :start AND started_us < :end GROUP BY 1, 2, 3, 4, 5, 6"""
+
+
+async def _settle_down(database: Database) -> None:
+    """What PostgreSQL does by itself in time: statistics, and the map of what all can see. SQLite does nothing."""
+    if database.is_sqlite:
+        return
+    async with database.engine.connect() as connection:
+        free = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await free.execute(text("VACUUM (ANALYZE)"))

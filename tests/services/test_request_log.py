@@ -1,0 +1,160 @@
+"""The request log: pages in order whatever is asked for, each person only what is theirs, safe exports."""
+
+import csv
+
+import pytest
+from sqlalchemy import text
+
+from aiservice.errors import InvalidRequest, NotFound
+from aiservice.jobs.rollup import fold
+from aiservice.kit.clock import HOUR_US
+from aiservice.principal import Person
+from aiservice.services.request_log import CSV_COLUMNS, LogFilter, RequestLog
+from aiservice.services.usage import Usage
+from aiservice.store.request_log import Ending, page_query
+from aiservice.store.session import Database
+from aiservice.store.usage import Scope
+from tests.services.usage_rows import ADMIN, DEVELOPER, START_US, put, row_of
+
+
+async def ids(log: RequestLog, actor: Person, asked: LogFilter | None = None, limit: int = 10) -> list[str]:
+    """Every page's ids, one after another."""
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = await log.page(actor, asked or LogFilter(), limit, cursor)
+        seen += [entry.request_id for entry in page.entries]
+        cursor = page.next_before
+        if not cursor:
+            return seen
+
+
+async def test_the_log_goes_back_page_by_page_in_the_order_of_beginning(db: Database) -> None:
+    rows = [row_of(f"r{n:02}", started_us=START_US + n // 3 * 1000, task="chat" if n % 2 else "x") for n in range(25)]
+    await put(db, *rows[10:], *rows[:10])
+    log = RequestLog(db)
+    seen = await ids(log, ADMIN)
+    assert sorted(seen) == sorted(row.request_id for row in rows)
+    started = {row.request_id: row.started_us for row in rows}
+    assert [started[request_id] for request_id in seen] == sorted(started.values(), reverse=True)
+    assert len(await ids(log, ADMIN, LogFilter(task="x"))) == 13
+    with pytest.raises(InvalidRequest):
+        await log.page(ADMIN, LogFilter(), before="1; DROP TABLE")
+
+
+@pytest.mark.parametrize("is_folded", [False, True])
+async def test_what_is_sought_is_found_wherever_it_is(db: Database, is_folded: bool) -> None:
+    many = [row_of(f"m{n:03}", started_us=START_US - n * HOUR_US // 2, key_id=f"key_{n % 5}") for n in range(200)]
+    rare = [
+        row_of(f"r{n}", started_us=START_US - n * 31 * HOUR_US, model="rare", provider="odd", task="embedding")
+        for n in range(3)
+    ]
+    own = row_of("own", client_id="cli_own", key_id="key_own", started_us=START_US - 50 * HOUR_US)
+    bad = row_of("bad", status=504, outcome="failed", started_us=START_US - 70 * HOUR_US)
+    await put(db, *many, *rare, own, bad)
+    if is_folded:
+        await fold(Usage(db))
+        await put(db, row_of("late", model="rare", started_us=START_US - 90 * HOUR_US))  # into an hour that is folded
+    late = ["late"] if is_folded else []
+    log = RequestLog(db)
+    assert await ids(log, ADMIN, LogFilter(model="rare"), 2) == ["r0", "r1", "r2", *late]
+    assert await ids(log, ADMIN, LogFilter(provider="odd", task="embedding")) == ["r0", "r1", "r2"]
+    assert await ids(log, ADMIN, LogFilter(key_id="key_3"), 7) == [f"m{n:03}" for n in range(3, 200, 5)]
+    assert await ids(log, ADMIN, LogFilter(key_id="key_own")) == ["own"]
+    assert await ids(log, ADMIN, LogFilter(client_id="cli_own")) == ["own"]
+    assert await ids(log, ADMIN, LogFilter(status=504)) == ["bad"]
+    assert await ids(log, ADMIN, LogFilter(ending="unfinished", client_id="cli_1")) == ["bad"]
+    assert await ids(log, ADMIN, LogFilter(ending="client_left")) == []
+    assert len(await ids(log, ADMIN, LogFilter(ending="finished"), 100)) == 204 + len(late)
+    span = LogFilter(start_us=START_US - 5 * HOUR_US, end_us=START_US - 4 * HOUR_US, key_id="key_0")
+    assert await ids(log, ADMIN, span) == ["m010"]
+    assert await ids(log, DEVELOPER) == ["own"]
+    assert await ids(log, DEVELOPER, LogFilter(client_id="cli_1")) == []
+    assert await ids(log, DEVELOPER, LogFilter(model="rare")) == []
+
+
+async def test_one_request_is_for_those_who_may_see_it(db: Database) -> None:
+    await put(db, row_of("theirs"), row_of("own", client_id="cli_own", client="own"))
+    log = RequestLog(db)
+    assert (await log.one(DEVELOPER, "own")).client == "own"
+    with pytest.raises(NotFound):
+        await log.one(DEVELOPER, "theirs")
+    with pytest.raises(NotFound):
+        await log.one(ADMIN, "no-such")
+    assert (await log.one(ADMIN, "theirs")).client == "acme"
+
+
+async def test_news_are_counted_for_whom_they_concern(db: Database) -> None:
+    log = RequestLog(db)
+    assert await log.newest_id() == 0
+    await put(db, row_of("a"))
+    seen = await log.newest_id()
+    await put(db, row_of("b"), row_of("c", client_id="cli_own"), row_of("d", task="embedding"))
+    assert await log.settled_after(ADMIN, LogFilter(), seen) == 3
+    assert await log.settled_after(ADMIN, LogFilter(task="embedding"), seen) == 1
+    assert await log.settled_after(DEVELOPER, LogFilter(), seen) == 1
+    assert await log.settled_after(DEVELOPER, LogFilter(), await log.newest_id()) == 0
+
+
+async def test_pages_are_read_from_indexes(db: Database) -> None:
+    """The plans behind the figures of the large ledgers; an index that no longer serves shows here first."""
+    from tests.harness.seeding import seed_month
+
+    await seed_month(db, 60_000, START_US)
+    span = (START_US - 5 * HOUR_US, START_US)
+    wanted = {
+        "ix_ledger_entry_started_us": page_query(Scope(), Ending(), span, None, 51),
+        "ix_ledger_unfinished": page_query(Scope(), Ending("failed", status=504), (0, 2**62), None, 51),
+        "ix_ledger_client_started": page_query(
+            Scope(None, (("client_id", "cli_1030"), ("key_id", "key_1150"))), Ending(), span, None, 51
+        ),
+    }
+    for index, query in wanted.items():
+        plan = await _plan(db, query)
+        assert index in plan, plan
+        assert "Seq Scan" not in plan, plan
+
+
+async def _plan(db: Database, query: object) -> str:
+    async with db.read() as session:
+        connection = await session.connection()
+        literal = query.compile(connection.sync_connection, compile_kwargs={"literal_binds": True})  # type: ignore[attr-defined]
+        word = "EXPLAIN QUERY PLAN" if db.is_sqlite else "EXPLAIN"
+        rows = (await session.execute(text(f"{word} {str(literal).replace(':', chr(92) + ':')}"))).all()
+    return "\n".join(str(row[-1]) for row in rows)
+
+
+async def test_a_seeded_month_is_summed_as_the_ledger_sums(db: Database) -> None:
+    """The tool behind the figures makes the roll-ups that settling the same rows would have made."""
+    from aiservice.store.ledger import sum_rows
+    from tests.harness.seeding import seed_month
+
+    await seed_month(db, 3_000, START_US)
+    async with db.read() as session:
+        entries = (await session.execute(text("SELECT * FROM ledger_entry"))).mappings().all()
+        minutes = (await session.execute(text("SELECT * FROM usage_minute"))).all()
+        days = (await session.execute(text("SELECT SUM(requests), SUM(cost_nano_usd) FROM usage_day"))).one()
+    assert sorted(tuple(row) for row in minutes) == sorted(sum_rows([dict(entry) for entry in entries]))
+    assert [int(total) for total in days] == [3_000, sum(entry["cost_nano_usd"] or 0 for entry in entries)]
+
+
+async def test_t63_an_export_holds_no_formula_and_every_value(db: Database) -> None:
+    payloads = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", 'a"b,c', "plain", "=cmd|' /C calc'!A0", "a\nb"]
+    await put(db, *(row_of(f"r{n}", requested_model=text_, client=text_) for n, text_ in enumerate(payloads)))
+    asked = LogFilter(start_us=START_US, end_us=START_US + 1)
+    lines = [line async for line in RequestLog(db).export_csv(ADMIN, asked)]
+    rows = list(csv.DictReader("".join(lines).splitlines(keepends=True)))
+    assert tuple(rows[0]) == CSV_COLUMNS
+    for row, payload in zip(rows, payloads, strict=True):
+        assert row["client"] in {payload, "'" + payload}
+        assert not row["client"].startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert (rows[0]["cost_nano_usd"], rows[0]["started_at"]) == ("3750000", "2026-11-18T11:06:40.000Z")
+
+
+async def test_an_export_of_many_pages_has_every_row_once_and_only_ones_own(db: Database) -> None:
+    await put(db, *(row_of(f"r{n}", started_us=START_US + n // 7) for n in range(2500)))
+    asked = LogFilter(start_us=START_US, end_us=START_US + 300)
+    lines = [line async for line in RequestLog(db).export_csv(ADMIN, asked)]
+    exported = [line.split(",", 1)[0] for line in lines[1:]]
+    assert len(exported) == len(set(exported)) == 2100
+    assert len([line async for line in RequestLog(db).export_csv(DEVELOPER, asked)]) == 1
