@@ -39,6 +39,7 @@ class Provider(ABC):
     needs_key: ClassVar[bool] = True
     needs_base_url: ClassVar[bool] = False
     is_local: ClassVar[bool] = False
+    own_path: ClassVar[str] = ""  # what all of its calls' paths begin with: addresses are stored without it
     counts_tokens: ClassVar[bool] = False  # whether `build` and `read` take asks of kind "token-count"
     default_models: ClassVar[tuple[str, ...]] = ()
 

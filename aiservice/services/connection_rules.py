@@ -52,6 +52,8 @@ def clean_address(provider: Provider, base_url: str | None, *, is_private_allowe
             code="base_url_required",
             param="base_url",
         )
+    # Some tools have the version in the address, others do not: both are right.
+    chosen = chosen.rstrip("/").removesuffix(provider.own_path)
     return check_base_url(chosen, is_private_allowed).url
 
 
