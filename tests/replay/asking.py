@@ -71,7 +71,9 @@ def _unified(recording: Recording) -> Json:
 
 
 def _messages(recording: Recording) -> Json:
-    if recording.wire == traffic.ANTHROPIC and isinstance(recording.request, dict):
+    request = recording.request if isinstance(recording.request, dict) else {}
+    # One was recorded for its error alone: we would refuse it ourselves.
+    if recording.wire == traffic.ANTHROPIC and all(isinstance(each, dict) for each in request.get("messages", [None])):
         return _pinned(recording, recording.request)
     return _pinned(recording, {"max_tokens": 1024, "messages": [{"role": "user", "content": "Hello"}]})
 
