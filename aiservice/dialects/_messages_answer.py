@@ -1,5 +1,7 @@
 """An answer in our form as Anthropic's `message` (docs.claude.com/en/api/messages, "Returns")."""
 
+import hashlib
+import re
 from typing import Any
 
 import orjson
@@ -17,6 +19,7 @@ _STOP_REASONS: dict[FinishReason, str] = {
     "content_filter": "refusal",
     "budget_exhausted": "max_tokens",
 }
+_ID = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
 
 
 def message_of(answer: Answer, outcome: Outcome) -> Json:
@@ -95,12 +98,15 @@ def blocks_of(message: Json, request_id: str) -> list[Json]:
     if isinstance(calls, list):
         for place, call in enumerate(calls):
             if isinstance(call, dict):
-                blocks.extend(_tool_use(call, tool_use_id(request_id, place)))
+                blocks.extend(_tool_use(call, tool_use_id(call.get("id"), request_id, place)))
     return blocks
 
 
-def tool_use_id(request_id: str, place: int) -> str:
-    """An id for a call that came without one."""
+def tool_use_id(given: object, request_id: str, place: int) -> str:
+    """A call's id as this wire allows it: other vendors' hold dots and colons, or are missing. A result comes back
+    under the same one."""
+    if isinstance(given, str) and given:
+        return given if _ID.fullmatch(given) else "toolu_" + hashlib.sha256(given.encode()).hexdigest()[:24]
     return f"toolu_{request_id.removeprefix('req_')}_{place}"
 
 
@@ -111,19 +117,18 @@ def _text_of(content: object) -> str | None:
     return content if isinstance(content, str) else None
 
 
-def _tool_use(call: Json, spare_id: str) -> list[Json]:
+def _tool_use(call: Json, call_id: str) -> list[Json]:
     function = call.get("function")
     function = function if isinstance(function, dict) else {}
-    call_id, name = call.get("id"), function.get("name")
-    used_id = call_id if isinstance(call_id, str) and call_id else spare_id
+    name = function.get("name")
     block: Json = {
         "type": "tool_use",
-        "id": used_id,
+        "id": call_id,
         "name": name if isinstance(name, str) else "",
         "input": _input_of(function.get("arguments")),
     }
     extra = call.get("extra_content")
-    return [block_of_extra_content(extra, used_id), block] if isinstance(extra, dict) else [block]
+    return [block_of_extra_content(extra, call_id), block] if isinstance(extra, dict) else [block]
 
 
 def _input_of(arguments: object) -> Json:

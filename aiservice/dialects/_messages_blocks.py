@@ -32,7 +32,20 @@ _MAX_LOOKS = 64  # how often the arguments of one call are tried for being whole
 class _Block:
     """One block. `waiting` are its pieces that were not sent yet, `pieces` (of a tool call) all there were."""
 
-    __slots__ = ("call_id", "data", "is_whole", "kind", "looks", "name", "pieces", "seen", "signature", "waiting")
+    __slots__ = (
+        "call_id",
+        "data",
+        "is_whole",
+        "kind",
+        "looks",
+        "name",
+        "number",
+        "pieces",
+        "seen",
+        "signature",
+        "told_id",
+        "waiting",
+    )
 
     def __init__(self, kind: Kind, data: str = "") -> None:
         self.kind = kind
@@ -42,6 +55,8 @@ class _Block:
         self.signature = ""
         self.call_id: str | None = None
         self.name: str | None = None
+        self.told_id: str | None = None
+        self.number = 0
         self.seen = 0
         self.looks = 0
         self.is_whole = kind == "redacted_thinking"
@@ -123,13 +138,13 @@ class BlockStream:
             delta.call_id is not None and delta.name is not None and delta.call_id != (block.call_id or delta.call_id)
         )
         if block is None or is_new:
-            self._count += 1
             block = _Block("tool_use")
+            block.number = self._count
+            self._count += 1
         block.call_id = block.call_id or delta.call_id
         block.name = block.name or delta.name
         if delta.extra_content is not None:
-            block.call_id = block.call_id or self._spare_id()
-            self._new(_Block("redacted_thinking", _extra_data(delta.extra_content, block.call_id)))
+            self._new(_Block("redacted_thinking", _extra_data(delta.extra_content, self._id_of(block))))
         if self._calls.get(delta.index) is not block:
             self._calls[delta.index] = self._new(block)
         if delta.arguments and not block.is_whole and (block.pieces or delta.arguments != "null"):
@@ -145,8 +160,11 @@ class BlockStream:
             self._send(self._blocks[0])
             self._end()
 
-    def _spare_id(self) -> str:
-        return tool_use_id(self._request_id, self._count - 1)
+    def _id_of(self, block: _Block) -> str:
+        """The call's id as the client is told it, from when it is first needed."""
+        if block.told_id is None:
+            block.told_id = tool_use_id(block.call_id, self._request_id, block.number)
+        return block.told_id
 
     def _last(self, kind: Kind) -> _Block:
         """The block that a piece of `kind` belongs to: the last one, or a new one."""
@@ -178,11 +196,9 @@ class BlockStream:
     def _send(self, block: _Block) -> None:
         if not self._is_open:
             self._is_open = True
-            if block.kind == "tool_use":
-                block.call_id = block.call_id or self._spare_id()
             self.out.append(
                 b'event: content_block_start\ndata: {"type":"content_block_start","index":%d,"content_block":%b}\n\n'
-                % (self._index, orjson.dumps(_opening(block)))
+                % (self._index, orjson.dumps(self._opening(block)))
             )
         if block.waiting:
             text = block.waiting[0] if len(block.waiting) == 1 else "".join(block.waiting)
@@ -210,15 +226,14 @@ class BlockStream:
             _DELTAS[block.kind],
         )
 
-
-def _opening(block: _Block) -> Json:
-    if block.kind == "text":
-        return {"type": "text", "text": ""}
-    if block.kind == "thinking":
-        return {"type": "thinking", "thinking": "", "signature": ""}
-    if block.kind == "tool_use":
-        return {"type": "tool_use", "id": block.call_id, "name": block.name or "", "input": {}}
-    return {"type": "redacted_thinking", "data": block.data}
+    def _opening(self, block: _Block) -> Json:
+        if block.kind == "text":
+            return {"type": "text", "text": ""}
+        if block.kind == "thinking":
+            return {"type": "thinking", "thinking": "", "signature": ""}
+        if block.kind == "tool_use":
+            return {"type": "tool_use", "id": self._id_of(block), "name": block.name or "", "input": {}}
+        return {"type": "redacted_thinking", "data": block.data}
 
 
 def _extra_data(extra: Json, call_id: str | None) -> str:

@@ -22,12 +22,13 @@ from aiservice.errors import BrokerError, InvalidRequest
 from aiservice.kit.money import to_usd_text
 from aiservice.kit.sse import named_frame
 from aiservice.tasks import inferred_task, registry, task_named
-from aiservice.wire import AI_SERVICE_WIRE, Answer, Ask, Attempt, EventKind, StreamEvent
+from aiservice.wire import AI_SERVICE_WIRE, Answer, Ask, Attempt, EventKind, StreamEvent, ToolCallDelta
 
 _FIELDS = ("task", "input", "model", "stream", "parameters", "preferences", "metadata", "cache")
 _PREFERENCES = ("order", "chain", "only", "ignore", "allow_fallbacks")
 _MAX_METADATA = 16
 _MAX_ORDER = 10
+_DELTAS = {EventKind.TEXT: "text", EventKind.REASONING: "reasoning", EventKind.REFUSAL: "refusal"}
 
 
 class AiService(Dialect):
@@ -92,18 +93,10 @@ class AiServiceWriter(StreamWriter):
     def events(self, events: Iterable[StreamEvent]) -> bytes:
         out = []
         for event in events:
-            if event.kind is EventKind.TEXT:
-                out.append(named_frame("delta", orjson.dumps({"text": event.text})))
-            elif event.kind is EventKind.REASONING:
-                out.append(named_frame("delta", orjson.dumps({"reasoning": event.text})))
-            elif event.kind is EventKind.TOOL_CALL and event.tool_call is not None:
-                call = event.tool_call
-                piece: Json = {"index": call.index, "arguments": call.arguments}
-                if call.call_id is not None:
-                    piece["id"] = call.call_id
-                if call.name is not None:
-                    piece["name"] = call.name
-                out.append(named_frame("tool_call", orjson.dumps(piece)))
+            if event.kind is EventKind.TOOL_CALL and event.tool_call is not None:
+                out.append(named_frame("tool_call", orjson.dumps(_call_json(event.tool_call))))
+            elif delta := _delta_json(event):
+                out.append(named_frame("delta", orjson.dumps(delta)))
         return b"".join(out)
 
     def done(self, outcome: Outcome) -> bytes:
@@ -120,6 +113,29 @@ class AiServiceWriter(StreamWriter):
     def failed(self, error: BrokerError, outcome: Outcome) -> bytes:
         body = error.body(outcome.request_id)
         return named_frame("error", orjson.dumps({**body, **_accounts(outcome)}))
+
+
+def _delta_json(event: StreamEvent) -> Json:
+    """What a piece of the answer says: text, thinking, a refusal; empty where it is none of them."""
+    delta: Json = {}
+    name = _DELTAS.get(event.kind)
+    if name is not None:
+        if event.text:
+            delta[name] = event.text
+        if event.details is not None and event.kind is EventKind.REASONING:
+            delta["reasoning_details"] = [event.details]
+    return delta
+
+
+def _call_json(call: ToolCallDelta) -> Json:
+    piece: Json = {"index": call.index, "arguments": call.arguments}
+    if call.call_id is not None:
+        piece["id"] = call.call_id
+    if call.name is not None:
+        piece["name"] = call.name
+    if call.extra_content is not None:
+        piece["extra_content"] = call.extra_content
+    return piece
 
 
 def _accounts(outcome: Outcome) -> Json:

@@ -16,7 +16,7 @@ from aiservice.dialects._base import (
 )
 from aiservice.errors import BrokerError, InvalidRequest
 from aiservice.kit.sse import SseSplitter, data_frame
-from aiservice.wire import CHAT_WIRE, Answer, Ask, EventKind, StreamEvent, Usage
+from aiservice.wire import CHAT_WIRE, Answer, Ask, EventKind, StreamEvent, ToolCallDelta, Usage
 
 _DONE = b"data: [DONE]\n\n"
 
@@ -45,7 +45,18 @@ class OpenAiChat(Dialect):
         return ClientRequest(ask, model)
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
-        return answer.raw if answer.raw is not None and answer.raw_wire == CHAT_WIRE else orjson.dumps(answer.body)
+        if answer.raw is not None and answer.raw_wire == CHAT_WIRE:
+            return answer.raw
+        made: Json = {
+            "id": "chatcmpl-" + outcome.request_id,
+            "object": "chat.completion",
+            "created": outcome.created_s,
+            "model": outcome.model,
+            **answer.body,
+        }
+        if not made.get("usage"):
+            made["usage"] = openai_usage(outcome.usage)
+        return orjson.dumps(made)
 
     def writer(self, request: ClientRequest) -> StreamWriter:
         return ChatWriter(request.ask.wants_stream_usage)
@@ -54,12 +65,12 @@ class OpenAiChat(Dialect):
 class ChatWriter(StreamWriter):
     """Passes on frames that already are this wire; builds chunks from events that are not."""
 
-    __slots__ = ("_base", "_first_frame", "_has_role", "_has_usage", "_outcome", "_wants_usage")
+    __slots__ = ("_base", "_begun", "_first_frame", "_has_usage", "_outcome", "_wants_usage")
 
     def __init__(self, wants_usage: bool) -> None:
         self._wants_usage = wants_usage
         self._has_usage = False
-        self._has_role = False
+        self._begun: set[int] = set()  # choices that have had their role
         self._first_frame: bytes | None = None
         self._base: Json | None = None
         self._outcome: Outcome | None = None
@@ -96,24 +107,37 @@ class ChatWriter(StreamWriter):
         return data_frame(orjson.dumps(error.body(outcome.request_id)))
 
     def _built(self, event: StreamEvent) -> bytes:
+        kind = event.kind
         delta: Json = {}
-        finish = None
-        if event.kind is EventKind.TEXT:
-            delta["content"] = event.text
-        elif event.kind is EventKind.REASONING:
-            delta["reasoning_content"] = event.text
-        elif event.kind is EventKind.TOOL_CALL and event.tool_call is not None:
-            delta["tool_calls"] = [_tool_call_json(event)]
-        elif event.kind is EventKind.FINISH:
-            finish = event.finish_reason
+        choice: Json = {"index": event.choice, "delta": delta, "finish_reason": None}
+        if kind is EventKind.TEXT:
+            if event.text:
+                delta["content"] = event.text
+            if event.details is not None:
+                delta["extra_content"] = event.details
+        elif kind is EventKind.REASONING:
+            if event.text:
+                delta["reasoning_content"] = event.text
+            if event.details is not None:
+                delta["reasoning_details"] = [event.details]
+        elif kind is EventKind.REFUSAL:
+            delta["refusal"] = event.text
+        elif kind is EventKind.TOOL_CALL and event.tool_call is not None:
+            delta["tool_calls"] = [_tool_call_json(event.tool_call)]
+        elif kind is EventKind.FINISH:
+            choice["finish_reason"] = event.finish_reason
+            if event.text:
+                choice["stop_reason"] = event.text
         else:
             return b""
-        if not self._has_role:
-            self._has_role = True
-            delta = {"role": "assistant", **delta}
-        choice = {"index": event.choice, "delta": delta, "finish_reason": finish}
+        if event.choice not in self._begun:
+            self._begun.add(event.choice)
+            choice["delta"] = {"role": "assistant", "content": None if "tool_calls" in delta else "", **delta}
         assert self._outcome is not None  # noqa: S101 - start() comes first
-        return data_frame(orjson.dumps({**self._chunk_base(self._outcome), "choices": [choice]}))
+        chunk = {**self._chunk_base(self._outcome), "choices": [choice]}
+        if self._wants_usage:
+            chunk["usage"] = None
+        return data_frame(orjson.dumps(chunk))
 
     def _chunk_base(self, outcome: Outcome) -> Json:
         if self._base is None:
@@ -125,15 +149,15 @@ class ChatWriter(StreamWriter):
         return self._base
 
 
-def _tool_call_json(event: StreamEvent) -> Json:
-    call = event.tool_call
-    assert call is not None  # noqa: S101 - the caller looked
+def _tool_call_json(call: ToolCallDelta) -> Json:
     function: Json = {"arguments": call.arguments}
     if call.name is not None:
         function["name"] = call.name
     piece: Json = {"index": call.index, "function": function}
     if call.call_id is not None:
         piece |= {"id": call.call_id, "type": "function"}
+    if call.extra_content is not None:
+        piece["extra_content"] = call.extra_content
     return piece
 
 
@@ -143,7 +167,10 @@ def openai_usage(usage: Usage) -> Json:
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.total_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens},
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached_input_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+        },
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
 

@@ -122,7 +122,7 @@ def is_messages(value: object) -> bool:
 
 
 def chat_output(answer_body: Json) -> Json:
-    """`text` of the first choice, and its tool calls where there are any."""
+    """`text` of the first choice; its tool calls, its `reasoning` and its `refusal` where there are any."""
     choices = answer_body.get("choices") or [{}]
     message = choices[0].get("message") or {}
     content = message.get("content")
@@ -130,6 +130,12 @@ def chat_output(answer_body: Json) -> Json:
         texts = [part.get("text") for part in content if isinstance(part, dict)]
         content = "".join(text for text in texts if isinstance(text, str))
     output: Json = {"text": content if isinstance(content, str) else ""}
+    reasoning = message.get("reasoning_content") or message.get("reasoning")
+    for name, words in (("reasoning", reasoning), ("refusal", message.get("refusal"))):
+        if isinstance(words, str) and words:
+            output[name] = words
+    if message.get("reasoning_details"):
+        output["reasoning_details"] = message["reasoning_details"]
     if message.get("tool_calls"):
         output["tool_calls"] = message["tool_calls"]
     return output

@@ -73,21 +73,69 @@ def test_usage_that_came_elsewhere_becomes_a_chunk_with_the_streams_own_id() -> 
 def test_events_of_another_wire_become_chunks_with_one_role() -> None:
     writer = DIALECT.writer(DIALECT.read(_body(stream=True)))
     writer.start(_OUTCOME)
+    detail = {"type": "reasoning.text", "text": "", "signature": "s", "format": "anthropic-claude-v1"}
     chunks = _chunks(
         writer.events(
             [
                 StreamEvent(EventKind.REASONING, "think"),
+                StreamEvent(EventKind.REASONING, details=detail),
                 StreamEvent(EventKind.TEXT, "a"),
-                StreamEvent(EventKind.TOOL_CALL, tool_call=ToolCallDelta(0, "c", "f", "{}")),
-                StreamEvent(EventKind.FINISH, finish_reason="tool_calls"),
+                StreamEvent(EventKind.REFUSAL, "no"),
+                StreamEvent(EventKind.TOOL_CALL, tool_call=ToolCallDelta(0, "c", "f", "{}", {"google": 1})),
+                StreamEvent(EventKind.TEXT, details={"google": 2}),
+                StreamEvent(EventKind.USAGE, usage=Usage(1, 1)),
+                StreamEvent(EventKind.FINISH, "###", finish_reason="tool_calls"),
             ]
         )
     )
-    deltas = [chunk["choices"][0]["delta"] for chunk in chunks if isinstance(chunk, dict)]
-    assert deltas[0] == {"role": "assistant", "reasoning_content": "think"}
-    assert deltas[1] == {"content": "a"}
-    assert deltas[2]["tool_calls"][0]["function"] == {"arguments": "{}", "name": "f"}
-    assert deltas[3] == {}
+    choices = [chunk["choices"][0] for chunk in chunks if isinstance(chunk, dict)]
+    call = {"index": 0, "id": "c", "type": "function", "function": {"arguments": "{}", "name": "f"}}
+    assert [choice["delta"] for choice in choices] == [
+        {"role": "assistant", "content": "", "reasoning_content": "think"},
+        {"reasoning_details": [detail]},
+        {"content": "a"},
+        {"refusal": "no"},
+        {"tool_calls": [{**call, "extra_content": {"google": 1}}]},
+        {"extra_content": {"google": 2}},
+        {},
+    ]
+    assert (choices[-1]["finish_reason"], choices[-1]["stop_reason"]) == ("tool_calls", "###")
+
+
+def test_each_choice_has_its_own_role_and_no_content_where_it_calls_tools() -> None:
+    writer = DIALECT.writer(DIALECT.read(_body(stream=True, n=2)))
+    writer.start(_OUTCOME)
+    events = [
+        StreamEvent(EventKind.TEXT, "a", 1),
+        StreamEvent(EventKind.TOOL_CALL, choice=0, tool_call=ToolCallDelta(0, "c", "f")),
+    ]
+    deltas = [chunk["choices"][0]["delta"] for chunk in _chunks(writer.events(events)) if isinstance(chunk, dict)]
+    assert deltas[0] == {"role": "assistant", "content": "a"}
+    assert (deltas[1]["role"], deltas[1]["content"]) == ("assistant", None)
+
+
+def test_who_asks_for_usage_is_told_null_until_the_last_chunk() -> None:
+    writer = DIALECT.writer(DIALECT.read(_body(stream=True, stream_options={"include_usage": True})))
+    writer.start(_OUTCOME)
+    raw = writer.events([StreamEvent(EventKind.TEXT, "a"), StreamEvent(EventKind.FINISH, finish_reason="stop")])
+    *chunks, last, done = _chunks(raw + writer.done(_OUTCOME))
+    assert [chunk["usage"] for chunk in chunks if isinstance(chunk, dict)] == [None, None]
+    assert isinstance(last, dict)
+    assert (last["choices"], last["usage"]["prompt_tokens"], done) == ([], 3, "[DONE]")
+    assert {chunk["id"] for chunk in [*chunks, last] if isinstance(chunk, dict)} == {"chatcmpl-req_1"}
+
+
+def test_a_whole_answer_of_another_wire_is_given_what_it_lacks() -> None:
+    body = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}]}
+    answer = Answer(body, "m", "stop", raw=b"{}", raw_wire="anthropic-messages")
+    said = orjson.loads(DIALECT.answer(answer, _OUTCOME))
+    assert (said["id"], said["object"], said["created"], said["model"]) == (
+        "chatcmpl-req_1",
+        "chat.completion",
+        5,
+        "m",
+    )
+    assert said["usage"]["total_tokens"] == 7
 
 
 def test_an_answer_that_is_not_whole_ends_in_an_error_and_never_in_done() -> None:
