@@ -32,6 +32,7 @@ from aiservice.portal.layout import add_pages
 from aiservice.portal.policy import BrowserPolicy
 from aiservice.portal.session import guard, reveal, routes
 from aiservice.portal.session.live import LivePages
+from aiservice.portal.session.states import PageStates
 from aiservice.principal import Person
 from aiservice.services.cluster import SecondServer
 from aiservice.services.core import Core, current_core, open_core
@@ -73,7 +74,7 @@ class Door:
                 await _offer_setup(core)
                 _spare_the_collector()
                 try:
-                    async with LivePages(app).run():
+                    async with states.kept_by(core.page_copies), LivePages(app).run():
                         yield
                 finally:
                     self.edge = None
@@ -152,6 +153,8 @@ app = BrokerApp(
     head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
 )
 assert app.sio is not None  # noqa: S101 - for the type checker: a stateful app has one
+states = PageStates()
+states.serve(app)
 # Same origin only; Reflex's own [] would switch the check off.
 app.sio.eio.cors_allowed_origins = None
 modules_of(pages)

@@ -17,6 +17,7 @@ from aiservice.services.sessions import SessionSummary, hash_of
 from aiservice.services.sign_in_limits import Attempt
 from aiservice.store import people as store
 from aiservice.store import portal_sessions
+from aiservice.store.cluster import take_turn
 from aiservice.store.session import DATABASE_ERRORS, AsyncSession
 from aiservice.tables import User
 
@@ -59,6 +60,7 @@ class Accounts(Administration):
                 return
         password_hash = await self._hash(self._settings.admin_password.reveal_text())
         async with self._db.write() as session:
+            await take_turn(session)
             if await store.by_email(session, email) is None:  # another worker may have been first
                 await self._add(session, email, password_hash, Role.ADMIN)
 

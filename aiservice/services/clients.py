@@ -13,6 +13,7 @@ from aiservice.services.names import MAX_NAME, clean_name, looks_like_id, no_suc
 from aiservice.store import clients as store
 from aiservice.store import connections as connection_store
 from aiservice.store import people as people_store
+from aiservice.store.cluster import take_turn
 from aiservice.store.session import AsyncSession, Database
 from aiservice.store.unique import Taken, add_unique
 from aiservice.tables import Client, User
@@ -115,6 +116,7 @@ class Clients:
 
     async def _make_personal(self, actor: Person) -> Client:
         async with self._db.write() as session:
+            await take_turn(session)  # two pages opened at once make one client
             person = await people_store.by_ref(session, actor.user_id)
             if person is None:
                 raise InvalidRequest("Only a person with an account has a client of their own.", code="no_account")

@@ -15,6 +15,7 @@ from aiservice.services.cluster import Cluster, Node
 from aiservice.services.connections import Connections
 from aiservice.services.keys import Keys
 from aiservice.services.ledger import Ledger
+from aiservice.services.page_copies import PageCopies
 from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
 from aiservice.services.request_log import RequestLog
@@ -40,6 +41,7 @@ class Core:
     db: Database
     cluster: Cluster
     shared: Shared | None
+    page_copies: PageCopies | None
     changes: ChangeFeed
     vault: Vault
     accounts: Accounts
@@ -115,6 +117,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         db=db,
         cluster=Cluster(db, Node(node_id, settings.redis_url is not None)),
         shared=shared,
+        page_copies=_open_page_copies(settings, vault, stack),
         changes=changes,
         vault=vault,
         accounts=accounts,
@@ -144,6 +147,15 @@ def _open_shared(settings: Settings, vault: Vault, stack: AsyncExitStack) -> Sha
     shared = Shared(settings.redis_url, namespace)
     stack.push_async_callback(shared.close)
     return shared
+
+
+def _open_page_copies(settings: Settings, vault: Vault, stack: AsyncExitStack) -> PageCopies | None:
+    url = settings.effective_portal_redis_url
+    if url is None or vault.is_sealed:
+        return None
+    shared = Shared(url, vault.derive(b"redis namespace")[:8].hex())
+    stack.push_async_callback(shared.close)
+    return PageCopies(shared, vault.derive(b"copies of page states v1"))
 
 
 async def _start_serving(core: Core, stack: AsyncExitStack) -> None:

@@ -23,6 +23,7 @@ from aiservice.services.envelopes import Binding
 from aiservice.services.keyring import Keyring, Locked, first_version, unlock
 from aiservice.settings import Settings, SettingsError
 from aiservice.store import vault as store
+from aiservice.store.cluster import take_turn
 from aiservice.store.session import DATABASE_ERRORS, AsyncSession, Database
 from aiservice.tables import MasterKeyVersion
 
@@ -67,7 +68,10 @@ class Vault:
         try:
             async with self._db.read() as session:
                 versions = await store.versions(session)
-            self._unlock(versions or await self._start_empty(source))
+            versions = versions or await self._start_empty(source)
+            if not self._at_hand:  # another worker may have made the key between our two looks
+                self._at_hand = (await asyncio.to_thread(master_key.load, self._settings)).keys
+            self._unlock(versions)
         except Locked as reason:
             self._lock(str(reason))
 
@@ -226,6 +230,7 @@ class Vault:
 
     async def _start_empty(self, source: master_key.KeySource) -> list[MasterKeyVersion]:
         async with self._db.write() as session:
+            await take_turn(session)
             versions = await store.versions(session)
             if versions:
                 return versions

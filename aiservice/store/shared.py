@@ -30,7 +30,8 @@ Receive = Callable[[str, bytes], None]
 
 
 class Shared:
-    """One Redis database. `run` keeps an eye on it and delivers what others tell; without it there is only telling."""
+    """One Redis database. `run` keeps an eye on it and delivers what others tell. Without it only commands notice that
+    Redis is away, and every half second one of them tries whether it is back."""
 
     def __init__(self, url: str, namespace: str) -> None:
         self._redis = Redis.from_url(
@@ -45,6 +46,7 @@ class Shared:
         self._sender: asyncio.Task[None] | None = None
         self._failed = asyncio.Event()
         self._is_watched = False
+        self._retry_at = 0.0
         self.is_up = True
         self.failures = 0
 
@@ -117,16 +119,21 @@ class Shared:
 
     async def _do(self, command: Callable[[], Any]) -> Any:
         """The command's answer; None where there is none."""
-        if not self.is_up:
+        if not self.is_up and (self._is_watched or time.monotonic() < self._retry_at):
             return None
         try:
-            return await asyncio.wait_for(command(), 2 * TIMEOUT_SECONDS)
+            answer = await asyncio.wait_for(command(), 2 * TIMEOUT_SECONDS)
         except ResponseError:
             self.failures += 1  # an answer that says no (full, read-only) is as good as none, but Redis is there
         except _ERRORS as error:
             self.failures += 1
             self._note(is_up=False, why=type(error).__name__)
             self._failed.set()
+            self._retry_at = time.monotonic() + _RETRY_SECONDS
+        else:
+            if not self._is_watched:
+                self._note(is_up=True)
+            return answer
         return None
 
     def _note(self, *, is_up: bool, why: str = "") -> None:

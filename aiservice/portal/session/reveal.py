@@ -4,7 +4,6 @@ from the form to the vault. Neither ever becomes part of a page's state, an even
 Each takes a JSON post of texts from a page of this portal, by somebody signed in, and answers JSON that nobody keeps.
 """
 
-import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable
@@ -48,12 +47,11 @@ class SecretRoutes:
 
     def __init__(self, core: Callable[[], Core]) -> None:
         self._core = core
-        self._first_key_turn = asyncio.Lock()  # two tabs opened at once make one first key
 
     async def first_key(self, person: Person, _fields: Fields) -> Answer:
         """The first key of the person's own client, made now; without `secret` when there was one before."""
         core = self._core()
-        async with self._first_key_turn:
+        async with core.cluster.turn("first key"):  # two tabs opened at once make one
             client = await core.clients.personal(person)
             if await core.keys.list(person, client.id):
                 return {}
