@@ -1,4 +1,4 @@
-"""A scripted provider in OpenAI's shape: the upstream of every test that needs one.
+"""A scripted provider (OpenAI's, Anthropic's and Gemini's wires): the upstream of every test that needs one.
 
 Run it as `python -m tests.mock --port 0 --record served.jsonl` (it prints its address as one JSON line), or inside a
 test as `async with MockProvider() as mock: mock.base_url`. What it does with a request is written in the request:

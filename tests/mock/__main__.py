@@ -9,6 +9,7 @@ from pathlib import Path
 
 import uvloop
 
+from tests.mock.limits import Limits
 from tests.mock.server import MockProvider
 
 
@@ -16,7 +17,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mock", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--record", type=Path, help="file for the ground truth")
-    parser.add_argument("--key", action="append", default=[], help="accepted bearer key; may be repeated")
+    parser.add_argument("--key", action="append", default=[], help="accepted key; may be repeated")
+    parser.add_argument("--rpm", type=int, help="requests it allows in a minute")
+    parser.add_argument("--tpm", type=int, help="prompt tokens it allows in a minute")
+    parser.add_argument("--hide-limits", action="store_true", help="no header tells of them")
     parser.add_argument("--tls-cert", type=Path)
     parser.add_argument("--tls-key", type=Path)
     return parser.parse_args()
@@ -31,7 +35,8 @@ async def _serve(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     keys = tuple(arguments.key)
-    async with MockProvider(port=arguments.port, record=arguments.record, keys=keys, tls=tls) as mock:
+    limits = Limits(arguments.rpm, arguments.tpm, is_hidden=arguments.hide_limits)
+    async with MockProvider(port=arguments.port, record=arguments.record, keys=keys, tls=tls, limits=limits) as mock:
         print(json.dumps({"base_url": mock.base_url, "port": mock.port}), flush=True)
         await stop.wait()
 

@@ -3,18 +3,20 @@
 import asyncio
 from itertools import count
 
-from tests.mock import replies
 from tests.mock.connection import Reply, Request
+from tests.mock.limits import Limits
+from tests.mock.plan import Plan, count_tokens, plan_of
 from tests.mock.record import Record
 from tests.mock.script import Json, Script
+from tests.mock.shapes import Shape
 
 _HEARTBEAT_SECONDS = 0.1
 _FOREVER_SECONDS = 3600.0
 _BREAKS = ("hang-after", "cut-after", "break-after", "reset-after")
 
 
-def refusal() -> Json:
-    return replies.error("Incorrect API key provided.", kind="invalid_request_error", code="invalid_api_key")
+def refusal(shape: Shape) -> Json:
+    return shape.error(401, "Incorrect API key provided.", code="invalid_api_key")
 
 
 class Answer:
@@ -23,10 +25,11 @@ class Answer:
     `end` is "finished", "client_left", or the scripted way in which it was not finished.
     """
 
-    def __init__(self, record: Record, request: Request, body: Json, script: Script, reply: Reply) -> None:
+    def __init__(self, record: Record, request: Request, shape: Shape, script: Script, reply: Reply) -> None:
         self._record = record
         self._request = request
-        self._body = body
+        self._shape = shape
+        self._body: Json = shape.ask(request.body if isinstance(request.body, dict) else {}, request.path)
         self._script = script
         self._reply = reply
         self._number = record.begin(request.path, request.headers, request.body)
@@ -40,21 +43,31 @@ class Answer:
             self._is_noted = True
             self._record.end(self._number, end=self.end, words=self.words, input_tokens=self._input_tokens)
 
-    async def run(self, *, is_allowed: bool) -> None:
+    async def run(self, *, is_allowed: bool, limits: Limits) -> None:
         """Answers; the end is noted before the last byte is given, so that no reader of the answer is ahead of it."""
+        shape = self._shape
+        task = shape.task(self._request.path)
         if not is_allowed:
-            await self._whole_and_last(401, refusal())
+            await self._whole_and_last(401, refusal(shape))
+            return
+        wait = limits.take(count_tokens(self._body))
+        self._reply.extra = limits.headers(shape, wait)
+        if wait:
+            await self._whole_and_last(429, shape.error(429, "Rate limit reached.", code="rate_limit_exceeded"))
         elif await self._fails():
             return
-        elif self._request.path.endswith("/embeddings"):
+        elif task == "embeddings":
             await asyncio.sleep(self._script.seconds_per_word)
-            self._input_tokens = replies.count_tokens(self._body)
-            await self._whole_and_last(200, replies.embeddings(self._body))
-        elif not self._request.path.endswith("/chat/completions"):
-            await self._whole_and_last(404, replies.error("no such route", kind="invalid_request_error"))
+            self._input_tokens = count_tokens(self._body)
+            await self._whole_and_last(200, shape.embeddings(self._body))
+        elif task == "count":
+            await self._whole_and_last(200, shape.count(self._body))
+        elif task is None:
+            await self._whole_and_last(404, shape.error(404, "no such route"))
         else:
-            self._input_tokens = replies.count_tokens(self._body)
-            await (self._stream() if self._body.get("stream") else self._whole())
+            self._input_tokens = count_tokens(self._body)
+            plan = plan_of(self._body, self._script, self._number)
+            await (self._stream(plan) if self._body.get("stream") else self._whole(plan))
 
     async def _whole_and_last(
         self, status: int, body: Json | bytes, kind: str = "application/json", **extra: str
@@ -65,7 +78,7 @@ class Answer:
 
     async def _fails(self) -> bool:
         """Plays the failures that come before any word; False where the script has none."""
-        script, is_stream = self._script, bool(self._body.get("stream"))
+        script, shape, is_stream = self._script, self._shape, bool(self._body.get("stream"))
         if script.says("reset"):
             self.end = "reset"
             self._reply.reset()
@@ -76,27 +89,25 @@ class Answer:
         elif script.says("redirect"):
             await self._whole_and_last(script.number("redirect", 302), b"", location="/v1/elsewhere")
         elif script.says("echo-key") and not is_stream:
-            shown = self._request.headers.get("authorization", "")
-            body = replies.error(f"Incorrect API key provided: {shown}", code="invalid_api_key")
+            body = shape.error(401, f"Incorrect API key provided: {self._request.key}", code="invalid_api_key")
             await self._whole_and_last(401, body, **self._echoes())
         elif script.says("status") or script.says("retry-after"):
             extra = {"retry_after": str(script.number("retry-after", 1))} if script.says("retry-after") else {}
             status = script.number("status", 429)
-            await self._whole_and_last(status, replies.error(f"scripted {status}"), **extra)
+            await self._whole_and_last(status, shape.error(status, f"scripted {status}"), **extra)
         elif script.says("garble") and not is_stream:
-            await self._whole_and_last(200, b'{"id": "chatcmpl-1", "choices": [{"message": {"content": "caf\xc3')
+            await self._whole_and_last(200, shape.half_whole())
         else:
             return False
         return True
 
     def _echoes(self) -> dict[str, str]:
-        shown = self._request.headers.get("authorization", "")
-        return {"x_echo": shown, "openai_organization": "org-of-the-account", "set_cookie": f"session={shown[7:]}"}
+        key = self._request.key
+        return {"x_echo": f"Bearer {key}", "openai_organization": "org-of-the-account", "set_cookie": f"session={key}"}
 
-    async def _whole(self) -> None:
-        answer = replies.completion(self._body, self._script, self._number)
-        words = len((answer["choices"][0]["message"]["content"] or "").split())
-        await asyncio.sleep(self._script.seconds_per_word * words)
+    async def _whole(self, plan: Plan) -> None:
+        answer = self._shape.whole(plan)
+        await asyncio.sleep(self._script.seconds_per_word * len(plan.words))
         broken = next((word for word in _BREAKS if self._script.says(word)), None)
         if broken == "hang-after":
             await asyncio.sleep(_FOREVER_SECONDS)
@@ -104,28 +115,29 @@ class Answer:
             self.end = broken
             await self._reply.cut(answer)
         else:
-            self.words = words
+            self.words = len(plan.words) + len(plan.thought.split())
             await self._whole_and_last(200, answer)
 
-    async def _stream(self) -> None:
-        script, reply = self._script, self._reply
+    async def _stream(self, plan: Plan) -> None:
+        script, shape, reply = self._script, self._shape, self._reply
         extra = self._echoes() if script.says("echo-key") else {}
-        await reply.start(is_chunked=not script.says("cut-after"), **extra)
-        await reply.event(
-            replies.chunk(self._body, self._number, {"role": "assistant", "content": "", "refusal": None})
-        )
-        calls = replies.wanted_tools(self._body, script)
-        for delta in replies.tool_deltas(calls):
+        await reply.start(is_chunked=not script.says("cut-after") and not script.says("plain"), **extra)
+        await reply.raw(shape.opening(plan))
+        for frame in shape.thinking(plan):
+            await reply.raw(frame)
+        self.words = len(plan.thought.split())
+        for frame in shape.tool_calls(plan):
             await self._pause()
-            await reply.event(replies.chunk(self._body, self._number, delta))
-        for word in [] if calls else replies.words_of(self._body, script):
+            await reply.raw(frame)
+        for place, word in enumerate(plan.words):
             if await self._breaks():
                 return
             await self._pause()
-            await reply.event(replies.chunk(self._body, self._number, {"content": word}))
+            await reply.raw(shape.word(plan, word, place))
             self.words += 1
         if not await self._breaks():
-            await self._close_stream("tool_calls" if calls else None, len(calls))
+            frames, marker = shape.closing(plan)
+            await self._close_stream(frames, marker)
 
     async def _pause(self) -> None:
         if self._script.seconds_per_word:
@@ -154,27 +166,22 @@ class Answer:
                 await reply.raw(b": still here\n\n")
                 await asyncio.sleep(_HEARTBEAT_SECONDS)
         if script.says("error-event") or script.says("echo-key"):
-            shown = self._request.headers.get("authorization", "") if script.says("echo-key") else "overloaded"
+            shown = f"Bearer {self._request.key}" if script.says("echo-key") else "overloaded"
             self.end = "error-event"
             self.note_end()
-            await reply.event(replies.error(f"The server had an error: {shown}"))
+            await reply.raw(self._shape.error_event(f"The server had an error: {shown}"))
             await reply.finish()
             return "error-event"
         if script.says("garble"):
-            await reply.event(b'{"id": "chatcmpl-1", "choices": [{"delta": {"content": "caf\xc3')
+            await reply.raw(self._shape.half_event())
             await reply.finish()
             return "garble"
         return None
 
-    async def _close_stream(self, finish: str | None, calls: int) -> None:
-        body, reply = self._body, self._reply
-        reason = finish or ("length" if replies.is_cut_by_limit(body, self._script) else "stop")
-        await reply.event(replies.chunk(body, self._number, {}, finish=reason))
-        usage = replies.usage_of(body, self.words or calls, self._script)
-        if usage is not None and (body.get("stream_options") or {}).get("include_usage"):
-            await reply.event(replies.chunk(body, self._number, None, usage=usage))
+    async def _close_stream(self, frames: bytes, marker: bytes) -> None:
+        await self._reply.raw(frames)
         self.end = "no-done" if self._script.says("no-done") else "finished"
         self.note_end()
         if self.end == "finished":
-            await reply.event(b"[DONE]")
-        await reply.finish()
+            await self._reply.raw(marker)
+        await self._reply.finish()

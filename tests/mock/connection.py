@@ -22,6 +22,13 @@ class Request:
     headers: dict[str, str]
     body: Any
 
+    @property
+    def key(self) -> str:
+        """The credential, in whichever header a wire puts it."""
+        headers = self.headers
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        return headers.get("x-api-key") or headers.get("x-goog-api-key") or bearer
+
 
 async def read_request(reader: asyncio.StreamReader) -> Request | None:
     """The next request of a kept connection; None where the peer closed it."""
@@ -61,18 +68,21 @@ async def _read_chunked(reader: asyncio.StreamReader) -> bytes:
 
 
 class Reply:
-    """Writes one answer, whole or in chunks, honestly or not."""
+    """Writes one answer, whole or in chunks, honestly or not. `cut_at` ends the connection before that byte of it
+    (head included). `extra` are headers of every answer."""
 
-    def __init__(self, writer: asyncio.StreamWriter, *, seconds_per_byte: float = 0) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, *, seconds_per_byte: float = 0, cut_at: int | None = None) -> None:
         self._writer = writer
         self._seconds_per_byte = seconds_per_byte
+        self._bytes_left = cut_at
+        self.extra: dict[str, str] = {}
         self._is_chunked = True
         self.is_kept_alive = True
 
     async def whole(self, status: int, body: Json | bytes, *, kind: str = "application/json", **extra: str) -> None:
         """Status, headers and body in one write. Underscores in the names of `extra` become hyphens."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        await self._send(_head(status, kind, extra, f"content-length: {len(content)}") + content)
+        await self._send(_head(status, kind, self.extra | extra, f"content-length: {len(content)}") + content)
 
     async def cut(self, body: Json, share: float = 0.5) -> None:
         """A 200 that promises more bytes than it gives, then the end of the connection."""
@@ -86,14 +96,12 @@ class Reply:
         self._is_chunked = is_chunked
         framing = "transfer-encoding: chunked" if is_chunked else "connection: close"
         self.is_kept_alive = is_chunked
-        await self._send(_head(200, "text/event-stream", extra, framing))
-
-    async def event(self, data: Json | bytes) -> None:
-        content = data if isinstance(data, bytes) else json.dumps(data).encode()
-        await self.raw(b"data: " + content + b"\n\n")
+        await self._send(_head(200, "text/event-stream", self.extra | extra, framing))
 
     async def raw(self, content: bytes) -> None:
-        await self._send(b"%x\r\n%b\r\n" % (len(content), content) if self._is_chunked else content)
+        """Some bytes of the body; nothing where there are none (an empty chunk would end it)."""
+        if content:
+            await self._send(b"%x\r\n%b\r\n" % (len(content), content) if self._is_chunked else content)
 
     async def half_chunk(self) -> None:
         """The beginning of a chunk whose rest never comes."""
@@ -114,6 +122,14 @@ class Reply:
     async def _send(self, content: bytes) -> None:
         if self._writer.is_closing():
             raise ConnectionResetError("the client left")
+        if self._bytes_left is not None:
+            content = content[: self._bytes_left]
+            self._bytes_left -= len(content)
+            if self._bytes_left == 0:
+                self.is_kept_alive = False
+                self._writer.write(content)
+                self._writer.close()
+                raise ConnectionResetError("cut here")
         if not self._seconds_per_byte:
             self._writer.write(content)
             await self._writer.drain()

@@ -2,9 +2,14 @@
 
 (words-50)         answer with 50 words (default 20)
 (wait-20)          20 ms before each word; a whole answer waits for all of them
+(think)            thoughts before the words, with a signature where the wire has one
+(json)             the words are {"city": "Bern"}
+(cache-3)          3 of the prompt's tokens came from a cache
+(plain)            a stream whose end only the connection's end marks
+(cut-at-500)       the connection ends before byte 500 of the answer, head included
 (echo)             answer with the words of the last user message
 (tool NAME {json}) call that tool, where the request brings tools; may be repeated
-(status-503)       answer 503 with an OpenAI error; with (retry-after-7) also that header
+(status-503)       answer 503 with an error of the wire; with (retry-after-7) also that header
 (retry-after-7)    `retry-after: 7`; alone it means status 429
 (redirect-302)     answer 302 to another path of this mock
 (hang)             accept and never answer

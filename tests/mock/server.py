@@ -6,19 +6,23 @@ import ssl
 from pathlib import Path
 from typing import Self
 
-from tests.mock import replies
 from tests.mock.answer import Answer, refusal
 from tests.mock.connection import Reply, Request, read_request
+from tests.mock.limits import Limits
+from tests.mock.models import models_answer
 from tests.mock.record import Record
 from tests.mock.script import Json, last_text, parse_script
+from tests.mock.shapes import shape_of
 
 _DRIP_MS = 50
 
 
 class MockProvider:
-    """A provider on loopback. `keys` (where given) are the bearer keys it accepts.
+    """A provider on loopback that speaks OpenAI's, Anthropic's and Gemini's wires. `keys` (where given) are those it
+    accepts, `limits` what it allows in a minute.
 
-    `base_url` ends in `/v1`. Counts are in `record`, which also writes the ground-truth file where a path is given.
+    `base_url` ends in `/v1`, `root_url` has no path. Counts are in `record`, which also writes the ground-truth file
+    where a path is given.
     """
 
     def __init__(
@@ -28,8 +32,10 @@ class MockProvider:
         record: Path | None = None,
         keys: tuple[str, ...] = (),
         tls: ssl.SSLContext | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.port = port
+        self.limits = limits or Limits()
         self.record = Record(record)
         self.open_connections = 0
         self._keys = keys
@@ -38,8 +44,12 @@ class MockProvider:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
+    def root_url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
     def base_url(self) -> str:
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/v1"
+        return f"{self.root_url}/v1"
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(
@@ -84,13 +94,18 @@ class MockProvider:
                 self.record.end(number, end="finished", words=0)
                 await self._answer_get(request, reply)
             return True
+        shape = shape_of(request.path)
         body: Json = request.body if isinstance(request.body, dict) else {}
-        script = parse_script(last_text(body))
-        reply = Reply(writer, seconds_per_byte=script.number("drip", _DRIP_MS) / 1000 if script.says("drip") else 0)
-        answering = Answer(self.record, request, body, script, reply)
+        script = parse_script(last_text(shape.ask(body, request.path)))
+        reply = Reply(
+            writer,
+            seconds_per_byte=script.number("drip", _DRIP_MS) / 1000 if script.says("drip") else 0,
+            cut_at=script.stops_after("cut-at"),
+        )
+        answering = Answer(self.record, request, shape, script, reply)
         # A client that leaves is seen by its socket's end, also while the answer is asleep.
         watch = asyncio.create_task(_left(reader))
-        answer = asyncio.create_task(answering.run(is_allowed=self._is_allowed(request)))
+        answer = asyncio.create_task(answering.run(is_allowed=self._is_allowed(request), limits=self.limits))
         try:
             await asyncio.wait({watch, answer}, return_when=asyncio.FIRST_COMPLETED)
             if not answer.done():
@@ -105,18 +120,17 @@ class MockProvider:
         return reply.is_kept_alive and answering.end == "finished"
 
     async def _answer_get(self, request: Request, reply: Reply) -> None:
+        shape = shape_of(request.path)
+        answer = models_answer(request)
         if not self._is_allowed(request):
-            await reply.whole(401, refusal())
-        elif request.path == "/v1/models":
-            await reply.whole(200, replies.models())
-        elif request.path.startswith("/v1/models/") and request.path.removeprefix("/v1/models/") in replies.MODELS:
-            name = request.path.removeprefix("/v1/models/")
-            await reply.whole(200, next(m for m in replies.models()["data"] if m["id"] == name))
+            await reply.whole(401, refusal(shape))
+        elif answer is not None:
+            await reply.whole(200, answer)
         else:
-            await reply.whole(404, replies.error("no such route or model", kind="invalid_request_error"))
+            await reply.whole(404, shape.error(404, "no such route or model"))
 
     def _is_allowed(self, request: Request) -> bool:
-        return not self._keys or request.headers.get("authorization", "").removeprefix("Bearer ") in self._keys
+        return not self._keys or request.key in self._keys
 
     def _counts(self) -> Json:
         record = self.record
@@ -125,6 +139,7 @@ class MockProvider:
             "input_tokens": record.input_tokens,
             "output_tokens": record.output_tokens,
             "open_connections": self.open_connections,
+            "refused": self.limits.refused,
         }
 
 

@@ -11,8 +11,8 @@ import openai
 import pytest
 
 from tests.mock import MockProvider
+from tests.mock.plan import vector
 from tests.mock.record import read_record
-from tests.mock.replies import vector
 from tests.mock.script import parse_script
 
 TOOL: Any = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}

@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.mock.replies import vector
+from tests.mock.plan import vector
 from tests.process.conftest import Rig
 
 pytestmark = pytest.mark.process

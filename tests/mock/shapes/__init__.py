@@ -1,0 +1,18 @@
+"""The wires the mock speaks, by path."""
+
+from tests.mock.shapes._base import Shape
+from tests.mock.shapes.anthropic import AnthropicShape
+from tests.mock.shapes.gemini import GeminiShape
+from tests.mock.shapes.openai import OpenAiShape
+from tests.mock.shapes.responses import ResponsesShape
+
+__all__ = ["Shape", "shape_of"]
+
+
+def shape_of(path: str) -> Shape:
+    """The wire of `path`; OpenAI's where nothing says otherwise."""
+    if path.startswith("/v1/messages"):
+        return AnthropicShape()
+    if path.startswith("/v1beta/"):
+        return GeminiShape()
+    return ResponsesShape() if path.endswith("/responses") else OpenAiShape()
