@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 
@@ -32,6 +32,7 @@ from aiservice.wire import (
 _TARGET_SECONDS = 60.0  # how long an opened key may be used without asking the vault again
 _DRAIN_SECONDS = 0.05
 _NOWHERE = ParsedBase("https", "localhost", 443, "")
+TakeEvents = Callable[[list[StreamEvent]], bool]
 
 
 class Dispatcher:
@@ -150,14 +151,16 @@ class Dispatcher:
 
 
 class OpenStream:
-    """A provider's stream with its reader: `next_events` gives events until None, then `failure` says how it ended."""
+    """A provider's stream with its reader: `pump` gives its events, and after them `failure` says how it ended."""
 
     def __init__(self, raw: UpstreamStream, reader: StreamReader, connection: str) -> None:
         self._raw = raw
         self._reader = reader
         self._connection = connection
         self._first: list[StreamEvent] | None = None
-        self._is_over = False
+        self._take: TakeEvents = _take_nothing
+        self._is_over = self._is_held_back = False
+        self._fault: Exception | None = None
         self.failure: ProviderGaveUp | None = None
 
     async def wait_for_first(self) -> None:
@@ -178,25 +181,53 @@ class OpenStream:
             raise AttemptFailed(failure or _truncated())
         self._first = events
 
-    async def next_events(self) -> list[StreamEvent] | None:
-        """The next events, at least one; None at the end, whole or not."""
-        events, self._first = self._first, None
-        failure = None
-        if events is None and not self._is_over:
+    async def pump(self, take: TakeEvents) -> bool:
+        """Hands events to `take` at the moment they arrive, until it returns False.
+
+        True then; False once the stream has ended, whole or not. What `take` raises is raised here.
+        """
+        self._take = take
+        first, self._first = self._first, None
+        if first is not None:
+            self._give(first)
+        while not self._is_over and not self._is_held_back:
             try:
-                events = await self._read()
+                if not await self._raw.pour(self._feed):
+                    self._is_over = True
+                    if rest := self._reader.end():
+                        self._give(rest)
             except UpstreamFailure as exc:
-                failure = exc.failure
-        if events is None:
-            self._ended(failure)
-            return None
+                self._ended(exc.failure)
+            if self._fault is not None:
+                raise self._fault
+        if self._is_held_back:
+            self._is_held_back = False
+            return True
+        self._ended(None)
+        return False
+
+    def _feed(self, chunk: bytes) -> bool:
+        try:
+            events = self._reader.feed(chunk)
+            if not events:
+                return True
+            if events[0].kind is not EventKind.OTHER:
+                self._raw.progressed()
+            return self._give(events)
+        except Exception as exc:  # noqa: BLE001 - `pump` raises it: here the event loop would get it
+            self._fault = exc
+            return False
+
+    def _give(self, events: list[StreamEvent]) -> bool:
         kind = events[-1].kind
         if kind is EventKind.ERROR:
             self._ended(events.pop().failure)
-            return events or None
-        if kind is EventKind.END:
+        elif kind is EventKind.END:
             self._is_over = True
-        return events
+        if events and not self._take(events):
+            self._is_held_back = True
+            return False
+        return not self._is_over
 
     def _ended(self, failure: AttemptFailure | None) -> None:
         """Notes how the stream ended. One that said it was done has given its whole answer, whatever came after."""
@@ -225,9 +256,16 @@ class OpenStream:
             # Behind the end marker comes the end of the body; with it read, the connection can be used again.
             with contextlib.suppress(TimeoutError, UpstreamFailure):
                 async with asyncio.timeout(_DRAIN_SECONDS):
-                    async for _ in self._raw:
-                        pass
+                    await self._raw.pour(_drop)
         await self._raw.aclose()
+
+
+def _take_nothing(_events: list[StreamEvent]) -> bool:
+    return False
+
+
+def _drop(_chunk: bytes) -> bool:
+    return True
 
 
 class InProcess:

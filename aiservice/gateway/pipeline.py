@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable
 from typing import Literal
 
 from aiservice.dialects import ai_service, anthropic_messages, openai_chat, openai_embeddings
@@ -17,14 +18,15 @@ from aiservice.gateway.respond import (
     KeepAlive,
     end_stream,
     exchange_headers,
+    send_at_once,
     send_error,
-    send_piece,
     send_whole,
 )
 from aiservice.gateway.route import Router
 from aiservice.kit.clock import now_us
 from aiservice.kit.strict_json import BadJson, parse_without_stall
 from aiservice.services.core import Core
+from aiservice.wire import StreamEvent
 
 _BODY_SECONDS = 30.0
 
@@ -159,6 +161,8 @@ class ClientStream:
         self._send = send
         self._writer = exchange.dialect.writer(exchange.request)
         self._keep_alive = KeepAlive(send, lambda: exchange_headers(exchange), self._writer.keep_alive())
+        self._held = b""
+        self._unsent: Awaitable[None] | None = None
         self._stopped: Literal["client_left", "broker_stopped"] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -212,20 +216,27 @@ class ClientStream:
 
     async def _pump(self, stream: OpenStream) -> ProviderGaveUp | None:
         """Passes events on until the stream ends; what it ended of, or None when the answer is whole."""
-        exchange, writer = self._exchange, self._writer
-        head = writer.start(exchange.told())
-        while True:
-            events = await stream.next_events()
-            if events is None:
-                return stream.failure
-            piece = writer.events(events)
-            self._meter.count(exchange, events)
-            if piece or head:
-                if exchange.first_byte_us is None:
-                    exchange.first_byte_us = now_us()
-                await send_piece(self._send, head + piece if head else piece)
-                self._keep_alive.pieces += 1
-                head = b""
+        self._held = self._writer.start(self._exchange.told())
+        while await stream.pump(self._pass_on):
+            if self._unsent is not None:  # a client that reads slower than the provider writes
+                await self._unsent
+                self._unsent = None
+        return stream.failure
+
+    def _pass_on(self, events: list[StreamEvent]) -> bool:
+        """Sends what `events` say to the client; whether it took all of it at once."""
+        exchange = self._exchange
+        piece = self._writer.events(events)
+        self._meter.count(exchange, events)
+        if self._held:
+            piece, self._held = self._held + piece, b""
+        if not piece:
+            return True
+        if exchange.first_byte_us is None:
+            exchange.first_byte_us = now_us()
+        self._keep_alive.pieces += 1
+        self._unsent = send_at_once(self._send, piece)
+        return self._unsent is None
 
     async def _watch_client(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

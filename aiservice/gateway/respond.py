@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, MutableMapping
 from typing import Any
 
 from aiservice.dialects._base import Dialect
@@ -70,6 +70,30 @@ async def start_stream(send: Send, headers: Iterable[Header]) -> None:
 async def send_piece(send: Send, piece: bytes) -> None:
     """Some bytes of a streamed answer."""
     await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+def send_at_once(send: Send, piece: bytes) -> Awaitable[None] | None:
+    """Some bytes of a streamed answer, without a turn of the event loop. What is left to wait for, which is seldom more
+    than nothing (None): a server takes a piece when it is called and only makes a slow client's wait."""
+    steps = send({"type": "http.response.body", "body": piece, "more_body": True}).__await__()
+    try:
+        return _Rest(steps, next(steps))
+    except StopIteration:
+        return None
+
+
+class _Rest:
+    """What is left of an awaitable whose first step was made outside of a task."""
+
+    __slots__ = ("_first", "_steps")
+
+    def __init__(self, steps: Generator[Any, Any, None], first: Any) -> None:
+        self._steps = steps
+        self._first = first
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        yield self._first
+        yield from self._steps
 
 
 async def end_stream(send: Send, last: bytes = b"") -> None:

@@ -15,16 +15,16 @@ Everything that goes wrong is an `UpstreamFailure`; what the caller sent wrongly
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from aiservice.settings import Deadlines
 from aiservice.upstream.deadlines import Watch, Watchdog
 from aiservice.upstream.failures import failed
 from aiservice.upstream.local_transport import LocalTransport
 from aiservice.upstream.outgoing import Headers, auth_headers, checked_headers, checked_path
-from aiservice.upstream.transport import RawStream, Request, Target, Transport, check_head
+from aiservice.upstream.transport import RawStream, Request, Take, Target, Transport, check_head
 from aiservice.wire import HttpCall, HttpReply
 
 __all__ = ["MAX_REPLY_BYTES", "MAX_STREAM_BYTES", "Target", "Upstream", "UpstreamStream"]
@@ -154,13 +154,55 @@ class UpstreamStream:
         """
         if self._is_ended:
             raise StopAsyncIteration
+        chunk = await self._waited(self._read)
+        self._watch.reads += 1
+        if chunk is None:
+            await self.aclose()
+            raise StopAsyncIteration
+        self._bytes_left -= len(chunk)
+        if self._bytes_left < 0:
+            await self.aclose()
+            raise failed("upstream_too_large")
+        return bytes(chunk)
+
+    async def pour(self, take: Take) -> bool:
+        """Hands the bytes to `take` at the moment they arrive (where the transport can) until it returns False.
+
+        True then, and False once the answer has ended. `take` must not raise.
+
+        Raises:
+            UpstreamFailure: the connection was lost, or a deadline has passed.
+        """
+        pour = self._raw.pour
+        if pour is None:
+            async for chunk in self:
+                if not take(chunk):
+                    return True
+            return False
+        if self._is_ended:
+            return False
+
+        def count(chunk: bytes) -> bool:
+            self._bytes_left -= len(chunk)
+            return self._bytes_left >= 0 and take(chunk)
+
+        has_more = await self._waited(lambda: pour(count))
+        if self._bytes_left < 0:
+            await self.aclose()
+            raise failed("upstream_too_large")
+        if not has_more:
+            await self.aclose()
+        return bool(has_more)
+
+    async def _waited(self, wait: Callable[[], Awaitable[Any]]) -> Any:
+        """What `wait` gives, which is a wait for the provider: under the deadlines, and in our words if it fails."""
         watch = self._watch
         if watch.expired is not None:
             await self.aclose()
             raise failed(watch.expired)
         watch.is_waiting = True
         try:
-            chunk = await self._read()
+            given = await wait()
         except asyncio.CancelledError as exc:
             failure = watch.failure()
             await self.aclose()
@@ -171,15 +213,7 @@ class UpstreamStream:
             await self.aclose()
             raise self._raw.explain(exc) from exc
         watch.is_waiting = False
-        watch.reads += 1
-        if chunk is None:
-            await self.aclose()
-            raise StopAsyncIteration
-        self._bytes_left -= len(chunk)
-        if self._bytes_left < 0:
-            await self.aclose()
-            raise failed("upstream_too_large")
-        return bytes(chunk)
+        return given
 
     def progressed(self) -> None:
         """Call it for each real event: heartbeats and comments do not hold off the minimum-progress deadline."""

@@ -11,7 +11,7 @@ from typing import Final, cast
 from aiservice.upstream.deadlines import Watch
 from aiservice.upstream.failures import UpstreamFailure, failed
 from aiservice.upstream.http1 import END_OF_HEAD, MAX_HEAD_BYTES, Body, Head
-from aiservice.upstream.transport import check_head
+from aiservice.upstream.transport import Take, check_head
 
 # A stream nobody reads is held back by the socket once this much of it waits here.
 _PAUSE_BYTES: Final = 256 * 1024
@@ -30,8 +30,9 @@ class Connection(asyncio.Protocol):
         self._held = b""
         self._pieces: list[bytes] = []
         self._size = 0
+        self._take: Take | None = None
         self._body: Body | None = None
-        self._is_paused = self._is_done = self._is_reusable = False
+        self._is_paused = self._is_done = self._is_reusable = self._is_refused = False
         self._method = ""
         self._max_bytes: int | None = None
         self.is_lost = False
@@ -72,13 +73,29 @@ class Connection(asyncio.Protocol):
             if self._is_done:
                 return None
             await self._wait()
-        pieces = self._pieces
-        self._pieces = []
-        self._size = 0
-        if self._is_paused and self._transport is not None:
-            self._is_paused = False
-            self._transport.resume_reading()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return self._taken()
+
+    async def pour(self, take: Take) -> bool:
+        """Hands every piece of the body to `take` where the event loop delivers it, waking nobody. True when `take` has
+        returned False, which ends this (what comes meanwhile waits); False at the end of the body.
+
+        Raises:
+            UpstreamFailure: as `read`.
+        """
+        while True:
+            if self._pieces:
+                if not take(self._taken()):
+                    return True
+            elif self._is_done:
+                return False
+            else:
+                self._take, self._is_refused = take, False
+                try:
+                    await self._wait()
+                finally:
+                    self._take = None
+                if self._is_refused:
+                    return True
 
     def end(self) -> bool:
         """Ends the exchange: True if the connection can carry another one, else it is closed."""
@@ -155,6 +172,15 @@ class Connection(asyncio.Protocol):
             transport.write(head)
             transport.write(body)
 
+    def _taken(self) -> bytes:
+        pieces = self._pieces
+        self._pieces = []
+        self._size = 0
+        if self._is_paused and self._transport is not None:
+            self._is_paused = False
+            self._transport.resume_reading()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
     async def _wait(self) -> None:
         if self._failure is not None:
             raise self._failure
@@ -225,6 +251,12 @@ class Connection(asyncio.Protocol):
         return data
 
     def _keep(self, piece: bytes) -> None:
+        take = self._take
+        if take is not None:
+            if not take(piece):
+                self._take, self._is_refused = None, True
+                self._wake()
+            return
         self._pieces.append(piece)
         self._size += len(piece)
         if self._max_bytes is not None:

@@ -128,7 +128,7 @@ class SocketTransport:
         except BaseException:
             await close()
             raise
-        return RawStream(connection.status, connection.headers, connection.read, close, explain)
+        return RawStream(connection.status, connection.headers, connection.read, close, explain, connection.pour)
 
     def forget(self, connection_id: str) -> None:
         self._pools.forget(connection_id)

@@ -11,6 +11,9 @@ from aiservice.upstream.local import LocalProvider
 from aiservice.upstream.outgoing import Auth, Headers, no_auth
 from aiservice.wire import HttpReply
 
+# Given bytes of an answer as they arrive; says whether it wants more at once. It must not raise.
+Take = Callable[[bytes], bool]
+
 
 @dataclass(slots=True, frozen=True)
 class Target:
@@ -43,7 +46,9 @@ class RawStream:
     """A reply whose head has come.
 
     `read` gives the next bytes (or a buffer of them) as they arrive and None at the end; it may raise anything, and
-    `explain` turns that into our words. `close` gives the connection up if the end was not read.
+    `explain` turns that into our words. `close` gives the connection up if the end was not read. A transport that can
+    hand bytes over without a turn of the event loop has `pour`: it returns True once the `Take` has said no, False at
+    the end.
     """
 
     status: int
@@ -51,6 +56,7 @@ class RawStream:
     read: Callable[[], Awaitable[Any]]
     close: Callable[[], Awaitable[object]]
     explain: Callable[[Exception], UpstreamFailure]
+    pour: Callable[[Take], Awaitable[bool]] | None = None
 
 
 class Transport(Protocol):

@@ -158,3 +158,24 @@ async def test_tool_calls_without_a_report_are_counted(gateway: Gateway) -> None
     assert reply.json()["choices"][0]["message"]["tool_calls"]
     row = (await gateway.rows())[0]
     assert (row.usage_source, row.output_tokens > 5) == ("counted", True)
+
+
+class SlowCaller(Caller):
+    """A client that takes each message 10 ms after it was offered."""
+
+    async def _send(self, message: Message) -> None:
+        await asyncio.sleep(0.01)
+        self.sent.append(message)
+
+
+async def test_a_client_slower_than_the_provider_is_waited_for_and_misses_nothing(gateway: Gateway) -> None:
+    asked = _asked("(words-30) (wait-1) same", stream=True)
+    received = []
+    for kind in (Caller, SlowCaller):
+        caller = kind(gateway, asked)
+        await caller.run()
+        frames = b"".join(message["body"] for message in caller.sent[1:]).split(b"\n\n")
+        assert frames[-2:] == [b"data: [DONE]", b""]
+        received.append([orjson.loads(frame[6:])["choices"] for frame in frames[:-2]])
+    assert len(received[0]) > 30
+    assert received[0] == received[1]

@@ -1,5 +1,6 @@
 """Both transports behind one fixture: whatever is promised holds for each of them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,3 +104,17 @@ async def send_whole(upstream: Upstream, to: Target) -> bytes:
 async def send_streamed(upstream: Upstream, to: Target) -> bytes:
     async with await upstream.open_stream(to, CALL) as stream:
         return b"".join([piece async for piece in stream])
+
+
+async def send_poured(upstream: Upstream, to: Target) -> bytes:
+    """As `send_streamed`, but the bytes are handed over where they arrive; every second piece is refused the next."""
+    pieces: list[bytes] = []
+
+    def take(piece: bytes) -> bool:
+        pieces.append(piece)
+        return len(pieces) % 2 == 1
+
+    async with await upstream.open_stream(to, CALL) as stream:
+        while await stream.pour(take):
+            await asyncio.sleep(0)
+    return b"".join(pieces)

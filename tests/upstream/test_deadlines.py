@@ -10,10 +10,10 @@ import pytest
 from aiservice.settings import Deadlines
 from aiservice.upstream.client import Upstream
 from aiservice.upstream.failures import UpstreamFailure
-from tests.upstream.conftest import CALL, Maker, Sending, send_streamed, send_whole, target
+from tests.upstream.conftest import CALL, Maker, Sending, send_poured, send_streamed, send_whole, target
 from tests.upstream.servers import STREAM_END, STREAM_HEAD, Handler, Peer, answer, answering, chunk, serving
 
-both_ways = pytest.mark.parametrize("sending", [send_whole, send_streamed])
+all_ways = pytest.mark.parametrize("sending", [send_whole, send_streamed, send_poured])
 
 
 async def fails_within(seconds: float, code: str, sending: Sending, upstream: Upstream, port: int) -> None:
@@ -43,7 +43,7 @@ def deaf_port() -> Iterator[int]:
             caller.close()
 
 
-@both_ways
+@all_ways
 async def test_r06_a_connect_that_hangs(make_upstream: Maker, sending: Sending, deaf_port: int) -> None:
     await fails_within(2, "upstream_connect_timeout", sending, make_upstream(Deadlines(connect=0.3)), deaf_port)
 
@@ -53,7 +53,7 @@ async def silent(peer: Peer) -> None:
     await peer.wait_closed()
 
 
-@both_ways
+@all_ways
 @pytest.mark.parametrize("idle", [0.3, 5.0])
 async def test_r06_a_server_that_never_answers(make_upstream: Maker, sending: Sending, idle: float) -> None:
     async with serving(silent) as server:
@@ -73,7 +73,7 @@ async def one_chunk(peer: Peer) -> None:
     await peer.wait_closed()
 
 
-@both_ways
+@all_ways
 @pytest.mark.parametrize("first_byte", [0.3, 5.0])
 @pytest.mark.parametrize("handler", [headers_only, one_chunk])
 async def test_r06_an_answer_that_falls_silent(
@@ -93,7 +93,7 @@ async def drip(peer: Peer) -> None:
         await asyncio.sleep(0.03)
 
 
-@both_ways
+@all_ways
 async def test_r07_a_slow_drip_meets_the_total_deadline(make_upstream: Maker, sending: Sending) -> None:
     async with serving(drip) as server:
         await fails_within(1.5, "upstream_total_timeout", sending, make_upstream(Deadlines(total=0.5)), server.port)

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from aiservice.upstream.client import Upstream
-from tests.upstream.conftest import CALL, Sending, send_streamed, send_whole, target
+from tests.upstream.conftest import CALL, Sending, send_poured, send_streamed, send_whole, target
 from tests.upstream.servers import STREAM_END, STREAM_HEAD, Peer, Server, chunk, serving
 
-both_ways = pytest.mark.parametrize("sending", [send_whole, send_streamed])
+all_ways = pytest.mark.parametrize("sending", [send_whole, send_streamed, send_poured])
 
 
 async def heartbeats(peer: Peer) -> None:
@@ -43,7 +43,7 @@ async def test_r05_a_cancelled_reader_closes_the_connection_at_once(upstream: Up
     assert upstream.in_flight == 0
 
 
-@both_ways
+@all_ways
 async def test_r05_a_caller_that_leaves_before_the_answer_began_closes_the_connection(
     upstream: Upstream, sending: Sending
 ) -> None:

@@ -12,10 +12,10 @@ from aiservice import errors
 from aiservice.upstream.client import Upstream
 from aiservice.upstream.failures import UpstreamFailure
 from aiservice.wire import Blame, HttpCall
-from tests.upstream.conftest import CALL, KEY, Maker, Names, Sending, send_streamed, send_whole, target
+from tests.upstream.conftest import CALL, KEY, Maker, Names, Sending, send_poured, send_streamed, send_whole, target
 from tests.upstream.servers import STREAM_END, STREAM_HEAD, Peer, answer, answering, chunk, serving
 
-both_ways = pytest.mark.parametrize("sending", [send_whole, send_streamed])
+all_ways = pytest.mark.parametrize("sending", [send_whole, send_streamed, send_poured])
 
 
 async def failure_of(sending: Sending, upstream: Upstream, port: int) -> UpstreamFailure:
@@ -27,7 +27,7 @@ async def failure_of(sending: Sending, upstream: Upstream, port: int) -> Upstrea
     return caught.value
 
 
-@both_ways
+@all_ways
 async def test_an_answer_comes_back_whole(upstream: Upstream, sending: Sending) -> None:
     async with serving(answering(answer(b'{"ok":true}'))) as server:
         assert await sending(upstream, target(server.port)) == b'{"ok":true}'
@@ -98,7 +98,7 @@ async def test_t35_nothing_is_sent_for_a_path_that_leaves_its_place(upstream: Up
 LOCATIONS = ["http://127.0.0.1:{port}/other", "/other", "//127.0.0.1:{port}/other", "https://evil.test/", "?x", ""]
 
 
-@both_ways
+@all_ways
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
 async def test_t33_a_redirect_is_a_failure_and_never_followed(
     upstream: Upstream, sending: Sending, status: int
@@ -127,7 +127,7 @@ async def test_t33_a_refresh_header_is_not_followed(upstream: Upstream) -> None:
 BOMB = gzip.compress(b"\0" * 64_000_000, 1)
 
 
-@both_ways
+@all_ways
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "zstd", "gzip, gzip"])
 async def test_t45_a_compressed_bomb_is_a_failure_and_never_unpacked(
     upstream: Upstream, sending: Sending, encoding: str
@@ -160,13 +160,13 @@ async def test_t46_an_endless_answer_stops_at_the_cap(upstream: Upstream, is_chu
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000
 
 
-@both_ways
+@all_ways
 async def test_t46_an_answer_announced_as_too_large_is_not_read(upstream: Upstream, sending: Sending) -> None:
     async with serving(answering(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n" + b"a" * 70_000)) as server:
         assert (await failure_of(sending, upstream, server.port)).code == "upstream_too_large"
 
 
-@both_ways
+@all_ways
 async def test_t46_a_flood_of_headers_is_refused(upstream: Upstream, sending: Sending) -> None:
     async def flood(peer: Peer) -> None:
         await peer.request()
@@ -179,7 +179,7 @@ async def test_t46_a_flood_of_headers_is_refused(upstream: Upstream, sending: Se
         assert (await failure_of(sending, upstream, server.port)).failure.status == 502
 
 
-@both_ways
+@all_ways
 @pytest.mark.parametrize(
     "junk", [b"SSH-2.0-x\r\n\r\n", b"HTTP/9.9 huh\r\n\r\n", b"\x16\x03\x01\0\0", b"HTTP/1.1 abc\r\n\r\n"]
 )
@@ -194,7 +194,7 @@ async def junk_reply(peer: Peer, junk: bytes) -> None:
     await peer.send(junk)
 
 
-@both_ways
+@all_ways
 async def test_a_refused_connection_may_be_tried_again(upstream: Upstream, sending: Sending) -> None:
     async with serving(answering(b"")) as server:
         port = server.port
@@ -203,13 +203,13 @@ async def test_a_refused_connection_may_be_tried_again(upstream: Upstream, sendi
     assert failure.failure.blame is Blame.RETRY
 
 
-@both_ways
+@all_ways
 async def test_an_unknown_host_is_a_failed_look_up(upstream: Upstream, names: Names, sending: Sending) -> None:
     names.addresses.clear()
     assert (await failure_of(sending, upstream, 80)).code == "upstream_dns_failed"
 
 
-@both_ways
+@all_ways
 async def test_r08_a_reset_before_the_head_is_a_failure(upstream: Upstream, sending: Sending) -> None:
     async def reset(peer: Peer) -> None:
         await peer.request()
@@ -285,7 +285,7 @@ async def test_chunks_arrive_when_they_are_sent(upstream: Upstream) -> None:
 PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]
 
 
-@both_ways
+@all_ways
 async def test_t34_proxies_of_the_environment_are_not_used(
     make_upstream: Maker, sending: Sending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
