@@ -159,7 +159,8 @@ class StreamEvent:
     the client speaks (`Ask.wire`); only the first of the events read from one frame carries it. `choice` is the
     answer's number where several were asked for. `details` is, on REASONING, one item of `reasoning_details` (a
     signature or encrypted state comes as an event without text), on TEXT the message's `extra_content`. A FINISH
-    carries the stop sequence that matched in `text`, where the provider says it.
+    carries the stop sequence that matched in `text`, where the provider says it. A USAGE without `usage` says that the
+    provider sent numbers that cannot be.
     """
 
     kind: EventKind

@@ -78,7 +78,7 @@ class Meter:
         before = exchange.delivered_pieces // _PIECES_PER_PROGRESS
         for event in events:
             kind = event.kind
-            if kind is EventKind.TEXT or kind is EventKind.REASONING:
+            if kind is EventKind.TEXT or kind is EventKind.REASONING or kind is EventKind.REFUSAL:
                 exchange.delivered_pieces += 1
                 exchange.delivered_characters += len(event.text)
             elif event.tool_call is not None:
@@ -88,6 +88,8 @@ class Meter:
                 exchange.finish_reason = exchange.finish_reason or event.finish_reason
             if event.usage is not None:
                 exchange.usage, exchange.reported_pieces = event.usage, exchange.delivered_pieces
+            elif kind is EventKind.USAGE:
+                exchange.is_usage_valid = False
         if exchange.delivered_pieces // _PIECES_PER_PROGRESS != before:
             self._note_progress(exchange)
 

@@ -12,6 +12,17 @@ from aiservice.providers._failures import retry_after_seconds, vetted
 from aiservice.wire import AttemptFailure, Blame
 
 _ERROR_STATUS = re.compile(r"[45][0-9]{2}")
+# Errors after 200 have no status of their own where their code is a word.
+_STATUS_OF_CODE = {
+    "context_length_exceeded": 400,
+    "insufficient_quota": 429,
+    "invalid_prompt": 400,
+    "invalid_request_error": 400,
+    "model_not_found": 404,
+    "rate_limit_exceeded": 429,
+    "server_error": 500,
+    "tool_use_failed": 400,
+}
 _CODE = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 _CONTEXT_WORDS = re.compile(
     r"context.{0,20}length|maximum context|prompt is too long|input token count|too many tokens|context size",
@@ -21,11 +32,12 @@ _CONTEXT_WORDS = re.compile(
 
 def failure_from_body(status: int, body: object, headers: Mapping[str, str]) -> AttemptFailure:
     """The failure that a reply of `status` with `body` means; `status` may be 200 (errors after 200)."""
-    words, code, param = _read(body)
+    words, code, param, said_status = _read(body)
     wait = retry_after_seconds(headers)
     code_text = str(code or "").lower()
-    if status == 200 and _ERROR_STATUS.fullmatch(code_text):
-        status = int(code_text)
+    if status == 200:
+        text = code_text if said_status is None else str(said_status)
+        status = int(text) if _ERROR_STATUS.fullmatch(text) else _STATUS_OF_CODE.get(code_text, 200)
 
     def failed(ours: int, our_code: str, message: str, blame: Blame) -> AttemptFailure:
         return AttemptFailure(ours, our_code, message, blame, status, param, wait)
@@ -50,25 +62,28 @@ def failure_from_body(status: int, body: object, headers: Mapping[str, str]) -> 
     return failed(502, "provider_failed", message, Blame.FAILOVER)
 
 
-def _read(body: object) -> tuple[str, object, str | None]:
+def _read(body: object) -> tuple[str, object, str | None, int | None]:
+    """Vetted words, code, param, and the status that an error after 200 says it has (Groq)."""
     if isinstance(body, list) and body:
         body = body[0]
     if not isinstance(body, dict):
-        return "", None, None
+        return "", None, None, None
     error: Any = body.get("error", body)
     if isinstance(error, str):
-        return vetted(error), body.get("code"), None
+        return vetted(error), body.get("code"), None, None
     if isinstance(error, list):
         error = {"message": "; ".join(str(part) for part in error[:3])}
     if not isinstance(error, dict):
-        return "", None, None
+        return "", None, None, None
     message = error.get("message", error.get("detail", error.get("Message", "")))
     if isinstance(message, list):
         message = "; ".join(str(part.get("msg", part)) if isinstance(part, dict) else str(part) for part in message[:3])
     code = error.get("code") or error.get("type") or error.get("error_type")
     param = error.get("param")
     clean_param = vetted(param)[:100] if isinstance(param, str) else None
-    return vetted(message if isinstance(message, str) else ""), code, clean_param
+    status = error.get("status_code")
+    words = vetted(message if isinstance(message, str) else "")
+    return words, code, clean_param, status if isinstance(status, int) else None
 
 
 def _public_code(code: str) -> str:

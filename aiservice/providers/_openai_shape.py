@@ -6,15 +6,23 @@ recorded traffic.
 """
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
 from aiservice.kit.secret import Secret
-from aiservice.providers._base import AttemptFailed, Provider, StreamReader, refuse_uncarried, token_count
+from aiservice.providers._base import (
+    AttemptFailed,
+    Provider,
+    StreamReader,
+    cannot_carry,
+    refuse_uncarried,
+    token_count,
+)
 from aiservice.providers._failures import cut_short, invalid_answer
 from aiservice.providers._openai_errors import failure_from_body
 from aiservice.providers._openai_stream import ChatStreamReader
+from aiservice.providers._openai_strict import strict_body
 from aiservice.wire import (
     CHAT_WIRE,
     EMBEDDINGS_WIRE,
@@ -25,6 +33,7 @@ from aiservice.wire import (
     FinishReason,
     HttpCall,
     HttpReply,
+    Json,
     Usage,
 )
 
@@ -33,6 +42,7 @@ _FINISH: dict[object, FinishReason] = {
     "eos": "stop",
     "length": "length",
     "model_length": "length",
+    "max_tokens": "length",  # in OpenAI's `finish_details`, which its first vision models sent instead
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
@@ -85,7 +95,12 @@ def read_usage(raw: object) -> tuple[Usage | None, bool]:
 
 
 class OpenAiShape(Provider):
-    """A vendor that speaks OpenAI's wire; a subclass is a few lines of data."""
+    """A vendor that speaks OpenAI's wire; a subclass is a few lines of data.
+
+    `is_strict` says that this is OpenAI itself, which knows none of the field's other words.
+    """
+
+    is_strict: ClassVar[bool] = False
 
     def serves(self, model: str, kind: AskKind) -> bool:
         is_embedding = bool(_EMBEDDING_NAME.search(model))
@@ -97,6 +112,11 @@ class OpenAiShape(Provider):
     def build(self, ask: Ask, model: str) -> HttpCall:
         refuse_uncarried(ask, self.title)
         body = {**ask.body, "model": model}
+        if ask.wire != CHAT_WIRE and ask.kind == "chat":
+            body = strict_body(body, model, is_openai=self.is_strict)
+            if self.is_strict and body.get("top_k") is not None:
+                raise cannot_carry("top_k", f"'top_k' cannot be carried to {self.title}: leave it out.")
+        self.adapted(body, model)
         if ask.kind == "embedding":
             return HttpCall("/embeddings", orjson.dumps(body))
         if ask.is_stream:
@@ -107,6 +127,9 @@ class OpenAiShape(Provider):
             body.pop("stream", None)
             body.pop("stream_options", None)
         return HttpCall("/chat/completions", orjson.dumps(body), is_stream=ask.is_stream)
+
+    def adapted(self, body: Json, model: str) -> None:
+        """Changes `body` to what `model` wants; most servers take one form for all."""
 
     def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
         try:
@@ -156,8 +179,11 @@ def _chat(body: dict[str, Any], raw: bytes) -> Answer:
     first = choices[0]
     if isinstance(first.get("error"), dict):
         raise AttemptFailed(failure_from_body(200, first, {}))
-    finish_reason = finish_reason_of(first.get("finish_reason"))
-    if finish_reason is None and first.get("finish_reason"):
+    said = first.get("finish_reason")
+    if said is None and isinstance(first.get("finish_details"), dict):
+        said = first["finish_details"].get("type")
+    finish_reason = finish_reason_of(said)
+    if finish_reason is None and said:
         raise AttemptFailed(cut_short())
     message = first.get("message", {} if finish_reason == "content_filter" else None)  # Azure leaves it out then
     if not isinstance(message, dict) or not isinstance(message.get("content"), (str, list, type(None))):

@@ -81,6 +81,9 @@ class ChatStreamReader(StreamReader):
         self._has_read = self._has_read or bool(frames)
         for frame in frames:
             if frame.data == _DONE:
+                if not self._started:  # an end of nothing is no answer
+                    events.append(self._failed(invalid_answer("its stream ended before an answer began")))
+                    break
                 self.is_finished = True
                 events.append(StreamEvent(EventKind.END))
                 continue
@@ -107,21 +110,27 @@ class ChatStreamReader(StreamReader):
             for choice in choices:
                 if type(choice) is dict:
                     self._read_choice(choice, events)
-                    # What we have no event for (a refusal, audio) must not be dropped with a usage nobody asked for.
+                    # What we have no event for (audio) must not be dropped with a usage nobody asked for.
                     if len(events) == first and choice.get("delta"):
                         events.append(StreamEvent(EventKind.OTHER))
-        reported = chunk.get("usage")
-        if reported:
-            usage, _ = self._usage_of(reported)
-            if usage is not None:
-                events.append(StreamEvent(EventKind.USAGE, usage=usage))
+        if chunk.get("usage") or "x_groq" in chunk:
+            self._read_usage(chunk, events)
         # A chunk without choices and without usage is padding or a filter's verdict: it is never passed on.
         if choices and len(events) == first:
             events.append(StreamEvent(EventKind.OTHER))
         if self._is_cut_short:
             events.append(self._failed(cut_short()))
-        elif self._keeps_frames and len(events) > first:
+        elif self._keeps_frames and len(events) > first and not _is_nonsense(events[first]):
             events[first].frame = frame.frame
+
+    def _read_usage(self, chunk: dict[str, Any], events: list[StreamEvent]) -> None:
+        reported = chunk.get("usage")
+        if not reported:
+            groq = chunk.get("x_groq")
+            reported = groq.get("usage") if type(groq) is dict else None
+        usage, is_valid = self._usage_of(reported)
+        if usage is not None or not is_valid:
+            events.append(StreamEvent(EventKind.USAGE, usage=usage))
 
     def _read_choice(self, choice: dict[str, Any], events: list[StreamEvent]) -> None:
         number = choice.get("index")
@@ -143,7 +152,9 @@ class ChatStreamReader(StreamReader):
                 self._is_cut_short = True
             elif number not in self._finished:  # OpenRouter says it twice
                 self._finished.add(number)
-                events.append(StreamEvent(EventKind.FINISH, choice=number, finish_reason=reason))
+                matched = choice.get("stop_reason")
+                text = matched if type(matched) is str else ""
+                events.append(StreamEvent(EventKind.FINISH, text, number, finish_reason=reason))
 
     def _failed(self, failure: AttemptFailure) -> StreamEvent:
         self._has_failed = True
@@ -167,13 +178,38 @@ def _text_in(parts: list[Any]) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
+def _is_nonsense(event: StreamEvent) -> bool:
+    """Counts that cannot be, alone in their chunk: noted, never passed on."""
+    return event.kind is EventKind.USAGE and event.usage is None
+
+
 def _read_rest_of_delta(delta: dict[str, Any], choice: int, events: list[StreamEvent]) -> None:
     reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-    if reasoning and isinstance(reasoning, str):
+    details = delta.get("reasoning_details")
+    if details and isinstance(details, list):
+        _read_details(reasoning, details, choice, events)
+    elif reasoning and isinstance(reasoning, str):
         events.append(StreamEvent(EventKind.REASONING, reasoning, choice))
+    refusal = delta.get("refusal")
+    if refusal and isinstance(refusal, str):
+        events.append(StreamEvent(EventKind.REFUSAL, refusal, choice))
+    extra = delta.get("extra_content")
+    if extra and isinstance(extra, dict):
+        events.append(StreamEvent(EventKind.TEXT, "", choice, details=extra))
     calls = delta.get("tool_calls")
     if calls and isinstance(calls, list):
         events.extend(_tool_call(call, place, choice) for place, call in enumerate(calls))
+
+
+def _read_details(reasoning: object, details: list[Any], choice: int, events: list[StreamEvent]) -> None:
+    """The text goes with the first item (which repeats it); others, such as a signature, come without."""
+    text = reasoning if isinstance(reasoning, str) else ""
+    for item in details:
+        if isinstance(item, dict):
+            events.append(StreamEvent(EventKind.REASONING, text, choice, details=item))
+            text = ""
+    if text:
+        events.append(StreamEvent(EventKind.REASONING, text, choice))
 
 
 def _tool_call(call: object, place: int, choice: int) -> StreamEvent:
@@ -188,10 +224,12 @@ def _tool_call(call: object, place: int, choice: int) -> StreamEvent:
         function.get("name"),
         function.get("arguments"),
     )
+    extra = call.get("extra_content")
     delta = ToolCallDelta(
         index=index if isinstance(index, int) else place,
         call_id=call_id if isinstance(call_id, str) and call_id else None,
         name=name if isinstance(name, str) and name else None,
         arguments=arguments if isinstance(arguments, str) else "",
+        extra_content=extra if isinstance(extra, dict) and extra else None,
     )
     return StreamEvent(EventKind.TOOL_CALL, choice=choice, tool_call=delta)

@@ -1,12 +1,144 @@
-"""OpenAI itself."""
+"""OpenAI itself: chat completions, and the Responses API where chat completions refuses a model or what it is asked."""
 
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from aiservice.providers._base import AttemptFailed, StreamReader, cannot_carry, refuse_uncarried, token_count
+from aiservice.providers._failures import invalid_answer
+from aiservice.providers._openai_responses import responses_body
+from aiservice.providers._openai_responses_answer import read_response
+from aiservice.providers._openai_responses_stream import ResponsesStreamReader
 from aiservice.providers._openai_shape import OpenAiShape
+from aiservice.wire import CHAT_WIRE, Answer, Ask, HttpCall, HttpReply, Json, Usage
+
+_RESPONSES = "/responses"
+_COUNT = "/responses/input_tokens"
+_SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias")
+# What a model that takes none of these takes all the same: it is what it does anyway.
+_NEUTRAL = {
+    "temperature": (1,),
+    "top_p": (1,),
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
+    "logprobs": (False,),
+}
+
+
+@dataclass(slots=True, frozen=True)
+class ModelRules:
+    """What models of one generation take. `refused` are fields of chat that they answer with a 400."""
+
+    is_reasoning: bool = False
+    has_chat: bool = True
+    has_chat_tools: bool = True
+    refused: tuple[str, ...] = ()
+
+
+# By the beginning of the name (a vendor's prefix and a fine-tune's aside), first match first.
+# Sources: platform.openai.com/docs/models (endpoints of each model) and /docs/guides/reasoning, /latest-model.
+_RULES: tuple[tuple[re.Pattern[str], ModelRules], ...] = tuple(
+    (re.compile(pattern), rules)
+    for pattern, rules in (
+        (r"o1-pro|o3-pro|.*-deep-research|computer-use", ModelRules(True, has_chat=False, refused=_SAMPLING)),
+        (r"gpt-5(\.\d+)?-pro|gpt-5(\.\d+)?-codex|codex-", ModelRules(True, has_chat=False)),
+        (r"o3|o4-mini", ModelRules(True, refused=(*_SAMPLING, "stop"))),
+        (r"o1", ModelRules(True, refused=_SAMPLING)),
+        (r"gpt-5(\.\d+)?-(chat|search)", ModelRules()),
+        (r"gpt-5\.[6-9]|gpt-[6-9]", ModelRules(True, has_chat_tools=False)),
+        (r"gpt-5", ModelRules(True)),  # some of these take a temperature, some with effort `none`: theirs to refuse
+    )
+)
+_OTHERS = ModelRules()
+
+
+@lru_cache(maxsize=1024)
+def rules_for(model: str) -> ModelRules:
+    """The rules of a model, by its name."""
+    name = model.removeprefix("openai/").removeprefix("ft:")
+    return next((rules for pattern, rules in _RULES if pattern.match(name)), _OTHERS)
 
 
 class OpenAi(OpenAiShape):
     kind = "openai"
     title = "OpenAI"
     default_base_url = "https://api.openai.com/v1"
+    counts_tokens = True
+    is_strict = True
+
+    def build(self, ask: Ask, model: str) -> HttpCall:
+        rules = rules_for(model)
+        if ask.kind == "token-count":
+            body = responses_body(ask, model, is_reasoning=False)
+            kept = ("input", "instructions", "model", "reasoning", "text", "tool_choice", "tools")
+            return HttpCall(_COUNT, orjson.dumps({name: body[name] for name in kept if name in body}))
+        if ask.kind == "chat":
+            if rules.refused:
+                _check_refused(ask.body, model, rules)
+            if not rules.has_chat or _needs_responses(ask, rules):
+                refuse_uncarried(ask, self.title)
+                body = responses_body(ask, model, is_reasoning=rules.is_reasoning)
+                return HttpCall(_RESPONSES, orjson.dumps(body), is_stream=ask.is_stream)
+        return super().build(ask, model)
+
+    def adapted(self, body: Json, model: str) -> None:
+        if "max_tokens" in body and rules_for(model).is_reasoning:
+            limit = body.pop("max_tokens")
+            body.setdefault("max_completion_tokens", limit)
+
+    def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
+        if call.path == _RESPONSES:
+            return read_response(reply)
+        if call.path == _COUNT:
+            return _token_count(reply)
+        return super().read(ask, call, reply)
+
+    def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
+        return ResponsesStreamReader() if call.path == _RESPONSES else super().reader(ask, call)
+
+
+def _check_refused(body: Json, model: str, rules: ModelRules) -> None:
+    for name in rules.refused:
+        value = body.get(name)
+        if value is not None and value not in _NEUTRAL.get(name, ()):
+            raise cannot_carry(name, f"'{name}' is not taken by '{model}': leave it out, or choose another model.")
+
+
+def _needs_responses(ask: Ask, rules: ModelRules) -> bool:
+    """Whether chat completions would refuse what is asked: this model's tools, tools that OpenAI runs itself, a
+    document by its address, an image that a tool gave."""
+    body = ask.body
+    tools = body.get("tools")
+    if tools and isinstance(tools, list):
+        if not rules.has_chat_tools:
+            return True
+        if any(isinstance(tool, dict) and tool.get("type") not in ("function", "custom") for tool in tools):
+            return True
+    return ask.wire != CHAT_WIRE and any(map(_is_only_for_responses, body.get("messages") or ()))
+
+
+def _is_only_for_responses(message: Any) -> bool:
+    content = message.get("content")
+    if not isinstance(content, list):
+        return False
+    if message.get("role") == "tool":
+        return any(isinstance(part, dict) and part.get("type") != "text" for part in content)
+    files = (part.get("file") for part in content if isinstance(part, dict) and part.get("type") == "file")
+    return any(isinstance(file, dict) and "file_url" in file for file in files)
+
+
+def _token_count(reply: HttpReply) -> Answer:
+    try:
+        said = orjson.loads(reply.body)
+    except orjson.JSONDecodeError:
+        said = None
+    count = token_count(said.get("input_tokens")) if isinstance(said, dict) else None
+    if count is None:
+        raise AttemptFailed(invalid_answer("its answer had no count"))
+    return Answer({"input_tokens": count}, "", usage=Usage())
 
 
 PROVIDER = OpenAi()

@@ -71,7 +71,7 @@ def test_of_two_answers_without_an_end_mark_both_must_have_finished() -> None:
 
 
 def test_what_has_no_event_of_its_own_is_passed_on_even_beside_usage() -> None:
-    events, _ = _read(_chunk({"refusal": "I will not."}, usage={"prompt_tokens": 3}))
+    events, _ = _read(_chunk({"audio": {"id": "a"}}, usage={"prompt_tokens": 3}))
     assert (events[0].kind, events[0].frame is not None, events[1].kind) == (EventKind.OTHER, True, EventKind.USAGE)
 
 

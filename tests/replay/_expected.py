@@ -9,12 +9,14 @@ class Expected:
     """An answer. None in a field means: not said there, and so not compared.
 
     `finish_reason` is OpenAI's word (`stop`, `length`, `tool_calls`, `content_filter`). Token counts are the whole
-    prompt and everything generated; `cached_input_tokens` and `reasoning_tokens` are parts of them. `tool_calls` are
-    (name, parsed arguments) of the first choice, in order. `error` is the stable code of our error; `error_status` the
-    HTTP status it has where nothing was delivered before it.
+    prompt and everything generated; `cached_input_tokens` and `reasoning_tokens` are parts of them. `refusal` is
+    text by which the model itself declined, where the wire keeps it apart. `tool_calls` are
+    (name, parsed arguments) of the first choice, in order. `error` is the stable code of our error; `error_status` its
+    HTTP status, None where something (thinking, too) was delivered before it.
     """
 
     text: str = ""
+    refusal: str = ""
     tool_calls: list[tuple[str, Any]] = field(default_factory=list)
     finish_reason: str | None = None
     input_tokens: int | None = None
@@ -24,8 +26,3 @@ class Expected:
     vectors: list[Any] | None = None
     error: str | None = None
     error_status: int | None = None
-
-    @property
-    def has_content(self) -> bool:
-        """Whether anything was delivered."""
-        return bool(self.text or self.tool_calls)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.replay import openai_reference, traffic
@@ -11,7 +11,9 @@ from tests.replay.references import reference_of
 from tests.replay.traffic import Json, Recording
 
 # What only the Responses API has: a model of this name is asked there whatever the request.
-RESPONSES_MODEL = "o1-pro"
+RESPONSES_MODEL = "gpt-5.1-codex"
+# The error of a wire that has no word for our codes: the ledger's says which it was.
+ANY_ERROR = "any"
 
 
 @dataclass(slots=True, frozen=True)
@@ -52,6 +54,23 @@ def model_for(recording: Recording) -> str:
     return "embed-replayed" if recording.wire.endswith("embeddings") else "replayed"
 
 
+def is_well_formed(request: Any) -> bool:
+    """Whether a request was recorded that we would not refuse ourselves (one was recorded for its error alone)."""
+    given = request.get("messages", []) if isinstance(request, dict) else [None]
+    return all(isinstance(message, dict) for message in given)
+
+
+def expected_of(way: Way, expected: Expected) -> Expected | None:
+    """What a recording is in the words of `way`; None where they have none for it."""
+    if way is not MESSAGES:
+        return expected
+    if any(not isinstance(arguments, dict) for _, arguments in expected.tool_calls):
+        return None  # of a custom tool, which no client of this wire can have asked for
+    if expected.refusal:
+        return replace(expected, text=expected.text + expected.refusal, refusal="", finish_reason="content_filter")
+    return expected
+
+
 def _pinned(recording: Recording, body: Json) -> Json:
     body = {**body, "model": f"{connection_for(recording)}/{model_for(recording)}"}
     return {**body, "stream": True} if recording.is_stream else body
@@ -71,9 +90,7 @@ def _unified(recording: Recording) -> Json:
 
 
 def _messages(recording: Recording) -> Json:
-    request = recording.request if isinstance(recording.request, dict) else {}
-    # One was recorded for its error alone: we would refuse it ourselves.
-    if recording.wire == traffic.ANTHROPIC and all(isinstance(each, dict) for each in request.get("messages", [None])):
+    if recording.wire == traffic.ANTHROPIC and is_well_formed(recording.request):
         return _pinned(recording, recording.request)
     return _pinned(recording, {"max_tokens": 1024, "messages": [{"role": "user", "content": "Hello"}]})
 
@@ -107,7 +124,7 @@ def _read_unified(status: int, body: bytes) -> Expected:
             answer.finish_reason = event["finish_reason"]
         elif name == "error":
             answer.error = event["error"]["code"]
-    answer.tool_calls = [(name, parsed_or_text(arguments)) for _, (name, arguments) in sorted(calls.items())]
+    answer.tool_calls = [(name, openai_reference.parsed(arguments)) for _, (name, arguments) in sorted(calls.items())]
     return answer
 
 
@@ -116,7 +133,7 @@ def _of_unified(said: Json) -> Expected:
     if "embeddings" in output:
         return Expected(vectors=output["embeddings"])
     answer = Expected(output["text"], finish_reason=said["finish_reason"])
-    answer.tool_calls = [_call(call) for call in output.get("tool_calls") or []]
+    answer.tool_calls = [openai_reference.call_of(call) for call in output.get("tool_calls") or []]
     return answer
 
 
@@ -125,38 +142,12 @@ def _read_chat(status: int, body: bytes) -> Expected:
         said = json.loads(body)
         if status != 200:
             return _error(said, status)
-        custom = [call for call in _calls_in(said) if call.get("type") == "custom"]
-        if custom:
-            return Expected(_text_in(said), [_call(call) for call in _calls_in(said)], "tool_calls")
         return openai_reference.expected(200, body)
     cut = body.find(b'data: {"error":')
     answer = openai_reference.expected(200, body if cut < 0 else body[:cut])
     if cut >= 0:
         answer.error = json.loads(openai_reference.events_of(body[cut:])[0][1])["error"]["code"]
     return answer
-
-
-def _calls_in(said: Json) -> list[Any]:
-    choices = said.get("choices") or [{}]
-    return (choices[0].get("message") or {}).get("tool_calls") or []
-
-
-def _text_in(said: Json) -> str:
-    return said["choices"][0]["message"].get("content") or ""
-
-
-def _call(call: Json) -> tuple[str, Any]:
-    if call.get("type") == "custom":
-        return call["custom"]["name"], parsed_or_text(call["custom"]["input"])
-    return call["function"]["name"], parsed_or_text(call["function"]["arguments"])
-
-
-def parsed_or_text(arguments: str) -> Any:
-    """A call's arguments: JSON, or the text of a custom tool's."""
-    try:
-        return json.loads(arguments or "{}")
-    except ValueError:
-        return arguments
 
 
 def _error(said: Json, status: int) -> Expected:
@@ -166,10 +157,10 @@ def _error(said: Json, status: int) -> Expected:
 def _read_messages(status: int, body: bytes) -> Expected:
     reference = reference_of(traffic.ANTHROPIC)
     assert reference is not None
-    answer: Expected = reference.expected(200, body)
     if status != 200:
-        # This wire has no word for our codes: the ledger's says it, the status must be right here.
-        return Expected(error=None, error_status=status)
+        return Expected(error=ANY_ERROR, error_status=status)
+    answer: Expected = reference.expected(200, body)
+    answer.error = ANY_ERROR if answer.error else None
     return answer
 
 

@@ -14,10 +14,12 @@ _FINISH = {
     "stop": "stop",
     "eos": "stop",
     "length": "length",
+    "max_tokens": "length",  # in the `finish_details` of the first vision models
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+_CONTENT = ("content", "reasoning", "reasoning_content", "reasoning_details", "tool_calls", "refusal")
 
 
 def expected(status: int, body: bytes) -> Expected:
@@ -34,8 +36,10 @@ def expected(status: int, body: bytes) -> Expected:
         return _embeddings(said)
     choice = said["choices"][0]
     message = choice.get("message") or {}
-    answer = Expected(text=_text(message.get("content")), finish_reason=_FINISH[choice["finish_reason"]])
-    answer.tool_calls = [_call(call["function"]) for call in message.get("tool_calls") or []]
+    finish = choice["finish_reason"] if "finish_reason" in choice else choice["finish_details"]["type"]
+    answer = Expected(text=_text(message.get("content")), finish_reason=_FINISH[finish])
+    answer.refusal = message.get("refusal") or ""
+    answer.tool_calls = [call_of(call) for call in message.get("tool_calls") or []]
     _note_usage(answer, said.get("usage"))
     return answer
 
@@ -69,8 +73,8 @@ def error(status: int, said: Any) -> Expected:
     """Our code and status for a vendor's error, by the table of the contract."""
     found = said.get("error", said) if isinstance(said, dict) else {}
     code, words = (str(found.get("code") or ""), str(found.get("message"))) if isinstance(found, dict) else ("", found)
-    if status == 200 and code.isdigit():
-        status = int(code)
+    if status == 200 and isinstance(found, dict):
+        status = next((int(said) for said in (code, str(found.get("status_code"))) if said.isdigit()), 200)
     if status in (401, 403):
         return Expected(error="upstream_auth_failed", error_status=502)
     if code == "insufficient_quota" or status == 402:
@@ -87,15 +91,25 @@ def error(status: int, said: Any) -> Expected:
     return Expected(error="provider_failed", error_status=502)
 
 
+def call_of(call: dict[str, Any]) -> tuple[str, Any]:
+    """Name and arguments of a call of a whole answer; of a custom tool, its input."""
+    if call["type"] == "custom":
+        return call["custom"]["name"], parsed(call["custom"]["input"])
+    return call["function"]["name"], parsed(call["function"]["arguments"])
+
+
 def parsed(arguments: str) -> Any:
-    """A call's arguments; none at all are an empty object."""
-    return json.loads(arguments) if arguments.strip() else {}
+    """A call's arguments; none at all are an empty object, and a custom tool's input is any text."""
+    try:
+        return json.loads(arguments or "{}")
+    except ValueError:
+        return arguments
 
 
 def _stream(body: bytes) -> Expected:
     answer = Expected()
     calls: dict[int, list[str]] = {}
-    is_done = False
+    is_done = has_begun = False
     for _, data in events_of(body):
         if data == "[DONE]":
             is_done = True
@@ -103,13 +117,15 @@ def _stream(body: bytes) -> Expected:
         chunk = json.loads(data)
         if chunk.get("error"):
             failed = error(200, chunk)
-            answer.error, answer.error_status = failed.error, failed.error_status
+            answer.error, answer.error_status = failed.error, None if has_begun else failed.error_status
             break
         for choice in chunk.get("choices") or []:
             if choice.get("index", 0) != 0:
                 continue
             delta = choice.get("delta") or {}
+            has_begun = has_begun or any(delta.get(name) for name in _CONTENT) or bool(choice.get("finish_reason"))
             answer.text += _text(delta.get("content"))
+            answer.refusal += delta.get("refusal") or ""
             for place, piece in enumerate(delta.get("tool_calls") or []):
                 call = calls.setdefault(piece.get("index", place), ["", ""])
                 function = piece.get("function") or {}
@@ -120,7 +136,7 @@ def _stream(body: bytes) -> Expected:
         _note_usage(answer, chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage"))
     answer.tool_calls = [(name, parsed(arguments)) for _, (name, arguments) in sorted(calls.items())]
     if answer.error is None and answer.finish_reason is None and not is_done:
-        answer.error, answer.error_status = "upstream_truncated", 502
+        answer.error = "upstream_truncated"
     return answer
 
 
@@ -141,10 +157,6 @@ def _embeddings(said: Any) -> Expected:
     answer = Expected(vectors=[item["embedding"] for item in said["data"]])
     _note_usage(answer, said.get("usage"))
     return answer
-
-
-def _call(function: Any) -> tuple[str, Any]:
-    return function["name"], parsed(function["arguments"])
 
 
 def _text(content: Any) -> str:

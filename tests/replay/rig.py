@@ -14,12 +14,14 @@ from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
 from aiservice.providers import registry
 from aiservice.services.core import Core, open_core
+from aiservice.services.request_log import LogFilter
 from aiservice.settings import Settings
 from tests.gateway.asgi import Reply, call
 from tests.gateway.conftest import portal
 from tests.replay._expected import Expected
-from tests.replay.asking import Way, ways_for
+from tests.replay.asking import ANY_ERROR, CHAT, Way, expected_of, ways_for
 from tests.replay.references import reference_of
+from tests.replay.sent import request_differences
 from tests.replay.traffic import PROVIDERS, Recording
 from tests.replay.upstream import ReplayServer
 
@@ -49,7 +51,9 @@ class Rig:
         expected: Expected = reference.expected(recording.status, recording.body)
         found: list[str] = []
         for way in ways_for(recording, self.paths):
-            found += [f"{way.name}: {words}" for words in await self._asked(recording, way, expected)]
+            wanted = expected_of(way, expected)
+            if wanted is not None:
+                found += [f"{way.name}: {words}" for words in await self._asked(recording, way, wanted)]
         return found
 
     async def _asked(self, recording: Recording, way: Way, expected: Expected) -> list[str]:
@@ -63,24 +67,27 @@ class Rig:
         except Exception as error:  # noqa: BLE001 - whatever cannot be read is a difference
             return [f"unreadable ({type(error).__name__}: {error}): {reply.status} {reply.body[:300]!r}"]
         await self.core.ledger.flush()
-        row = (await self.core.usage.recent(OPERATOR, 1)).entries[0]
+        row = (await self.core.requests.page(OPERATOR, LogFilter(), 1)).entries[0]
         return [
-            *_differences(expected, got),
+            *request_differences(recording, way, self.upstream.asked[-1]),
+            *_differences(way, expected, got),
             *_ledger_differences(expected, row),
             *_leaks(reply, is_error=expected.error is not None),
         ]
 
 
-def _differences(expected: Expected, got: Expected) -> list[str]:
+def _differences(way: Way, expected: Expected, got: Expected) -> list[str]:
     found = []
     for name in ("text", "tool_calls", "vectors"):
         if getattr(got, name) != getattr(expected, name):
             found.append(f"{name}: {str(getattr(got, name))[:200]!r} is not {str(getattr(expected, name))[:200]!r}")
+    if way is CHAT and got.refusal != expected.refusal:
+        found.append(f"refusal: {got.refusal!r} is not {expected.refusal!r}")
     if expected.error is None and got.error is not None:
         found.append(f"error {got.error}, where the recording has none")
-    if expected.error is not None and not (got.error == expected.error or (got.error is None and got.error_status)):
+    if expected.error is not None and got.error not in (expected.error, ANY_ERROR):
         found.append(f"error {got.error} is not {expected.error}")
-    if expected.error is not None and not expected.has_content and got.error_status != expected.error_status:
+    if expected.error_status not in (None, got.error_status):
         found.append(f"status {got.error_status} is not {expected.error_status}")
     if expected.error is None and expected.finish_reason not in (None, got.finish_reason):
         found.append(f"finish reason {got.finish_reason} is not {expected.finish_reason}")

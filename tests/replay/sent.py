@@ -1,0 +1,91 @@
+"""What the provider was sent, held to what the recorded client had sent it: nothing lost, nothing invented."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from tests.mock.connection import Request
+from tests.replay import openai_reference, traffic
+from tests.replay.asking import CHAT, EMBEDDINGS, MESSAGES, Way, is_well_formed
+from tests.replay.traffic import Json, Recording
+
+_SAME_WIRES = {(traffic.OPENAI_CHAT, CHAT), (traffic.OPENAI_EMBEDDINGS, EMBEDDINGS), (traffic.ANTHROPIC, MESSAGES)}
+_PATHS = {
+    traffic.OPENAI_CHAT: "/chat/completions",
+    traffic.OPENAI_EMBEDDINGS: "/embeddings",
+    traffic.OPENAI_RESPONSES: "/responses",
+    traffic.ANTHROPIC: "/v1/messages",
+}
+
+
+def request_differences(recording: Recording, way: Way, request: Request) -> list[str]:
+    """What is wrong with the request that reached the provider; only a recorded request of a wire we can compare is."""
+    if recording.wire in _PATHS and not request.path.endswith(_PATHS[recording.wire]):
+        return [f"sent to {request.path}"]
+    if not is_well_formed(recording.request):
+        return []
+    if (recording.wire, way) in _SAME_WIRES:
+        return _lost_or_invented(_meant(recording.request), _meant(request.body))
+    if recording.wire == traffic.OPENAI_RESPONSES and way is CHAT:
+        return _lost_or_invented(_of_responses(recording.request), _of_responses(request.body))
+    return []
+
+
+def _lost_or_invented(recorded: Json, sent: Json) -> list[str]:
+    return [
+        f"sent {name}: {json.dumps(sent.get(name))[:300]} is not {json.dumps(recorded.get(name))[:300]}"
+        for name in sorted(recorded.keys() | sent.keys())
+        if recorded.get(name) != sent.get(name)
+    ]
+
+
+def _meant(body: Json) -> Json:
+    """Without what says nothing (a stream that is not wanted), and without the usage that is always asked for."""
+    plain = {name: value for name, value in body.items() if not (name == "stream" and value is False)}
+    options = dict(plain.pop("stream_options", None) or {})
+    options.pop("include_usage", None)
+    return {**plain, "stream_options": options} if options else plain
+
+
+def _of_responses(body: Json) -> Json:
+    """A request of the Responses API as far as chat has words for it: its items one by one, and its tools."""
+    tools = [tool for tool in body.get("tools") or [] if tool["type"] == "function"]
+    meant: Json = {
+        "items": list(_items(body)),
+        "tools": [{k: tool.get(k) for k in ("name", "description", "parameters")} for tool in tools],
+        "format": (body.get("text") or {}).get("format") or {"type": "text"},
+        "effort": (body.get("reasoning") or {}).get("effort"),
+        "temperature": body.get("temperature"),
+        "limit": body.get("max_output_tokens"),
+        "stream": bool(body.get("stream")),
+    }
+    if meant["format"]["type"] == "json_schema":
+        meant["format"] = {name: value for name, value in meant["format"].items() if value is not None}
+    return meant
+
+
+def _items(body: Json) -> Iterator[Any]:
+    if body.get("instructions"):
+        yield ["message", "system", [["text", body["instructions"]]]]
+    given = body["input"]
+    for item in [{"role": "user", "content": given}] if isinstance(given, str) else given:
+        kind = item.get("type", "message")
+        if kind == "message" and item["content"]:  # a message of nothing says nothing
+            yield [kind, item["role"], _parts(item["content"])]
+        elif kind == "function_call":
+            yield [kind, item["call_id"], item["name"], openai_reference.parsed(item["arguments"])]
+        elif kind == "function_call_output":
+            yield [kind, item["call_id"], _parts(item["output"])]
+        elif kind == "reasoning" and item.get("encrypted_content"):
+            yield [kind, item["id"], item["encrypted_content"]]
+
+
+def _parts(content: Any) -> list[Any]:
+    if isinstance(content, str):
+        return [["text", content]]
+    return [
+        ["text", part["text"]]
+        if "text" in part
+        else [part["type"], {k: v for k, v in part.items() if k != "type" and v}]
+        for part in content
+    ]
