@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from aiservice.errors import BrokerError
+from aiservice.gateway.counting import count_answer, estimated_count
 from aiservice.gateway.exchange import ABANDONED, Candidate, Exchange, ProviderGaveUp
 from aiservice.providers._base import AttemptFailed, LocalProvider, StreamReader
 from aiservice.services.connection_views import ConnectionView
@@ -26,7 +27,6 @@ from aiservice.wire import (
     HttpCall,
     HttpReply,
     StreamEvent,
-    Usage,
 )
 
 _TARGET_SECONDS = 60.0  # how long an opened key may be used without asking the vault again
@@ -68,7 +68,7 @@ class Dispatcher:
             exchange.finish_reason = answer.finish_reason
             exchange.usage, exchange.is_usage_valid = answer.usage, answer.is_usage_valid
             if answer.usage is None:
-                _count_answer(exchange, answer)
+                count_answer(exchange, answer)
             return answer
         raise AssertionError("routing gives at least one candidate")
 
@@ -99,7 +99,7 @@ class Dispatcher:
     async def _ask(self, exchange: Exchange, candidate: Candidate) -> Answer:
         provider, ask = candidate.provider, exchange.request.ask
         if ask.kind == "token-count" and not provider.counts_tokens:
-            return _estimate(exchange)
+            return estimated_count(exchange)
         call = provider.build(ask, candidate.model)
         target = await self._target(candidate)
         began = time.perf_counter()
@@ -317,27 +317,3 @@ def _note(exchange: Exchange, candidate: Candidate, began: float, failure: Attem
         attempt.status = failure.upstream_status or failure.status
         attempt.code = failure.code
     exchange.attempts.append(attempt)
-
-
-def _estimate(exchange: Exchange) -> Answer:
-    """A token count where the provider has no way to ask for one; whoever reads the answer's headers is told so."""
-    return Answer({"input_tokens": exchange.est_input_tokens}, "", usage=Usage(source="estimated"))
-
-
-def _count_answer(exchange: Exchange, answer: Answer) -> None:
-    """A provider that reports no usage: what it delivered is counted instead."""
-    for choice in answer.body.get("choices") or ():
-        message = choice.get("message") if isinstance(choice, dict) else None
-        if isinstance(message, dict):
-            generated = [message.get(name) for name in ("content", "reasoning_content", "tool_calls")]
-            exchange.delivered_pieces += 1
-            exchange.delivered_characters += sum(map(_characters, generated))
-
-
-def _characters(value: object) -> int:
-    """The characters of every text in `value`."""
-    if isinstance(value, str):
-        return len(value)
-    if isinstance(value, dict):
-        return sum(map(_characters, value.values()))
-    return sum(map(_characters, value)) if isinstance(value, list) else 0

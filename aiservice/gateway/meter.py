@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from time import perf_counter
 
-import orjson
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from aiservice.errors import (
@@ -24,11 +23,8 @@ from aiservice.kit.clock import now_us
 from aiservice.services.ledger import Ledger
 from aiservice.services.prices import Prices
 from aiservice.services.settlement import Intent, Progress, Settlement
-from aiservice.wire import Ask, Attempt, EventKind, StreamEvent, Usage
+from aiservice.wire import Attempt, EventKind, StreamEvent, Usage
 
-_CHARACTERS_PER_TOKEN = 4
-_TOKENS_PER_MESSAGE = 4
-_TOKENS_PER_PART = 300
 _PIECES_PER_PROGRESS = 64  # how often a long stream notes what it has cost so far
 _BY_STATUS: dict[int, type[BrokerError]] = {
     400: InvalidRequest,
@@ -193,29 +189,6 @@ class Meter:
             is_stream=ask.is_stream,
             attempts=[_attempt_row(attempt) for attempt in exchange.attempts],
         )
-
-
-def estimated_input(ask: Ask, body_bytes: int) -> int:
-    """The prompt's tokens by its size: about four characters each, a few a message for its role, and a fixed number for
-    what is no text (an image's bytes say nothing of its tokens). Without messages, a quarter of the body's bytes."""
-    messages = ask.body.get("messages")
-    if type(messages) is not list:
-        return body_bytes // _CHARACTERS_PER_TOKEN
-    characters = others = 0
-    for message in messages:
-        content = message.get("content")
-        if type(content) is str:
-            characters += len(content)
-        elif type(content) is list:
-            for part in content:
-                text = part.get("text") if type(part) is dict else None
-                if type(text) is str:
-                    characters += len(text)
-                else:
-                    others += 1
-    if "tools" in ask.body:
-        characters += len(orjson.dumps(ask.body["tools"]))
-    return characters // _CHARACTERS_PER_TOKEN + _TOKENS_PER_MESSAGE * len(messages) + _TOKENS_PER_PART * others
 
 
 def _overhead_us(exchange: Exchange, ended_us: int) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aiservice.gateway.meter import estimated_input
+from aiservice.gateway.counting import estimated_input
 from aiservice.wire import Ask
 
 
@@ -16,6 +16,14 @@ from aiservice.wire import Ask
             614,
         ),
         ({"messages": [{"role": "user", "content": ""}], "tools": [{"a": "b"}]}, 6),
+        (
+            {
+                "messages": [
+                    {"role": "assistant", "content": None, "tool_calls": [{"function": {"arguments": "x" * 40}}]}
+                ]
+            },
+            14,
+        ),
         ({"input": ["x"]}, 25),
     ],
 )

@@ -1,0 +1,60 @@
+"""Tokens where nobody says how many there were: of a prompt by its size, of an answer by what was delivered."""
+
+import orjson
+
+from aiservice.gateway.exchange import Exchange
+from aiservice.wire import Answer, Ask, Usage
+
+_CHARACTERS_PER_TOKEN = 4
+_TOKENS_PER_MESSAGE = 4
+_TOKENS_PER_PART = 300
+
+
+def estimated_input(ask: Ask, body_bytes: int) -> int:
+    """The prompt's tokens by its size: about four characters each (tools and their calls as well), a few a message for
+    its role, and a fixed number for what is no text (an image's bytes say nothing of its tokens). Without messages, a
+    quarter of the body's bytes."""
+    messages = ask.body.get("messages")
+    if type(messages) is not list:
+        return body_bytes // _CHARACTERS_PER_TOKEN
+    characters = others = 0
+    for message in messages:
+        content = message.get("content")
+        if "tool_calls" in message:
+            characters += _characters(message["tool_calls"])
+        if type(content) is str:
+            characters += len(content)
+        elif type(content) is list:
+            for part in content:
+                text = part.get("text") if type(part) is dict else None
+                if type(text) is str:
+                    characters += len(text)
+                else:
+                    others += 1
+    if "tools" in ask.body:
+        characters += len(orjson.dumps(ask.body["tools"]))
+    return characters // _CHARACTERS_PER_TOKEN + _TOKENS_PER_MESSAGE * len(messages) + _TOKENS_PER_PART * others
+
+
+def estimated_count(exchange: Exchange) -> Answer:
+    """A token count where the provider has no way to ask for one; whoever reads the answer's headers is told so."""
+    return Answer({"input_tokens": exchange.est_input_tokens}, "", usage=Usage(source="estimated"))
+
+
+def count_answer(exchange: Exchange, answer: Answer) -> None:
+    """A provider that reports no usage: what it delivered is counted instead."""
+    for choice in answer.body.get("choices") or ():
+        message = choice.get("message") if isinstance(choice, dict) else None
+        if isinstance(message, dict):
+            generated = [message.get(name) for name in ("content", "reasoning_content", "tool_calls")]
+            exchange.delivered_pieces += 1
+            exchange.delivered_characters += sum(map(_characters, generated))
+
+
+def _characters(value: object) -> int:
+    """The characters of every text in `value`."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_characters, value.values()))
+    return sum(map(_characters, value)) if isinstance(value, list) else 0
