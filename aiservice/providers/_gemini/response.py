@@ -1,0 +1,89 @@
+"""One GenerateContentResponse after the other, as events (ai.google.dev/api/generate-content)."""
+
+from typing import Any
+
+from aiservice.providers._failures import invalid_answer
+from aiservice.providers._gemini.candidate import Candidate
+from aiservice.providers._gemini.errors import error_in, failure_of
+from aiservice.providers._gemini.usage import read_usage
+from aiservice.wire import AttemptFailure, EventKind, Json, StreamEvent, Usage
+
+_MAX_CANDIDATES = 128
+
+
+class Responses:
+    """What the objects of one answer say, of which a whole answer is one and a stream is many."""
+
+    __slots__ = ("_response_id", "candidates", "failure", "is_blocked", "is_usage_valid", "model", "usage")
+
+    def __init__(self) -> None:
+        self._response_id = ""
+        self.model = ""
+        self.candidates: dict[int, Candidate] = {}
+        self.usage: Usage | None = None
+        self.is_usage_valid = True
+        self.is_blocked = False
+        self.failure: AttemptFailure | None = None
+
+    @property
+    def response_id(self) -> str:
+        return self._response_id
+
+    def read(self, said: object) -> list[StreamEvent]:
+        """The events of the next object. Where it says a failure, that is in `failure` from then on."""
+        if not isinstance(said, dict):
+            self.failure = invalid_answer("its answer was not a JSON object")
+            return []
+        if error_in(said) is not None:
+            self.failure = failure_of(200, said, {})
+            return []
+        events: list[StreamEvent] = []
+        self._note(said)
+        found = said.get("candidates")
+        for place, piece in enumerate(found if isinstance(found, list) else ()):
+            if isinstance(piece, dict):
+                self._read_candidate(piece, place, events)
+        feedback = said.get("promptFeedback", said.get("prompt_feedback"))
+        if isinstance(feedback, dict) and feedback.get("blockReason", feedback.get("block_reason")):
+            self.is_blocked = True
+        usage, is_valid = read_usage(said.get("usageMetadata", said.get("usage_metadata")))
+        self.is_usage_valid = self.is_usage_valid and is_valid
+        if usage is not None and usage != self.usage:
+            self.usage = usage
+            events.append(StreamEvent(EventKind.USAGE, usage=usage))
+        return events
+
+    def end(self) -> list[StreamEvent]:
+        """What is known only when everything was read: why each candidate ended. A blocked prompt is an ending too."""
+        if self.is_blocked and not self.candidates:
+            return [StreamEvent(EventKind.FINISH, finish_reason="content_filter")]
+        events: list[StreamEvent] = []
+        for choice, candidate in sorted(self.candidates.items()):
+            reason = candidate.finish_reason
+            if reason is not None:
+                candidate.close(events)
+                events.append(StreamEvent(EventKind.FINISH, choice=choice, finish_reason=reason))
+        return events
+
+    def is_whole(self, wanted: int) -> bool:
+        """Whether every candidate that began, and at least `wanted`, said why it ended; or the prompt was blocked."""
+        if self.is_blocked and not self.candidates:
+            return True
+        reasons = [candidate.finish_reason for candidate in self.candidates.values()]
+        return len(reasons) >= max(wanted, 1) and None not in reasons
+
+    def _note(self, said: Json) -> None:
+        for name, value in (("model", said.get("modelVersion")), ("_response_id", said.get("responseId"))):
+            if isinstance(value, str) and value and not getattr(self, name):
+                setattr(self, name, value[:200])
+
+    def _read_candidate(self, piece: Json, place: int, events: list[StreamEvent]) -> None:
+        index: Any = piece.get("index")
+        is_index = isinstance(index, int) and not isinstance(index, bool) and 0 <= index < _MAX_CANDIDATES
+        choice = index if is_index else place
+        candidate = self.candidates.get(choice)
+        if candidate is None:
+            candidate = self.candidates[choice] = Candidate(choice)
+        candidate.read(piece, self._response_id, events)
+        if candidate.failure is not None:
+            self.failure = candidate.failure

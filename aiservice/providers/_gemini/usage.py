@@ -1,0 +1,78 @@
+"""Gemini's finish reasons and token counts in ours (ai.google.dev/api/generate-content)."""
+
+from aiservice.providers._base import token_count
+from aiservice.providers._failures import cut_short, invalid_answer
+from aiservice.wire import AttemptFailure, FinishReason, Json, Usage
+
+_FILTERED = (
+    "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
+    "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER", "NO_IMAGE", "MODEL_ARMOR", "ESCALATION",
+    "PUP_LIMITED_DISABLED",
+)  # fmt: skip
+_FINISH: dict[str, FinishReason] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "CONTINUATION": "length",
+    **dict.fromkeys(_FILTERED, "content_filter"),
+}
+_MALFORMED = frozenset(
+    {"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE",
+     "MALFORMED_RESPONSE"}
+)  # fmt: skip
+# The same as numbers, where a proxy or an old client asked for them (`$alt=json;enum-encoding=int`).
+_NUMBERS = dict(
+    enumerate(
+        ("", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT",
+         "SPII", "MALFORMED_FUNCTION_CALL", "IMAGE_SAFETY", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS")
+    )
+)  # fmt: skip
+_COUNTED = ("prompt", "toolUsePrompt", "candidates", "thoughts", "cachedContent")
+
+
+def finish_reason_of(said: object, *, has_calls: bool) -> FinishReason | AttemptFailure | None:
+    """Our word for a finish reason; the failure, where it says that the answer is none. None: not finished yet.
+
+    Gemini ends a turn of function calls with STOP. A reason that is not known here is no clean end.
+    """
+    if isinstance(said, int):
+        said = _NUMBERS.get(said, "OTHER")
+    if not said or said == "FINISH_REASON_UNSPECIFIED":
+        return None
+    if said in _MALFORMED:
+        return invalid_answer("its model made a function call that is none")
+    found = _FINISH.get(said) if isinstance(said, str) else None
+    if found is None:
+        return cut_short()
+    return "tool_calls" if found == "stop" and has_calls else found
+
+
+def read_usage(said: object) -> tuple[Usage | None, bool]:
+    """The usage of a `usageMetadata` object, and whether what was there was valid.
+
+    Thoughts come on top of the candidates, what server-side tools read on top of the prompt; cached tokens are part of
+    the prompt. Vertex sends one without counts in all chunks but the last.
+    """
+    if said is None:
+        return None, True
+    if not isinstance(said, dict):
+        return None, False
+    if "promptTokenCount" not in said:
+        return None, "candidatesTokenCount" not in said
+    counts = {name: _count(said, f"{name}TokenCount") for name in _COUNTED}
+    if None in counts.values():
+        return None, False
+    known = {name: count or 0 for name, count in counts.items()}
+    prompt = known["prompt"] + known["toolUsePrompt"]
+    usage = Usage(
+        prompt,
+        known["candidates"] + known["thoughts"],
+        cached_input_tokens=min(known["cachedContent"], prompt),
+        reasoning_tokens=known["thoughts"],
+    )
+    return usage, True
+
+
+def _count(said: Json, name: str) -> int | None:
+    """A count, zero where it is not there; None where it cannot be one."""
+    value = said.get(name)
+    return 0 if value is None else token_count(value)

@@ -1,0 +1,110 @@
+"""Google's Gemini API: generateContent, streamGenerateContent, embedContent and countTokens (ai.google.dev/api)."""
+
+from typing import Any
+
+import orjson
+
+from aiservice.kit.secret import Secret
+from aiservice.providers._base import Provider, StreamReader, cannot_carry, refuse_uncarried
+from aiservice.providers._gemini.answer import chat_answer, embeddings_answer, token_count_answer
+from aiservice.providers._gemini.errors import failure_in
+from aiservice.providers._gemini.models import model_path, serves
+from aiservice.providers._gemini.parts import bad_request
+from aiservice.providers._gemini.request import chat_body
+from aiservice.providers._gemini.stream import GeminiStreamReader
+from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json
+
+_MAX_TEXTS = 100  # that one batchEmbedContents takes
+_LABELS = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
+_OUR_METHODS = frozenset({"generateContent", "embedContent", "batchEmbedContents"})
+
+
+class Gemini(Provider):
+    kind = "gemini"
+    title = "Google Gemini"
+    default_base_url = "https://generativelanguage.googleapis.com/v1beta"
+    counts_tokens = True
+
+    def serves(self, model: str, kind: AskKind) -> bool:
+        return serves(model, kind)
+
+    def auth_headers(self, key: Secret) -> tuple[tuple[str, str], ...]:
+        return (("x-goog-api-key", key.reveal_text()),)
+
+    def build(self, ask: Ask, model: str) -> HttpCall:
+        refuse_uncarried(ask, self.title)
+        path = model_path(model)
+        if ask.kind == "embedding":
+            return _embedding_call(ask, path)
+        body = chat_body(ask, model)
+        if ask.kind == "token-count":
+            whole = {"generateContentRequest": {"model": path, **body}}
+            return HttpCall(f"/{path}:countTokens", orjson.dumps(whole))
+        if ask.is_stream:
+            return HttpCall(f"/{path}:streamGenerateContent?alt=sse", orjson.dumps(body), is_stream=True)
+        return HttpCall(f"/{path}:generateContent", orjson.dumps(body))
+
+    def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
+        model = call.path.rpartition(":")[0].rpartition("/")[2]
+        if ask.kind == "embedding":
+            return embeddings_answer(ask, reply.body, model)
+        if ask.kind == "token-count":
+            return token_count_answer(reply.body, model)
+        return chat_answer(reply.body, model)
+
+    def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
+        wanted = ask.body.get("n")
+        return GeminiStreamReader(wanted if type(wanted) is int else 1)
+
+    def failure(self, reply: HttpReply) -> AttemptFailure:
+        return failure_in(reply.status, reply.body, reply.headers)
+
+    def probe(self) -> HttpCall:
+        return HttpCall("/models?pageSize=1000", b"", method="GET", headers=())
+
+    def models_in(self, reply: HttpReply) -> list[str]:
+        try:
+            said = orjson.loads(reply.body)
+        except orjson.JSONDecodeError:
+            return []
+        items = said.get("models") if isinstance(said, dict) else None
+        names = [_listed(item) for item in items] if isinstance(items, list) else []
+        return [name for name in names if name][:1000]
+
+
+def _listed(item: Any) -> str:
+    """The name of a listed model, without its folder; empty for one that does none of our work."""
+    name, methods = (item.get("name"), item.get("supportedGenerationMethods")) if isinstance(item, dict) else ("", None)
+    if not isinstance(name, str) or len(name) > 200:
+        return ""
+    if isinstance(methods, list) and not any(isinstance(method, str) and method in _OUR_METHODS for method in methods):
+        return ""
+    return name.removeprefix("models/")
+
+
+def _embedding_call(ask: Ask, path: str) -> HttpCall:
+    for name, value in ask.body.items():
+        if name not in _LABELS and value is not None:
+            raise cannot_carry(name, f"Gemini has no word for '{name}': leave it out, or pin a provider that has it.")
+    given = ask.body.get("input")
+    texts = [given] if isinstance(given, str) else given
+    if not isinstance(texts, list) or not texts:
+        raise bad_request("input", "'input' must be text or a list of texts.")
+    if not all(isinstance(text, str) for text in texts):
+        raise cannot_carry("input", "Gemini embeds texts, not tokens.")
+    if len(texts) > _MAX_TEXTS:
+        raise cannot_carry("input", f"Gemini embeds at most {_MAX_TEXTS} texts at once.")
+    requests = [_embedding_request(text, ask.body.get("dimensions"), path) for text in texts]
+    if isinstance(given, str):
+        return HttpCall(f"/{path}:embedContent", orjson.dumps(requests[0]))
+    return HttpCall(f"/{path}:batchEmbedContents", orjson.dumps({"requests": requests}))
+
+
+def _embedding_request(text: str, dimensions: object, path: str) -> Json:
+    request: Json = {"model": path, "content": {"parts": [{"text": text}]}}
+    if dimensions is not None:
+        request["outputDimensionality"] = dimensions
+    return request
+
+
+PROVIDER = Gemini()
