@@ -39,6 +39,8 @@ def ways_for(recording: Recording, paths: frozenset[str]) -> list[Way]:
 
 def connection_for(recording: Recording) -> str:
     """The connection's name; a vendor's Responses API has one of its own."""
+    if recording.provider == "gemini" and recording.wire == traffic.OPENAI_CHAT:
+        return "gemini-openai"  # Google's own imitation of OpenAI's wire
     is_foreign = recording.wire == traffic.OPENAI_RESPONSES and recording.provider != "openai"
     return f"{recording.provider}-responses" if is_foreign else f"{recording.provider}-recorded"
 
@@ -50,7 +52,8 @@ def model_for(recording: Recording) -> str:
     if isinstance(recording.request, dict) and isinstance(recording.request.get("model"), str):
         return str(recording.request["model"])
     if recording.wire in (traffic.GEMINI, traffic.GEMINI_EMBEDDINGS) and "/models/" in recording.url:
-        return recording.url.split("/models/")[1].split(":")[0]
+        name = recording.url.split("/models/")[1].split(":")[0]
+        return name if (recording.wire == traffic.GEMINI_EMBEDDINGS) == ("embed" in name) else "gemini-embedding-001"
     return "embed-replayed" if recording.wire.endswith("embeddings") else "replayed"
 
 

@@ -9,13 +9,15 @@ A reference is a module with two plain functions, written from the vendors' docu
 
 from types import ModuleType
 
-from tests.replay import anthropic_reference, openai_reference, responses_reference, traffic
+from tests.replay import anthropic_reference, gemini_reference, openai_reference, responses_reference, traffic
 
 _BY_WIRE: dict[str, ModuleType] = {
     traffic.OPENAI_CHAT: openai_reference,
     traffic.OPENAI_EMBEDDINGS: openai_reference,
     traffic.OPENAI_RESPONSES: responses_reference,
     traffic.ANTHROPIC: anthropic_reference,
+    traffic.GEMINI: gemini_reference,
+    traffic.GEMINI_EMBEDDINGS: gemini_reference,
 }
 
 

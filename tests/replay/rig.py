@@ -124,7 +124,7 @@ async def running_rig(installed: Settings) -> AsyncIterator[Rig]:
     async with ReplayServer() as upstream, open_core(installed, is_serving=True) as core:
         await core.clients.create(OPERATOR, "app")
         names = {f"{name}-recorded": _KINDS.get(name, "openai-compatible") for name in PROVIDERS}
-        names |= {f"{name}-responses": "openai" for name in _RESPONSES}
+        names |= {f"{name}-responses": "openai" for name in _RESPONSES} | {"gemini-openai": "openai-compatible"}
         for name, kind in names.items():
             if kind not in registry():
                 continue

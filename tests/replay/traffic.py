@@ -114,11 +114,18 @@ def _interaction(seen: Json, file: str, about: Json) -> Recording:
     excluded = None if wire and seen["method"] == "POST" else f"{OUTSIDE} ({about['endpoint']})"
     if excluded is None and not seen["resp_body"]:
         excluded = f"{MISSING}: the answer's body"
+    if excluded is None and wire == GEMINI and _is_speech(request):
+        excluded = f"{OUTSIDE} (speech, of the same address)"
     features = {_feature(name) for name in about["features"]} - {""}
     return Recording(
         about["provider"], file, about["i"], wire, seen["url"], request, seen["status"], seen["resp_headers"],
         seen["resp_body"], is_stream, (*sorted(features or {"basic"}), *(["stream"] if is_stream else [])), excluded,
     )  # fmt: skip
+
+
+def _is_speech(request: Any) -> bool:
+    config = request.get("generationConfig") if isinstance(request, dict) else None
+    return isinstance(config, dict) and config.get("responseModalities") == ["AUDIO"]
 
 
 def _body_only(path: Path, loader: ModuleType, entry: Json) -> Recording:

@@ -48,7 +48,7 @@ class Responses:
             self.is_blocked = True
         usage, is_valid = read_usage(said.get("usageMetadata", said.get("usage_metadata")))
         self.is_usage_valid = self.is_usage_valid and is_valid
-        if usage is not None and usage != self.usage:
+        if usage is not None:  # said again where nothing changed: it counts what came with it, too
             self.usage = usage
             events.append(StreamEvent(EventKind.USAGE, usage=usage))
         return events
