@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 from typing import Any
 
 from tests.replay._expected import Expected
@@ -99,7 +100,7 @@ def _note_call(answer: Expected, streamed: list[Any], call: Any) -> None:
 
 
 def _set(holder: Any, path: list[Any], value: Any, *, is_more: bool) -> None:
-    for step, following in zip(path, path[1:], strict=False):
+    for step, following in pairwise(path):
         empty: Any = [] if isinstance(following, int) else {}
         if isinstance(step, int) and step == len(holder):
             holder.append(empty)

@@ -40,12 +40,12 @@ class Conversation:
         if not isinstance(message, dict):
             raise bad_request(where, f"'{where}' must be an object.")
         role = message.get("role")
-        if role in {"tool", "function"}:
+        if role in ("tool", "function"):
             self._add_result(message, where)
             return
         if message.get("name") is not None:
             raise cannot_carry(f"{where}.name", "Gemini has no names for speakers: put the name into the text.")
-        if role in {"system", "developer"}:
+        if role in ("system", "developer"):
             text = text_of(message.get("content"), f"{where}.content", self._family)
             self._system.extend([{"text": text}] if text else [])
         elif role == "user":

@@ -62,9 +62,9 @@ def _part(part: object, where: str, family: Family) -> Json:
     if not isinstance(part, dict):
         raise bad_request(where, f"'{where}' must be a content part.")
     kind = part.get("type")
-    if kind in {"text", "refusal"}:
+    if kind in ("text", "refusal"):
         return {"text": _text(part, str(kind), where)}
-    if kind in {"image_url", "video_url"}:
+    if kind in ("image_url", "video_url"):
         found = part.get(kind)
         address = found.get("url") if isinstance(found, dict) else found
         return _media(address, f"{where}.{kind}", family)

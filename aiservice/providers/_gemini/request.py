@@ -115,7 +115,7 @@ def _format(wanted: object, family: Family, *, has_tools: bool) -> Json:
     kind = wanted.get("type") if isinstance(wanted, dict) else None
     if kind == "text":
         return {}
-    if not isinstance(wanted, dict) or kind not in {"json_object", "json_schema"}:
+    if not isinstance(wanted, dict) or kind not in ("json_object", "json_schema"):
         raise cannot_carry("response_format", "Gemini answers in text, as a JSON object or by a JSON schema.")
     if has_tools and not family.has_json_tools:
         raise cannot_carry("response_format", "This Gemini model gives no JSON where it is given tools.")

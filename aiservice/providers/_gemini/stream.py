@@ -5,7 +5,6 @@ import orjson
 from aiservice.kit.sse import MAX_EVENT_BYTES, OversizedEvent, SseEvent, SseSplitter
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import invalid_answer
-from aiservice.providers._gemini.errors import error_in
 from aiservice.providers._gemini.response import Responses
 from aiservice.wire import AttemptFailure, EventKind, StreamEvent
 
@@ -76,7 +75,7 @@ class GeminiStreamReader(StreamReader):
         except orjson.JSONDecodeError:
             return [self._failed(invalid_answer("its answer was neither a stream nor JSON"))]
         events: list[StreamEvent] = []
-        for one in said if isinstance(said, list) and error_in(said) is None else [said]:
+        for one in said if isinstance(said, list) else [said]:
             self._read_one(one, events)
             if self._has_failed:
                 break

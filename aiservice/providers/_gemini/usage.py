@@ -38,9 +38,11 @@ def finish_reason_of(said: object, *, has_calls: bool) -> FinishReason | Attempt
         said = _NUMBERS.get(said, "OTHER")
     if not said or said == "FINISH_REASON_UNSPECIFIED":
         return None
+    if not isinstance(said, str):
+        return cut_short()
     if said in _MALFORMED:
         return invalid_answer("its model made a function call that is none")
-    found = _FINISH.get(said) if isinstance(said, str) else None
+    found = _FINISH.get(said)
     if found is None:
         return cut_short()
     return "tool_calls" if found == "stop" and has_calls else found
