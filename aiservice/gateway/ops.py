@@ -2,7 +2,8 @@
 
 import hmac
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -12,10 +13,11 @@ from aiservice import __version__
 from aiservice.errors import NotFound
 from aiservice.gateway.admit import InFlight
 from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
-from aiservice.gateway.meter import Figures
+from aiservice.gateway.figures import Figures
 from aiservice.gateway.respond import SERVER, send_whole
 from aiservice.kit.addresses import client_address
 from aiservice.kit.logs import DroppingQueueHandler
+from aiservice.services.board import Board
 from aiservice.services.core import Core
 
 # What proxies add to the requests of others.
@@ -29,7 +31,9 @@ class Ops:
         self._core = core
         self._in_flight = in_flight
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_Collector(core, in_flight, figures))
+        self._registry.register(_Collector(core.board))
+        core.board.show("figures", figures.said)
+        core.board.show("gauges", partial(_gauges, core, in_flight))
 
     def routes(self) -> Routes:
         health, ready, metrics = Handler(self._health), Handler(self._ready), Handler(self._metrics)
@@ -40,12 +44,14 @@ class Ops:
         }
 
     def why_not_ready(self) -> str | None:
-        """`sealed`, `draining`, `storage`, or None."""
+        """`sealed`, `draining`, `storage`, `stalled` (another worker of this server is, for 10 s), or None."""
         if self._in_flight.is_draining:
             return "draining"
         if self._core.vault.is_sealed:
             return "sealed"
-        return "storage" if self._core.ledger.failure is not None else None
+        if self._core.ledger.failure is not None:
+            return "storage"
+        return "stalled" if self._core.board.is_any_stalled else None
 
     async def _health(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         await send_whole(send, 200, (_named(request_id),), orjson.dumps({"status": "ok", "version": __version__}))
@@ -99,25 +105,47 @@ def _named(request_id: str) -> tuple[bytes, bytes]:
     return b"x-request-id", request_id.encode()
 
 
+_Way = Callable[[list[float]], float]
+# What is told of all workers of this server together, and how: those that live add up, or the worst counts.
+_GAUGES: dict[str, tuple[str, _Way]] = {
+    "requests_in_flight": ("Requests under way.", sum),
+    "ledger_waiting_rows": ("Settled requests not yet in the database.", sum),
+    "ledger_lag_seconds": ("Age of the oldest of them.", max),
+    "log_lines_dropped": ("Log lines dropped because their reader stalled.", sum),
+    "vault_sealed": ("1 while provider keys cannot be opened.", max),
+    "redis_up": ("0 while a worker has to do without Redis, or there is none.", min),
+    "event_loop_lag_p99_seconds": ("How late the event loop ran: 99 % of the last minute's looks, worst worker.", max),
+    "event_loop_lag_max_seconds": ("The worst lateness since a worker's start.", max),
+}
+
+
+def _gauges(core: Core, in_flight: InFlight) -> dict[str, float]:
+    return {
+        "requests_in_flight": in_flight.count,
+        "ledger_waiting_rows": core.ledger.waiting,
+        "ledger_lag_seconds": core.ledger.lag_seconds,
+        "log_lines_dropped": DroppingQueueHandler.dropped,
+        "vault_sealed": int(core.vault.is_sealed),
+        "redis_up": int(core.shared is not None and core.shared.is_up),
+        "event_loop_lag_p99_seconds": core.board.watch.p99_seconds,
+        "event_loop_lag_max_seconds": core.board.watch.longest_seconds,
+    }
+
+
 class _Collector:
-    def __init__(self, core: Core, in_flight: InFlight, figures: Figures) -> None:
-        self._core = core
-        self._in_flight = in_flight
-        self._figures = figures
+    """One page for all workers of this server, whichever of them was asked."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
 
     def collect(self) -> Iterable[Metric]:
-        yield from self._figures.collect()
-        ledger = self._core.ledger
-        gauges = {
-            "aiservice_requests_in_flight": ("Requests under way.", self._in_flight.count),
-            "aiservice_ledger_waiting_rows": ("Settled requests not yet in the database.", ledger.waiting),
-            "aiservice_ledger_lag_seconds": ("Age of the oldest of them.", ledger.lag_seconds),
-            "aiservice_log_lines_dropped": (
-                "Log lines dropped because their reader stalled.",
-                DroppingQueueHandler.dropped,
-            ),
-            "aiservice_vault_sealed": ("1 while provider keys cannot be opened.", int(self._core.vault.is_sealed)),
-        }
-        for name, (words, value) in gauges.items():
-            yield GaugeMetricFamily(name, words, value=value)
+        everybody = self._board.everybody()
+        figures = Figures()
+        for said in everybody:
+            figures.heard(said.figures["figures"])
+        yield from figures.collect()
+        living = [said.figures["gauges"] for said in everybody if said.is_alive]
+        for name, (words, way) in _GAUGES.items():
+            yield GaugeMetricFamily(f"aiservice_{name}", words, value=way([gauges[name] for gauges in living]))
+        yield GaugeMetricFamily("aiservice_workers", "Workers of this server that are alive.", value=len(living))
         yield InfoMetricFamily("aiservice_build", "What runs here.", value={"version": __version__})

@@ -7,10 +7,12 @@ bounded: a reader that stalls loses lines (counted), never requests.
 
 import logging
 import logging.handlers
+import os
 import queue
 import re
 import sys
 import time
+from contextlib import suppress
 from typing import Any, TextIO
 
 import orjson
@@ -33,6 +35,7 @@ _NAMED = re.compile(r"^(.*?[:=]\s*(?:b?['\"])?)[^\s'\",;&}]+$", re.DOTALL)
 _PUBLIC_ID = re.compile(r"^(ais_(?:live|test)_[0-9A-Za-z]{12})_")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _MAX_CHARACTERS = 16_384
+_STOP_SECONDS = 1.0
 
 
 def redact(text: str) -> str:
@@ -91,11 +94,27 @@ class DroppingQueueHandler(logging.handlers.QueueHandler):
         return record
 
 
-class _LineHandler(logging.StreamHandler[TextIO]):
-    """Writes lines that are formatted already."""
+class _LineHandler(logging.Handler):
+    """Writes lines that are formatted already: to the stream's file itself where it has one. A write that a stalled
+    reader holds up then holds no lock of `sys.stdout`, which the end of the process needs."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        return str(record.msg)
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        try:
+            self._file: int | None = stream.fileno()
+        except OSError:
+            self._file = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = f"{record.msg}\n"
+        if self._file is None:
+            self._stream.write(line)
+            return
+        rest = line.encode(errors="backslashreplace")
+        with suppress(OSError):  # nobody reads any more
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
 
 
 _listener: logging.handlers.QueueListener | None = None
@@ -124,8 +143,11 @@ def start_logging(level: str, *, is_json: bool, stream: TextIO | None = None) ->
 
 
 def stop_logging() -> None:
-    """Writes what is queued and ends the writer thread."""
-    global _listener  # noqa: PLW0603 - as above
-    if _listener is not None:
-        _listener.stop()
-        _listener = None
+    """Writes what is queued and ends the writer thread; a reader that stalls is waited for one second at most."""
+    global _listener
+    listener, _listener = _listener, None
+    thread = getattr(listener, "_thread", None)
+    if listener is not None and thread is not None:
+        with suppress(queue.Full):
+            listener.enqueue_sentinel()
+            thread.join(_STOP_SECONDS)

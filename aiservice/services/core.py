@@ -9,6 +9,7 @@ from functools import partial
 
 from aiservice.kit.ids import new_id
 from aiservice.services.accounts import Accounts
+from aiservice.services.board import Board
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import Clients
 from aiservice.services.cluster import Cluster, Node
@@ -40,6 +41,7 @@ class Core:
     settings: Settings
     db: Database
     cluster: Cluster
+    board: Board
     shared: Shared | None
     page_copies: PageCopies | None
     changes: ChangeFeed
@@ -99,6 +101,7 @@ async def open_core(settings: Settings, *, is_serving: bool = False, node_id: st
 async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core:
     db = Database(settings.effective_database_url)
     stack.push_async_callback(db.close)
+    cluster = Cluster(db, Node(node_id, settings.redis_url is not None))
     changes = ChangeFeed(db)
     vault = Vault(db, settings)
     await vault.open()
@@ -115,7 +118,8 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     core = Core(
         settings=settings,
         db=db,
-        cluster=Cluster(db, Node(node_id, settings.redis_url is not None)),
+        cluster=cluster,
+        board=Board(settings.data_dir / "workers", node_id, cluster.worker_id),
         shared=shared,
         page_copies=_open_page_copies(settings, vault, stack),
         changes=changes,
@@ -161,6 +165,9 @@ def _open_page_copies(settings: Settings, vault: Vault, stack: AsyncExitStack) -
 async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
     await core.cluster.join()
     stack.push_async_callback(core.cluster.leave)
+    await asyncio.to_thread(core.board.open)
+    stack.callback(core.board.close)
+    core.board.watch.start()
     await asyncio.to_thread(core.prices.load)
     await core.ledger.open()
     stack.push_async_callback(core.ledger.close)

@@ -1,0 +1,128 @@
+"""The figures of /metrics: counted by each worker for itself, added up when somebody asks."""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from operator import add
+from time import perf_counter
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+
+from aiservice.gateway.exchange import Exchange
+from aiservice.wire import Usage
+
+
+class Figures:
+    """Totals for /metrics: plain numbers added on the hot path, given to the Prometheus library when it asks.
+
+    Label sets are bounded (a client may name any model where a connection takes any): past 1 000 the rest is "other".
+    """
+
+    _DURATION = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+    _OVERHEAD = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+    _MAX_SERIES = 1000
+
+    def __init__(self) -> None:
+        # (surface, provider, model, status) -> [requests, input tokens, output tokens, nano-dollars]
+        self._totals: dict[tuple[str, str, str, int], list[int]] = {}
+        self._durations = [0] * (len(self._DURATION) + 1)
+        self._duration_sum = 0.0
+        self._overheads = [0] * (len(self._OVERHEAD) + 1)
+        self._overhead_sum = 0.0
+        self._fallbacks = 0
+
+    def add(self, exchange: Exchange, usage: Usage) -> None:
+        """One settled exchange."""
+        candidate = exchange.candidate
+        series = (
+            exchange.dialect.surface,
+            candidate.connection.name if candidate else "",
+            candidate.model if candidate else "",
+            exchange.status,
+        )
+        totals = self._totals.get(series)
+        if totals is None:
+            if len(self._totals) >= self._MAX_SERIES:
+                series = (series[0], "other", "other", series[3])
+            totals = self._totals.setdefault(series, [0, 0, 0, 0])
+        totals[0] += 1
+        totals[1] += usage.input_tokens
+        totals[2] += usage.output_tokens
+        totals[3] += exchange.cost_nano_usd or 0
+        duration = perf_counter() - exchange.started
+        overhead = max(duration - exchange.upstream_seconds, 0.0)
+        self._durations[bisect_left(self._DURATION, duration)] += 1
+        self._duration_sum += duration
+        if not exchange.request.ask.is_stream:
+            self._overheads[bisect_left(self._OVERHEAD, overhead)] += 1
+            self._overhead_sum += overhead
+        self._fallbacks += max(len(exchange.attempts) - 1, 0)
+
+    def said(self) -> list[Any]:
+        """All of it as JSON holds it; `heard` adds it to another's. May be called in any thread."""
+        totals = [[*series, *numbers] for series, numbers in list(self._totals.items())]
+        return [
+            totals,
+            self._durations[:],
+            self._duration_sum,
+            self._overheads[:],
+            self._overhead_sum,
+            self._fallbacks,
+        ]
+
+    def heard(self, said: list[Any]) -> None:
+        """Adds what another worker said."""
+        totals, durations, duration_sum, overheads, overhead_sum, fallbacks = said
+        for surface, provider, model, status, *numbers in totals:
+            mine = self._totals.setdefault((surface, provider, model, status), [0, 0, 0, 0])
+            mine[:] = map(add, mine, numbers)
+        self._durations = list(map(add, self._durations, durations))
+        self._overheads = list(map(add, self._overheads, overheads))
+        self._duration_sum += duration_sum
+        self._overhead_sum += overhead_sum
+        self._fallbacks += fallbacks
+
+    def collect(self) -> Iterable[Metric]:
+        """The figures as the Prometheus library wants them."""
+        labels = ["surface", "provider", "model", "status"]
+        requests = CounterMetricFamily("aiservice_requests", "Requests answered.", labels=labels)
+        tokens = CounterMetricFamily("aiservice_tokens", "Tokens metered.", labels=["provider", "model", "type"])
+        cost = CounterMetricFamily("aiservice_cost_usd", "Cost of what was metered.", labels=["provider", "model"])
+        by_model: dict[tuple[str, str], list[int]] = {}
+        for (surface, provider, model, status), totals in list(self._totals.items()):
+            requests.add_metric([surface, provider, model, str(status)], totals[0])
+            sums = by_model.setdefault((provider, model), [0, 0, 0])
+            for place in range(3):
+                sums[place] += totals[place + 1]
+        for (provider, model), sums in by_model.items():
+            tokens.add_metric([provider, model, "input"], sums[0])
+            tokens.add_metric([provider, model, "output"], sums[1])
+            cost.add_metric([provider, model], sums[2] / 1e9)
+        yield from (requests, tokens, cost)
+        yield _histogram(
+            "aiservice_request_duration_seconds",
+            "From the first byte in to the settlement.",
+            self._DURATION,
+            self._durations,
+            self._duration_sum,
+        )
+        yield _histogram(
+            "aiservice_overhead_seconds",
+            "The broker's own time in a whole (not streamed) answer.",
+            self._OVERHEAD,
+            self._overheads,
+            self._overhead_sum,
+        )
+        yield CounterMetricFamily(
+            "aiservice_fallbacks", "Attempts after the first of a request.", value=self._fallbacks
+        )
+
+
+def _histogram(
+    name: str, words: str, bounds: tuple[float, ...], counts: list[int], total: float
+) -> HistogramMetricFamily:
+    buckets, running = [], 0
+    for bound, count in zip((*map(str, bounds), "+Inf"), counts, strict=True):
+        running += count
+        buckets.append((bound, running))
+    return HistogramMetricFamily(name, words, buckets=buckets, sum_value=total)
