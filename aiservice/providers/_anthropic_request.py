@@ -77,7 +77,7 @@ def messages_body(ask: Ask, model: str) -> Json:
     _put_sampling(given, body, rules)
     tier = given.get("service_tier")
     if tier is not None:
-        if tier not in _TIERS:
+        if not isinstance(tier, str) or tier not in _TIERS:
             raise _refused("service_tier", "Anthropic has the tiers 'auto' and 'default'.")
         body["service_tier"] = _TIERS[tier]
     return body

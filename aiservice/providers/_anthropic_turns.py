@@ -103,6 +103,8 @@ def _assistant(message: Json, where: str) -> list[Json]:
     blocks = _thinking(message.get("reasoning_details"))
     blocks += _content(message, where)
     calls = message.get("tool_calls") or []
+    if not isinstance(calls, list):
+        raise cannot_carry(f"{where}.tool_calls", f"'{where}.tool_calls' must be a list.")
     blocks += [_tool_use(call, f"{where}.tool_calls[{place}]") for place, call in enumerate(calls)]
     return _marked(message, blocks)
 

@@ -1,0 +1,325 @@
+"""Anthropic's whole answers and errors in our form (the samples are written by hand)."""
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aiservice.kit.secret import Secret
+from aiservice.providers._anthropic_answer import read_usage
+from aiservice.providers._base import AttemptFailed
+from aiservice.providers.anthropic import PROVIDER
+from aiservice.services.connection_rules import clean_address
+from aiservice.services.prices import Prices
+from aiservice.wire import MESSAGES_WIRE, Answer, Ask, Blame, HttpCall, HttpReply, Usage
+
+_ASK = Ask("chat", "chat", {"messages": []})
+_CALL = HttpCall("/v1/messages", b"{}")
+_USAGE = {"input_tokens": 10, "output_tokens": 5}
+
+
+def _answer(*content: dict[str, Any], stop: str | None = "end_turn", ask: Ask = _ASK, **fields: Any) -> Answer:
+    body = {"id": "msg_1", "model": "claude-x", "content": content, "stop_reason": stop, "usage": _USAGE, **fields}
+    return PROVIDER.read(ask, _CALL, HttpReply(200, {}, orjson.dumps(body)))
+
+
+def _said(answer: Answer) -> dict[str, Any]:
+    return dict(answer.body["choices"][0]["message"])
+
+
+def _failed(status: int, kind: str, message: str = "no", headers: dict[str, str] | None = None, **extra: Any) -> Any:
+    error = {"type": "error", "error": {"type": kind, "message": message, **extra}, "request_id": "req_1"}
+    return PROVIDER.failure(HttpReply(status, headers or {}, orjson.dumps(error)))
+
+
+def test_text_of_all_blocks_is_one_text() -> None:
+    answer = _answer({"type": "text", "text": "Hel"}, {"type": "text", "text": "lo", "citations": [{}]})
+    assert _said(answer) == {"role": "assistant", "content": "Hello"}
+    assert (answer.model, answer.finish_reason, answer.body["object"]) == ("claude-x", "stop", "chat.completion")
+    assert (answer.raw_wire, orjson.loads(answer.raw or b"")["id"]) == (MESSAGES_WIRE, "msg_1")
+
+
+def test_calls_have_their_arguments_as_json_text() -> None:
+    use = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"a": 1}, "caller": {"type": "direct"}}
+    answer = _answer(use, {**use, "id": "toolu_2", "input": {}}, stop="tool_use")
+    said = _said(answer)
+    assert (said["content"], answer.finish_reason) == (None, "tool_calls")
+    assert [call["function"]["arguments"] for call in said["tool_calls"]] == ['{"a":1}', "{}"]
+    assert said["tool_calls"][0]["id"] == "toolu_1"
+
+
+def test_thinking_is_text_and_state() -> None:
+    answer = _answer(
+        {"type": "thinking", "thinking": "hm", "signature": "sig"},
+        {"type": "redacted_thinking", "data": "abc"},
+        {"type": "text", "text": "4"},
+    )
+    said = _said(answer)
+    form = "anthropic-claude-v1"
+    assert said["reasoning_content"] == "hm"
+    assert said["reasoning_details"] == [
+        {"type": "reasoning.text", "text": "hm", "format": form, "index": 0, "signature": "sig"},
+        {"type": "reasoning.encrypted", "data": "abc", "format": form, "index": 1},
+    ]
+
+
+def test_state_that_was_given_out_comes_back_as_it_was() -> None:
+    blocks: list[dict[str, Any]] = [
+        {"type": "thinking", "thinking": "", "signature": "sig"},
+        {"type": "redacted_thinking", "data": "abc"},
+        {"type": "text", "text": "one"},
+        {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"a": [1, None]}},
+    ]
+    said = _said(_answer(*blocks, stop="tool_use"))
+    result = {"role": "tool", "tool_call_id": "toolu_1", "content": "x"}
+    ask = Ask("chat", "chat", {"messages": [{"role": "user", "content": "q"}, said, result]})
+    assert orjson.loads(PROVIDER.build(ask, "claude-opus-5").body)["messages"][1]["content"] == blocks
+
+
+@pytest.mark.parametrize(
+    ("said", "ours"),
+    [
+        ("end_turn", "stop"),
+        ("stop_sequence", "stop"),
+        ("pause_turn", "stop"),
+        ("max_tokens", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("tool_use", "tool_calls"),
+        ("refusal", "content_filter"),
+        ("something_new", "stop"),
+        (None, None),
+    ],
+)
+def test_every_ending_has_its_word_and_keeps_the_vendors(said: str | None, ours: str | None) -> None:
+    answer = _answer(stop=said)
+    assert (answer.finish_reason, answer.body["choices"][0]["native_finish_reason"]) == (ours, said)
+
+
+def test_the_stop_sequence_that_matched_is_told() -> None:
+    answer = _answer(stop="stop_sequence", stop_sequence="END")
+    assert answer.body["choices"][0]["stop_reason"] == "END"
+    assert "stop_reason" not in _answer().body["choices"][0]
+
+
+def test_a_refusal_says_why() -> None:
+    why = {"type": "refusal", "category": "cyber", "explanation": "Not that."}
+    assert _said(_answer(stop="refusal", stop_details=why))["refusal"] == "Not that."
+
+
+def test_json_without_a_schema_comes_as_text() -> None:
+    ask = Ask("chat", "chat", {"messages": [], "response_format": {"type": "json_object"}})
+    use = {"type": "tool_use", "id": "t", "name": "json_answer", "input": {"a": 1}}
+    answer = _answer(use, stop="tool_use", ask=ask)
+    assert (_said(answer), answer.finish_reason) == ({"role": "assistant", "content": '{"a":1}'}, "stop")
+    assert _answer(use, stop="tool_use").finish_reason == "tool_calls"
+
+
+def test_the_prompt_is_what_was_fresh_read_and_written() -> None:
+    usage = {
+        "input_tokens": 10,
+        "cache_creation_input_tokens": 100,
+        "cache_read_input_tokens": 1_000,
+        "output_tokens": 7,
+        "output_tokens_details": {"thinking_tokens": 3},
+    }
+    answer = _answer(usage=usage)
+    assert answer.usage == Usage(1_110, 7, 1_000, 100, 3)
+    told = answer.body["usage"]
+    assert (told["prompt_tokens"], told["total_tokens"], told["prompt_tokens_details"]["cached_tokens"]) == (
+        1_110,
+        1_117,
+        1_000,
+    )
+
+
+def test_every_pass_of_the_model_is_billed() -> None:
+    passes = [{**_USAGE, "type": "compaction"}, {**_USAGE, "cache_read_input_tokens": 4, "type": "message"}]
+    assert read_usage({**_USAGE, "iterations": passes}) == (Usage(24, 10, 4), True)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"input_tokens": -1, "output_tokens": 5},
+        {"input_tokens": 1, "output_tokens": "5"},
+        {"input_tokens": 1},
+        {"output_tokens": 1},
+        {"input_tokens": 1, "output_tokens": 1, "cache_read_input_tokens": -3},
+        {"input_tokens": True, "output_tokens": 1},
+        {"input_tokens": 1, "output_tokens": 1, "iterations": ["x"]},
+        [],
+        "many",
+    ],
+)
+def test_numbers_that_cannot_be_are_not_taken(usage: Any) -> None:
+    answer = _answer(usage=usage)
+    assert (answer.usage, answer.is_usage_valid) == (None, False)
+
+
+def test_no_usage_is_no_fault() -> None:
+    answer = _answer(usage=None)
+    assert (answer.usage, answer.is_usage_valid) == (None, True)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"content": "x"}', b'{"content": ["x"]}', b"null"])
+def test_what_is_no_message_is_no_answer(body: bytes) -> None:
+    with pytest.raises(AttemptFailed, match="provider_invalid_answer"):
+        PROVIDER.read(_ASK, _CALL, HttpReply(200, {}, body))
+
+
+def test_an_error_after_200_is_an_error() -> None:
+    body = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    with pytest.raises(AttemptFailed) as raised:
+        PROVIDER.read(_ASK, _CALL, HttpReply(200, {"retry-after": "9"}, orjson.dumps(body)))
+    failure = raised.value.failure
+    assert (failure.code, failure.upstream_status, failure.retry_after_seconds) == ("provider_overloaded", 529, None)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+_KINDS = st.sampled_from(["text", "thinking", "redacted_thinking", "tool_use", "server_tool_use", "new"])
+_NAMES = st.sampled_from(["text", "thinking", "signature", "data", "id", "name", "input"])
+_BLOCKS = st.builds(lambda kind, rest: {**rest, "type": kind}, _KINDS, st.dictionaries(_NAMES, _JSON))
+
+
+@given(st.lists(_BLOCKS, max_size=4) | _JSON, _JSON, _JSON, _JSON)
+def test_garbage_gives_an_answer_or_a_failed_attempt(content: Any, stop: Any, usage: Any, sequence: Any) -> None:
+    body = {"content": content, "stop_reason": stop, "usage": usage, "stop_sequence": sequence, "stop_details": stop}
+    reply = HttpReply(200, {}, orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS))
+    try:
+        answer = PROVIDER.read(_ASK, _CALL, reply)
+    except AttemptFailed:
+        return
+    orjson.dumps(answer.body)
+
+
+@given(st.binary(max_size=300), st.integers(200, 599))
+def test_any_bytes_are_a_failed_attempt(body: bytes, status: int) -> None:
+    assert PROVIDER.failure(HttpReply(status, {}, body)).message
+    try:
+        PROVIDER.read(_ASK, _CALL, HttpReply(200, {}, body))
+    except AttemptFailed as failed:
+        assert failed.failure.code
+
+
+@given(_JSON, st.sampled_from([400, 401, 404, 413, 429, 500, 529]))
+def test_any_error_body_is_a_failed_attempt(error: Any, status: int) -> None:
+    body = orjson.dumps({"type": "error", "error": error}, option=orjson.OPT_NON_STR_KEYS)
+    assert PROVIDER.failure(HttpReply(status, {}, body)).code
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "ours", "code", "blame"),
+    [
+        (400, "invalid_request_error", 400, "invalid_request_error", Blame.CALLER),
+        (401, "authentication_error", 502, "upstream_auth_failed", Blame.FAILOVER),
+        (402, "billing_error", 502, "upstream_quota_exhausted", Blame.FAILOVER),
+        (403, "permission_error", 502, "upstream_auth_failed", Blame.FAILOVER),
+        (404, "not_found_error", 404, "model_not_found", Blame.FAILOVER),
+        (409, "conflict_error", 400, "conflict_error", Blame.CALLER),
+        (413, "request_too_large", 413, "request_too_large", Blame.CALLER),
+        (429, "rate_limit_error", 429, "provider_quota_exhausted", Blame.RETRY),
+        (500, "api_error", 502, "provider_failed", Blame.FAILOVER),
+        (504, "timeout_error", 504, "provider_timeout", Blame.FAILOVER),
+        (529, "overloaded_error", 503, "provider_overloaded", Blame.RETRY),
+    ],
+)
+def test_every_kind_of_error_is_known_with_its_status_and_without(
+    status: int, kind: str, ours: int, code: str, blame: Blame
+) -> None:
+    for seen in (status, 200):
+        failure = _failed(seen, kind)
+        assert (failure.status, failure.code, failure.blame, failure.upstream_status) == (ours, code, blame, status)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "blame"),
+    [
+        ("prompt is too long: 300 tokens > 200 maximum", "context_length_exceeded", Blame.CALLER),
+        ("Your credit balance is too low to access the API.", "upstream_quota_exhausted", Blame.FAILOVER),
+        ("You have reached your specified API usage limits.", "upstream_quota_exhausted", Blame.FAILOVER),
+        ("This model does not support assistant message prefill.", "unsupported_parameter", Blame.FAILOVER),
+        ("`temperature` is deprecated for this model.", "unsupported_parameter", Blame.FAILOVER),
+    ],
+)
+def test_errors_that_only_their_words_tell_apart(words: str, code: str, blame: Blame) -> None:
+    failure = _failed(400, "invalid_request_error", words)
+    assert (failure.code, failure.blame) == (code, blame)
+
+
+def test_a_spending_limit_is_no_reason_to_try_again() -> None:
+    failure = _failed(429, "rate_limit_error", details={"error_code": "enforced_spend_limit_reached"})
+    assert (failure.code, failure.blame) == ("upstream_quota_exhausted", Blame.FAILOVER)
+
+
+def test_the_wait_and_whether_to_try_again_are_the_vendors() -> None:
+    failure = _failed(429, "rate_limit_error", headers={"retry-after": "7", "x-should-retry": "true"})
+    assert (failure.retry_after_seconds, failure.blame) == (7.0, Blame.RETRY)
+    assert _failed(529, "overloaded_error", headers={"x-should-retry": "false"}).blame is Blame.FAILOVER
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "This request would exceed your organization's rate limit of 30,000 input tokens per minute "
+        "(org: 3f0e4c1a-1111-2222-3333-444455556666, model: claude-x).",
+        "This would exceed the limit for your organization (3f0e4c1a-1111-2222-3333-444455556666).",
+        "organization: acme-corp has exceeded sk-ant-api03-abcdef",
+    ],
+)
+def test_neither_key_nor_account_is_in_an_error(words: str) -> None:
+    message = _failed(429, "rate_limit_error", words).message
+    assert all(part not in message for part in ("3f0e4c1a", "acme", "sk-ant", "api03"))
+
+
+def test_errors_of_other_shapes_are_read_too() -> None:
+    assert PROVIDER.failure(HttpReply(529, {}, b"<html>")).code == "provider_overloaded"
+    assert PROVIDER.failure(HttpReply(502, {}, b"<html>")).code == "provider_failed"
+    body = b'{"error": {"message": "bad key", "code": "invalid_api_key"}}'
+    assert PROVIDER.failure(HttpReply(401, {}, body)).code == "upstream_auth_failed"
+
+
+def test_a_count_of_tokens_is_read_and_costs_nothing() -> None:
+    ask = Ask("chat", "token-count", {})
+    answer = PROVIDER.read(ask, _CALL, HttpReply(200, {}, b'{"input_tokens": 43}'))
+    assert (answer.body, answer.usage) == ({"input_tokens": 43}, Usage())
+    for body in (b"{}", b'{"input_tokens": -1}'):
+        with pytest.raises(AttemptFailed):
+            PROVIDER.read(ask, _CALL, HttpReply(200, {}, body))
+
+
+def test_the_probe_lists_models() -> None:
+    call = PROVIDER.probe()
+    assert (call.method, call.path.partition("?")[0]) == ("GET", "/v1/models")
+    assert ("anthropic-version", "2023-06-01") in call.headers
+    body = b'{"data": [{"id": "claude-a", "type": "model"}, {"id": 5}, "x"], "has_more": false}'
+    assert PROVIDER.models_in(HttpReply(200, {}, body)) == ["claude-a"]
+    for garbage in (b"", b"[]", b'{"data": 5}'):
+        assert PROVIDER.models_in(HttpReply(200, {}, garbage)) == []
+
+
+def test_it_chats_and_does_not_embed() -> None:
+    assert PROVIDER.serves("claude-opus-5", "chat")
+    assert not PROVIDER.serves("claude-opus-5", "embedding")
+
+
+def test_the_key_has_a_header_of_its_own() -> None:
+    assert PROVIDER.auth_headers(Secret("sk-ant-1")) == (("x-api-key", "sk-ant-1"),)
+
+
+@pytest.mark.parametrize("given_address", [None, "https://api.anthropic.com/v1", "https://api.anthropic.com/v1/"])
+def test_an_address_is_right_with_and_without_its_version(given_address: str | None) -> None:
+    assert clean_address(PROVIDER, given_address, is_private_allowed=False) == "https://api.anthropic.com"
+    assert clean_address(PROVIDER, "https://e.org/anthropic", is_private_allowed=False) == "https://e.org/anthropic"
+
+
+def test_its_models_have_prices_wherever_they_are_asked() -> None:
+    usage = Usage(1_000_000)
+    for address in ("https://api.anthropic.com", "http://127.0.0.1:9"):
+        cost = Prices().cost_nano_usd("anthropic", address, "claude-haiku-4-5-20251001", usage, 1_780_000_000_000_000)
+        assert cost == 1_000_000_000
