@@ -249,8 +249,7 @@ class Ledger:
             await asyncio.to_thread(_keep, self._directory / REFUSED, frame(encode_settlement(row)))
 
     async def _insert(self, rows: list[Settlement]) -> None:
-        async with self._db.write() as session:
-            await store.insert_entries(session, [columns(row) for row in rows])
+        await store.insert_entries(self._db, map(columns, rows))
 
     async def _run(self) -> None:
         pause, adopt_at = FLUSH_SECONDS, time.monotonic() + ADOPTION_SECONDS

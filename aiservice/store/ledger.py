@@ -3,7 +3,9 @@
 Statements are text made once: every worker runs them ten times a second, and building them costs more than the rows.
 """
 
-from collections.abc import Iterable, Sequence
+import sqlite3
+from collections.abc import Iterable, Mapping
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -12,7 +14,7 @@ from sqlalchemy import Table, text
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError, StatementError
 
 from aiservice.kit.clock import HOUR_US, MINUTE_US
-from aiservice.store.session import AsyncSession
+from aiservice.store.session import AsyncSession, Database
 from aiservice.tables.ledger import LATENCY_BOUNDS_US, LedgerEntry, UsageMinute
 
 _ENTRY: Table = LedgerEntry.__table__  # type: ignore[attr-defined]
@@ -24,7 +26,9 @@ SUMMED = tuple(column.name for column in _MINUTE.columns if not column.primary_k
 _ERRORS = {"failed", "upstream_truncated", "broker_stopped", "interrupted"}
 _COLUMNS = tuple(column.name for column in _ENTRY.columns if column.name != "id")
 _TEXT_LIMITS: dict[str, int] = {
-    column.name: length for column in _ENTRY.columns if (length := getattr(column.type, "length", None))
+    column.name: length
+    for column in _ENTRY.columns
+    if column.name != "request_id" and (length := getattr(column.type, "length", None))
 }
 
 
@@ -45,13 +49,15 @@ _TOKENS = [
     (name, _PLACES[name]) for name in ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens")
 ]
 _entry_values = itemgetter(*_COLUMNS)
+_texts = itemgetter(*_TEXT_LIMITS)
+_ATTEMPTS = _COLUMNS.index("attempts")
 # An update, though it changes nothing: it locks the mark, so that a fold that is under way waits for these minutes.
-_MARK_HOURS = text(
-    "INSERT INTO rollup_dirty (start_us) VALUES (:start_us) "
-    "ON CONFLICT (start_us) DO UPDATE SET start_us = excluded.start_us"
+_MARK_HOURS = (
+    "INSERT INTO rollup_dirty (start_us) VALUES (%s) ON CONFLICT (start_us) DO UPDATE SET start_us = excluded.start_us"
 )
+_MARK_HOURS_POSTGRES = text(_MARK_HOURS % ":start_us")
 # SQLite has one writer at a time, so what is not there now will not be there when the next statement inserts it.
-_KNOWN_SQLITE = text("SELECT request_id FROM ledger_entry WHERE request_id IN (SELECT value FROM json_each(:ids))")
+_KNOWN_SQLITE = "SELECT request_id FROM ledger_entry WHERE request_id IN (SELECT value FROM json_each(?))"
 _INSERT_SQLITE = (
     f"INSERT INTO ledger_entry ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
     "ON CONFLICT (request_id) DO NOTHING"
@@ -73,27 +79,17 @@ def is_disk_full(exc: Exception) -> bool:
     return isinstance(exc, OperationalError) and "database or disk is full" in str(exc)
 
 
-async def insert_entries(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> set[str]:
+async def insert_entries(db: Database, rows: Iterable[dict[str, Any]]) -> set[str]:
     """Inserts rows (all columns but `id`) whose request id is not in the ledger yet, sums exactly those into minutes,
-    and returns their ids."""
+    and returns their ids. A unit of work of its own."""
     unique: dict[str, dict[str, Any]] = {}
     for row in rows:
         unique.setdefault(row["request_id"], row)
-    for row in unique.values():
-        _fit(row)
-    rows = list(unique.values())
-    is_sqlite = session.get_bind().dialect.name == "sqlite"
-    new = await (_insert_sqlite if is_sqlite else _insert_postgres)(session, rows)
-    minutes = sum_rows(row for row in rows if row["request_id"] in new)
-    if minutes:
-        if is_sqlite:
-            await (await session.connection()).exec_driver_sql(_ADD_MINUTES_SQLITE, minutes)
-        else:
-            named = [dict(zip(_MINUTE_COLUMNS, minute, strict=True)) for minute in minutes]
-            await session.execute(_ADD_MINUTES_POSTGRES, named)
-        hours = sorted({minute[0] // HOUR_US * HOUR_US for minute in minutes})
-        await session.execute(_MARK_HOURS, [{"start_us": hour} for hour in hours])
-    return new
+    _fit(unique.values())
+    if db.is_sqlite:
+        return await db.write_at_once(partial(_insert_sqlite, unique, [_values(row) for row in unique.values()]))
+    async with db.write() as session:
+        return await _insert_postgres(session, unique)
 
 
 def sum_rows(rows: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -139,30 +135,56 @@ def _latency_bucket(latency_us: int) -> int:
     return min(bits, len(LATENCY_BOUNDS_US))
 
 
-async def _insert_sqlite(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> set[str]:
-    ids = orjson.dumps([row["request_id"] for row in rows]).decode()
-    known = set((await session.execute(_KNOWN_SQLITE, {"ids": ids})).scalars())
-    new = [row for row in rows if row["request_id"] not in known]
-    if new:
-        connection = await session.connection()
-        values = [_entry_values({**row, "attempts": orjson.dumps(row["attempts"]).decode()}) for row in new]
-        await connection.exec_driver_sql(_INSERT_SQLITE, values)
-    return {row["request_id"] for row in new}
+def _insert_sqlite(
+    rows: Mapping[str, dict[str, Any]], values: list[list[Any]], connection: sqlite3.Connection
+) -> set[str]:
+    known = {row[0] for row in connection.execute(_KNOWN_SQLITE, (orjson.dumps(list(rows)).decode(),))}
+    if known:
+        rows = {request_id: row for request_id, row in rows.items() if request_id not in known}
+        values = [_values(row) for row in rows.values()]
+    connection.executemany(_INSERT_SQLITE, values)
+    minutes = sum_rows(rows.values())
+    connection.executemany(_ADD_MINUTES_SQLITE, minutes)
+    connection.executemany(_MARK_HOURS % "?", [(hour,) for hour in _hours(minutes)])
+    return set(rows)
 
 
-async def _insert_postgres(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> set[str]:
-    document = orjson.dumps(rows).decode()
-    return set((await session.execute(_INSERT_POSTGRES, {"rows": document})).scalars())
+async def _insert_postgres(session: AsyncSession, rows: Mapping[str, dict[str, Any]]) -> set[str]:
+    document = orjson.dumps(list(rows.values())).decode()
+    new = set((await session.execute(_INSERT_POSTGRES, {"rows": document})).scalars())
+    minutes = sum_rows(row for request_id, row in rows.items() if request_id in new)
+    if minutes:
+        named = [dict(zip(_MINUTE_COLUMNS, minute, strict=True)) for minute in minutes]
+        await session.execute(_ADD_MINUTES_POSTGRES, named)
+        await session.execute(_MARK_HOURS_POSTGRES, [{"start_us": hour} for hour in _hours(minutes)])
+    return new
 
 
-def _fit(row: dict[str, Any]) -> None:
+def _hours(minutes: Iterable[tuple[Any, ...]]) -> list[int]:
+    return sorted({minute[0] // HOUR_US * HOUR_US for minute in minutes})
+
+
+def _values(row: dict[str, Any]) -> list[Any]:
+    values = list(_entry_values(row))
+    values[_ATTEMPTS] = orjson.dumps(values[_ATTEMPTS]).decode()
+    return values
+
+
+def _fit(rows: Iterable[dict[str, Any]]) -> None:
     """Cuts texts to their columns and takes NUL out: a row that PostgreSQL refuses would hold up all behind it."""
-    for name, length in _TEXT_LIMITS.items():
-        value = row[name]
-        if value is not None and (len(value) > length or "\0" in value):
-            row[name] = value.replace("\0", "")[:length]
-    if b"\\u0000" in orjson.dumps(row["attempts"]):
-        row["attempts"] = [_without_nul(attempt) for attempt in row["attempts"]]
+    fine: set[tuple[str | None, ...]] = set()  # most rows of a batch say the same
+    for row in rows:
+        texts = _texts(row)
+        if texts not in fine:
+            fitting = tuple(map(_fitted, texts, _TEXT_LIMITS.values()))
+            row.update(zip(_TEXT_LIMITS, fitting, strict=True))
+            fine.add(fitting)
+        if b"\\u0000" in orjson.dumps(row["attempts"]):
+            row["attempts"] = [_without_nul(attempt) for attempt in row["attempts"]]
+
+
+def _fitted(value: str | None, length: int) -> str | None:
+    return value.replace("\0", "")[:length] if value is not None else None
 
 
 def _without_nul(attempt: dict[str, Any]) -> dict[str, Any]:

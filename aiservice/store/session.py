@@ -1,13 +1,15 @@
-"""Opens the database and gives out units of work. `write()` holds the only commit of the product."""
+"""Opens the database and gives out units of work. All commits of the product are here: `write()`, `write_at_once()`."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import event, make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -18,7 +20,15 @@ DATABASE_ERRORS: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, Timeou
 # What must still be true for a write of this task to be committed: it raises where it is not. Set by whoever does work
 # that only the holder of a lease may do, so that no write of such work can forget it.
 FENCE: ContextVar[Callable[[AsyncSession], Awaitable[None]] | None] = ContextVar("fence", default=None)
+_T = TypeVar("_T")
 _BUSY_MS = 10_000
+PRAGMAS = (
+    f"busy_timeout={_BUSY_MS}",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "temp_store=MEMORY",
+)
 _READERS = 4
 
 
@@ -33,6 +43,7 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self._reader = open_engine(url, is_writer=False)
         self._writer = open_engine(url, is_writer=True) if self.is_sqlite else self._reader
+        self._at_once = AtOnce(url) if self.is_sqlite else None
         self._write_turn = asyncio.Lock()
 
     @property
@@ -62,7 +73,22 @@ class Database:
                 await _check_fence(session)
                 yield session
 
+    async def write_at_once(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """On SQLite: a unit of work made of plain statements, all of it in one turn of a thread.
+
+        A turn and its way through SQLAlchemy cost more than most statements; this is for what is written all the time.
+
+        Raises:
+            SQLAlchemyError: what SQLite refuses is raised as `write()` would; nothing of it is committed.
+        """
+        if self._at_once is None or FENCE.get() is not None:
+            raise RuntimeError("only for SQLite, and never for work under a lease: that is what write() is for")
+        async with self._write_turn:
+            return await self._at_once.run(work)
+
     async def close(self) -> None:
+        if self._at_once is not None:
+            await self._at_once.close()
         await self._reader.dispose()
         if self._writer is not self._reader:
             await self._writer.dispose()
@@ -72,6 +98,40 @@ def after_commit(session: AsyncSession, call: Callable[[], None]) -> None:
     """Calls `call` on the event loop once the session's unit of work is committed."""
     loop = asyncio.get_running_loop()
     event.listen(session.sync_session, "after_commit", lambda _session: loop.call_soon(call), once=True)
+
+
+class AtOnce:
+    """A connection of SQLite's own driver and the one thread that uses it; both begin with the first work."""
+
+    def __init__(self, url: str) -> None:
+        self._path = make_url(url).database or ":memory:"
+        self._thread = ThreadPoolExecutor(1, "sqlite-at-once")
+        self._connection: sqlite3.Connection | None = None
+
+    async def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """What `work` gives, once it is committed."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
+        self._thread.shutdown(wait=False)
+
+    def _run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            if self._connection is None:
+                self._connection = self._opened()
+            self._connection.execute("BEGIN IMMEDIATE")
+            with self._connection:  # commits, or rolls back
+                return work(self._connection)
+        except sqlite3.Error as exc:
+            raise DBAPIError.instance(None, None, exc, sqlite3.Error, hide_parameters=True) from exc
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=_BUSY_MS / 1000, isolation_level=None)
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
 
 
 async def _check_fence(session: AsyncSession) -> None:
@@ -97,13 +157,7 @@ def open_engine(url: str, *, is_writer: bool) -> AsyncEngine:
         # SQLAlchemy's own transaction control instead of sqlite3's guesses, so that BEGIN IMMEDIATE is ours to say.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in (
-            f"busy_timeout={_BUSY_MS}",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "temp_store=MEMORY",
-        ):
+        for pragma in PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -137,18 +137,18 @@ async def test_a_flush_that_dies_before_its_commit_is_done_again_once(
 ) -> None:
     from aiservice.store import ledger as store
 
-    insert = store.insert_entries
+    insert = store._insert_sqlite
 
-    async def dies(session: Any, batch: Any) -> Any:
-        await insert(session, batch)
+    def dies(*of_batch: Any) -> Any:
+        insert(*of_batch)
         raise TimeoutError("the connection broke before the commit")
 
-    monkeypatch.setattr(store, "insert_entries", dies)
+    monkeypatch.setattr(store, "_insert_sqlite", dies)
     settle(ledger, "req_1")
     with pytest.raises(TimeoutError):
         await ledger.flush()
     assert await rows(database) == []
-    monkeypatch.setattr(store, "insert_entries", insert)
+    monkeypatch.setattr(store, "_insert_sqlite", insert)
     await ledger.flush()
     assert len(await rows(database)) == 1
     assert (await rows(database, "SELECT requests FROM usage_minute")) == [{"requests": 1}]

@@ -53,5 +53,4 @@ def row_of(request_id: str, **values: Any) -> Settlement:
 
 
 async def put(db: Database, *rows: Settlement) -> set[str]:
-    async with db.write() as session:
-        return await insert_entries(session, [columns(row) for row in rows])
+    return await insert_entries(db, map(columns, rows))
