@@ -171,12 +171,13 @@ def _tool_choice(choice: Any) -> Any:
 
 
 def _items(messages: Any) -> Iterator[Json]:
-    custom_calls: set[object] = set()
+    custom_calls: set[str] = set()
     for place, message in enumerate(messages):
         role = message.get("role")
         if role == "tool":
             call_id = message.get("tool_call_id")
-            kind = "custom_tool_call_output" if call_id in custom_calls else "function_call_output"
+            is_custom = isinstance(call_id, str) and call_id in custom_calls
+            kind = "custom_tool_call_output" if is_custom else "function_call_output"
             output = _content(message.get("content"), place, "input")
             yield {"type": kind, "call_id": call_id, "output": output}
         elif role == "assistant":
@@ -187,7 +188,7 @@ def _items(messages: Any) -> Iterator[Json]:
             yield {"type": "message", "role": role, "content": _content(message.get("content"), place, "input")}
 
 
-def _assistant(message: Json, place: int, custom_calls: set[object]) -> Iterator[Json]:
+def _assistant(message: Json, place: int, custom_calls: set[str]) -> Iterator[Json]:
     yield from _reasoning_items(message.get("reasoning_details"))
     content = _content(message.get("content"), place, "output")
     if message.get("refusal"):
@@ -195,20 +196,20 @@ def _assistant(message: Json, place: int, custom_calls: set[object]) -> Iterator
         content = [*(said or ()), {"type": "refusal", "refusal": message["refusal"]}]
     if content:
         yield {"type": "message", "role": "assistant", "content": content}
-    for call in message.get("tool_calls") or ():
-        if not isinstance(call, dict):
-            continue
+    calls = message.get("tool_calls")
+    for number, call in enumerate(calls if isinstance(calls, list) else ()):
+        call_id = call.get("id") if isinstance(call, dict) else None
+        if not isinstance(call_id, str):
+            raise cannot_carry(f"messages[{place}].tool_calls[{number}]", "A tool call must have an id.")
         if call.get("type") == "custom":
-            custom = call.get("custom") or {}
-            custom_calls.add(call.get("id"))
-            yield {"type": "custom_tool_call", "call_id": call.get("id"), **_picked(custom, "name", "input")}
+            custom_calls.add(call_id)
+            yield {"type": "custom_tool_call", "call_id": call_id, **_picked(call.get("custom"), "name", "input")}
         else:
-            function = call.get("function") or {}
-            yield {"type": "function_call", "call_id": call.get("id"), **_picked(function, "name", "arguments")}
+            yield {"type": "function_call", "call_id": call_id, **_picked(call.get("function"), "name", "arguments")}
 
 
-def _picked(given: Json, *names: str) -> Json:
-    return {name: given.get(name) or "" for name in names}
+def _picked(given: Any, *names: str) -> Json:
+    return {name: given.get(name) or "" for name in names} if isinstance(given, dict) else dict.fromkeys(names, "")
 
 
 def _reasoning_items(details: Any) -> Iterator[Json]:
