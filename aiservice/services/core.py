@@ -30,6 +30,7 @@ from aiservice.upstream.client import Upstream
 from aiservice.upstream.socket_transport import SocketTransport
 
 CHANGE_TOPIC = "change"
+FAILURE_TOPIC = "failure"
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +175,12 @@ async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
     feed = asyncio.create_task(core.changes.run(), name="change-feed")
     stack.push_async_callback(_end_task, feed)
     if core.shared is not None:
-        hearing = asyncio.create_task(core.shared.run((CHANGE_TOPIC,), partial(_hear, core), core.changes.poke))
+        shared, cluster = core.shared, core.cluster
+        core.keys.failures.tell = lambda network: shared.tell(FAILURE_TOPIC, b"%s %s" % (own, network.encode()))
+        core.keys.failures.sharers = lambda: 1 if shared.is_up else cluster.live_workers
+        own = cluster.worker_id.encode()
+        topics = (CHANGE_TOPIC, FAILURE_TOPIC)
+        hearing = asyncio.create_task(shared.run(topics, partial(_hear, core, own), core.changes.poke))
         stack.push_async_callback(_end_task, hearing)
     if core.vault.is_sealed:
         log.error("The vault is sealed: %s", core.vault.sealed_reason)
@@ -183,9 +189,13 @@ async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
         await _offer_provider_keys(core)
 
 
-def _hear(core: Core, topic: str, _text: bytes) -> None:
+def _hear(core: Core, own: bytes, topic: str, text: bytes) -> None:
     if topic == CHANGE_TOPIC:
         core.changes.poke()
+    elif topic == FAILURE_TOPIC:
+        worker, _, network = text.partition(b" ")
+        if worker != own:
+            core.keys.failures.hear(network.decode(errors="replace")[:64])
 
 
 async def _offer_provider_keys(core: Core) -> None:

@@ -1,8 +1,11 @@
-"""Slows down whoever guesses credentials, before any database work. In memory, per process; it never needs a store."""
+"""Slows down whoever guesses credentials, before any database work. In memory: workers tell each other what they
+count, and while they cannot, each allows its part of the whole. Fails open, to what the keys' 190 bits hold off alone.
+"""
 
 import ipaddress
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 
 WINDOW_SECONDS = 60.0
 PER_ADDRESS = 20
@@ -18,6 +21,9 @@ class FailureLimiter:
     """
 
     def __init__(self) -> None:
+        # Set by whoever connects workers: how many share an allowance unheard, and who is told of failures.
+        self.sharers: Callable[[], int] = lambda: 1
+        self.tell: Callable[[str], None] = lambda _network: None
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._all: deque[float] = deque(maxlen=GLOBAL)
 
@@ -27,17 +33,24 @@ class FailureLimiter:
         failures = self._failures.get(network_of(address))
         if not failures or failures[-1] <= now - WINDOW_SECONDS:
             return 0.0
-        is_flood = len(self._all) == GLOBAL and self._all[0] > now - WINDOW_SECONDS
+        sharers = max(1, self.sharers())
+        in_all, per_address = max(1, GLOBAL // sharers), max(1, PER_ADDRESS // sharers)
+        is_flood = len(self._all) >= in_all and self._all[-in_all] > now - WINDOW_SECONDS
         if is_flood:
             return failures[-1] + WINDOW_SECONDS - now
-        if len(failures) < PER_ADDRESS:
+        if len(failures) < per_address:
             return 0.0
-        return max(0.0, failures[0] + WINDOW_SECONDS - now)
+        return max(0.0, failures[-per_address] + WINDOW_SECONDS - now)
 
     def record(self, address: str) -> None:
-        """Counts a failed attempt of `address`."""
-        now = time.monotonic()
+        """Counts a failed attempt of `address`, here and with the others."""
         network = network_of(address)
+        self.hear(network)
+        self.tell(network)
+
+    def hear(self, network: str) -> None:
+        """Counts a failed attempt that another worker saw."""
+        now = time.monotonic()
         failures = self._failures.get(network)
         if failures is None:
             failures = self._failures[network] = deque(maxlen=PER_ADDRESS)

@@ -65,7 +65,7 @@ class KeyCheck:
         self._refused: dict[bytes, tuple[Refusal, float]] = {}
         self._pending: dict[bytes, asyncio.Task[Principal | Refusal]] = {}
         self._lookups = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
-        self._limiter = FailureLimiter()
+        self._limiter = self.failures = FailureLimiter()
         self._used_us: dict[str, int] = {}
         self._epoch = 0
         self._away_until = 0.0

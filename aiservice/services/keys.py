@@ -55,6 +55,7 @@ class Keys:
         self._check = KeyCheck(db, vault, changes)
         # sync, for the hot path: the principal of a key verified before, or None: then `verify` must be asked
         self.cached: Callable[[bytes], Principal | None] = self._check.cached
+        self.failures = self._check.failures
 
     async def verify(self, credential: str, *, address: str) -> Principal:
         """Whose key `credential` is, for a caller at `address` (text of an IP address).

@@ -55,3 +55,21 @@ def test_memory_is_bounded() -> None:
 )
 def test_one_ipv6_network_is_one_address(address: str, network: str) -> None:
     assert network_of(address) == network
+
+
+def test_workers_that_hear_each_other_have_one_allowance(clock: list[float]) -> None:
+    here, there = FailureLimiter(), FailureLimiter()
+    here.tell, there.tell = there.hear, here.hear
+    for number in range(20):
+        assert here.wait_seconds("192.0.2.1") == there.wait_seconds("192.0.2.1") == 0
+        (here if number % 2 else there).record("192.0.2.1")
+    assert here.wait_seconds("192.0.2.1") == there.wait_seconds("192.0.2.1") == 60
+
+
+def test_r11_workers_that_do_not_hear_each_other_have_a_part_each(clock: list[float]) -> None:
+    limiter = FailureLimiter()
+    limiter.sharers = lambda: 4
+    for _ in range(5):
+        assert limiter.wait_seconds("192.0.2.1") == 0
+        limiter.record("192.0.2.1")
+    assert limiter.wait_seconds("192.0.2.1") == 60

@@ -2,10 +2,11 @@
 no script can read.
 
 Each takes a form post (answered with a redirect) or JSON (answered with JSON), from pages of this portal only. slowapi
-slows each address down in this worker; what guesses reach the password is counted by the accounts service in the
-database. A failing limiter refuses the request.
+slows each address down, over all workers while Redis answers; what guesses reach the password is counted by the
+accounts service in the database, and without that nobody signs in. A failing limiter refuses the request.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -44,6 +45,7 @@ from aiservice.settings import Settings
 
 log = logging.getLogger(__name__)
 
+TIMEOUT_SECONDS = 0.1  # for Redis to count an attempt
 PREFIX = "/auth"
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -87,11 +89,7 @@ class AuthRoutes:
         await self._app(scope, receive, send)
 
     def _build(self) -> ASGIApp:
-        # In memory, per worker. Enabled whatever slowapi finds in the environment.
-        self._limiter = Limiter(
-            key_func=self._limiter_key, storage_uri="memory://", strategy="moving-window", key_style="endpoint"
-        )
-        self._limiter.enabled = True
+        self._limiter = self._new_limiter()
         limited: list[tuple[Handler, str, str]] = [
             (self.sign_in, "30/minute", "/sign-in"),
             (self.sign_up, "10/minute", "/sign-up"),
@@ -104,11 +102,50 @@ class AuthRoutes:
         routes = []
         for handler, limit, page in limited:
             name = handler.__name__.replace("_", "-")
-            answered = self._answered(self._limiter.limit(limit)(handler), page)
+            answered = self._answered(self._limited(handler, limit), page)
             routes.append(Route(f"{PREFIX}/{name}", answered, methods=["POST"]))
         app = Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
         app.router.redirect_slashes = False  # it would build an absolute URL from the Host header
         return app
+
+    def _new_limiter(self) -> Limiter:
+        """Counts in Redis where there is one, in this worker's memory where there is none or it does not answer."""
+        url = self._core().settings.redis_url
+        options: dict[str, Any] = {}
+        if url is not None:
+            waits = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
+            options = {"storage_options": waits, "in_memory_fallback_enabled": True, "key_prefix": "aiservice:sign-in:"}
+        limiter = Limiter(
+            key_func=self._limiter_key,
+            storage_uri=url or "memory://",
+            strategy="moving-window",
+            key_style="endpoint",
+            **options,
+        )
+        limiter.enabled = True  # whatever slowapi finds in the environment
+        return limiter
+
+    def _limited(self, handler: Handler, limit: str) -> Handler:
+        """`handler` behind the limiter, which is asked in a thread: its Redis client waits, and the loop must not."""
+
+        def admitted(request: Request) -> Response:
+            return Response()
+
+        admitted.__name__ = handler.__name__  # by which the limiter counts
+        admit = self._limiter.limit(limit)(admitted)
+
+        async def limited(request: Request) -> Response:
+            try:
+                await asyncio.to_thread(admit, request)
+            except RateLimitExceeded as exc:
+                raise RateLimited(
+                    "Too many requests from your address. Wait a moment.",
+                    code="too_many_requests",
+                    retry_after=await asyncio.to_thread(self._seconds_left, request),
+                ) from exc
+            return await handler(request)
+
+        return limited
 
     async def sign_in(self, request: Request) -> Response:
         """`email`, `password`, `next`."""
@@ -220,12 +257,6 @@ class AuthRoutes:
     async def _handled(self, handler: Handler, request: Request) -> Response:
         try:
             return await handler(request)
-        except RateLimitExceeded as exc:
-            raise RateLimited(
-                "Too many requests from your address. Wait a moment.",
-                code="too_many_requests",
-                retry_after=self._seconds_left(request),
-            ) from exc
         except BrokerError:
             raise
         except Exception as exc:
