@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.mock.script import DEFAULT_WORDS, Json, Script, text_of
+from tests.mock.script import DEFAULT_WORDS, Json, Script, last_message, text_of
 
 MODELS = ("mock-small", "mock-large", "mock-embedding")
 DIMENSIONS = 8
@@ -97,13 +97,13 @@ def _cap(body: Json) -> int:
 
 def _words_of(body: Json, script: Script) -> list[str]:
     """The words of the answer, each but the first with its leading space."""
-    messages = body.get("messages") or [{}]
-    if messages[-1].get("role") == "tool":
-        plain = ["The", "tool", "said:", *text_of(messages[-1].get("content")).split()]
+    last = last_message(body)
+    if last.get("role") == "tool":
+        plain = ["The", "tool", "said:", *text_of(last.get("content")).split()]
     elif script.says("json"):
         plain = ['{"city":', '"Bern"}']
     elif script.says("echo"):
-        plain = text_of(messages[-1].get("content")).split()
+        plain = text_of(last.get("content")).split()
     else:
         count = script.number("words", DEFAULT_WORDS)
         plain = [_VOCABULARY[i % len(_VOCABULARY)] for i in range(count)]
@@ -113,7 +113,7 @@ def _words_of(body: Json, script: Script) -> list[str]:
 
 def _wanted_tools(body: Json, script: Script) -> list[Json]:
     """The tool calls of the answer: what the script says, if the request brings tools and no result yet."""
-    if not body.get("tools") or (body.get("messages") or [{}])[-1].get("role") == "tool":
+    if not body.get("tools") or last_message(body).get("role") == "tool":
         return []
     return [
         {"id": f"call_{number}_{name}", "type": "function", "function": {"name": name, "arguments": json.dumps(given)}}

@@ -84,11 +84,16 @@ def text_of(content: object) -> str:
     return ""
 
 
+def last_message(body: Json) -> Json:
+    """The last message that is no instruction: some programs add a system message behind the user's."""
+    messages = [message for message in body.get("messages") or [] if isinstance(message, dict)]
+    return next((m for m in reversed(messages) if m.get("role") not in ("system", "developer")), {})
+
+
 def last_text(body: Json) -> str:
     """The text that scripts the answer: the last message, or an embedding's (first) input."""
-    messages = body.get("messages")
-    if isinstance(messages, list) and messages and isinstance(messages[-1], dict):
-        return text_of(messages[-1].get("content"))
+    if isinstance(body.get("messages"), list):
+        return text_of(last_message(body).get("content"))
     given = body.get("input")
     if isinstance(given, list):
         return " ".join(part for part in given if isinstance(part, str))
