@@ -34,7 +34,9 @@ const facts = (message) => ({
   input: message.usage.input_tokens,
   output: message.usage.output_tokens,
 });
-const tool = (message) => ({ name: message.content[0].name, arguments: message.content[0].input, finish: message.stop_reason });
+// Another vendor's thinking state may come before the call, in a block of its own.
+const called = (message) => message.content.find((block) => block.type === "tool_use");
+const tool = (message) => ({ name: called(message).name, arguments: called(message).input, finish: message.stop_reason });
 
 const said = {};
 const asking = { model, max_tokens, messages: user("say (words-5) please") };
@@ -44,7 +46,7 @@ const asked = user('weather? (tool weather {"city": "Bern"})');
 const first = await client.messages.create({ model, max_tokens, messages: asked, tools });
 said.tool = tool(first);
 said.tool_stream = tool(await client.messages.stream({ model, max_tokens, messages: asked, tools }).finalMessage());
-const result = user([{ type: "tool_result", tool_use_id: first.content[0].id, content: "snow" }]);
+const result = user([{ type: "tool_result", tool_use_id: called(first).id, content: "snow" }]);
 const turns = [...asked, { role: "assistant", content: first.content }, ...result];
 said.after_tool = facts(await client.messages.create({ model, max_tokens, messages: turns, tools })).text;
 const json = await client.messages.create({ model, max_tokens, messages: user("where? (json)"), output_config });

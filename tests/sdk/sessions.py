@@ -104,11 +104,11 @@ def anthropic_session(base_url: str, key: str, model: str) -> Json:
         return {"text": text(message), "finish": message.stop_reason, **told}
 
     def tool(message: Any) -> Json:
-        block = message.content[0]
+        block = _tool_use(message)
         return {"name": block.name, "arguments": block.input, "finish": message.stop_reason}
 
     first = create(messages=_user(_ASKED), tools=tools)
-    result = _user([{"type": "tool_result", "tool_use_id": first.content[0].id, "content": "snow"}])
+    result = _user([{"type": "tool_result", "tool_use_id": _tool_use(first).id, "content": "snow"}])
     turns = [*_user(_ASKED), {"role": "assistant", "content": first.content}, *result]
     output = {"format": {"type": "json_schema", "schema": _PLACE}}
     picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": _PIXEL}}
@@ -127,6 +127,11 @@ def anthropic_session(base_url: str, key: str, model: str) -> Json:
         "stranger": _refused(lambda: create(stranger, messages=_user("hi"))),
         "broken": _is_broken(lambda: streamed(messages=_user("(error-event)"))),
     }
+
+
+def _tool_use(message: Any) -> Any:
+    """The call; another vendor's thinking state may come before it, in a block of its own."""
+    return next(block for block in message.content if block.type == "tool_use")
 
 
 def _is_broken(call: Callable[[], object]) -> bool:

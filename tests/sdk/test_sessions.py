@@ -14,6 +14,7 @@ import pytest
 from tests.harness import Installation, MockProcess, ServerProcess
 from tests.harness.evidence import Evidence
 from tests.harness.mock import is_answering
+from tests.mock.shapes.gemini import SIGNATURE
 from tests.sdk.sessions import anthropic_session, openai_session
 
 pytestmark = pytest.mark.process
@@ -121,7 +122,7 @@ def _check_what_arrived(stage: Stage, kind: str) -> None:
     pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
     words = {
         "anthropic": ('"media_type": "image/png"', '"output_config"'),
-        "gemini": ('"inlineData"', '"responseJsonSchema"'),
+        "gemini": ('"inlineData"', '"responseJsonSchema"', f'"thoughtSignature": "{SIGNATURE}"'),
     }.get(kind, ('"image_url"', '"json_schema"'))
     for word in (*words, pixel):
         assert any(word in body for body in bodies), word
