@@ -15,4 +15,4 @@ def shape_of(path: str) -> Shape:
         return AnthropicShape()
     if path.startswith("/v1beta/"):
         return GeminiShape()
-    return ResponsesShape() if path.endswith("/responses") else OpenAiShape()
+    return ResponsesShape() if path.endswith(("/responses", "/responses/input_tokens")) else OpenAiShape()

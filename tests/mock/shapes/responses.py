@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.mock.plan import CREATED, Plan
+from tests.mock.plan import CREATED, Plan, count_tokens
 from tests.mock.script import Json, text_of
 from tests.mock.shapes._base import Shape, pieces
 
@@ -21,7 +21,7 @@ class ResponsesShape(Shape):
         return {**asked, "messages": messages, "max_tokens": body.get("max_output_tokens")}
 
     def task(self, path: str) -> str | None:
-        return "chat"
+        return "count" if path.endswith("/input_tokens") else "chat"
 
     def whole(self, plan: Plan) -> Json:
         return _response(plan, _items(plan), is_done=True)
@@ -84,6 +84,9 @@ class ResponsesShape(Shape):
 
     def half_event(self) -> bytes:
         return b'event: response.output_text.delta\ndata: {"type": "response.output_text.delta", "delta": "caf\xc3\n\n'
+
+    def count(self, body: Json) -> Json:
+        return {"object": "response.input_tokens", "input_tokens": count_tokens(body)}
 
 
 def _message_of(item: Any) -> Json | None:
