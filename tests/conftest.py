@@ -1,19 +1,25 @@
 """Fixtures and options that many suites share."""
 
 import asyncio
+import base64
+import os
 import random
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from aiservice.settings import Settings
+from aiservice.settings import MASTER_KEY_BYTES, Settings
 from aiservice.store.migrations import migrate
 from aiservice.store.session import Database
 from tests.harness.canaries import sweep
+from tests.harness.databases import FreshDatabases, NotInstalled, PostgresServer, execute, find_postgres
 from tests.harness.evidence import Evidence
 from tests.harness.installation import Installation
+
+_DATABASES_USED = {"database", "installed"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,10 +67,50 @@ def evidence(request: pytest.FixtureRequest, seed: int) -> Evidence:
     return Evidence(request.node.name, seed, folder)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whatever works with a database is tested on both, unless its test says why it is about SQLite alone."""
+    if not _DATABASES_USED & set(metafunc.fixturenames) or "base" not in metafunc.fixturenames:
+        return
+    params: list[Any] = ["sqlite"]
+    if metafunc.definition.get_closest_marker("sqlite_only") is None:
+        params.append(pytest.param("postgres", marks=pytest.mark.postgres))
+    metafunc.parametrize("base", params, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshDatabases]:
+    """A PostgreSQL of this run, whose databases are migrated and empty."""
+    try:
+        find_postgres()
+    except NotInstalled as missing:
+        pytest.skip(f"not run on PostgreSQL: {missing}")
+    with PostgresServer(tmp_path_factory.mktemp("pg"), is_durable=False) as server:
+        execute(server.url, "CREATE DATABASE migrated")
+        asyncio.run(migrate(server.url_of("migrated"), tmp_path_factory.mktemp("migrated-pg")))
+        yield FreshDatabases(server, "migrated")
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def base(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """The URL of a migrated, empty PostgreSQL database; None where the database is SQLite's file."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield None
+        return
+    databases: FreshDatabases = request.getfixturevalue("postgres")
+    url = databases.create()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, base: str | None) -> Settings:
     """Settings of a fresh installation in an empty folder."""
-    return Settings(data_dir=tmp_path / "data")
+    if base is None:
+        return Settings(data_dir=tmp_path / "data")
+    key = tmp_path / "configured-master.key"
+    key.write_text(base64.b64encode(os.urandom(MASTER_KEY_BYTES)).decode())
+    key.chmod(0o600)
+    return Settings(data_dir=tmp_path / "data", database_url=base, master_key_file=key)
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +125,8 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(settings: Settings, migrated_file: Path) -> Settings:
     """Settings of an installation whose database is migrated and empty."""
     settings.data_dir.mkdir(mode=0o700)
-    shutil.copy(migrated_file, settings.data_dir)
+    if settings.is_sqlite:
+        shutil.copy(migrated_file, settings.data_dir)
     return settings
 
 

@@ -54,6 +54,9 @@ def console(installed: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     for name in [name for name in os.environ if name.startswith("AISERVICE_") or name.endswith("_API_KEY")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AISERVICE_DATA_DIR", str(installed.data_dir))
+    if installed.database_url is not None:
+        monkeypatch.setenv("AISERVICE_DATABASE_URL", installed.database_url)
+        monkeypatch.setenv("AISERVICE_MASTER_KEY_FILE", str(installed.master_key_file))
     return Console(installed)
 
 

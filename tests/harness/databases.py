@@ -1,13 +1,21 @@
 """PostgreSQL and Redis for one test run: Debian's binaries, an empty folder, a free port, the loopback only."""
 
+import asyncio
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import time
+from collections.abc import Mapping
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
+from typing import Literal
 
-from tests.harness.process import Child, free_port
+import asyncpg
+
+from tests.harness.process import Child, DidNotStart, free_port
 
 _DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 
@@ -42,27 +50,59 @@ def find_redis() -> str:
 
 
 class PostgresServer(Child):
-    """A cluster in `folder`. PostgreSQL refuses to run as root, so root hands it to the user `postgres`."""
+    """A cluster in `folder`. PostgreSQL refuses to run as root, so root hands it to the user `postgres`.
 
-    def __init__(self, folder: Path) -> None:
+    Not `is_durable` leaves out every sync: faster, and nothing may be learned of crashes from it.
+    """
+
+    def __init__(self, folder: Path, *, is_durable: bool = True, options: Mapping[str, str] | None = None) -> None:
         self.port = free_port()
         self._programs = find_postgres()
         self._cluster = folder / "postgres"
         self._as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        options = ["-k", "", "-h", "127.0.0.1", "-p", str(self.port), "-c", "fsync=on"]
-        command = [*self._as_user, str(self._programs / "postgres"), "-D", str(self._cluster), *options]
+        durability = "on" if is_durable else "off"
+        chosen = {"fsync": durability, "synchronous_commit": durability, "full_page_writes": durability}
+        chosen |= {"max_connections": "200", **(options or {})}
+        command = [*self._as_user, str(self._programs / "postgres"), "-D", str(self._cluster)]
+        command += ["-k", "", "-h", "127.0.0.1", "-p", str(self.port)]
+        command += [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
         super().__init__(command, log=folder / "postgres.log", cwd=Path("/"))
 
     @property
     def url(self) -> str:
-        return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/postgres"
+        return self.url_of("postgres")
 
-    def start(self) -> None:
+    def url_of(self, name: str) -> str:
+        """The product's URL of the database `name`."""
+        return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/{name}"
+
+    def start(self, *, seconds: float = 30.0) -> None:
+        """Starts it and waits until it answers. After a kill -9 of the postmaster a new one is refused until the
+        orphans have left, so it is tried until then."""
         if not (self._cluster / "PG_VERSION").exists():
             self._make_cluster()
-        # After a kill -9 a new postmaster may be refused until orphan backends are gone: tried again by the caller.
-        super().start()
-        self.wait_ready(lambda: _accepts(self.port), seconds=30)
+        end = time.monotonic() + seconds
+        while True:
+            super().start()
+            try:
+                self.wait_ready(lambda: _answers(self.url), seconds=seconds)
+                return
+            except DidNotStart:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
+
+    def stop(self, mode: Literal["fast", "immediate"] = "immediate") -> None:
+        """`pg_ctl stop`; "immediate" is a crash of the server's own making."""
+        command = [str(self._programs / "pg_ctl"), "stop", "-w", "-m", mode, "-D", str(self._cluster)]
+        subprocess.run([*self._as_user, *command], check=True, capture_output=True, cwd="/", timeout=60)
+        self.wait(10)
+
+    def kill_postmaster(self) -> None:
+        """`kill -9` of the postmaster alone: its backends find out by themselves."""
+        postmaster = int((self._cluster / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(postmaster, signal.SIGKILL)
+        self.wait(10)
 
     def _make_cluster(self) -> None:
         self._cluster.mkdir(parents=True)
@@ -92,6 +132,52 @@ class RedisServer(Child):
     def start(self) -> None:
         super().start()
         self.wait_ready(lambda: _accepts(self.port), seconds=10)
+
+
+class FreshDatabases:
+    """Databases of one server, each a copy of one that is made ready once."""
+
+    def __init__(self, server: PostgresServer, template: str) -> None:
+        self._server = server
+        self._template = template
+        self._numbers = count(1)
+
+    def create(self) -> str:
+        """A new one; gives the product's URL of it."""
+        name = f"{self._template}_{next(self._numbers)}"
+        execute(self._server.url, f"CREATE DATABASE {name} TEMPLATE {self._template}")
+        return self._server.url_of(name)
+
+    def drop(self, url: str) -> None:
+        """Ends its connections and deletes it."""
+        execute(self._server.url, f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+
+
+def execute(url: str, *statements: str) -> None:
+    """Runs statements, each in a transaction of its own, on a connection of their own."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(_plain(url))
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+def _plain(url: str) -> str:
+    """The URL as PostgreSQL's own programs and asyncpg want it."""
+    return url.replace("postgresql+asyncpg://", "postgresql://")
+
+
+def _answers(url: str) -> bool:
+    try:
+        execute(url, "SELECT 1")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+    return True
 
 
 def _accepts(port: int) -> bool:

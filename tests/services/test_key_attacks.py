@@ -43,6 +43,7 @@ def counted_statements(*databases: Database) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
+@pytest.mark.sqlite_only("it looks into the database's files")
 async def test_t01_no_piece_of_a_key_is_in_the_files_of_the_database(rig: Rig, settings: Settings) -> None:
     keys = [(await rig.keys.create(ADMIN, "acme", f"k{n}")).key.reveal() for n in range(200)]
     await rig.keys.verify(keys[0].decode(), address=ADDRESS)
@@ -66,7 +67,7 @@ async def test_t02_whoever_writes_the_database_cannot_plant_a_key(rig: Rig, data
     known = mint()
     key = known.text.reveal()
     message = b"ais-key-v1\0" + key
-    planted = [
+    planted: list[Any] = [
         hashlib.sha256(key).digest(),
         hashlib.sha256(message).digest(),
         hmac.digest(b"", key, "sha256"),
@@ -74,10 +75,10 @@ async def test_t02_whoever_writes_the_database_cannot_plant_a_key(rig: Rig, data
         hmac.digest(bytes(32), message, "sha256"),
         stolen,
         b"",
-        "",
-        hmac.digest(b"", message, "sha256").hex(),
         bytes(32),
     ]
+    if database.is_sqlite:  # whose columns take anything
+        planted += ["", hmac.digest(b"", message, "sha256").hex()]
     for number, digest in enumerate(planted):
         for version in (1, 0, 2):
             async with database.write() as session:
@@ -214,7 +215,7 @@ from aiservice.services.vault import Vault
 import time
 
 async def main():
-    settings = Settings(data_dir=Path(sys.argv[1]))
+    settings = Settings(data_dir=Path(sys.argv[1]), database_url=sys.argv[2])
     db = Database(settings.effective_database_url)
     keys = Keys(db, Vault(db, settings), ChangeFeed(db))
     for line in sys.stdin:
@@ -229,7 +230,7 @@ asyncio.run(main())
 async def revoker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
     """Another process, as the command line is one: revokes the key ids it is sent, and says when."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _REVOKER, str(settings.data_dir),
+        sys.executable, "-c", _REVOKER, str(settings.data_dir), settings.effective_database_url,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     yield process
