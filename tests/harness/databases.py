@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -50,15 +51,16 @@ def find_redis() -> str:
 
 
 class PostgresServer(Child):
-    """A cluster in `folder`. PostgreSQL refuses to run as root, so root hands it to the user `postgres`.
+    """A cluster of its own, logging to `folder`. PostgreSQL refuses to run as root: root hands it to user `postgres`.
 
-    Not `is_durable` leaves out every sync: faster, and nothing may be learned of crashes from it.
+    The cluster is not in `folder`: whenever a pytest begins, it closes its temporary folders to all other users. Not `is_durable` leaves out every sync: faster, and nothing may be learned of crashes from it.
     """
 
     def __init__(self, folder: Path, *, is_durable: bool = True, options: Mapping[str, str] | None = None) -> None:
         self.port = free_port()
         self._programs = find_postgres()
-        self._cluster = folder / "postgres"
+        self._home = Path(tempfile.mkdtemp(prefix="aiservice-postgres-"))
+        self._cluster = self._home / "cluster"
         self._as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         durability = "on" if is_durable else "off"
         chosen = {"fsync": durability, "synchronous_commit": durability, "full_page_writes": durability}
@@ -104,15 +106,15 @@ class PostgresServer(Child):
         os.kill(postmaster, signal.SIGKILL)
         self.wait(10)
 
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        shutil.rmtree(self._home)
+
     def _make_cluster(self) -> None:
         self._cluster.mkdir(parents=True)
         if self._as_user:
-            for folder in (self._cluster, *self._cluster.parents):
-                # The way to the cluster must be open to its user; temporary folders of a test are 0700.
-                with suppress(PermissionError):
-                    if folder.stat().st_uid == 0 and str(folder) not in {"/", "/tmp"}:
-                        folder.chmod(folder.stat().st_mode | 0o011)
-            shutil.chown(self._cluster, "postgres", "postgres")
+            for folder in (self._home, self._cluster):
+                shutil.chown(folder, "postgres", "postgres")
         initdb = [str(self._programs / "initdb"), "-D", str(self._cluster), "-U", "postgres", "-A", "trust", "-N"]
         subprocess.run([*self._as_user, *initdb], check=True, capture_output=True, cwd="/")
 
