@@ -7,7 +7,6 @@ import random
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from aiservice.settings import MASTER_KEY_BYTES, Settings
 from aiservice.store.migrations import migrate
 from aiservice.store.session import Database
 from tests.harness.canaries import sweep
-from tests.harness.databases import FreshDatabases, NotInstalled, PostgresServer, execute, find_postgres
+from tests.harness.databases import FreshDatabase, NotInstalled, PostgresServer, execute, find_postgres
 from tests.harness.evidence import Evidence
 from tests.harness.installation import Installation
 
@@ -37,13 +36,20 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out the long tests unless they are asked for."""
-    if config.getoption("--long"):
-        return
-    long = [item for item in items if item.get_closest_marker("long")]
-    items[:] = [item for item in items if item not in long]
-    if long:
-        config.hook.pytest_deselected(items=long)
+    """Leaves out the long tests unless they are asked for, and on PostgreSQL what says why it is about SQLite alone."""
+    is_long_wanted = config.getoption("--long")
+    left_out = [item for item in items if _is_left_out(item, is_long_wanted=is_long_wanted)]
+    if left_out:
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _is_left_out(item: pytest.Item, *, is_long_wanted: bool) -> bool:
+    if item.get_closest_marker("long") and not is_long_wanted:
+        return True
+    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return params.get("base") == "postgres" and item.get_closest_marker("sqlite_only") is not None
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -68,18 +74,15 @@ def evidence(request: pytest.FixtureRequest, seed: int) -> Evidence:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Whatever works with a database is tested on both, unless its test says why it is about SQLite alone."""
-    if not _DATABASES_USED & set(metafunc.fixturenames) or "base" not in metafunc.fixturenames:
-        return
-    params: list[Any] = ["sqlite"]
-    if metafunc.definition.get_closest_marker("sqlite_only") is None:
-        params.append(pytest.param("postgres", marks=pytest.mark.postgres))
-    metafunc.parametrize("base", params, indirect=True)
+    """Whatever works with a database is tested on both."""
+    if "base" in metafunc.fixturenames and _DATABASES_USED & set(metafunc.fixturenames):
+        on_postgres = pytest.param("postgres", marks=pytest.mark.postgres)
+        metafunc.parametrize("base", ["sqlite", on_postgres], indirect=True)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshDatabases]:
-    """A PostgreSQL of this run, whose databases are migrated and empty."""
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshDatabase]:
+    """A PostgreSQL of this run, with a database that is migrated and, whenever it is given out, empty."""
     try:
         find_postgres()
     except NotInstalled as missing:
@@ -87,19 +90,16 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshDatabase
     with PostgresServer(tmp_path_factory.mktemp("pg"), is_durable=False) as server:
         execute(server.url, "CREATE DATABASE migrated")
         asyncio.run(migrate(server.url_of("migrated"), tmp_path_factory.mktemp("migrated-pg")))
-        yield FreshDatabases(server, "migrated")
+        yield FreshDatabase(server, "migrated")
 
 
 @pytest.fixture
-def base(request: pytest.FixtureRequest) -> Iterator[str | None]:
+def base(request: pytest.FixtureRequest) -> str | None:
     """The URL of a migrated, empty PostgreSQL database; None where the database is SQLite's file."""
     if getattr(request, "param", "sqlite") == "sqlite":
-        yield None
-        return
-    databases: FreshDatabases = request.getfixturevalue("postgres")
-    url = databases.create()
-    yield url
-    databases.drop(url)
+        return None
+    fresh: FreshDatabase = request.getfixturevalue("postgres")
+    return fresh.give()
 
 
 @pytest.fixture

@@ -174,9 +174,9 @@ def _build_portal(python: Path, tally: Tally) -> None:
 def _run_tests(python: Path, tally: Tally, arguments: argparse.Namespace, missing: set[str]) -> None:
     """First what shares nothing, two at a time; then, one after another, what starts servers or measures."""
     without = "".join(f" and not {marker}" for marker in sorted(missing))
-    alone = "process or browser or load or postgres or redis"
+    alone = "process or browser or load or redis"
     tiers = [
-        ("tests", f"not long and not ({alone})", ["-n", "2"]),
+        ("tests", f"not long and not ({alone}){without}", ["-n", "2"]),
         ("tests with real processes", f"not long and ({alone}){without}", []),
     ]
     if arguments.long:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Table, text
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError, StatementError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, StatementError
 
 from aiservice.kit.clock import HOUR_US, MINUTE_US
 from aiservice.store.session import AsyncSession, Database
@@ -69,8 +69,14 @@ _INSERT_POSTGRES = text(
 )
 
 
+# PostgreSQL's classes "data exception" and "integrity constraint violation"; SQLAlchemy names not all of them.
+_REFUSED_CLASSES = ("22", "23")
+
+
 def is_refusal(exc: Exception) -> bool:
     """Whether the database refused the values themselves, so that trying again cannot help."""
+    if isinstance(exc, DBAPIError) and str(getattr(exc.orig, "sqlstate", None))[:2] in _REFUSED_CLASSES:
+        return True
     return isinstance(exc, IntegrityError | DataError) or type(exc) is StatementError
 
 

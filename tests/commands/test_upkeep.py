@@ -6,13 +6,13 @@ import csv
 import io
 import os
 import socket
-import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from aiservice.kit.clock import DAY_US, now_us
 from aiservice.kit.ids import new_id
@@ -42,6 +42,7 @@ def test_doctor_finds_a_used_installation_well(console: Console) -> None:
     assert set(found) == {"settings", "data folder", "database", "master key", "admin", "clock", "journal", "port"}
 
 
+@pytest.mark.sqlite_only("an empty folder is an empty installation only there")
 def test_doctor_changes_nothing(console: Console, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AISERVICE_DATA_DIR", str(tmp_path / "new"))
     assert states(console)["database"] == "warn"
@@ -72,7 +73,7 @@ def test_doctor_sees_a_damaged_secret(console: Console) -> None:
         *("provider", "add", "openai-compatible", "--name", "m", "--base-url", "https://a.example/v1", "--no-test"),
         stdin=PROVIDER_KEY,
     )
-    _sql(console, "UPDATE sealed_secret SET sealed = zeroblob(60)")
+    _sql(console, "UPDATE sealed_secret SET sealed = :zeros", zeros=bytes(60))
     assert states(console, status=1)["master key"] == "fail"
 
 
@@ -98,6 +99,7 @@ def test_doctor_sees_a_port_in_use(console: Console) -> None:
     assert [check["status"] for check in answer["checks"] if check["name"] == "port"] == ["warn"]
 
 
+@pytest.mark.sqlite_only("an empty folder is an empty installation only there")
 def test_migrate_says_from_where_to_where(console: Console, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AISERVICE_DATA_DIR", str(tmp_path / "new"))
     first = console.json("migrate")
@@ -112,6 +114,7 @@ def test_a_database_of_a_newer_release_is_refused_with_status_1(console: Console
 
 
 @pytest.mark.usefixtures("no_grace")
+@pytest.mark.sqlite_only("only there is a key made")
 def test_the_key_file_of_our_own_making_is_rotated_in_place(console: Console) -> None:
     _add_connection(console)
     path = console.settings.data_dir / "master.key"
@@ -232,10 +235,14 @@ def _opens(console: Console) -> bool:
     return bool(code == "upstream_connect_failed")
 
 
-def _sql(console: Console, statement: str) -> None:
-    with closing(sqlite3.connect(console.settings.data_dir / "aiservice.sqlite")) as connection:
-        connection.execute(statement)
-        connection.commit()
+def _sql(console: Console, statement: str, **values: object) -> None:
+    async def run() -> None:
+        database = Database(console.settings.effective_database_url)
+        async with database.write() as session:
+            await session.execute(text(statement), values)
+        await database.close()
+
+    asyncio.run(run())
 
 
 def _free_port() -> int:

@@ -72,6 +72,7 @@ async def test_t04_nothing_that_is_no_key_reaches_the_database(sandboxed: Gatewa
 
 
 async def test_t11_guessing_from_one_address_is_stopped(sandboxed: Gateway) -> None:
+    await sandboxed.core.changes.poll_once()  # the news of the key's making is behind us
     assert (await sandboxed.get("/v1/models", client=("203.0.113.9", 1))).status == 200
     replies = [await sandboxed.get("/v1/models", key=_minted(), client=("203.0.113.9", 1)) for _ in range(30)]
     statuses = [reply.status for reply in replies]

@@ -11,6 +11,8 @@ from tests.gateway.conftest import Gateway
 
 _CHAT = {"messages": [{"role": "user", "content": "hi"}]}
 
+pytestmark = pytest.mark.sqlite_only("what the edge refuses never reaches a database")
+
 
 @pytest.mark.parametrize(
     ("path", "owner"),

@@ -9,8 +9,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
-from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -53,7 +51,8 @@ def find_redis() -> str:
 class PostgresServer(Child):
     """A cluster of its own, logging to `folder`. PostgreSQL refuses to run as root: root hands it to user `postgres`.
 
-    The cluster is not in `folder`: whenever a pytest begins, it closes its temporary folders to all other users. Not `is_durable` leaves out every sync: faster, and nothing may be learned of crashes from it.
+    The cluster is not in `folder`: whenever a pytest begins, it closes its temporary folders to all other users. Not
+    `is_durable` leaves out every sync: faster, and nothing may be learned of crashes from it.
     """
 
     def __init__(self, folder: Path, *, is_durable: bool = True, options: Mapping[str, str] | None = None) -> None:
@@ -88,11 +87,12 @@ class PostgresServer(Child):
             super().start()
             try:
                 self.wait_ready(lambda: _answers(self.url), seconds=seconds)
-                return
             except DidNotStart:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.2)
+            else:
+                return
 
     def stop(self, mode: Literal["fast", "immediate"] = "immediate") -> None:
         """`pg_ctl stop`; "immediate" is a crash of the server's own making."""
@@ -136,23 +136,51 @@ class RedisServer(Child):
         self.wait_ready(lambda: _accepts(self.port), seconds=10)
 
 
-class FreshDatabases:
-    """Databases of one server, each a copy of one that is made ready once."""
+class FreshDatabase:
+    """One database, given out empty again and again: a copy of a template costs a checkpoint, emptying it nothing."""
 
     def __init__(self, server: PostgresServer, template: str) -> None:
         self._server = server
         self._template = template
-        self._numbers = count(1)
+        self._name = f"{template}_copy"
+        self._schema = ""
 
-    def create(self) -> str:
-        """A new one; gives the product's URL of it."""
-        name = f"{self._template}_{next(self._numbers)}"
-        execute(self._server.url, f"CREATE DATABASE {name} TEMPLATE {self._template}")
-        return self._server.url_of(name)
+    def give(self) -> str:
+        """The product's URL of it: nobody is connected, its tables are empty, its schema is the template's."""
+        url = self._server.url_of(self._name)
+        if not self._schema or asyncio.run(_emptied(url)) != self._schema:
+            execute(self._server.url, f"DROP DATABASE IF EXISTS {self._name} WITH (FORCE)")
+            execute(self._server.url, f"CREATE DATABASE {self._name} TEMPLATE {self._template}")
+            self._schema = asyncio.run(_emptied(url))
+        return url
 
-    def drop(self, url: str) -> None:
-        """Ends its connections and deletes it."""
-        execute(self._server.url, f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+
+_EMPTY = """
+DO $$ DECLARE each record; is_used boolean; BEGIN
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
+        AND pid <> pg_backend_pid();
+    FOR each IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+        EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I)', each.tablename) INTO is_used;
+        IF is_used THEN EXECUTE format('TRUNCATE %I CASCADE', each.tablename); END IF;
+    END LOOP;
+    PERFORM setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences WHERE last_value IS NOT NULL;
+END $$
+"""
+_SCHEMA = """
+SELECT (SELECT md5(string_agg(concat_ws(' ', relname, attname, atttypid, attnotnull), ',' ORDER BY relname,
+        attnum)) FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'public'::regnamespace)
+    || (SELECT string_agg(version_num, ',') FROM alembic_version)
+"""
+
+
+async def _emptied(url: str) -> str:
+    """Empties the database; gives what tells its schema from any other."""
+    connection = await asyncpg.connect(_plain(url))
+    try:
+        await connection.execute(_EMPTY)
+        return str(await connection.fetchval(_SCHEMA))
+    finally:
+        await connection.close()
 
 
 def execute(url: str, *statements: str) -> None:

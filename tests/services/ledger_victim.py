@@ -12,8 +12,8 @@ from aiservice.store.session import Database
 from tests.services.usage_rows import intent_of, row_of
 
 
-async def main(data_dir: Path) -> None:
-    settings = Settings(data_dir=data_dir)
+async def main(data_dir: Path, database_url: str) -> None:
+    settings = Settings(data_dir=data_dir, database_url=database_url)
     database = Database(settings.effective_database_url)
     ledger = Ledger(database, settings, segment_bytes=64 * 1024, reserve_bytes=1 << 16)
     await ledger.open()
@@ -34,4 +34,4 @@ async def main(data_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))

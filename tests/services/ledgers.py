@@ -1,5 +1,6 @@
 """Ledgers to test with: opened small, filled, crashed, read back."""
 
+import json
 import os
 from typing import Any
 
@@ -26,6 +27,11 @@ def settle(ledger: Ledger, request_id: str, **values: Any) -> Settlement:
 async def rows(database: Database, query: str = "SELECT * FROM ledger_entry ORDER BY id") -> list[dict[str, Any]]:
     async with database.read() as session:
         return [dict(row) for row in (await session.execute(text(query))).mappings()]
+
+
+def attempts_of(row: dict[str, Any]) -> Any:
+    """SQLite's driver gives JSON as it was written, PostgreSQL's gives what it says."""
+    return json.loads(row["attempts"]) if isinstance(row["attempts"], str) else row["attempts"]
 
 
 def crash(ledger: Ledger) -> None:

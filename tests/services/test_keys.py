@@ -1,6 +1,7 @@
 """Client keys: made once, seen never, rolled with an overlap, refused at once when revoked."""
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ from sqlalchemy import text
 from aiservice.errors import NotFound, PermissionDenied, Unauthenticated, Unprocessable
 from aiservice.kit.clock import now_us
 from aiservice.kit.keyformat import parse
+from aiservice.kit.secret import Secret
 from aiservice.services.keys import Keys, NewKey
 from aiservice.settings import Settings
 from aiservice.store.session import Database
@@ -228,8 +230,7 @@ async def test_many_callers_of_one_new_key_share_one_look_up(rig: Rig) -> None:
 
 async def test_a_sealed_vault_never_says_401(rig: Rig, database: Database, settings: Settings) -> None:
     made = await rig.keys.create(DEVELOPER, "acme", "k")
-    (settings.data_dir / "master.key").unlink()
-    sealed = await start(database, settings)
+    sealed = await start(database, dataclasses.replace(settings, master_key=Secret(bytes(32)), master_key_file=None))
     assert await sealed.refusal(made) == "sealed"
     with pytest.raises(Unauthenticated):
         await sealed.keys.verify("junk", address=ADDRESS)

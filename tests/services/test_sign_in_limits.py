@@ -206,6 +206,7 @@ async def test_old_attempts_are_purged(accounts: Accounts, database: Database, v
         assert not list((await session.execute(select(SignInAttempt))).scalars())
 
 
+@pytest.mark.sqlite_only("what takes the time is the hash")
 async def test_t65_an_unknown_account_takes_as_long_as_a_wrong_password(
     accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,6 +83,7 @@ async def test_discarded_and_never_sealed_are_missing(database: Database, vault:
     assert raised.value.code == "secret_missing"
 
 
+@pytest.mark.sqlite_only("it looks into the database's files")
 async def test_t18_a_provider_key_is_nowhere_in_the_files_of_the_database(
     database: Database, vault: Vault, settings: Settings
 ) -> None:
@@ -182,6 +183,7 @@ async def test_t23_a_wrong_master_key_seals_and_writes_nothing_and_the_right_one
     assert await _unseal(database, again) == CANARY
 
 
+@pytest.mark.sqlite_only("only there is a key made")
 async def test_t23_a_missing_generated_key_file_seals_and_is_never_replaced(
     database: Database, settings: Settings, vault: Vault
 ) -> None:
@@ -208,6 +210,7 @@ async def test_t23_deleting_the_record_of_the_key_seals_while_anything_depends_o
     assert await _count(database, "master_key_version") == 0
 
 
+@pytest.mark.sqlite_only("only there is a key made")
 async def test_the_first_start_on_sqlite_makes_a_private_key_file_and_says_so_loudly(
     database: Database, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -229,6 +232,7 @@ async def test_two_processes_that_start_at_once_agree_on_one_key(database: Datab
     assert vaults[0].derive(b"x") == vaults[1].derive(b"x")
 
 
+@pytest.mark.sqlite_only("only there is a key made")
 async def test_postgresql_without_a_key_cannot_start(database: Database, settings: Settings) -> None:
     configured = replace(settings, database_url="postgresql+asyncpg://db/aiservice")
     with pytest.raises(SettingsError, match="AISERVICE_MASTER_KEY_FILE"):

@@ -379,6 +379,7 @@ async def test_in_development_the_browser_returns_to_the_pages_port(site_of: Sit
     assert answer.headers["location"] == "http://localhost:3000/keys"
 
 
+@pytest.mark.sqlite_only("what could stall the loop is the hash")
 async def test_t66_fifty_people_sign_in_at_once_without_stalling_the_loop_or_filling_the_memory(
     site: Site, database: Database
 ) -> None:
