@@ -144,9 +144,15 @@ class MessagesStreamReader(StreamReader):
         elif kind == "message_delta":
             self._read_message_delta(event, events)
         elif kind == "message_stop":
-            self.is_finished = True
-            events.append(StreamEvent(EventKind.END))
+            self._stop(events)
         return kind if type(kind) is str else ""
+
+    def _stop(self, events: list[StreamEvent]) -> None:
+        if not self._has_begun and not self._held:
+            events.append(self._failed(invalid_answer("its stream ended before an answer began")))
+            return
+        self.is_finished = True
+        events.append(StreamEvent(EventKind.END))
 
     def _start_block(self, block: Json, index: Any, events: list[StreamEvent]) -> None:
         kind = block.get("type")
@@ -230,15 +236,15 @@ class MessagesStreamReader(StreamReader):
                 matched = delta.get("stop_sequence")
                 text = matched if type(matched) is str else ""
                 events.append(StreamEvent(EventKind.FINISH, text, finish_reason=reason))
-        self._read_usage(event.get("usage"), events)
+        self._read_usage(event.get("usage"), events, is_last=True)
 
-    def _read_usage(self, raw: Any, events: list[StreamEvent]) -> None:
+    def _read_usage(self, raw: Any, events: list[StreamEvent], *, is_last: bool = False) -> None:
         """Counts are cumulative; older servers repeat at the end only what has changed."""
         if type(raw) is not dict:
             return
         self._usage.update({name: value for name, value in raw.items() if value is not None})
         usage, _ = read_usage(self._usage)
-        if usage is not None:
+        if usage is not None or is_last:
             events.append(StreamEvent(EventKind.USAGE, usage=usage))
 
     def _failed(self, failure: AttemptFailure) -> StreamEvent:

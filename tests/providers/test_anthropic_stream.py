@@ -231,6 +231,11 @@ def test_usage_is_what_was_said_last_of_each_count() -> None:
     assert EventKind.FINISH not in [event.kind for event in events]
 
 
+def test_numbers_that_cannot_be_are_said_to_be_such() -> None:
+    events, _ = _read(_START, _text("x"), _finish("end_turn", output=-5), _STOP)
+    assert [event.usage for event in events if event.kind is EventKind.USAGE] == [Usage(9, 1), None]
+
+
 def test_the_ending_says_what_matched_and_why_it_refused() -> None:
     events, _ = _read(_START, _finish("stop_sequence", stop_sequence="END"), _STOP)
     assert next(event.text for event in events if event.kind is EventKind.FINISH) == "END"
@@ -251,6 +256,11 @@ def test_json_without_a_schema_streams_as_text() -> None:
     )
     assert "".join(event.text for event in events) == '{"a":1}'
     assert next(event for event in events if event.kind is EventKind.FINISH).finish_reason == "stop"
+
+
+def test_an_end_of_nothing_is_no_answer() -> None:
+    events, is_finished = _read(_STOP)
+    assert (_kinds(events), is_finished) == (["error"], False)
 
 
 def test_what_comes_behind_the_end_is_not_read() -> None:

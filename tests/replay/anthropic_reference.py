@@ -42,6 +42,7 @@ def expected(status: int, body: bytes) -> Expected:
             answer.text += block["text"]
         elif block["type"] == "tool_use":
             answer.tool_calls.append((block["name"], block["input"]))
+    answer.refusal = _declined(said)
     _note_usage(answer, said["usage"])
     return answer
 
@@ -109,10 +110,12 @@ def _stream(body: bytes) -> Expected:
                 calls[event["index"]][1] += delta["partial_json"]
         elif kind == "message_delta":
             answer.finish_reason = _FINISH[event["delta"]["stop_reason"]]
+            answer.refusal = _declined(event["delta"])
             usage = usage | event["usage"]
         elif kind == "error":
             failed = error(event)
-            answer.error, answer.error_status = failed.error, failed.error_status
+            answer.error = failed.error
+            answer.error_status = None if answer.has_content else failed.error_status
             break
         elif kind == "message_stop":
             is_whole = True
@@ -122,6 +125,10 @@ def _stream(body: bytes) -> Expected:
         answer.error, answer.error_status = "upstream_truncated", 502
     _note_usage(answer, usage)
     return answer
+
+
+def _declined(said: dict[str, Any]) -> str:
+    return (said.get("stop_details") or {}).get("explanation") or ""
 
 
 def _note_usage(answer: Expected, usage: dict[str, Any]) -> None:

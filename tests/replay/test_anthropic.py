@@ -46,9 +46,8 @@ def _read_whole(recording: Recording) -> Expected:
     functions = [call["function"] for call in message.get("tool_calls", [])]
     calls = [(function["name"], orjson.loads(function["arguments"])) for function in functions]
     assert answer.raw == recording.body
-    return _of_usage(
-        Expected(message["content"] or "", tool_calls=calls, finish_reason=answer.finish_reason), answer.usage
-    )
+    got = Expected(message["content"] or "", message.get("refusal", ""), calls, answer.finish_reason)
+    return _of_usage(got, answer.usage)
 
 
 def _read_stream(recording: Recording, size: int, *, is_native: bool = False) -> tuple[Expected, bytes]:
