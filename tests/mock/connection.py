@@ -143,6 +143,11 @@ class Reply:
 
 
 def _head(status: int, kind: str, extra: dict[str, str], framing: str) -> bytes:
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"content-type: {kind}", framing]
+    lines = [f"HTTP/1.1 {status} {_phrase(status)}", f"content-type: {kind}", framing]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in extra.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _phrase(status: int) -> str:
+    """A status's words; Anthropic's 529 has none of its own."""
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "Unknown"

@@ -115,7 +115,7 @@ def _stream(body: bytes) -> Expected:
         elif kind == "error":
             failed = error(event)
             answer.error = failed.error
-            answer.error_status = None if answer.has_content else failed.error_status
+            answer.error_status = None if answer.text or answer.tool_calls else failed.error_status
             break
         elif kind == "message_stop":
             is_whole = True
