@@ -154,7 +154,7 @@ def test_usage_is_added_up_as_google_bills_it() -> None:
     }
 
 
-@pytest.mark.parametrize("said", [{"promptTokenCount": -1}, {"promptTokenCount": "5"}, {"candidatesTokenCount": 3}, []])
+@pytest.mark.parametrize("said", [{"promptTokenCount": -1}, {"promptTokenCount": "5"}, {"thoughtsTokenCount": 0.5}, []])
 def test_numbers_that_cannot_be_are_no_usage(said: Any) -> None:
     answer = whole(response({"text": "x"}, usageMetadata=said))
     assert (answer.usage, answer.is_usage_valid) == (None, False)

@@ -60,6 +60,12 @@ def test_the_last_usage_holds_and_one_without_counts_takes_nothing_away() -> Non
     assert [event.usage for event in events if event.kind is EventKind.USAGE] == [Usage(3, 4)]
 
 
+def test_a_count_that_is_left_out_later_stays() -> None:
+    last: Json = {"usageMetadata": {"candidatesTokenCount": 9}}
+    events, _ = streamed(frames(response({"text": "a"}, finish=None, **usage(3, 4)), response({"text": "b"}, **last)))
+    assert [event.usage for event in events if event.kind is EventKind.USAGE] == [Usage(3, 4), Usage(3, 9)]
+
+
 def test_a_signature_without_text_is_told() -> None:
     events, _ = streamed(frames(response({"text": "a"}, finish=None), response({"text": "", "thoughtSignature": "s"})))
     assert folded(events)["extra"] == {"google": {"thought_signature": "s"}}

@@ -114,10 +114,10 @@ def _set(holder: Any, path: list[Any], value: Any, *, is_more: bool) -> None:
 
 
 def _note_usage(answer: Expected, usage: Any) -> None:
-    if "promptTokenCount" not in usage:
+    if not any(name.endswith("TokenCount") for name in usage):
         return
     thoughts = usage.get("thoughtsTokenCount", 0)
-    answer.input_tokens = usage["promptTokenCount"] + usage.get("toolUsePromptTokenCount", 0)
+    answer.input_tokens = usage.get("promptTokenCount", 0) + usage.get("toolUsePromptTokenCount", 0)
     answer.output_tokens = usage.get("candidatesTokenCount", 0) + thoughts
     answer.cached_input_tokens = usage.get("cachedContentTokenCount", 0)
     answer.reasoning_tokens = thoughts
@@ -134,7 +134,7 @@ def chat_request(request: Any) -> dict[str, Any]:
     """The recorded request in OpenAI's words, as far as those go; camel and snake case are the same to Google."""
     if not isinstance(request, dict):
         return minimal_request()
-    asked = _camel(request)
+    asked = camel(request)
     if "requests" in asked or "content" in asked:
         return _embeddings_request(asked)
     instruction = asked.get("systemInstruction") or {}
@@ -157,7 +157,7 @@ def _settings(config: Any) -> dict[str, Any]:
     chat = {ours: config[theirs] for theirs, ours in names.items() if config.get(theirs) is not None}
     schema = config.get("responseJsonSchema") or config.get("responseSchema")
     if schema:
-        chat["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": _plain(schema)}}
+        chat["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": plain(schema)}}
     elif config.get("responseMimeType") == "application/json":
         chat["response_format"] = {"type": "json_object"}
     thinking = config.get("thinkingConfig") or {}
@@ -184,8 +184,9 @@ def _messages(contents: list[Any]) -> list[dict[str, Any]]:
         for result in results:
             call_id = next(call_id for call_id, name in waiting if name == result["name"])
             waiting.remove((call_id, result["name"]))
-            text = json.dumps(result.get("response") or {})
-            messages.append({"role": "tool", "tool_call_id": call_id, "content": text})
+            said = [{"type": "text", "text": json.dumps(result.get("response") or {})}]
+            files = [_part(part) for part in result.get("parts") or []]
+            messages.append({"role": "tool", "tool_call_id": call_id, "content": said + files})
         rest = [_part(part) for part in parts if "functionResponse" not in part]
         if rest:
             messages.append({"role": "user", "content": rest})
@@ -231,19 +232,19 @@ def _part(part: Any) -> dict[str, Any]:
 
 
 def _function(tool: Any) -> dict[str, Any]:
-    schema = tool.get("parametersJsonSchema") or _plain(tool.get("parameters"))
+    schema = tool.get("parametersJsonSchema") or plain(tool.get("parameters"))
     found = {"name": tool["name"], "description": tool.get("description"), "parameters": schema}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _plain(schema: Any) -> Any:
+def plain(schema: Any) -> Any:
     """A JSON schema from Google's subset of OpenAPI's, whose types are in capitals, or numbers."""
     if isinstance(schema, list):
-        return [_plain(item) for item in schema]
+        return [plain(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     numbers = {1: "string", 2: "number", 3: "integer", 4: "boolean", 5: "array", 6: "object"}
-    found = {name: _plain(value) for name, value in schema.items()}
+    found = {name: plain(value) for name, value in schema.items()}
     kind = found.get("type")
     if isinstance(kind, (str, int)):
         found["type"] = numbers.get(kind, kind) if isinstance(kind, int) else kind.lower()
@@ -262,13 +263,13 @@ def _embeddings_request(asked: dict[str, Any]) -> dict[str, Any]:
 _OPAQUE = {"args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema"}
 
 
-def _camel(value: Any) -> Any:
+def camel(value: Any) -> Any:
     if isinstance(value, list):
-        return [_camel(item) for item in value]
+        return [camel(item) for item in value]
     if not isinstance(value, dict):
         return value
     found = {}
     for name, item in value.items():
-        camel = re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
-        found[camel] = item if camel in _OPAQUE else _camel(item)
+        theirs = re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
+        found[theirs] = item if theirs in _OPAQUE else camel(item)
     return found

@@ -7,6 +7,7 @@ from typing import Any
 from tests.mock.connection import Request
 from tests.replay import openai_reference, traffic
 from tests.replay.asking import CHAT, EMBEDDINGS, MESSAGES, Way, is_well_formed
+from tests.replay.gemini_sent import gemini_differences
 from tests.replay.traffic import Json, Recording
 
 _SAME_WIRES = {(traffic.OPENAI_CHAT, CHAT), (traffic.OPENAI_EMBEDDINGS, EMBEDDINGS), (traffic.ANTHROPIC, MESSAGES)}
@@ -28,6 +29,8 @@ def request_differences(recording: Recording, way: Way, request: Request) -> lis
         return _lost_or_invented(_meant(recording.request), _meant(request.body))
     if recording.wire == traffic.OPENAI_RESPONSES and way is CHAT:
         return _lost_or_invented(_of_responses(recording.request), _of_responses(request.body))
+    if (recording.wire, way) in {(traffic.GEMINI, CHAT), (traffic.GEMINI_EMBEDDINGS, EMBEDDINGS)}:
+        return gemini_differences(recording.request, request.body)
     return []
 
 

@@ -69,13 +69,13 @@ def folder() -> Path | None:
 
 
 @cache
-def recordings() -> tuple[Recording, ...]:
-    """Every interaction of `PROVIDERS`, in the order of the index."""
+def recordings(providers: tuple[str, ...] = PROVIDERS) -> tuple[Recording, ...]:
+    """Every interaction of `providers`, in the order of the index."""
     place = folder()
     assert place is not None, "ask folder() first"
     loader = _loader(place)
     index = json.loads((place / "INDEX.json").read_text())
-    return tuple(found for entry in index for found in _of_file(place, loader, entry))
+    return tuple(found for entry in index for found in _of_file(place, loader, entry, providers))
 
 
 def is_event_stream(body: bytes) -> bool:
@@ -92,17 +92,17 @@ def _loader(place: Path) -> ModuleType:
     return module
 
 
-def _of_file(place: Path, loader: ModuleType, entry: Json) -> Iterator[Recording]:
+def _of_file(place: Path, loader: ModuleType, entry: Json, providers: tuple[str, ...]) -> Iterator[Recording]:
     path = place / entry["file"]
     if not entry["interactions"]:
-        if entry["provider"] in PROVIDERS:
+        if entry["provider"] in providers:
             yield _body_only(path, loader, entry)
         return
-    if not any(about["provider"] in PROVIDERS for about in entry["interactions"]):
+    if not any(about["provider"] in providers for about in entry["interactions"]):
         return
     loaded = loader.load(str(path))
     for about in entry["interactions"]:
-        if about["provider"] in PROVIDERS:
+        if about["provider"] in providers:
             yield _interaction(loaded[about["i"]], entry["file"], about)
 
 

@@ -14,10 +14,11 @@ _MAX_CANDIDATES = 128
 class Responses:
     """What the objects of one answer say, of which a whole answer is one and a stream is many."""
 
-    __slots__ = ("_response_id", "candidates", "failure", "is_blocked", "is_usage_valid", "model", "usage")
+    __slots__ = ("_counts", "_response_id", "candidates", "failure", "is_blocked", "is_usage_valid", "model", "usage")
 
     def __init__(self) -> None:
         self._response_id = ""
+        self._counts: Json = {}
         self.model = ""
         self.candidates: dict[int, Candidate] = {}
         self.usage: Usage | None = None
@@ -46,11 +47,7 @@ class Responses:
         feedback = said.get("promptFeedback", said.get("prompt_feedback"))
         if isinstance(feedback, dict) and feedback.get("blockReason", feedback.get("block_reason")):
             self.is_blocked = True
-        usage, is_valid = read_usage(said.get("usageMetadata", said.get("usage_metadata")))
-        self.is_usage_valid = self.is_usage_valid and is_valid
-        if usage is not None:  # said again where nothing changed: it counts what came with it, too
-            self.usage = usage
-            events.append(StreamEvent(EventKind.USAGE, usage=usage))
+        self._read_usage(said.get("usageMetadata", said.get("usage_metadata")), events)
         return events
 
     def end(self) -> list[StreamEvent]:
@@ -71,6 +68,17 @@ class Responses:
             return True
         reasons = [candidate.finish_reason for candidate in self.candidates.values()]
         return len(reasons) >= max(wanted, 1) and None not in reasons
+
+    def _read_usage(self, said: object, events: list[StreamEvent]) -> None:
+        """The last value of each count holds; one that is left out takes nothing away."""
+        usage, is_valid = read_usage(said)
+        self.is_usage_valid = self.is_usage_valid and is_valid
+        if usage is None or not isinstance(said, dict):
+            return
+        self._counts |= {name: value for name, value in said.items() if value is not None}
+        self.usage, _ = read_usage(self._counts)
+        # Said again where nothing changed: it counts what came with it, too.
+        events.append(StreamEvent(EventKind.USAGE, usage=self.usage))
 
     def _note(self, said: Json) -> None:
         for name, value in (("model", said.get("modelVersion")), ("_response_id", said.get("responseId"))):

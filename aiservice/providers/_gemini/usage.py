@@ -26,6 +26,7 @@ _NUMBERS = dict(
          "SPII", "MALFORMED_FUNCTION_CALL", "IMAGE_SAFETY", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS")
     )
 )  # fmt: skip
+# Each followed by `TokenCount`.
 _COUNTED = ("prompt", "toolUsePrompt", "candidates", "thoughts", "cachedContent")
 
 
@@ -52,14 +53,14 @@ def read_usage(said: object) -> tuple[Usage | None, bool]:
     """The usage of a `usageMetadata` object, and whether what was there was valid.
 
     Thoughts come on top of the candidates, what server-side tools read on top of the prompt; cached tokens are part of
-    the prompt. Vertex sends one without counts in all chunks but the last.
+    the prompt. A count that is left out is zero (protobuf's way); Vertex leaves all out in all chunks but the last.
     """
     if said is None:
         return None, True
     if not isinstance(said, dict):
         return None, False
-    if "promptTokenCount" not in said:
-        return None, "candidatesTokenCount" not in said
+    if all(said.get(f"{name}TokenCount") is None for name in _COUNTED):
+        return None, True
     counts = {name: _count(said, f"{name}TokenCount") for name in _COUNTED}
     if None in counts.values():
         return None, False
