@@ -22,6 +22,8 @@ MASTER_KEY_BYTES = 32
 # start and never used silently.
 IMPORTABLE = {
     "OPENAI_API_KEY": ("openai", "https://api.openai.com/v1"),
+    "ANTHROPIC_API_KEY": ("anthropic", "https://api.anthropic.com"),
+    "GEMINI_API_KEY": ("gemini", "https://generativelanguage.googleapis.com/v1beta"),
     "MISTRAL_API_KEY": ("mistral", "https://api.mistral.ai/v1"),
     "GROQ_API_KEY": ("groq", "https://api.groq.com/openai/v1"),
     "DEEPSEEK_API_KEY": ("deepseek", "https://api.deepseek.com/v1"),

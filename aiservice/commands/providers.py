@@ -41,6 +41,7 @@ AllowPrivate = Annotated[
     "add",
     epilog=examples(
         "provider add openai-compatible --name openai --base-url https://api.openai.com/v1 < openai.key",
+        "provider add anthropic --name claude < anthropic.key",
         "provider add openai-compatible --name ollama --base-url http://127.0.0.1:11434/v1 --allow-private </dev/null",
     ),
 )

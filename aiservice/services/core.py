@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from aiservice.kit.ids import new_id
+from aiservice.providers import registry
 from aiservice.services.accounts import Accounts
 from aiservice.services.board import Board
 from aiservice.services.changes import ChangeFeed
@@ -205,13 +206,13 @@ async def _offer_provider_keys(core: Core) -> None:
         return
     for name, (kind, base_url) in IMPORTABLE.items():
         if name in found:
+            added = kind if kind in registry() else f"openai-compatible --base-url {base_url}"
             log.info(
-                '%s is set. To use it: echo "$%s" | python -m aiservice provider add openai-compatible --name %s '
-                "--base-url %s",
+                '%s is set. To use it: echo "$%s" | python -m aiservice provider add %s --name %s',
                 name,
                 name,
+                added,
                 kind,
-                base_url,
             )
 
 

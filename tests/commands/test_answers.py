@@ -162,6 +162,24 @@ def test_adding_a_provider_tests_it_and_keeps_its_models(console: Console, mock:
     assert (tested["ok"], tested["code"], tested["models"]) == (True, None, models["found"])
 
 
+def test_a_kind_with_an_address_of_its_own_takes_it_with_and_without_its_version(
+    console: Console, mock: MockProcess
+) -> None:
+    root = mock.base_url.removesuffix("/v1")
+    add = ("provider", "add", "anthropic", "--allow-private", "--name")
+    console(*add, "with", "--base-url", mock.base_url, stdin=PROVIDER_KEY)
+    console(*add, "without", "--base-url", root, stdin=PROVIDER_KEY)
+    console("provider", "add", "anthropic", "--name", "own", "--no-test", stdin=PROVIDER_KEY)
+    rows = {row["name"]: row for row in console.json("provider", "list") if row["kind"] == "anthropic"}
+    assert {name: row["base_url"] for name, row in rows.items()} == {
+        "with": root,
+        "without": root,
+        "own": "https://api.anthropic.com",
+    }
+    assert "mock-small" in rows["with"]["models"]
+    assert console.json("provider", "test", "with")["ok"] is True
+
+
 def test_a_wrong_key_is_not_saved_unless_insisted_on(console: Console, mock: MockProcess) -> None:
     add = ("provider", "add", "openai-compatible", "--base-url", mock.base_url, "--allow-private", "--name", "m")
     refused = console(*add, "--json", stdin="sk-wrong-key-0000", status=1)
