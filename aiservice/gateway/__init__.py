@@ -7,6 +7,7 @@ from aiservice.gateway.exchange import AsgiApp
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.ops import Ops
 from aiservice.gateway.pipeline import Pipeline
+from aiservice.gateway.usage import OwnUsage
 from aiservice.services.core import Core
 
 
@@ -17,6 +18,7 @@ def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: Asg
     routes = {
         **Pipeline(core, meter, in_flight).routes(),
         **catalogue.routes(),
+        **OwnUsage(core).routes(),
         **Ops(core, in_flight, meter.figures).routes(),
     }
     return Edge(routes, catalogue.route_with_argument, sign_in, portal)

@@ -39,6 +39,9 @@ ICON_BUTTON = (
     "inline-flex size-9 items-center justify-center rounded-lg cursor-pointer text-slate-700 hover:bg-slate-200 "
     f"dark:text-slate-300 dark:hover:bg-slate-800 disabled:opacity-40 disabled:cursor-not-allowed {FOCUS}"
 )
+CHOICE = f"min-h-8 rounded-lg px-2.5 py-1 text-sm font-medium whitespace-nowrap cursor-pointer {FOCUS}"
+CHOICE_ON = "bg-indigo-50 text-indigo-900 dark:bg-indigo-950 dark:text-indigo-100"
+CHOICE_OFF = f"{MUTED} hover:bg-slate-100 dark:hover:bg-slate-800"
 INPUT = (
     "block w-full min-h-9 rounded-lg border border-slate-400 bg-white px-3 py-1.5 text-sm text-slate-900 "
     "placeholder:text-slate-500 dark:border-slate-600 dark:bg-slate-950 dark:text-slate-100 "
@@ -76,4 +79,5 @@ ALERT = {
 CODE = "rounded-lg bg-slate-900 p-4 font-mono text-[13px] leading-relaxed text-slate-100 dark:bg-black overflow-x-auto whitespace-pre"
 SHELL = "block rounded-lg bg-slate-100 p-2.5 font-mono text-xs break-words dark:bg-slate-950"
 SKELETON = "animate-pulse motion-reduce:animate-none rounded-lg bg-slate-200 dark:bg-slate-800"
-ID = f"block max-w-28 truncate font-mono text-xs {MUTED}"
+ID_TEXT = f"font-mono text-xs {MUTED}"
+ID = f"block max-w-28 truncate {ID_TEXT}"

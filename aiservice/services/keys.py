@@ -112,8 +112,12 @@ class Keys:
             self._changes.publish(session, "key", key.id)
         return NewKey(key.id, owner.name, key.name, minted.text, key.expires_us)
 
-    async def list(self, actor: Person, client: str | None = None) -> list[KeyView]:
+    async def list(
+        self, actor: Person, client: str | None = None, *, first: int = 0, limit: int | None = None
+    ) -> list[KeyView]:
         """The keys of `client` (id or name), or all that the actor may see; newest first, never a secret.
+
+        `limit` of them from the `first` on; None is all.
 
         Raises:
             NotFound: no such client, or it is not the actor's.
@@ -121,9 +125,14 @@ class Keys:
         now = now_us()
         async with self._db.read() as session:
             client_id = None if client is None else (await self._client(session, actor, client)).id
-            rows = await store.keys(session, client_id, None if actor.is_admin else actor.user_id)
+            rows = await store.keys(session, client_id, _owner(actor), first, limit)
             secrets = await store.live_secrets(session, [key.id for key, _ in rows], now)
         return [view(key, owner, [s for s in secrets if s.key_id == key.id], now) for key, owner in rows]
+
+    async def count(self, actor: Person) -> int:
+        """How many keys `list` would give in all."""
+        async with self._db.read() as session:
+            return await store.key_count(session, _owner(actor))
 
     async def roll(self, actor: Person, key_id: str, overlap_seconds: float = DEFAULT_OVERLAP_SECONDS) -> NewKey:
         """A new secret for a key; the one before works `overlap_seconds` longer (0 to 7 days), never past its own end.
@@ -233,6 +242,10 @@ class Keys:
         # This process need not wait for its own next poll; if the database has just gone, the feed's loop sees to it.
         with contextlib.suppress(*DATABASE_ERRORS):
             await self._changes.poll_once()
+
+
+def _owner(actor: Person) -> str | None:
+    return None if actor.is_admin else actor.user_id
 
 
 def _may_manage(actor: Person, client: Client) -> bool:

@@ -4,7 +4,7 @@ Sums are exact to the minute at any time: whole days and hours come from their r
 that are not folded yet from the minutes.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -22,6 +22,7 @@ Bucket = Literal["minute", "hour", "day"]
 BUCKETS_US: dict[Bucket, int] = {"minute": MINUTE_US, "hour": HOUR_US, "day": DAY_US}
 MAX_POINTS = 2000
 OTHER = "other"
+_MAX_CHOICES = 200
 _USER = "user"  # no column of the roll-ups: a client's owner is who owns it now
 _GROUPS = {
     "none": "",
@@ -86,9 +87,11 @@ class Usage:
         group_by: GroupBy = "none",
         top: int = 8,
         rank: Callable[[Sums], int] = lambda sums: sums.requests,
-        **filters: str,
+        filters: Mapping[str, str] | None = None,
     ) -> Series:
         """Sums per bucket over [start, end), largest group first; all behind the `top` ones are one, "other".
+
+        `filters`: client_id, key_id, task, model, provider.
 
         Raises:
             InvalidRequest: the range is empty, or has more than 2 000 buckets.
@@ -99,7 +102,7 @@ class Usage:
         chosen = bucket or bucket_for(end_us - start_us)
         starts = _starts(start_us, end_us, BUCKETS_US[chosen])
         span = (starts[0], starts[-1] + BUCKETS_US[chosen])
-        scope, column = _scope(actor, filters), _GROUPS[group_by]
+        scope, column = _scope(actor, filters or {}), _GROUPS[group_by]
         async with self._db.read() as session:
             await store.hold_still(session)
             reading = await _Reading.begin(session, scope, span, column)
@@ -117,6 +120,18 @@ class Usage:
             rest = sum((sums for key, sums in totals.items() if key not in set(kept)), Sums())
             groups.append(Group(OTHER, OTHER, rest, _points(starts, points[OTHER], known_from)))
         return Series(chosen, starts, groups)
+
+    async def choices(self, actor: Person, since_us: int) -> dict[str, list[tuple[str, str]]]:
+        """What there is to filter by, as (id, name), busiest first and at most 200 each: by client_id, key_id, task,
+        model and provider, among what was asked for since (by the day)."""
+        found = {}
+        async with self._db.read() as session:
+            scope = _scope(actor, {})
+            for column in sorted(_FILTERS):
+                ids = await store.busiest(session, scope, column, since_us // DAY_US * DAY_US, _MAX_CHOICES)
+                names = await store.names(session, column, ids) if column in _NAMED else {}
+                found[column] = [(number, names.get(number, number)) for number in ids if number]
+        return found
 
     async def series_csv(self, series: Series, group_by: GroupBy) -> AsyncIterator[str]:
         """The points of a series as lines of CSV, the header first. A bucket without data has no line; one in which
@@ -223,7 +238,7 @@ def _starts(start_us: int, end_us: int, width_us: int) -> list[int]:
     return starts
 
 
-def _scope(actor: Person, filters: dict[str, str]) -> store.Scope:
+def _scope(actor: Person, filters: Mapping[str, str]) -> store.Scope:
     unknown = filters.keys() - _FILTERS
     if unknown:
         raise InvalidRequest(f"There is no filter {sorted(unknown)[0]}.", param=sorted(unknown)[0])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, func, literal, or_, select, update
 from sqlmodel import col
 
 from aiservice.store.session import AsyncSession
@@ -87,14 +87,26 @@ async def key(session: AsyncSession, key_or_public_id: str) -> tuple[ClientKey, 
     return None if row is None else (row[0], row[1])
 
 
-async def keys(session: AsyncSession, client_id: str | None, owner_id: str | None) -> list[tuple[ClientKey, Client]]:
-    """Keys with their clients, newest first; of one client and of one owner's clients where given."""
+async def keys(
+    session: AsyncSession, client_id: str | None, owner_id: str | None, first: int = 0, limit: int | None = None
+) -> list[tuple[ClientKey, Client]]:
+    """Keys with their clients, newest first, from the `first` (0 is the newest) on; of one client and of one owner's
+    clients where given."""
     query = select(ClientKey, Client).join(Client, col(Client.id) == col(ClientKey.client_id))
-    if client_id is not None:
-        query = query.where(col(ClientKey.client_id) == client_id)
-    if owner_id is not None:
-        query = query.where(col(Client.owner_id) == owner_id)
-    return [(row[0], row[1]) for row in await session.execute(query.order_by(col(ClientKey.id).desc()))]
+    query = query.where(*_mine(client_id, owner_id)).order_by(col(ClientKey.id).desc()).offset(first).limit(limit)
+    return [(row[0], row[1]) for row in await session.execute(query)]
+
+
+async def key_count(session: AsyncSession, owner_id: str | None) -> int:
+    """How many keys there are, of one owner's clients where given."""
+    query = select(func.count()).select_from(ClientKey).join(Client, col(Client.id) == col(ClientKey.client_id))
+    return await session.scalar(query.where(*_mine(None, owner_id))) or 0
+
+
+def _mine(client_id: str | None, owner_id: str | None) -> list[ColumnElement[bool]]:
+    of_client = [] if client_id is None else [col(ClientKey.client_id) == client_id]
+    of_owner = [] if owner_id is None else [col(Client.owner_id) == owner_id]
+    return [*of_client, *of_owner]
 
 
 async def live_secrets(session: AsyncSession, key_ids: Sequence[str], now_us: int) -> list[KeySecret]:

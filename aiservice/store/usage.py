@@ -145,6 +145,20 @@ async def hold_still(session: AsyncSession) -> None:
         await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
+async def busiest(session: AsyncSession, scope: Scope, column: str, since_us: int, limit: int) -> list[str]:
+    """The values of a column since a day, busiest first; hours that are not folded yet included."""
+    found: dict[str, int] = {}
+    hours = [hour for hour in await dirty_hours(session) if hour >= since_us]
+    for grain, spans in (("day", [(since_us, None)]), ("minute", [(hour, hour + HOUR_US) for hour in hours])):
+        columns = _TABLES[grain].c
+        for start, end in spans:
+            query = select(columns[column], func.sum(columns.requests)).where(columns.start_us >= start)
+            query = query.where(columns.start_us < end) if end is not None else query
+            for value, requests in await session.execute(query.where(*scope.conditions(columns)).group_by(text("1"))):
+                found[value] = found.get(value, 0) + int(requests)
+    return sorted(found, key=lambda value: (-found[value], value))[:limit]
+
+
 async def owners(session: AsyncSession) -> dict[str, str]:
     """The user id of every client's owner; "" where nobody owns it."""
     rows = await session.execute(select(col(Client.id), col(Client.owner_id)))

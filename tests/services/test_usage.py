@@ -78,7 +78,9 @@ async def test_a_developer_sees_only_what_their_clients_did(db: Database) -> Non
     assert (await usage.tiles(ADMIN, START_US)).requests == 2
     series = await usage.series(DEVELOPER, START_US, START_US + HOUR_US, group_by="client")
     assert [(group.id, group.name) for group in series.groups] == [("cli_own", "own")]
-    assert (await usage.series(DEVELOPER, START_US, START_US + HOUR_US, client_id="cli_1")).groups[0].id == ""
+    assert (await usage.series(DEVELOPER, START_US, START_US + HOUR_US, filters={"client_id": "cli_1"})).groups[
+        0
+    ].id == ""
 
 
 async def test_no_data_is_not_zero(db: Database) -> None:

@@ -351,6 +351,22 @@ export function Snippets({ samples, ask, placeholder, devPort, styles, onKey }) 
   );
 }
 
+// Times are in UTC unless somebody wants their own: what that is, only their browser knows.
+export function ZoneSwitch({ zone, onChoose, styles }) {
+  const [own, setOwn] = useState("");
+  useEffect(() => {
+    setOwn(Intl.DateTimeFormat().resolvedOptions().timeZone || "");
+  }, []);
+  const names = ["UTC", ...(own && own !== "UTC" ? [own] : []), ...(zone && zone !== "UTC" && zone !== own ? [zone] : [])];
+  const button = (name) =>
+    h(
+      "button",
+      { key: name, type: "button", className: name === zone ? styles.choiceOn : styles.choiceOff, "aria-pressed": name === zone, onClick: () => name !== zone && onChoose?.(name) },
+      name === own ? name.replaceAll("_", " ") + " (yours)" : name.replaceAll("_", " "),
+    );
+  return h("div", { role: "group", "aria-label": "Time zone", className: styles.zone }, names.map(button));
+}
+
 // Shows its first child at once and its second in place of it when the browser is idle: a heavy chart costs the first
 // paint nothing.
 export function MountOnIdle({ children }) {

@@ -30,6 +30,9 @@ STYLES = {
         "rounded-md bg-slate-700 px-2.5 py-1 text-xs font-medium text-white cursor-pointer hover:bg-slate-600 "
         "focus-visible:outline-2 focus-visible:outline-white"
     ),
+    "zone": "inline-flex items-center gap-1 text-sm",
+    "choiceOn": f"{theme.CHOICE} {theme.CHOICE_ON}",
+    "choiceOff": f"{theme.CHOICE} {theme.CHOICE_OFF}",
     "key": "block break-all font-mono text-sm",
     "keyNote": f"text-xs {theme.MUTED}",
     "keyRow": f"mb-4 flex flex-wrap items-center gap-3 {theme.ALERT['warn']}",
@@ -103,6 +106,17 @@ class Snippets(rx.Component):
     on_key: rx.EventHandler[rx.event.passthrough_event_spec(bool)]  # type: ignore[type-arg,valid-type]
 
 
+class ZoneSwitch(rx.Component):
+    """Chooses between UTC and the browser's own time zone, which only the browser knows."""
+
+    library = _LIBRARY
+    tag = "ZoneSwitch"
+
+    zone: rx.Var[str]
+    styles: rx.Var[dict[str, str]]
+    on_choose: rx.EventHandler[rx.event.passthrough_event_spec(str)]  # type: ignore[type-arg,valid-type]
+
+
 class MountOnIdle(rx.Component):
     """Its first child, and its second once the browser has nothing better to do."""
 
@@ -141,6 +155,11 @@ def snippets(samples: Any, *, ask: Any, placeholder: str, dev_port: int, on_key:
     return Snippets.create(
         samples=samples, ask=ask, placeholder=placeholder, dev_port=dev_port, on_key=on_key, styles=STYLES
     )
+
+
+def zone_switch(zone: Any, on_choose: Any) -> rx.Component:
+    """`zone` is the one in use; `on_choose` is given the name of the other."""
+    return ZoneSwitch.create(zone=zone, on_choose=on_choose, styles=STYLES)
 
 
 def mount_on_idle(content: rx.Component, *, fallback: rx.Component) -> rx.Component:

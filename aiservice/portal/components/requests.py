@@ -31,7 +31,6 @@ class RequestRow(TypedDict):
 
 def request_row(entry: Any) -> RequestRow:
     """`entry` has the fields of the ledger; an unpriced model says so instead of costing nothing."""
-    is_good = entry.status < 400 and entry.outcome == "finished"
     return RequestRow(
         id=entry.request_id,
         at=f"{from_us(entry.started_us):%H:%M:%S}",
@@ -39,15 +38,32 @@ def request_row(entry: Any) -> RequestRow:
         task=entry.task,
         provider=entry.provider or "none",
         model=entry.model or entry.requested_model or "",
-        status=str(entry.status)
-        if entry.outcome == "finished"
-        else f"{entry.status} {entry.outcome.replace('_', ' ')}",
-        status_kind="good" if is_good else "bad",
+        status=status_text(entry),
+        status_kind="good" if is_good(entry) else "bad",
         tokens=f"{entry.input_tokens:,} in, {entry.output_tokens:,} out",
-        cost="unpriced" if entry.cost_nano_usd is None else f"${to_usd_text(entry.cost_nano_usd)}",
+        cost=cost_text(entry),
         milliseconds=f"{max(0, entry.ended_us - entry.started_us) / 1000:,.0f} ms",
         is_sandbox=entry.provider == SANDBOX,
     )
+
+
+def cost_text(entry: Any) -> str:
+    """What a ledger entry cost; an unpriced model is said to be one."""
+    return "unpriced" if entry.cost_nano_usd is None else f"${to_usd_text(entry.cost_nano_usd)}"
+
+
+def milliseconds(value: float) -> str:
+    return f"{value:,.0f} ms" if value >= 10 else f"{value:.2f} ms"
+
+
+def is_good(entry: Any) -> bool:
+    """Whether a ledger entry ended as it should."""
+    return bool(entry.status < 400 and entry.outcome == "finished")
+
+
+def status_text(entry: Any) -> str:
+    """The status, and how it ended where that was not well."""
+    return str(entry.status) if entry.outcome == "finished" else f"{entry.status} {entry.outcome.replace('_', ' ')}"
 
 
 def provider_cell(row: Any) -> rx.Component:
@@ -72,7 +88,7 @@ def request_line(row: Any) -> rx.Component:
         cell(row["tokens"], class_name="whitespace-nowrap tabular-nums"),
         cell(row["cost"], class_name="whitespace-nowrap tabular-nums"),
         cell(row["milliseconds"], class_name="whitespace-nowrap tabular-nums"),
-        cell(rx.el.span(row["id"], title=row["id"], class_name=theme.ID)),
+        cell(rx.el.a(row["id"], title=row["id"], href=f"/requests/{row['id']}", class_name=f"{theme.ID} {theme.LINK}")),
     )
 
 

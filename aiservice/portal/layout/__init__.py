@@ -13,6 +13,6 @@ __all__ = ["add_pages", "portal_page", "registered_pages"]
 def add_pages(app: rx.App) -> None:
     """Gives every registered page its route, framed or plain, with its title."""
     for page in registered_pages():
-        frame = framed if page.place is not None else plain
+        frame = framed if page.is_framed else plain
         # A callable: where the portal is built already, no page is ever evaluated.
         app.add_page(partial(frame, page), route=page.route, title=f"{page.title} · {PRODUCT}", on_load=page.on_load)

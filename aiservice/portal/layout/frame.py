@@ -116,7 +116,7 @@ def _sidebar(page: PageSpec) -> rx.Component:
         rx.el.a("Skip to content", href="#content", class_name=theme.SKIP),
         rx.el.div(_brand(), class_name="px-2 max-md:py-1"),
         rx.el.nav(
-            *[_nav_item(item, is_here=item.route == page.route) for item in navigation()],
+            *[_nav_item(item, is_here=item.route in (page.route, page.below)) for item in navigation()],
             class_name="flex gap-1 max-md:flex-wrap md:mt-6 md:flex-col",
             custom_attrs={"aria-label": "Main"},
         ),

@@ -96,9 +96,10 @@ class KeysState(rx.State):
 
 
 async def _show(state: KeysState) -> None:
-    views = await current_core().keys.list(signed_in())
-    state.total = len(views)
-    state.rows = [_row_of(view) for view in views[state.first : state.first + _PAGE_ROWS]]
+    keys = current_core().keys
+    state.total = await keys.count(signed_in())
+    views = await keys.list(signed_in(), first=state.first, limit=_PAGE_ROWS)
+    state.rows = [_row_of(view) for view in views]
 
 
 def _row_of(view: KeyView) -> KeyRow:

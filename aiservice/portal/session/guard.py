@@ -24,6 +24,7 @@ from reflex_base.registry import RegistrationContext
 from aiservice.errors import BrokerError, InternalFault, InvalidRequest, PermissionDenied, Unauthenticated
 from aiservice.kit.ids import new_id
 from aiservice.portal.session.cookie import read_session_cookie
+from aiservice.portal.words import form_words
 from aiservice.principal import Person, Role
 
 log = logging.getLogger(__name__)
@@ -207,7 +208,7 @@ class SessionMiddleware(rx.Middleware):
         _current.set(person)
         await _bind(state, person)
         if event.name.endswith(".on_load_internal"):
-            await _clear_notice(state)  # it was about the page before
+            await _begin_notice(state)
         return None
 
 
@@ -229,10 +230,14 @@ async def _bind(state: BaseState, person: Person | None) -> None:
         session.is_admin = is_admin
 
 
-async def _clear_notice(state: BaseState) -> None:
+async def _begin_notice(state: BaseState) -> None:
+    """What a page begins with: nothing of the page before, but why a form that was posted without a script failed."""
     session = await state.get_state(SessionState)
-    if session.notice:
-        session.notice = session.notice_kind = session.notice_id = ""
+    query = state.router.url.query_parameters
+    code = query.get("error", "")
+    words = form_words(code, query.get("retry_after", "")) if code else ""
+    if session.notice or words:
+        session.notice, session.notice_kind, session.notice_id = words, "error" if words else "", ""
 
 
 def is_admitted(event_name: str) -> bool:

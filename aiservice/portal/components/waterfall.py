@@ -1,0 +1,130 @@
+"""The attempts of a request as a table with bars: when each began, what it took, how it ended, why it was tried."""
+
+from typing import Any, TypedDict
+
+import reflex as rx
+
+from aiservice.portal import theme
+from aiservice.portal.components.parts import cell, data_table, state_badge, table_row
+from aiservice.portal.components.requests import cost_text, is_good, milliseconds
+from aiservice.portal.words import error_words
+
+
+class Step(TypedDict):
+    """One line of the waterfall; `left` and `width` are CSS percentages of the whole time."""
+
+    name: str
+    detail: str
+    result: str
+    kind: str
+    reason: str
+    words: str
+    cost: str
+    began: str
+    took: str
+    left: str
+    width: str
+
+
+def steps_of(entry: Any) -> list[Step]:
+    """The attempts of a ledger entry in order, each where it lies in the whole time, and the rest of a stream.
+
+    An attempt's time ends with its answer, a stream's with the first event. Entries from before offsets were kept have
+    their attempts one after another.
+    """
+    total_ms = max((entry.ended_us - entry.started_us) / 1000, 0.001)
+    steps, at_ms = [], 0.0
+    for number, attempt in enumerate(entry.attempts, start=1):
+        start_ms, took_ms = float(attempt.get("start_ms", at_ms)), float(attempt.get("ms", 0))
+        at_ms = start_ms + took_ms
+        is_last = number == len(entry.attempts)
+        left, width = _bar(start_ms, took_ms, total_ms)
+        code, status = attempt.get("code"), int(attempt.get("status") or 0)
+        steps.append(
+            Step(
+                name=f"Attempt {number}: {attempt.get('provider', '')}",
+                detail=str(attempt.get("model", "")),
+                result=str(status) if code is None else f"{status or 'no answer'} {code}",
+                kind="good" if code is None else "bad",
+                reason=str(attempt.get("reason", "")),
+                words=error_words(code, status) if code is not None else "",
+                cost=cost_text(entry) if is_last and entry.outcome != "failed" else "nothing billed",
+                began=f"+{milliseconds(start_ms)}",
+                took=milliseconds(took_ms),
+                left=left,
+                width=width,
+            )
+        )
+    if entry.is_stream and entry.first_byte_us is not None and entry.attempts:
+        start_ms = (entry.first_byte_us - entry.started_us) / 1000
+        left, width = _bar(start_ms, total_ms - start_ms, total_ms)
+        steps.append(
+            Step(
+                name="Stream",
+                detail="from the first byte to the last",
+                result=entry.outcome.replace("_", " "),
+                kind="good" if is_good(entry) else "bad",
+                reason="",
+                words="",
+                cost="",
+                began=f"+{milliseconds(start_ms)}",
+                took=milliseconds(total_ms - start_ms),
+                left=left,
+                width=width,
+            )
+        )
+    return steps
+
+
+def _bar(start_ms: float, took_ms: float, total_ms: float) -> tuple[str, str]:
+    """Where a bar begins and how wide it is; what takes next to nothing is still seen."""
+    left = min(max(start_ms / total_ms, 0), 0.995)
+    return f"{left:.2%}", f"{min(max(took_ms / total_ms, 0.005), 1 - left):.2%}"
+
+
+HEADS = ["Step", "Result", "Why it was tried", "Began", "Took", "Cost", "In the whole"]
+
+
+def waterfall(steps: Any) -> rx.Component:
+    """The table of `steps`, a Var of what `steps_of` gives."""
+    return data_table(HEADS, rx.foreach(steps, _step), caption="Attempts in order")
+
+
+def _step(step: Any) -> rx.Component:
+    return table_row(
+        HEADS,
+        cell(
+            rx.el.div(
+                rx.el.span(step["name"], class_name="block font-medium"),
+                rx.el.span(step["detail"], class_name=f"block break-all font-mono text-xs {theme.MUTED}"),
+            )
+        ),
+        cell(
+            rx.el.div(
+                state_badge(step["result"], step["kind"]),
+                rx.cond(
+                    step["words"] != "",
+                    rx.el.span(step["words"], class_name=f"mt-1 block max-w-64 text-xs {theme.MUTED}"),
+                ),
+            )
+        ),
+        cell(rx.el.span(step["reason"])),
+        cell(step["began"], class_name="whitespace-nowrap tabular-nums"),
+        cell(step["took"], class_name="whitespace-nowrap tabular-nums"),
+        cell(step["cost"], class_name="whitespace-nowrap tabular-nums"),
+        cell(
+            rx.el.div(
+                rx.el.div(
+                    class_name=rx.cond(
+                        step["kind"] == "good",
+                        "absolute h-full min-w-1 rounded bg-indigo-600 dark:bg-indigo-400",
+                        "absolute h-full min-w-1 rounded bg-red-600 dark:bg-red-400",
+                    ),
+                    style={"left": step["left"], "width": step["width"]},
+                ),
+                class_name="relative h-3 w-full min-w-40 rounded bg-slate-200 dark:bg-slate-800",
+                custom_attrs={"aria-hidden": "true"},
+            ),
+            class_name="w-2/5",
+        ),
+    )

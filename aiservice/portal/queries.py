@@ -1,0 +1,178 @@
+"""What a page shows, as it stands in its URL: the same URL gives the same view, to whoever may see it.
+
+Pages, links and exports all read a query here, so a download holds what its page shows.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import get_args
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo, available_timezones
+
+from aiservice.errors import InvalidRequest
+from aiservice.kit.clock import DAY_US, HOUR_US, SECOND_US, now_us
+from aiservice.services.request_log import ENDINGS, LogFilter
+from aiservice.services.usage import GroupBy
+from aiservice.services.usage_sums import Sums
+
+# Name in the URL -> name in services.
+FILTERS = {"client": "client_id", "key": "key_id", "task": "task", "model": "model", "provider": "provider"}
+RANGES = {"1h": HOUR_US, "24h": DAY_US, "7d": 7 * DAY_US, "30d": 30 * DAY_US, "90d": 90 * DAY_US}
+METRICS: dict[str, Callable[[Sums], int]] = {
+    "requests": lambda sums: sums.requests,
+    "errors": lambda sums: sums.errors,
+    "input": lambda sums: sums.input_tokens,
+    "output": lambda sums: sums.output_tokens,
+    "cost": lambda sums: sums.cost_nano_usd,
+}
+DEFAULT_RANGE, DEFAULT_GROUP, DEFAULT_METRIC = "7d", "key", "requests"
+_MAX_CHARACTERS = 200
+Params = Mapping[str, str]
+
+
+@dataclass(slots=True, frozen=True)
+class Zone:
+    """The time zone that moments are shown in and typed in; UTC unless the URL names another."""
+
+    name: str = "UTC"
+
+    @classmethod
+    def of(cls, params: Params) -> "Zone":
+        """Raises: InvalidRequest: there is no such zone."""
+        name = params.get("tz", "") or "UTC"
+        if name != "UTC" and name not in _zone_names():
+            raise InvalidRequest(f"There is no time zone '{name[:40]}'.", param="tz")
+        return cls(name)
+
+    def moment(self, at_us: int) -> datetime:
+        return datetime.fromtimestamp(at_us / SECOND_US, UTC if self.name == "UTC" else ZoneInfo(self.name))
+
+    def show(self, at_us: int) -> str:
+        """To the second, without the zone's name."""
+        return f"{self.moment(at_us):%Y-%m-%d %H:%M:%S}"
+
+    def read(self, text: str, param: str) -> int:
+        """Microseconds UTC of a moment as a form gives it ("2026-11-01T09:30"), meant in this zone.
+
+        Raises:
+            InvalidRequest: it is none.
+        """
+        try:
+            moment = datetime.fromisoformat(text)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC if self.name == "UTC" else ZoneInfo(self.name))
+            return int(moment.timestamp() * SECOND_US)
+        except (ValueError, OverflowError):
+            raise InvalidRequest(f"'{text[:40]}' is no time. Write it like 2026-11-01T09:30.", param=param) from None
+
+
+@dataclass(slots=True, frozen=True)
+class RequestsView:
+    """One page of the request log."""
+
+    asked: LogFilter
+    before: str
+    zone: Zone
+
+    @classmethod
+    def of(cls, params: Params) -> "RequestsView":
+        """Raises: InvalidRequest: a value is none that this page knows."""
+        zone, ending, status = Zone.of(params), params.get("ended", ""), params.get("status", "")
+        if ending not in ENDINGS:
+            raise InvalidRequest(f"No request ends as '{ending[:40]}'.", param="ended")
+        if status and not (status.isdecimal() and 100 <= int(status[:4]) <= 599):
+            raise InvalidRequest(f"'{status[:40]}' is no HTTP status.", param="status")
+        start, end = params.get("from", ""), params.get("to", "")
+        asked = LogFilter(
+            **filters_of(params),
+            ending=ending,
+            status=int(status) if status else None,
+            start_us=zone.read(start, "from") if start else None,
+            end_us=zone.read(end, "to") if end else None,
+        )
+        return cls(asked, params.get("before", ""), zone)
+
+
+@dataclass(slots=True, frozen=True)
+class UsageView:
+    """One chart with its table. `range_name` is "custom" where the URL gives both ends."""
+
+    range_name: str
+    start_us: int
+    end_us: int
+    group_by: GroupBy
+    metric: str
+    filters: Mapping[str, str]
+    zone: Zone
+
+    @classmethod
+    def of(cls, params: Params) -> "UsageView":
+        """Raises: InvalidRequest: a value is none that this page knows."""
+        zone = Zone.of(params)
+        group_by = _one_of(params, "by", DEFAULT_GROUP, get_args(GroupBy))
+        metric = _one_of(params, "metric", DEFAULT_METRIC, tuple(METRICS))
+        if params.get("from") or params.get("to"):
+            name, end_us = "custom", zone.read(params["to"], "to") if params.get("to") else now_us()
+            start_us = zone.read(params["from"], "from") if params.get("from") else end_us - DAY_US
+            if start_us >= end_us:
+                raise InvalidRequest("The range ends before it begins.", param="from")
+        else:
+            name, end_us = _one_of(params, "range", DEFAULT_RANGE, tuple(RANGES)), now_us()
+            start_us = end_us - RANGES[name]
+        return cls(name, start_us, end_us, group_by, metric, filters_of(params), zone)  # type: ignore[arg-type]
+
+    @property
+    def span(self) -> tuple[int, int]:
+        return (self.start_us, self.end_us)
+
+    def rank(self, sums: Sums) -> int:
+        """The metric's value: groups are in its order."""
+        return METRICS[self.metric](sums)
+
+
+def filters_of(params: Params) -> dict[str, str]:
+    """The filters by client, key, task, model and provider, under their names in services.
+
+    Raises:
+        InvalidRequest: a value is longer than any of ours.
+    """
+    found = {ours: params[name] for name, ours in FILTERS.items() if params.get(name)}
+    for name, value in found.items():
+        if len(value) > _MAX_CHARACTERS:
+            raise InvalidRequest("A filter's value is too long.", param=name)
+    return found
+
+
+def url_of(path: str, params: Params, **changed: str) -> str:
+    """`path` with the query `params`, some of them changed; what is empty is left out."""
+    query = {name: value for name, value in {**params, **changed}.items() if value}
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def in_zone(params: Params, name: str) -> dict[str, str]:
+    """The query with times in the zone `name`: what was typed was meant in the zone before, and stays that moment.
+
+    Raises:
+        InvalidRequest: a value of it is none.
+    """
+    before, after = Zone.of(params), Zone.of({"tz": name})
+    moved = {
+        end: f"{after.moment(before.read(params[end], end)):%Y-%m-%dT%H:%M}"
+        for end in ("from", "to")
+        if params.get(end)
+    }
+    return {**params, **moved, "tz": "" if name == "UTC" else name}
+
+
+def _one_of(params: Params, name: str, default: str, known: tuple[str, ...]) -> str:
+    value = params.get(name) or default
+    if value not in known:
+        raise InvalidRequest(f"'{value[:40]}' is none of: {', '.join(known)}.", param=name)
+    return value
+
+
+@cache
+def _zone_names() -> frozenset[str]:
+    return frozenset(available_timezones())

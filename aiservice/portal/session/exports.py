@@ -1,0 +1,92 @@
+"""Downloads: what a page shows, as CSV, from the same query as the page's URL. Plain routes, since a download of a
+million lines has no place in a page's state.
+
+Each takes a GET by somebody signed in, from a page of this portal; the services decide what they may see.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from aiservice.errors import BrokerError, InternalFault, PermissionDenied, Unauthenticated
+from aiservice.kit.addresses import is_https
+from aiservice.kit.ids import new_id
+from aiservice.portal.queries import RequestsView, UsageView
+from aiservice.portal.session.cookie import read_session_cookie
+from aiservice.principal import Person
+from aiservice.services.core import Core
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/auth/export"
+# What a browser says of a link on one of our pages, and of an address that somebody typed.
+_OWN_SITES = {"same-origin", "none"}
+Lines = AsyncIterator[str]
+Export = Callable[[Core, Person, Mapping[str, str]], Awaitable[Lines]]
+
+
+def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
+    """The ASGI app for every path below `PREFIX`; `beside` gets all others."""
+    exports: dict[str, Export] = {"/requests.csv": _requests, "/usage.csv": _usage}
+    app = Starlette(
+        routes=[Route(PREFIX + path, _answered(core, export), methods=["GET"]) for path, export in exports.items()]
+    )
+    app.router.redirect_slashes = False
+
+    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
+        is_ours = scope["type"] == "http" and scope["path"].startswith(f"{PREFIX}/")
+        await (app if is_ours else beside)(scope, receive, send)
+
+    return chosen
+
+
+async def _requests(core: Core, person: Person, params: Mapping[str, str]) -> Lines:
+    """The request log, as the Requests page narrows it; all of it, not one page."""
+    return core.requests.export_csv(person, RequestsView.of(params).asked)
+
+
+async def _usage(core: Core, person: Person, params: Mapping[str, str]) -> Lines:
+    """The points of the chart on the Usage page, every figure of each."""
+    view = UsageView.of(params)
+    series = await core.usage.series(person, *view.span, filters=view.filters, group_by=view.group_by, rank=view.rank)
+    return core.usage.series_csv(series, view.group_by)
+
+
+def _answered(core: Callable[[], Core], export: Export) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        request_id = new_id("req")
+        headers = {"cache-control": "no-store", "x-request-id": request_id, "x-content-type-options": "nosniff"}
+        try:
+            person = await _person(core(), request)
+            lines = await export(core(), person, dict(request.query_params))
+        except BrokerError as error:
+            return JSONResponse(error.body(request_id), status_code=error.status, headers=headers)
+        except Exception:
+            log.exception("An export failed.", extra={"request_id": request_id})
+            fault = InternalFault()
+            return JSONResponse(fault.body(request_id), status_code=fault.status, headers=headers)
+        name = request.url.path.rpartition("/")[2]
+        headers["content-disposition"] = f'attachment; filename="{name}"'
+        return StreamingResponse(lines, media_type="text/csv", headers=headers)
+
+    return answer
+
+
+async def _person(core: Core, request: Request) -> Person:
+    """Who asks.
+
+    Raises:
+        PermissionDenied: a page of another site made the browser ask. Unauthenticated: nobody is signed in.
+    """
+    if request.headers.get("sec-fetch-site", "none") not in _OWN_SITES:
+        raise PermissionDenied("This was not asked for by a page of this portal.", code="foreign_origin")
+    secure = is_https(request.scope, core.settings.trusted_proxies)
+    person = await core.accounts.resolve(read_session_cookie(request.scope["headers"], is_https=secure))
+    if person is None:
+        raise Unauthenticated("Your session has ended. Sign in again.", code="session_expired")
+    return person

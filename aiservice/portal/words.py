@@ -1,0 +1,89 @@
+"""What codes mean, in words for people: what happened, and what to do about it."""
+
+_CODES = {
+    "client_left": "The client closed the connection before the answer was whole. It pays for what had been produced.",
+    "broker_stopped": "The broker was shut down or restarted in the middle. The client may simply ask again.",
+    "interrupted": "The broker's process ended under this request; its figures are an estimate. It may be asked again.",
+    "upstream_truncated": "The provider's answer ended before it was whole. What had come was delivered and is billed.",
+    "abandoned": "The attempt was given up: the client left, or the broker stopped, before the provider had answered.",
+    "internal_error": "A fault of the broker's own. The log of the server has it under this request's id.",
+    "model_not_found": "No provider connection of this client has that model. Check its spelling, or use auto.",
+    "model_not_allowed": "This key may not use that model. An admin or the key's owner can widen it.",
+    "out_of_scope": "This key may not use that task. Make one with the right scope.",
+    "no_provider_available": "No provider is set up that can do this task for this client. Add one under Providers.",
+    "unsupported_parameter": "The provider cannot honour a parameter that was sent. Leave it out, or choose another.",
+    "storage_full": "The broker's disk is full or failing: it takes no request that it could not account for.",
+    "ledger_backlog": "The database is away and too many requests wait for it. They are kept; new ones are refused.",
+    "sealed": "The vault is sealed: the server was started without the right master key.",
+    "upstream_connect_failed": "The provider could not be reached. Is its address right, and is it up?",
+    "upstream_connect_timeout": "The provider did not accept a connection in time.",
+    "upstream_dns_failed": "The provider's host name could not be resolved. Check the connection's address.",
+    "upstream_address_refused": "The provider's address is private, and this connection may not use such. An admin can "
+    "allow it.",
+    "upstream_tls_failed": "The provider's certificate or TLS version was not accepted.",
+    "upstream_first_byte_timeout": "The provider did not begin to answer in time.",
+    "upstream_idle_timeout": "The provider fell silent in the middle of its answer.",
+    "upstream_total_timeout": "The provider did not finish its answer in time.",
+    "upstream_no_progress": "The provider kept the connection open but sent nothing of use.",
+    "upstream_reset": "The connection to the provider was lost.",
+    "upstream_bad_reply": "The provider's answer was not valid HTTP.",
+    "upstream_redirected": "The provider answered with a redirect, which is never followed.",
+    "upstream_credential_invalid": "The connection's key cannot be sent as it is. Set it again under Providers.",
+    "invalid_provider_key": "The provider did not accept our key for it. Set the connection's key again.",
+    "provider_invalid_answer": "The provider answered in a form that its format does not have.",
+}
+_STATUSES = {
+    400: "The provider refused the request as it was sent: a parameter or the body is not what it takes.",
+    401: "The provider did not accept our key for it. Set the connection's key again under Providers.",
+    402: "The provider wants to be paid: the account behind this connection has no credit.",
+    403: "The provider does not allow this to the account behind the connection.",
+    404: "The provider does not know this model or address.",
+    408: "The provider gave up waiting.",
+    413: "The request was larger than the provider takes.",
+    429: "The provider's rate limit or quota was reached. Another connection in the chain would have taken over.",
+}
+_ENDINGS = {
+    "finished": "The answer was whole.",
+    "failed": "No provider gave an answer.",
+    "client_left": "The client left before the answer was whole.",
+    "upstream_truncated": "The provider broke off.",
+    "broker_stopped": "The broker's shutdown cut it.",
+    "interrupted": "The broker's process was killed.",
+}
+
+# A plain form comes back to its page with the code of its error alone: a URL is no place for words.
+_FORMS = {
+    "wrong_credentials": "That is not right: check the e-mail and the password.",
+    "email_invalid": "That is no e-mail address.",
+    "invalid_value": "A value is not good: a password has at least 8 characters.",
+    "signup_by_invitation": "Ask an admin for an invitation link.",
+    "signup_closed": "Sign-up is closed here. An admin can make an account.",
+    "session_expired": "Your session has ended. Sign in again.",
+    "too_many_requests": "Too many requests from your address. Wait a moment.",
+    "too_many_attempts": "Too many attempts. Wait, then try again.",
+    "field_missing": "A field was left empty.",
+    "link_invalid": "This link is used up, too old, or not one of ours. Ask for a new one.",
+    "internal_error": "A fault of ours. Try again; the server's log has it.",
+}
+
+
+def error_words(code: str | None, status: int) -> str:
+    """What the error of a request or attempt means; "" where there is none."""
+    if code is None and status < 400:
+        return ""
+    if code in _CODES:
+        return _CODES[code]
+    if status in _STATUSES:
+        return _STATUSES[status]
+    return "The provider failed on its side." if status >= 500 else "It was refused."
+
+
+def ending_words(outcome: str) -> str:
+    """What an outcome of the ledger means."""
+    return _ENDINGS.get(outcome, outcome)
+
+
+def form_words(code: str, retry_after_seconds: str = "") -> str:
+    """What went wrong with a form that was posted without a script."""
+    words = _FORMS.get(code, "That did not work. Check what you typed and try again.")
+    return f"{words} Try again in {retry_after_seconds} s." if retry_after_seconds.isdecimal() else words
