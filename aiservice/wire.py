@@ -41,13 +41,17 @@ AI_SERVICE_WIRE = "ai-service"
 
 @dataclass(slots=True)
 class HttpCall:
-    """One request to a provider, without host and without credential: both are attached by the transport."""
+    """One request to a provider, without host and without credential: both are attached by the transport.
+
+    `was_sent` is set by the transport where a byte of it may have reached the provider.
+    """
 
     path: str
     body: bytes
     method: str = "POST"
     headers: tuple[tuple[str, str], ...] = (("content-type", "application/json"),)
     is_stream: bool = False
+    was_sent: bool = False
 
 
 @dataclass(slots=True)

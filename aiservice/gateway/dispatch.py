@@ -7,12 +7,20 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 
-from aiservice.errors import BrokerError
+from aiservice.errors import BrokerError, NoProvider
 from aiservice.gateway.counting import count_answer, estimated_count
-from aiservice.gateway.exchange import ABANDONED, Candidate, Exchange, ProviderGaveUp
+from aiservice.gateway.exchange import (
+    ABANDONED,
+    ABANDONED_UNSENT,
+    CIRCUIT_OPEN,
+    Candidate,
+    Exchange,
+    ProviderGaveUp,
+)
 from aiservice.providers._base import AttemptFailed, LocalProvider, StreamReader
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.connections import Connections
+from aiservice.services.health import ConnectionHealth
 from aiservice.settings import Deadlines
 from aiservice.upstream.client import Target, Upstream, UpstreamStream
 from aiservice.upstream.failures import UpstreamFailure
@@ -38,10 +46,13 @@ TakeEvents = Callable[[list[StreamEvent]], bool]
 class Dispatcher:
     """Turns candidates into attempts. Holds the targets (address and credential) of the connections in use."""
 
-    def __init__(self, upstream: Upstream, connections: Connections, deadlines: Deadlines) -> None:
+    def __init__(
+        self, upstream: Upstream, connections: Connections, deadlines: Deadlines, health: ConnectionHealth
+    ) -> None:
         self._upstream = upstream
         self._connections = connections
         self._deadlines = deadlines
+        self._health = health
         self._targets: dict[str, tuple[ConnectionView, float, Target]] = {}
 
     async def whole(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> Answer:
@@ -49,20 +60,23 @@ class Dispatcher:
 
         Raises:
             ProviderGaveUp: no candidate gave one.
+            NoProvider: the circuit breaker of every candidate is open.
         """
-        for place, candidate in enumerate(candidates, start=1):
+        gave_up: ProviderGaveUp | None = None
+        for candidate in candidates:
+            if self._is_left_alone(exchange, candidate):
+                continue
             exchange.candidate = candidate
             began = time.perf_counter()
             try:
                 answer = await self._ask(exchange, candidate)
             except asyncio.CancelledError:
-                _note(exchange, candidate, began, _abandoned())
+                _note(exchange, candidate, began, _abandoned(exchange))
                 raise
             except (AttemptFailed, UpstreamFailure, BrokerError) as exc:
-                failure = _failure_of(exc)
-                _note(exchange, candidate, began, failure)
-                if failure.blame is Blame.CALLER or place == len(candidates):
-                    raise ProviderGaveUp(failure, candidate.connection.name) from exc
+                gave_up = self._gave_up(exchange, candidate, began, exc)
+                if gave_up.failure.blame is Blame.CALLER:
+                    raise gave_up from exc
                 continue
             _note(exchange, candidate, began, None)
             exchange.finish_reason = answer.finish_reason
@@ -70,31 +84,56 @@ class Dispatcher:
             if answer.usage is None:
                 count_answer(exchange, answer)
             return answer
-        raise AssertionError("routing gives at least one candidate")
+        raise gave_up or _all_down(exchange)
 
     async def open_stream(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> "OpenStream":
         """The first stream that gave an event.
 
         Raises:
             ProviderGaveUp: no candidate gave one.
+            NoProvider: the circuit breaker of every candidate is open.
         """
-        for place, candidate in enumerate(candidates, start=1):
+        gave_up: ProviderGaveUp | None = None
+        for candidate in candidates:
+            if self._is_left_alone(exchange, candidate):
+                continue
             exchange.candidate = candidate
             began = time.perf_counter()
             try:
                 stream = await self._begin(exchange, candidate)
             except asyncio.CancelledError:
-                _note(exchange, candidate, began, _abandoned())
+                _note(exchange, candidate, began, _abandoned(exchange))
                 raise
             except (AttemptFailed, UpstreamFailure, BrokerError) as exc:
-                failure = _failure_of(exc)
-                _note(exchange, candidate, began, failure)
-                if failure.blame is Blame.CALLER or place == len(candidates):
-                    raise ProviderGaveUp(failure, candidate.connection.name) from exc
+                gave_up = self._gave_up(exchange, candidate, began, exc)
+                if gave_up.failure.blame is Blame.CALLER:
+                    raise gave_up from exc
                 continue
             _note(exchange, candidate, began, None)
             return stream
-        raise AssertionError("routing gives at least one candidate")
+        raise gave_up or _all_down(exchange)
+
+    def broke_off(self, exchange: Exchange, gave_up: ProviderGaveUp) -> None:
+        """A stream that had begun has failed: a sign for the next requests, too."""
+        if exchange.candidate is not None:
+            self._health.failed(exchange.candidate.connection.id, gave_up.failure)
+
+    def _is_left_alone(self, exchange: Exchange, candidate: Candidate) -> bool:
+        """Whether the candidate's circuit breaker is open; then it is noted as passed over."""
+        wait = self._health.wait_seconds(candidate.connection.id)
+        if not wait:
+            return False
+        _note(exchange, candidate, time.perf_counter(), AttemptFailure(503, CIRCUIT_OPEN, "", Blame.FAILOVER))
+        exchange.passed_over += 1
+        exchange.next_try_seconds = min(exchange.next_try_seconds or wait, wait)
+        return True
+
+    def _gave_up(self, exchange: Exchange, candidate: Candidate, began: float, exc: Exception) -> ProviderGaveUp:
+        assert isinstance(exc, (AttemptFailed, UpstreamFailure, BrokerError))  # noqa: S101 - what the callers catch
+        failure = _failure_of(exc)
+        _note(exchange, candidate, began, failure)
+        self._health.failed(candidate.connection.id, failure)
+        return ProviderGaveUp(failure, candidate.connection.name)
 
     async def _ask(self, exchange: Exchange, candidate: Candidate) -> Answer:
         provider, ask = candidate.provider, exchange.request.ask
@@ -107,9 +146,12 @@ class Dispatcher:
             reply = await self._upstream.send(target, call, request_id=exchange.request_id, deadlines=self._deadlines)
         finally:
             exchange.upstream_seconds += time.perf_counter() - began
+            exchange.is_attempt_sent = call.was_sent
         if reply.status != 200:
             raise AttemptFailed(provider.failure(reply))
-        return provider.read(ask, call, reply)
+        answer = provider.read(ask, call, reply)
+        self._health.succeeded(candidate.connection.id)
+        return answer
 
     async def _begin(self, exchange: Exchange, candidate: Candidate) -> "OpenStream":
         provider, ask = candidate.provider, exchange.request.ask
@@ -126,6 +168,8 @@ class Dispatcher:
             await stream.wait_for_first()
         finally:
             exchange.upstream_seconds += time.perf_counter() - began
+            exchange.is_attempt_sent = call.was_sent
+        self._health.succeeded(candidate.connection.id)
         return stream
 
     async def _target(self, candidate: Candidate) -> Target:
@@ -295,9 +339,20 @@ def _truncated() -> AttemptFailure:
     )
 
 
-def _abandoned() -> AttemptFailure:
-    """The client left, or the broker stopped, while the provider was at work."""
-    return AttemptFailure(499, ABANDONED, "The attempt was given up.", Blame.CALLER)
+def _abandoned(exchange: Exchange) -> AttemptFailure:
+    """The client left, or the broker stopped, while the provider was at work, or before it had been asked."""
+    code = ABANDONED if exchange.is_attempt_sent else ABANDONED_UNSENT
+    return AttemptFailure(499, code, "The attempt was given up.", Blame.CALLER)
+
+
+def _all_down(exchange: Exchange) -> NoProvider:
+    wait = exchange.next_try_seconds
+    return NoProvider(
+        "Every provider that could serve this request has just failed several times in a row and is left alone for a "
+        f"moment. The next request goes through in {wait:.0f} s.",
+        code="provider_down",
+        retry_after=wait,
+    )
 
 
 def _failure_of(exc: AttemptFailed | UpstreamFailure | BrokerError) -> AttemptFailure:

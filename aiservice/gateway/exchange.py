@@ -18,7 +18,9 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 _CHARACTERS_PER_TOKEN = 4
-ABANDONED = "abandoned"  # the code of an attempt that was cut off from our side before the provider had answered
+# The code of an attempt that was cut off from our side before the provider had answered, or had even been asked.
+ABANDONED, ABANDONED_UNSENT = "abandoned", "abandoned_unsent"
+CIRCUIT_OPEN = "circuit_open"  # of a candidate that was passed over, because it has just failed others
 
 
 @dataclass(slots=True, frozen=True)
@@ -55,7 +57,9 @@ class Exchange:
     """Times: `started_us` is microseconds UTC; `started` and `upstream_seconds` are seconds of the monotonic clock.
 
     `outcome` is the ledger's word for how it ended; `delivered_pieces` and `delivered_characters` count what the
-    client was given, for when the provider does not say; `reported_pieces` were given when it last did.
+    client was given, for when the provider does not say; `reported_pieces` were given when it last did. Of `attempts`
+    `passed_over` were none: a circuit breaker was open, and the first may be tried again in `next_try_seconds`.
+    `is_attempt_sent`: a byte of the last attempt may have reached the provider.
     """
 
     request_id: str
@@ -80,6 +84,9 @@ class Exchange:
     reported_pieces: int = 0
     delivered_characters: int = 0
     settlement_token: int = 0
+    passed_over: int = 0
+    next_try_seconds: float = 0.0
+    is_attempt_sent: bool = False
     is_settled: bool = False
 
     def counted(self) -> Usage:

@@ -42,7 +42,7 @@ class Pipeline:
         self._meter = meter
         self._in_flight = in_flight
         self._router = Router()
-        self._dispatcher = Dispatcher(core.upstream, core.connections, core.settings.deadlines)
+        self._dispatcher = Dispatcher(core.upstream, core.connections, core.settings.deadlines, core.health)
 
     def routes(self) -> Routes:
         """The routes, each with the dialect its clients speak."""
@@ -206,6 +206,7 @@ class ClientStream:
             exchange.status = 200
             failure = await self._pump(stream)
         if failure is not None:
+            self._dispatcher.broke_off(exchange, failure)
             exchange.outcome, exchange.error_code = "upstream_truncated", failure.code
             await self._end_failed(failure)
             return

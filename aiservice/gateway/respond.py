@@ -36,7 +36,7 @@ def exchange_headers(exchange: Exchange) -> list[Header]:
     overhead_ms = (time.perf_counter() - exchange.started - exchange.upstream_seconds) * 1000
     headers: list[Header] = [
         (b"x-request-id", exchange.request_id.encode()),
-        (b"x-aiservice-attempts", b"%d" % len(exchange.attempts)),
+        (b"x-aiservice-attempts", b"%d" % (len(exchange.attempts) - exchange.passed_over)),
         _BYPASS,
         (b"x-aiservice-overhead-ms", b"%.2f" % max(overhead_ms, 0.0)),
     ]

@@ -15,6 +15,7 @@ from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import Clients
 from aiservice.services.cluster import Cluster, Node
 from aiservice.services.connections import Connections
+from aiservice.services.health import ConnectionHealth
 from aiservice.services.keys import Keys
 from aiservice.services.ledger import Ledger
 from aiservice.services.page_copies import PageCopies
@@ -52,6 +53,7 @@ class Core:
     clients: Clients
     keys: Keys
     connections: Connections
+    health: ConnectionHealth
     preferences: Preferences
     prices: Prices
     ledger: Ledger
@@ -113,7 +115,8 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         changes.tell_others_with(partial(shared.tell, CHANGE_TOPIC))
     upstream = Upstream(SocketTransport(settings.deadlines), settings.deadlines)
     stack.push_async_callback(upstream.close)
-    changes.subscribe(lambda kind, subject: upstream.forget(subject) if kind == "connection" else None)
+    health = ConnectionHealth()
+    changes.subscribe(partial(_forget_connection, upstream, health))
     accounts = Accounts(db, vault, settings, changes)
     stack.push_async_callback(accounts.close)
     prices = Prices()
@@ -130,6 +133,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         clients=Clients(db, changes),
         keys=Keys(db, vault, changes),
         connections=Connections(db, vault, changes, upstream),
+        health=health,
         preferences=Preferences(db, changes),
         prices=prices,
         ledger=Ledger(db, settings),
@@ -143,6 +147,12 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     await core.connections.refresh()
     await core.preferences.refresh()
     return core
+
+
+def _forget_connection(upstream: Upstream, health: ConnectionHealth, kind: str, subject: str) -> None:
+    if kind == "connection":
+        upstream.forget(subject)
+        health.forget(subject)
 
 
 def _open_shared(settings: Settings, vault: Vault, stack: AsyncExitStack) -> Shared | None:

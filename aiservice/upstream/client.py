@@ -73,6 +73,7 @@ class Upstream:
                 raise failure from exc
             raise
         finally:
+            call.was_sent = watch.has_sent
             self._watchdog.release(watch)
 
     async def open_stream(
@@ -101,6 +102,8 @@ class Upstream:
             if isinstance(exc, asyncio.CancelledError) and (failure := watch.failure()) is not None:
                 raise failure from exc
             raise
+        finally:
+            call.was_sent = watch.has_sent
         stream = UpstreamStream(raw, watch, self._watchdog, max_bytes)
         if (refusal := check_head(raw.status, raw.headers, max_bytes)) is not None:
             await stream.aclose()

@@ -166,6 +166,7 @@ class Connection(asyncio.Protocol):
         self._pieces = []
         self._size = 0
         self._is_done = self._is_reusable = False
+        watch.has_sent = True
         if len(body) < _PAUSE_BYTES:
             transport.write(head + body)
         else:

@@ -18,6 +18,7 @@ class Watch:
     """The deadlines of one call. Times in seconds of the loop's clock.
 
     `is_waiting` is True only while the call waits for the provider: a slow client is not the provider's silence.
+    `has_sent` turns true before the first byte of the request is written.
     `reads` and `events` are counters that the sweep compares with what it saw before.
     """
 
@@ -32,6 +33,7 @@ class Watch:
         "events",
         "expired",
         "has_begun",
+        "has_sent",
         "is_silence_watched",
         "is_stream",
         "is_waiting",
@@ -47,7 +49,7 @@ class Watch:
         self.is_stream = is_stream
         self.reads = self.events = 0
         self.is_waiting = True
-        self.has_begun = False
+        self.has_begun = self.has_sent = False
         self.is_silence_watched = True
         self.expired: str | None = None
 

@@ -51,6 +51,7 @@ class HttpxTransport:
         )
 
     async def send(self, target: Target, request: Request, watch: Watch, max_bytes: int) -> HttpReply:
+        watch.has_sent = True  # httpx does not say when; the careful answer is: at once
         pinned, response = await self._enter(target, request)
         try:
             watch.begun()
@@ -70,6 +71,7 @@ class HttpxTransport:
             self._clients.release(pinned)
 
     async def open(self, target: Target, request: Request, watch: Watch) -> RawStream:
+        watch.has_sent = True  # httpx does not say when; the careful answer is: at once
         pinned, response = await self._enter(target, request)
         chunks = response.aiter_raw()
 

@@ -1,6 +1,7 @@
 """Calls an ASGI app as a server would: one request, its messages, and a client that may leave."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,8 +40,10 @@ async def call(
     query: bytes = b"",
     client: tuple[str, int] = ("127.0.0.1", 5000),
     leave_after: bytes | None = None,
+    leave_after_seconds: float | None = None,
 ) -> Reply:
-    """The app's answer. With `leave_after` the client hangs up once those bytes were in what it got."""
+    """The app's answer. With `leave_after` the client hangs up once those bytes were in what it got, with
+    `leave_after_seconds` when that time is over, whatever it got."""
     raw = body if isinstance(body, bytes) else (b"" if body is None else orjson.dumps(body))
     listed = (
         list(headers)
@@ -72,7 +75,8 @@ async def call(
     async def receive() -> MutableMapping[str, Any]:
         if to_send:
             return to_send.pop()
-        await has_left.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(has_left.wait(), leave_after_seconds)
         return {"type": "http.disconnect"}
 
     async def send(message: MutableMapping[str, Any]) -> None:
