@@ -2,6 +2,9 @@
 
 The first events say only that the prompt was taken; they are held until something is said, because an error often comes
 first (overloaded), and until then another provider can still answer. Only `message_stop` says that an answer is whole.
+
+Models that keep their thoughts to themselves send nothing but pings for minutes: while they think, each is an empty piece
+of reasoning, so that a model at work is not taken for one that hangs.
 """
 
 from typing import Any, Final
@@ -51,6 +54,7 @@ class MessagesStreamReader(StreamReader):
         "_has_read",
         "_held",
         "_is_json_tool",
+        "_is_thinking",
         "_keeps_frames",
         "_splitter",
         "_thoughts",
@@ -67,6 +71,7 @@ class MessagesStreamReader(StreamReader):
         self._thoughts = 0
         self._usage: Json = {}
         self._held: list[StreamEvent] = []
+        self._is_thinking = False
         self._has_begun = False
         self._has_failed = False
         self._has_read = False
@@ -145,6 +150,8 @@ class MessagesStreamReader(StreamReader):
             self._read_message_delta(event, events)
         elif kind == "message_stop":
             self._stop(events)
+        elif kind == "ping" and self._is_thinking:
+            events.append(StreamEvent(EventKind.REASONING))
         return kind if type(kind) is str else ""
 
     def _stop(self, events: list[StreamEvent]) -> None:
@@ -164,6 +171,8 @@ class MessagesStreamReader(StreamReader):
         elif kind == "thinking":
             made.number = self._thoughts
             self._thoughts += 1
+            self._is_thinking = True
+            events.append(StreamEvent(EventKind.REASONING))
             self._think(made, block.get("thinking"), block.get("signature"), events)
         elif kind == "redacted_thinking":
             events.append(StreamEvent(EventKind.REASONING, details=redacted_detail(self._thoughts, block.get("data"))))
@@ -204,6 +213,7 @@ class MessagesStreamReader(StreamReader):
 
     def _stop_block(self, index: Any, events: list[StreamEvent]) -> None:
         block = self._blocks.pop(index, None) if index.__hash__ is not None else None
+        self._is_thinking = False
         if block is not None and not block.has_input and block.kind in ("tool_use", "json"):
             # Without arguments only an empty piece comes; some look-alikes give them whole at the start.
             self._give_input(block, orjson.dumps(block.start_input or {}).decode(), events)

@@ -121,6 +121,15 @@ def test_nothing_is_given_out_before_something_is_said() -> None:
     )
 
 
+def test_a_model_that_thinks_in_silence_is_at_work() -> None:
+    reader = _reader()
+    begun = [reader.feed(_frame(event)) for event in (_START, _PING, _begin(0, type="thinking", thinking=""))]
+    assert [_kinds(events) for events in begun] == [[], [], ["usage", "reasoning"]]
+    assert _kinds(reader.feed(_frame(_PING))) == ["reasoning"]
+    reader.feed(_frame(_delta(0, type="signature_delta", signature="sig")) + _frame(_end(0)))
+    assert reader.feed(_frame(_PING)) == []
+
+
 def test_an_error_in_the_middle_ends_the_stream() -> None:
     error = {"type": "error", "error": {"type": "api_error", "message": "Internal server error"}}
     events, is_finished = _read(*_HELLO[:5], error, *_HELLO[5:])
@@ -195,7 +204,7 @@ def test_thinking_comes_with_its_state() -> None:
         _end(1),
         *_HELLO[1:],
     )
-    thoughts = [(event.text, event.details) for event in events if event.kind is EventKind.REASONING]
+    thoughts = [(event.text, event.details) for event in events if event.details]
     form = "anthropic-claude-v1"
     assert thoughts == [
         ("hm", {"type": "reasoning.text", "text": "hm", "format": form, "index": 0}),
@@ -361,7 +370,8 @@ def _folded(events: list[StreamEvent]) -> dict[str, Any]:
             message["content"] += event.text
         elif event.kind is EventKind.REASONING:
             message["reasoning_content"] += event.text
-            assert event.details is not None
+            if event.details is None:  # it thinks, and does not say what
+                continue
             known = message["details"].setdefault(event.details["index"], {**event.details, "text": ""})
             known.update({**event.details, "text": known["text"] + event.details.get("text", "")})
         elif event.tool_call is not None:
