@@ -45,6 +45,17 @@ class SseSplitter:
         Raises:
             OversizedEvent: a line over 1 MiB or an event over 4 MiB.
         """
+        if (
+            not self._buffer
+            and chunk.startswith(b"data: ")
+            and chunk.endswith(b"\n\n")
+            and chunk.count(b"\n") == 2
+            and b"\r" not in chunk
+            and not self._ends_with_cr
+            and len(chunk) <= MAX_LINE_BYTES
+        ):  # exactly one event of one line: what nearly every provider sends at a time
+            self._is_first = False
+            return [SseEvent(chunk[6:-2], chunk)]
         if self._is_first and chunk:
             self._is_first = False
             chunk = chunk.removeprefix(b"\xef\xbb\xbf")

@@ -128,13 +128,14 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._watch is None or self._is_done:
+        watch, body = self._watch, self._body
+        if watch is None or self._is_done:
             # Bytes that belong to no exchange: the next answer on this connection could be a forged one.
             self._is_reusable = False
             self.close()
             return
-        if self._body is not None:  # a head that drips, or interim answers, are no beginning of an answer
-            self._watch.reads += 1
+        if body is not None:  # a head that drips, or interim answers, are no beginning of an answer
+            watch.reads += 1
         try:
             self._parse(data)
         except UpstreamFailure as failure:

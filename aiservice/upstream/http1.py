@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Protocol
 
 from aiservice.upstream.failures import failed
@@ -12,6 +13,7 @@ from aiservice.upstream.failures import failed
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_LINE_BYTES: Final = 4096
 MAX_TRAILER_BYTES: Final = 16 * 1024
+_USUAL_LINE_BYTES: Final = 18
 END_OF_HEAD: Final = b"\r\n\r\n"
 
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\x00]*)?\r\n")
@@ -80,6 +82,14 @@ class CloseBody:
         return True
 
 
+@lru_cache(maxsize=1024)  # the pieces of streams have few sizes
+def _size_of(line: bytes) -> int:
+    match = _SIZE.fullmatch(line)
+    if match is None:
+        raise failed("upstream_bad_reply")
+    return int(match[1], 16)
+
+
 class ChunkedBody:
     """The chunked transfer coding (RFC 9112, 7.1). Trailers are read and dropped."""
 
@@ -99,6 +109,13 @@ class ChunkedBody:
         if self._held:
             data = self._held + data
             self._held = b""
+        elif not (self._left or self._is_after_chunk or self._is_trailer):
+            # Exactly one whole chunk, which is what servers of streams send at a time.
+            line_end = data.find(b"\r\n", 0, _USUAL_LINE_BYTES)
+            if line_end > 0 and data.endswith(b"\r\n"):
+                size = _size_of(data[:line_end])
+                if size and line_end + size + 4 == len(data):
+                    return data[line_end + 2 : -2]
         at, end, parts = 0, len(data), []
         while at < end and not self.is_done:
             if self._left:
@@ -132,10 +149,7 @@ class ChunkedBody:
                 raise failed("upstream_bad_reply")
             self.is_done = not line
         else:
-            match = _SIZE.fullmatch(line)
-            if match is None:
-                raise failed("upstream_bad_reply")
-            self._left = int(match[1], 16)
+            self._left = _size_of(line)
             self._is_trailer = self._left == 0
 
     def _hold(self, line: bytes) -> None:
