@@ -7,12 +7,9 @@ shown these blocks.
 """
 
 import base64
-import binascii
 from typing import Any
 
 import orjson
-
-from aiservice.errors import InvalidRequest
 
 Json = dict[str, Any]
 
@@ -25,21 +22,28 @@ def sealed(state: Json) -> str:
     return _MARK + base64.urlsafe_b64encode(orjson.dumps(state)).decode()
 
 
-def opened(text: str, path: str) -> Json | None:
+def opened(text: str) -> Json | None:
     """The state in an opaque field; None where it is Anthropic's own.
 
     Raises:
-        InvalidRequest: it is marked as ours and was changed.
+        ValueError: it is marked as ours and was changed.
     """
     if not text.startswith(_MARK):
         return None
-    try:
-        state = orjson.loads(base64.urlsafe_b64decode(text[len(_MARK) :]))
-    except (binascii.Error, ValueError):
-        state = None
-    if not isinstance(state, dict):
-        raise InvalidRequest(f"{path}: this value was changed; send blocks back as they came.", param=path)
-    return state
+    state = orjson.loads(base64.urlsafe_b64decode(text[len(_MARK) :]))
+    if isinstance(state, dict):
+        return state
+    raise ValueError("not a state")
+
+
+def take_extra_content(state: Json, message: Json, by_call: dict[str, Json]) -> None:
+    """Gives the extra content in `state` to the message, or to the call whose it is."""
+    extra, call = state.get("extra_content"), state.get("call")
+    if isinstance(extra, dict):
+        if isinstance(call, str):
+            by_call[call] = extra
+        else:
+            message["extra_content"] = extra
 
 
 def is_foreign(block: object) -> bool:

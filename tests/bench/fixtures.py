@@ -1,7 +1,10 @@
 """What is asked and what the mocks answer; both have fixed sizes so that runs can be compared."""
 
 import json
+from typing import Literal
 
+Wire = Literal["chat", "messages"]
+PATHS: dict[Wire, str] = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}
 CLIENT_KEY = "sk-bench-client-of-the-yardstick"
 UPSTREAM_KEY = "sk-bench-upstream"
 WHOLE_MODEL = "bench-whole"
@@ -10,6 +13,7 @@ REQUEST_BYTES = 339
 ANSWER_BYTES = 741
 STREAM_EVENTS = 24
 STREAM_WORDS = 20
+MESSAGES_EVENTS = STREAM_WORDS + 5  # message_start, the block's start and stop, message_delta, message_stop
 _SAMPLE = "Every request goes through one gate that knows who asks, what it may cost and where it went. "
 
 
@@ -27,6 +31,22 @@ def request_body(*, model: str = WHOLE_MODEL, is_stream: bool = False, wait_ms: 
     missing = REQUEST_BYTES - len(_dumped(body))
     body["messages"] = [{"role": "system", "content": (_SAMPLE * 4)[:missing]}, {"role": "user", "content": asked}]
     return _dumped(body)
+
+
+def messages_body(*, model: str = WHOLE_MODEL, is_stream: bool = False, wait_ms: int = 0) -> bytes:
+    """The same request in Anthropic's words."""
+    chat = json.loads(request_body(model=model, is_stream=is_stream, wait_ms=wait_ms))
+    system, asked = chat["messages"]
+    return _dumped(
+        {
+            "model": model,
+            "max_tokens": 1024,
+            "system": [{"type": "text", "text": system["content"]}],
+            "messages": [{"role": "user", "content": [{"type": "text", "text": asked["content"]}]}],
+            "temperature": chat["temperature"],
+            "stream": is_stream,
+        }
+    )
 
 
 def answer_body() -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench.fixtures import answer_body, request_body
+from tests.bench.fixtures import PATHS, Wire, answer_body, messages_body, request_body
 from tests.bench.targets import LOAD_CORE, TARGET_CORE, Target
 from tests.harness.databases import NotInstalled
 from tests.harness.process import ROOT
@@ -70,15 +70,19 @@ def _core_busy_us() -> int:
     return (user + nice + system + irq + softirq + steal) * 1_000_000 // os.sysconf("SC_CLK_TCK")
 
 
-def check_sample(target: Target) -> None:
+def _body(target: Target, wire: Wire) -> bytes:
+    return (request_body if wire == "chat" else messages_body)(model=target.whole_model)
+
+
+def check_sample(target: Target, wire: Wire = "chat") -> None:
     """Reads one whole answer.
 
     Raises:
         BadAnswer: it is not a 200 with the mock's own text.
     """
     request = urllib.request.Request(
-        f"http://127.0.0.1:{target.whole_port}/v1/chat/completions",
-        data=request_body(model=target.whole_model),
+        f"http://127.0.0.1:{target.whole_port}{PATHS[wire]}",
+        data=_body(target, wire),
         headers={"authorization": f"Bearer {target.keys[0]}", "content-type": "application/json"},
     )
     try:
@@ -87,21 +91,24 @@ def check_sample(target: Target) -> None:
     except urllib.error.HTTPError as error:
         raise BadAnswer(f"{target.name}: {error.code} {error.read()[:300]!r}") from error
     expected = json.loads(answer_body())["choices"][0]["message"]["content"]
-    if status != 200 or body["choices"][0]["message"]["content"] != expected:
+    said = body["choices"][0]["message"]["content"] if wire == "chat" else body["content"][0]["text"]
+    if status != 200 or said != expected:
         raise BadAnswer(f"{target.name}: {status} {body}")
 
 
-def run_whole(target: Target, folder: Path, *, connections: int, seconds: float, load: str = "whole") -> Step:
+def run_whole(
+    target: Target, folder: Path, *, connections: int, seconds: float, load: str = "whole", wire: Wire = "chat"
+) -> Step:
     """wrk with one thread; requests spread over the target's keys, from where the last step stopped."""
     program = shutil.which("wrk")
     if program is None:
         raise NotInstalled("wrk (apt-get install wrk)")
-    check_sample(target)
+    check_sample(target, wire)
     keys, body = folder / "keys.txt", folder / "body.json"
     keys.write_text("\n".join(target.keys) + "\n")
-    body.write_bytes(request_body(model=target.whole_model))
+    body.write_bytes(_body(target, wire))
     command = [program, "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s", "-s", str(_LUA)]
-    command.append(f"http://127.0.0.1:{target.whole_port}/v1/chat/completions")
+    command.append(f"http://127.0.0.1:{target.whole_port}{PATHS[wire]}")
     cost = _Cost(target)
     extra = {"BENCH_KEYS": str(keys), "BENCH_BODY": str(body), "BENCH_TURN": str(target.turn)}
     done = _run_on_load_core(command, extra, seconds)
@@ -125,18 +132,18 @@ def run_whole(target: Target, folder: Path, *, connections: int, seconds: float,
     )
 
 
-def run_streams(target: Target, *, connections: int, seconds: float, wait_ms: int) -> Step:
+def run_streams(target: Target, *, connections: int, seconds: float, wait_ms: int, wire: Wire = "chat") -> Step:
     """The stream client; every stream that begins is read to its end."""
     command = [sys.executable, "-m", "tests.bench.streams", "--port", str(target.stream_port), "--key", target.keys[0]]
     command += ["--model", target.stream_model, "--connections", str(connections), "--seconds", f"{seconds:g}"]
     cost = _Cost(target)
-    done = _run_on_load_core([*command, "--wait-ms", str(wait_ms)], {}, seconds)
+    done = _run_on_load_core([*command, "--wait-ms", str(wait_ms), "--wire", wire], {}, seconds)
     cpu, others = cost.so_far()
     result = json.loads(done)
     return _checked(
         target,
         Step(
-            f"stream, {wait_ms} ms a word" if wait_ms else "stream",
+            ("stream" if wire == "chat" else f"stream, {wire}") + (f", {wait_ms} ms a word" if wait_ms else ""),
             connections,
             result["finished"],
             result["errors"],

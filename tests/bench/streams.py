@@ -8,7 +8,21 @@ from dataclasses import dataclass, field
 
 import uvloop
 
-from tests.bench.fixtures import STREAM_EVENTS, STREAM_MODEL, request_body
+from tests.bench.fixtures import (
+    MESSAGES_EVENTS,
+    PATHS,
+    STREAM_EVENTS,
+    STREAM_MODEL,
+    Wire,
+    messages_body,
+    request_body,
+)
+
+# By wire: how many events a whole stream has, and what its last one ends in.
+_WHOLE: dict[Wire, tuple[int, bytes]] = {
+    "chat": (STREAM_EVENTS, b"data: [DONE]"),
+    "messages": (MESSAGES_EVENTS, b'{"type":"message_stop"}'),
+}
 
 
 @dataclass(slots=True)
@@ -22,8 +36,9 @@ class _Seen:
 class _Client:
     """One connection; raw, so that what is timed is the target and not a client library."""
 
-    def __init__(self, host: str, port: int, request: bytes, seen: _Seen) -> None:
-        self._address = (host, port)
+    def __init__(self, port: int, request: bytes, wire: Wire, seen: _Seen) -> None:
+        self._address = ("127.0.0.1", port)
+        self._events, self._end = _WHOLE[wire]
         self._request = request
         self._seen = seen
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -47,7 +62,7 @@ class _Client:
         if not head.startswith(b"HTTP/1.1 200"):
             raise ValueError(head[:80])
         text = await self._chunks(reader, started)
-        if text.count(b"data: ") != STREAM_EVENTS or not text.rstrip().endswith(b"data: [DONE]"):
+        if text.count(b"data: ") != self._events or not text.rstrip().endswith(self._end):
             raise ValueError(text[-200:])
         self._seen.finished += 1
 
@@ -63,12 +78,14 @@ class _Client:
 
 
 async def _run(arguments: argparse.Namespace) -> None:
-    body = request_body(model=arguments.model, is_stream=True, wait_ms=arguments.wait_ms)
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{arguments.port}\r\n"
+    wire: Wire = arguments.wire
+    made = request_body if wire == "chat" else messages_body
+    body = made(model=arguments.model, is_stream=True, wait_ms=arguments.wait_ms)
+    head = f"POST {PATHS[wire]} HTTP/1.1\r\nhost: 127.0.0.1:{arguments.port}\r\n"
     head += f"authorization: Bearer {arguments.key}\r\ncontent-type: application/json\r\n"
     head += f"content-length: {len(body)}\r\n\r\n"
     seen = _Seen()
-    clients = [_Client("127.0.0.1", arguments.port, head.encode() + body, seen) for _ in range(arguments.connections)]
+    clients = [_Client(arguments.port, head.encode() + body, wire, seen) for _ in range(arguments.connections)]
     started = time.monotonic()
     await asyncio.gather(*(client.run(started + arguments.seconds) for client in clients))
     times = sorted(seen.first_bytes) or [0.0]
@@ -94,4 +111,5 @@ if __name__ == "__main__":
     parser.add_argument("--connections", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--wait-ms", type=int, default=0)
+    parser.add_argument("--wire", choices=list(PATHS), default="chat")
     uvloop.run(_run(parser.parse_args()))

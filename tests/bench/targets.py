@@ -78,7 +78,7 @@ def forwarder(folder: Path, mocks: Mocks) -> Iterator[Target]:
 
 
 @contextmanager
-def gateway(folder: Path, mocks: Mocks, *, keys: int = 1) -> Iterator[Target]:
+def gateway(folder: Path, mocks: Mocks, *, keys: int = 1, name: str = "gateway") -> Iterator[Target]:
     """This product: `serve` with one worker over SQLite, authentication, ledger and metrics on."""
     folder.mkdir(parents=True, exist_ok=True)
     installation = Installation(folder, {"AISERVICE_LOG_LEVEL": "INFO"})
@@ -89,7 +89,7 @@ def gateway(folder: Path, mocks: Mocks, *, keys: int = 1) -> Iterator[Target]:
     if keys > 1:
         texts += seed_keys(installation, "bench", keys - 1)
     with installation.server(core=TARGET_CORE) as server:
-        name = "gateway" if keys == 1 else f"gateway, {keys} keys"
+        name = name if keys == 1 else f"{name}, {keys} keys"
         target = Target(name, [server], server.port, server.port, texts, installation=installation)
         target.ready_seconds = server.ready_seconds
         target.settle()

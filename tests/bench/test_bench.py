@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.__main__ import measure, measure_keys
+from tests.bench.__main__ import measure, measure_keys, measure_messages
 from tests.bench.fixtures import ANSWER_BYTES, REQUEST_BYTES, STREAM_EVENTS, answer_body, request_body, stream_events
 from tests.bench.measure import Step
 from tests.bench.mocks import Mocks
@@ -63,6 +63,23 @@ def test_a_request_costs_no_more_than_promised(tmp_path: Path, evidence: Evidenc
     }
     evidence.note(promises=figures, table=table.splitlines(), run=as_json(list(rows.values())))
     assert {name: pair for name, pair in figures.items() if pair[0] > pair[1]} == {}
+
+
+@pytest.mark.load
+@pytest.mark.process
+@pytest.mark.long
+def test_translating_costs_at_most_half_as_much_again(tmp_path: Path, evidence: Evidence) -> None:
+    with Mocks(tmp_path / "mocks", core=LOAD_CORE) as mocks, gateway(tmp_path / "gateway", mocks) as target:
+        row = measure_messages(target, tmp_path, seconds=4.0)
+    print(as_table([row]))
+    ratios = {
+        load: _step(row, f"{load}, messages", connections).cpu_us / _step(row, load, connections).cpu_us
+        for load, connections in (("whole", 64), ("stream", 16))
+    }
+    evidence.note(over_passing_through=ratios, run=as_json([row]))
+    assert max(ratios.values()) <= 1.5
+    assert row.ledger_rows is not None
+    assert row.ledger_rows >= row.requests_made
 
 
 def _step(row: Row, load: str, connections: int) -> Step:

@@ -79,7 +79,7 @@ def test_what_has_no_word_of_ours_is_named_and_kept_in_the_clients_own(body: dic
         (_body({"type": "thinking", "signature": "s"}, role="assistant"), "messages.0.content.0.thinking"),
         (
             _body({"type": "thinking", "thinking": "", "signature": "aiservice.v1.!"}, role="assistant"),
-            "messages.0.content.0",
+            "messages.0.content.0.signature",
         ),
         (_body(system=3), "system"),
         (_body(stream="yes"), "stream"),
