@@ -60,6 +60,14 @@ def test_the_last_usage_holds_and_one_without_counts_takes_nothing_away() -> Non
     assert [event.usage for event in events if event.kind is EventKind.USAGE] == [Usage(3, 4)]
 
 
+def test_a_prompt_reported_early_does_not_count_what_comes_with_it() -> None:
+    prompt: Json = {"usageMetadata": {"promptTokenCount": 3}}
+    pieces = [response({"text": text}, finish=None, **prompt) for text in "ab"]
+    events, _ = streamed(frames(*pieces, response({"text": "c"}, **usage(3, 9))))
+    kinds = [event.kind.value for event in events]
+    assert kinds == ["usage", "text", "text", "text", "usage", "finish"]
+
+
 def test_a_count_that_is_left_out_later_stays() -> None:
     last: Json = {"usageMetadata": {"candidatesTokenCount": 9}}
     events, _ = streamed(frames(response({"text": "a"}, finish=None, **usage(3, 4)), response({"text": "b"}, **last)))

@@ -75,15 +75,19 @@ class Responses:
         self.is_usage_valid = self.is_usage_valid and is_valid
         if usage is None or not isinstance(said, dict):
             return
+        before = self.usage
         self._counts |= {name: value for name, value in said.items() if value is not None}
         self.usage, _ = read_usage(self._counts)
-        # Said again where nothing changed: it counts what came with it, too.
-        events.append(StreamEvent(EventKind.USAGE, usage=self.usage))
+        event = StreamEvent(EventKind.USAGE, usage=self.usage)
+        if said.get("candidatesTokenCount") is not None:
+            events.append(event)  # said again where nothing changed: it counts what came with it, too
+        elif before != self.usage:
+            events.insert(0, event)  # it does not count what comes with it
 
     def _note(self, said: Json) -> None:
         for name, value in (("model", said.get("modelVersion")), ("_response_id", said.get("responseId"))):
             if isinstance(value, str) and value and not getattr(self, name):
-                setattr(self, name, value[:200])
+                setattr(self, name, value[:200].removeprefix("models/"))
 
     def _read_candidate(self, piece: Json, place: int, events: list[StreamEvent]) -> None:
         index: Any = piece.get("index")

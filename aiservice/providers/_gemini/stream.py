@@ -8,6 +8,8 @@ from aiservice.providers._failures import invalid_answer
 from aiservice.providers._gemini.response import Responses
 from aiservice.wire import AttemptFailure, EventKind, StreamEvent
 
+# A comment, a field's name (`data`, `event`, `id`, `retry`), or a byte order mark before it.
+_EVENT_STARTS = b":deir\xef"
 _TOO_LARGE = "an event of its stream was too large"
 
 
@@ -33,7 +35,7 @@ class GeminiStreamReader(StreamReader):
             return []
         if not self._has_begun and (start := chunk.lstrip()[:1]):
             self._has_begun = True
-            self._body = b"" if start in b"[{" else None
+            self._body = None if start in _EVENT_STARTS else b""
         if self._body is not None:
             self._body += chunk
             return [self._failed(invalid_answer(_TOO_LARGE))] if len(self._body) > MAX_EVENT_BYTES else []
