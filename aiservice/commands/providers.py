@@ -40,13 +40,13 @@ AllowPrivate = Annotated[
 @provider.command(
     "add",
     epilog=examples(
-        "provider add openai-compatible --name openai --base-url https://api.openai.com/v1 < openai.key",
+        "provider add openai --name openai < openai.key",
         "provider add anthropic --name claude < anthropic.key",
         "provider add openai-compatible --name ollama --base-url http://127.0.0.1:11434/v1 --allow-private </dev/null",
     ),
 )
 def add(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="Such as openai-compatible.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="Such as openai, anthropic, gemini or openai-compatible.")],
     name: Annotated[str, typer.Option("--name", help="A name of your choice: lower case, digits, hyphens.")],
     base_url: Annotated[str | None, typer.Option("--base-url", help="Where the provider's API begins.")] = None,
     weight: Annotated[int, typer.Option("--weight", help="Share among equals, 1 to 1000.")] = 1,

@@ -71,11 +71,12 @@ def read_usage(raw: object) -> tuple[Usage | None, bool]:
     cached = token_count(details.get("cached_tokens")) if isinstance(details, dict) else None
     written = token_count(details.get("cache_write_tokens")) if isinstance(details, dict) else None
     reasoning = token_count(thought.get("reasoning_tokens")) if isinstance(thought, dict) else None
+    read = min(cached or 0, given)
     usage = Usage(
         given,
         generated,
-        cached_input_tokens=min(cached or 0, given),
-        cache_write_tokens=min(written or 0, given),
+        cached_input_tokens=read,
+        cache_write_tokens=min(written or 0, given - read),
         reasoning_tokens=min(reasoning or 0, generated),
     )
     return usage, True

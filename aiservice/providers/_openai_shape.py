@@ -84,11 +84,13 @@ def read_usage(raw: object) -> tuple[Usage | None, bool]:
     total = token_count(raw.get("total_tokens"))
     if reasoning and total == prompt + completion + reasoning:
         completion += reasoning
+    read = min(cached or 0, prompt)
     usage = Usage(
         prompt,
         completion,
-        cached_input_tokens=min(cached or 0, prompt),
-        cache_write_tokens=min(written or 0, prompt),
+        cached_input_tokens=read,
+        # OpenRouter has said that the same tokens were read and written: a token is billed as one of them.
+        cache_write_tokens=min(written or 0, prompt - read),
         reasoning_tokens=min(reasoning or 0, completion),
     )
     return usage, True

@@ -226,6 +226,12 @@ def test_cached_tokens_never_exceed_the_prompt() -> None:
     assert usage == Usage(7, 1, cached_input_tokens=7)
 
 
+def test_tokens_said_to_be_read_and_written_are_counted_once() -> None:
+    details = {"cached_tokens": 60, "cache_write_tokens": 90}
+    usage, _ = read_usage({"prompt_tokens": 100, "completion_tokens": 1, "prompt_tokens_details": details})
+    assert usage == Usage(100, 1, cached_input_tokens=60, cache_write_tokens=40)
+
+
 def test_reasoning_that_came_on_top_of_the_completion_is_added() -> None:
     usage, _ = read_usage(
         {

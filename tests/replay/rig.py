@@ -87,6 +87,10 @@ def _differences(way: Way, expected: Expected, got: Expected) -> list[str]:
         found.append(f"error {got.error}, where the recording has none")
     if expected.error is not None and got.error not in (expected.error, ANY_ERROR):
         found.append(f"error {got.error} is not {expected.error}")
+    if expected.error is None and None not in (expected.input_tokens, got.input_tokens):
+        for name in ("input_tokens", "output_tokens", "cached_input_tokens"):
+            if getattr(got, name) != getattr(expected, name):
+                found.append(f"told {name} {getattr(got, name)} are not {getattr(expected, name)}")
     if expected.error_status not in (None, got.error_status):
         found.append(f"status {got.error_status} is not {expected.error_status}")
     if expected.error is None and expected.finish_reason not in (None, got.finish_reason):

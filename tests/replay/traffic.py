@@ -111,7 +111,8 @@ def _interaction(seen: Json, file: str, about: Json) -> Recording:
     wire = next((wire for pattern, wire in _WIRES if re.search(pattern, address)), "")
     request = _parsed(seen["req_body"])
     is_stream = "streamGenerateContent" in address or bool(isinstance(request, dict) and request.get("stream"))
-    excluded = None if wire and seen["method"] == "POST" else f"{OUTSIDE} ({about['endpoint']})"
+    endpoint = "assistants' threads" if "/threads/" in address else about["endpoint"]
+    excluded = None if wire and seen["method"] == "POST" else f"{OUTSIDE} ({endpoint})"
     if excluded is None and not seen["resp_body"]:
         excluded = f"{MISSING}: the answer's body"
     if excluded is None and wire == GEMINI and _is_speech(request):
