@@ -46,7 +46,7 @@ AllowPrivate = Annotated[
     ),
 )
 def add(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="Such as openai, anthropic, gemini or openai-compatible.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="openai, anthropic, gemini, openai-compatible …")],
     name: Annotated[str, typer.Option("--name", help="A name of your choice: lower case, digits, hyphens.")],
     base_url: Annotated[str | None, typer.Option("--base-url", help="Where the provider's API begins.")] = None,
     weight: Annotated[int, typer.Option("--weight", help="Share among equals, 1 to 1000.")] = 1,
