@@ -3,8 +3,8 @@
 The first events say only that the prompt was taken; they are held until something is said, because an error often comes
 first (overloaded), and until then another provider can still answer. Only `message_stop` says that an answer is whole.
 
-Models that keep their thoughts to themselves send nothing but pings for minutes. While they think, each ping is an empty
-piece of reasoning, so that a model at work is not taken for one that hangs.
+Models that keep their thoughts to themselves send nothing but pings for minutes. While they think, each ping is an
+empty piece of reasoning, so that a model at work is not taken for one that hangs.
 """
 
 from typing import Any, Final
