@@ -53,7 +53,7 @@ _ENDINGS = {
 
 # A plain form comes back to its page with the code of its error alone: a URL is no place for words.
 _FORMS = {
-    "wrong_credentials": "That is not right: check the e-mail and the password.",
+    "wrong_credentials": "Not right: check the password, and the e-mail where one is asked for.",
     "email_invalid": "That is no e-mail address.",
     "invalid_value": "A value is not good: a password has at least 8 characters.",
     "signup_by_invitation": "Ask an admin for an invitation link.",

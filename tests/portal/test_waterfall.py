@@ -7,7 +7,7 @@ from aiservice.portal.components.waterfall import steps_of
 
 
 def entry(**values: Any) -> Any:
-    given = {
+    given: dict[str, Any] = {
         "started_us": 0,
         "ended_us": 1_000_000,
         "first_byte_us": None,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import reflex as rx
+from reflex_components_core.react_router.dom import ReactRouterLink
 
 from aiservice.portal import theme
 
@@ -93,4 +94,11 @@ def choices(legend: str, options: Any, on_choose: Any) -> rx.Component:
         role="group",
         class_name="flex flex-wrap gap-1",
         custom_attrs={"aria-label": legend},
+    )
+
+
+def download_link(href: Any, name: str) -> rx.Component:
+    """Fetches `href` as the file `name`. Without `reload_document` the router takes it for one of our pages."""
+    return ReactRouterLink.create(
+        "Download CSV", to=href, reload_document=True, download=name, class_name=theme.SECONDARY
     )

@@ -10,7 +10,7 @@ from aiservice.kit.clock import DAY_US, now_us
 from aiservice.kit.ids import new_id
 from aiservice.portal import theme
 from aiservice.portal.components.browser import zone_switch
-from aiservice.portal.components.filters import Option, chooser, filter_choosers, options_of, span_form
+from aiservice.portal.components.filters import Option, chooser, download_link, filter_choosers, options_of, span_form
 from aiservice.portal.components.parts import (
     alert,
     card,
@@ -210,7 +210,7 @@ def _bar() -> rx.Component:
             zone_switch(page.zone, page.choose_zone),
             rx.cond(
                 (page.export != "") & (page.problem == ""),
-                rx.el.a("Download CSV", href=page.export, download="requests.csv", class_name=theme.SECONDARY),
+                download_link(page.export, "requests.csv"),
             ),
             class_name="flex flex-wrap items-center gap-2",
         ),

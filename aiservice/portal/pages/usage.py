@@ -13,7 +13,15 @@ from aiservice.portal.charts.groups import Line, stacked
 from aiservice.portal.charts.usage_figures import GROUP_WORDS, METRIC_WORDS, RANGE_WORDS, GroupRow, figures
 from aiservice.portal.charts.usage_tables import groups_chart, groups_table, lines_table
 from aiservice.portal.components.browser import zone_switch
-from aiservice.portal.components.filters import Option, choices, chooser, filter_choosers, options_of, span_form
+from aiservice.portal.components.filters import (
+    Option,
+    choices,
+    chooser,
+    download_link,
+    filter_choosers,
+    options_of,
+    span_form,
+)
 from aiservice.portal.components.parts import alert, card, empty, skeleton
 from aiservice.portal.layout import portal_page
 from aiservice.portal.queries import FILTERS, METRICS, RANGES, UsageView, in_zone, url_of
@@ -178,7 +186,7 @@ def _figures() -> rx.Component:
             title="Over time",
             actions=rx.el.div(
                 zone_switch(page.zone, page.choose_zone),
-                rx.el.a("Download CSV", href=page.export, download="usage.csv", class_name=theme.SECONDARY),
+                download_link(page.export, "usage.csv"),
                 class_name="flex flex-wrap items-center gap-2",
             ),
         ),

@@ -1,0 +1,86 @@
+"""The figures that pages stand on, over a month's ledger: 5 million rows in PostgreSQL, 1 million in SQLite.
+
+Each is the median of five runs after one that warmed nothing but this query's plan; the slowest is noted beside it.
+"""
+
+import statistics
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from aiservice.kit.clock import DAY_US, HOUR_US, now_us
+from aiservice.principal import Person, Role
+from aiservice.services.request_log import LogFilter, RequestLog
+from aiservice.services.usage import GroupBy, Usage
+from aiservice.store.session import Database
+from tests.harness.evidence import Evidence
+from tests.harness.seeding import RARE, Month, seed_month
+from tests.services.usage_rows import ADMIN
+
+USAGE_MS, PAGE_MS = 500.0, 300.0
+OWNER = Person("usr_7", "p7@example.org", Role.DEVELOPER)
+ROWS = {"sqlite": 1_000_000, "postgres": 5_000_000}
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture
+async def month(request: pytest.FixtureRequest, db: Database) -> AsyncIterator[Month]:
+    rows = ROWS["sqlite" if db.is_sqlite else "postgres"]
+    yield await seed_month(db, rows, now_us())
+
+
+async def test_pages_of_a_large_ledger_are_quick(db: Database, month: Month, evidence: Evidence) -> None:
+    log, usage = RequestLog(db), Usage(db)
+    middle = month.end_us - 15 * DAY_US
+    narrowed = {
+        "nothing": LogFilter(),
+        "a busy key": LogFilter(key_id="key_1000"),
+        "a quiet key": LogFilter(key_id="key_1199"),
+        "a rare key": LogFilter(key_id=f"key_{RARE}"),
+        "a client": LogFilter(client_id="cli_1020"),
+        "a task": LogFilter(task="chat"),
+        "a rare task": LogFilter(task=RARE),
+        "a model": LogFilter(model="model-3"),
+        "a rare model": LogFilter(model=RARE),
+        "no such model": LogFilter(model="none"),
+        "a provider": LogFilter(provider="provider-2"),
+        "a rare provider": LogFilter(provider=RARE),
+        "finished": LogFilter(ending="finished"),
+        "unfinished": LogFilter(ending="unfinished"),
+        "an outcome there is none of": LogFilter(ending="interrupted"),
+        "a status": LogFilter(status=504),
+        "a status there is none of": LogFilter(status=418),
+        "an hour long ago": LogFilter(start_us=middle, end_us=middle + HOUR_US),
+    }
+    pages, deep = {}, {}
+    for name, asked in narrowed.items():
+        pages[name] = await _measured(lambda asked=asked: log.page(ADMIN, asked))  # type: ignore[misc]
+        before = f"{middle}-{2**40}"
+        deep[name] = await _measured(lambda asked=asked, before=before: log.page(ADMIN, asked, 50, before))  # type: ignore[misc]
+    pages["a developer's own"] = await _measured(lambda: log.page(OWNER, LogFilter()))
+    span, groups = (month.end_us - 30 * DAY_US, month.end_us), {}
+    by: GroupBy
+    for by in ("key", "model", "client", "user", "none"):
+        groups[f"by {by}"] = await _measured(lambda by=by: usage.series(ADMIN, *span, group_by=by))  # type: ignore[misc]
+    groups["by key, a developer's own"] = await _measured(lambda: usage.series(OWNER, *span, group_by="key"))
+    evidence.note(rows=month.rows, milliseconds={"first page": pages, "deep page": deep, "usage of 30 days": groups})
+    assert _too_slow(pages, PAGE_MS) == []
+    assert _too_slow(deep, PAGE_MS) == []
+    assert _too_slow(groups, USAGE_MS) == []
+
+
+async def _measured(work: Callable[[], Awaitable[Any]]) -> dict[str, float]:
+    await work()
+    taken = []
+    for _ in range(5):
+        began = time.perf_counter()
+        await work()
+        taken.append((time.perf_counter() - began) * 1000)
+    return {"median": round(statistics.median(taken), 1), "slowest": round(max(taken), 1)}
+
+
+def _too_slow(figures: dict[str, dict[str, float]], limit_ms: float) -> list[str]:
+    return [f"{name}: {found['median']} ms" for name, found in figures.items() if found["median"] > limit_ms]
