@@ -22,7 +22,8 @@ _OUR_METHODS = frozenset({"generateContent", "embedContent", "batchEmbedContents
 class Gemini(Provider):
     kind = "gemini"
     title = "Google Gemini"
-    default_base_url = "https://generativelanguage.googleapis.com/v1beta"
+    default_base_url = "https://generativelanguage.googleapis.com"
+    own_path = "/v1beta"
     counts_tokens = True
 
     def serves(self, model: str, kind: AskKind) -> bool:
@@ -33,16 +34,17 @@ class Gemini(Provider):
 
     def build(self, ask: Ask, model: str) -> HttpCall:
         refuse_uncarried(ask, self.title)
-        path = model_path(model)
+        name = model_path(model)
+        path = f"{self.own_path}/{name}"
         if ask.kind == "embedding":
-            return _embedding_call(ask, path)
+            return _embedding_call(ask, name, path)
         body = chat_body(ask, model)
         if ask.kind == "token-count":
-            whole = {"generateContentRequest": {"model": path, **body}}
-            return HttpCall(f"/{path}:countTokens", orjson.dumps(whole))
+            whole = {"generateContentRequest": {"model": name, **body}}
+            return HttpCall(f"{path}:countTokens", orjson.dumps(whole))
         if ask.is_stream:
-            return HttpCall(f"/{path}:streamGenerateContent?alt=sse", orjson.dumps(body), is_stream=True)
-        return HttpCall(f"/{path}:generateContent", orjson.dumps(body))
+            return HttpCall(f"{path}:streamGenerateContent?alt=sse", orjson.dumps(body), is_stream=True)
+        return HttpCall(f"{path}:generateContent", orjson.dumps(body))
 
     def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
         model = call.path.rpartition(":")[0].rpartition("/")[2]
@@ -60,7 +62,7 @@ class Gemini(Provider):
         return failure_in(reply.status, reply.body, reply.headers)
 
     def probe(self) -> HttpCall:
-        return HttpCall("/models?pageSize=1000", b"", method="GET", headers=())
+        return HttpCall(f"{self.own_path}/models?pageSize=1000", b"", method="GET", headers=())
 
     def models_in(self, reply: HttpReply) -> list[str]:
         try:
@@ -82,10 +84,10 @@ def _listed(item: Any) -> str:
     return name.removeprefix("models/")
 
 
-def _embedding_call(ask: Ask, path: str) -> HttpCall:
-    for name, value in ask.body.items():
-        if name not in _LABELS and value is not None:
-            raise cannot_carry(name, f"Gemini has no word for '{name}': leave it out, or pin a provider that has it.")
+def _embedding_call(ask: Ask, name: str, path: str) -> HttpCall:
+    for field, value in ask.body.items():
+        if field not in _LABELS and value is not None:
+            raise cannot_carry(field, f"Gemini has no word for '{field}': leave it out, or pin a provider that has it.")
     given = ask.body.get("input")
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not texts:
@@ -94,14 +96,14 @@ def _embedding_call(ask: Ask, path: str) -> HttpCall:
         raise cannot_carry("input", "Gemini embeds texts, not tokens.")
     if len(texts) > _MAX_TEXTS:
         raise cannot_carry("input", f"Gemini embeds at most {_MAX_TEXTS} texts at once.")
-    requests = [_embedding_request(text, ask.body.get("dimensions"), path) for text in texts]
+    requests = [_embedding_request(text, ask.body.get("dimensions"), name) for text in texts]
     if isinstance(given, str):
-        return HttpCall(f"/{path}:embedContent", orjson.dumps(requests[0]))
-    return HttpCall(f"/{path}:batchEmbedContents", orjson.dumps({"requests": requests}))
+        return HttpCall(f"{path}:embedContent", orjson.dumps(requests[0]))
+    return HttpCall(f"{path}:batchEmbedContents", orjson.dumps({"requests": requests}))
 
 
-def _embedding_request(text: str, dimensions: object, path: str) -> Json:
-    request: Json = {"model": path, "content": {"parts": [{"text": text}]}}
+def _embedding_request(text: str, dimensions: object, name: str) -> Json:
+    request: Json = {"model": name, "content": {"parts": [{"text": text}]}}
     if dimensions is not None:
         request["outputDimensionality"] = dimensions
     return request

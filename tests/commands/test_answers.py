@@ -180,14 +180,15 @@ def test_a_kind_with_an_address_of_its_own_takes_it_with_and_without_its_version
     assert console.json("provider", "test", "with")["ok"] is True
 
 
-def test_a_vendors_kind_is_added_at_another_address_of_its_wire(console: Console, mock: MockProcess) -> None:
-    address = mock.base_url.removesuffix("/v1") + "/v1beta"
-    add = ("provider", "add", "gemini", "--name", "google", "--base-url", address, "--allow-private")
-    assert console.json(*add, stdin=PROVIDER_KEY)["kind"] == "gemini"
-    found = next(row for row in console.json("provider", "list") if row["name"] == "google")
-    assert (found["base_url"], "mock-small" in found["models"]) == (address, True)
-    asked = mock.served()[-1]
-    assert (asked.path, asked.headers["x-goog-api-key"]) == ("/v1beta/models", PROVIDER_KEY)
+def test_google_is_asked_by_its_own_header_with_and_without_the_version(console: Console, mock: MockProcess) -> None:
+    root = mock.base_url.removesuffix("/v1")
+    for name, address in (("with", f"{root}/v1beta"), ("without", root)):
+        add = ("provider", "add", "gemini", "--name", name, "--base-url", address, "--allow-private")
+        assert console.json(*add, stdin=PROVIDER_KEY)["kind"] == "gemini"
+        found = next(row for row in console.json("provider", "list") if row["name"] == name)
+        assert (found["base_url"], "mock-small" in found["models"]) == (root, True)
+        asked = mock.served()[-1]
+        assert (asked.path, asked.headers["x-goog-api-key"]) == ("/v1beta/models", PROVIDER_KEY)
 
 
 def test_a_wrong_key_is_not_saved_unless_insisted_on(console: Console, mock: MockProcess) -> None:

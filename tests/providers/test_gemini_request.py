@@ -32,8 +32,8 @@ def _user(*parts: Json) -> Json:
 def test_a_chat_is_asked_of_the_model_in_the_path() -> None:
     whole = PROVIDER.build(ask(), NEW)
     stream = PROVIDER.build(ask(is_stream=True, stream=True, stream_options={"include_usage": True}), f"models/{NEW}")
-    assert (whole.path, whole.is_stream) == (f"/models/{NEW}:generateContent", False)
-    assert (stream.path, stream.is_stream) == (f"/models/{NEW}:streamGenerateContent?alt=sse", True)
+    assert (whole.path, whole.is_stream) == (f"/v1beta/models/{NEW}:generateContent", False)
+    assert (stream.path, stream.is_stream) == (f"/v1beta/models/{NEW}:streamGenerateContent?alt=sse", True)
     assert orjson.loads(stream.body) == {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
     assert checked_path(stream.path) == stream.path
 
@@ -323,7 +323,7 @@ def test_tokens_are_counted_over_the_whole_request() -> None:
     counted = Ask("chat", "token-count", {"messages": [{"role": "user", "content": "x"}], "tools": [_TOOL]})
     sent = PROVIDER.build(counted, OLD)
     assert PROVIDER.counts_tokens
-    assert sent.path == f"/models/{OLD}:countTokens"
+    assert sent.path == f"/v1beta/models/{OLD}:countTokens"
     body = orjson.loads(sent.body)["generateContentRequest"]
     assert (body["model"], list(body)) == (f"models/{OLD}", ["model", "contents", "tools"])
 
