@@ -36,7 +36,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out the long tests unless they are asked for, and on PostgreSQL what says why it is about SQLite alone."""
+    """Leaves out the long tests unless they are asked for, and what is about the other database alone."""
     is_long_wanted = config.getoption("--long")
     left_out = [item for item in items if _is_left_out(item, is_long_wanted=is_long_wanted)]
     if left_out:
@@ -49,7 +49,8 @@ def _is_left_out(item: pytest.Item, *, is_long_wanted: bool) -> bool:
     if item.get_closest_marker("long") and not is_long_wanted:
         return True
     params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return params.get("base") == "postgres" and item.get_closest_marker("sqlite_only") is not None
+    other = {"postgres": "sqlite_only", "sqlite": "postgres_only"}.get(str(params.get("base")))
+    return other is not None and item.get_closest_marker(other) is not None
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,6 @@
 """Is this credential good, and for whom? Cheapest questions first: form, checksum, memory, and only then one query.
 
-Fails closed, but never with a 401 because the database is away: a key that was good stays good for 30 seconds after
+Fails closed, but never with a 401 because the database is away: a key that was good stays good for 45 seconds after
 the change feed was last read, then the answer is 503.
 """
 
@@ -25,7 +25,8 @@ from aiservice.store.session import DATABASE_ERRORS, Database
 
 CACHE_ENTRIES = 200_000
 FRESH_SECONDS = 5.0
-STALE_SECONDS = 30.0
+# An outage of 30 s is lived through: 4 s until the feed would have been read again, 30, and the time to come back.
+STALE_SECONDS = 45.0
 _NEGATIVE_SECONDS = 2.0
 _NEGATIVE_ENTRIES = 10_000
 _LOOKUP_TIMEOUT_SECONDS = 2.0

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
 __all__ = ["DATABASE_ERRORS", "FENCE", "AsyncSession", "Database", "after_commit"]
 
@@ -30,6 +30,8 @@ PRAGMAS = (
     "temp_store=MEMORY",
 )
 _READERS = 4
+_CONNECT_SECONDS = 5.0
+_STATEMENT_SECONDS = 30.0  # a server that hangs must not hold a connection for ever
 
 
 class Database:
@@ -41,19 +43,20 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.is_sqlite = url.startswith("sqlite")
-        self._reader = open_engine(url, is_writer=False)
-        self._writer = open_engine(url, is_writer=True) if self.is_sqlite else self._reader
+        self._url = url
+        self._writer = open_engine(url, is_writer=True)
+        self._reader = open_engine(url, is_writer=False) if self.is_sqlite else _snapshots(self._writer)
         self._at_once = AtOnce(url) if self.is_sqlite else None
         self._write_turn = asyncio.Lock()
 
     @property
     def engine(self) -> AsyncEngine:
-        """The engine that reads (and, on PostgreSQL, writes)."""
+        """The engine that reads."""
         return self._reader
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session for queries; nothing in it is ever committed."""
+        """A session for queries, all of which see the database as it was at the first; nothing is ever committed."""
         async with AsyncSession(self._reader, expire_on_commit=False) as session:
             yield session
 
@@ -86,12 +89,18 @@ class Database:
         async with self._write_turn:
             return await self._at_once.run(work)
 
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[AsyncConnection]:
+        """A connection outside the pool and outside any transaction, for what lasts."""
+        engine = open_engine(self._url, is_writer=False, is_pooled=False)
+        async with engine.connect() as connection:
+            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
     async def close(self) -> None:
         if self._at_once is not None:
             await self._at_once.close()
         await self._reader.dispose()
-        if self._writer is not self._reader:
-            await self._writer.dispose()
+        await self._writer.dispose()
 
 
 def after_commit(session: AsyncSession, call: Callable[[], None]) -> None:
@@ -134,16 +143,31 @@ class AtOnce:
         return connection
 
 
+def _open_postgres(url: str, *, is_pooled: bool, statement_seconds: float | None) -> AsyncEngine:
+    pool: dict[str, Any] = {"poolclass": NullPool}
+    if is_pooled:
+        pool = {"pool_size": 5, "max_overflow": 10, "pool_timeout": _CONNECT_SECONDS, "pool_pre_ping": True}
+    waits = {"timeout": _CONNECT_SECONDS, "command_timeout": statement_seconds}
+    return create_async_engine(url, hide_parameters=True, connect_args=waits, **pool)
+
+
+def _snapshots(engine: AsyncEngine) -> AsyncEngine:
+    """The same connections, for units of work of which every statement sees the same moment, as on SQLite."""
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
 async def _check_fence(session: AsyncSession) -> None:
     fence = FENCE.get()
     if fence is not None:
         await fence(session)
 
 
-def open_engine(url: str, *, is_writer: bool) -> AsyncEngine:
+def open_engine(
+    url: str, *, is_writer: bool, is_pooled: bool = True, statement_seconds: float | None = _STATEMENT_SECONDS
+) -> AsyncEngine:
     """An engine of our kind; on SQLite a writer's transactions take the write lock when they begin."""
     if not url.startswith("sqlite"):
-        return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True)
+        return _open_postgres(url, is_pooled=is_pooled, statement_seconds=statement_seconds)
     engine = create_async_engine(
         url,
         poolclass=AsyncAdaptedQueuePool,

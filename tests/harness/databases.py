@@ -9,8 +9,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import asyncpg
 
@@ -195,6 +196,22 @@ def execute(url: str, *statements: str) -> None:
             await connection.close()
 
     asyncio.run(run())
+
+
+def fetch(url: str, query: str, *values: object) -> list[dict[str, Any]]:
+    """Rows of a query on a connection of its own; every `?` in it is a value."""
+    for number in range(1, len(values) + 1):
+        query = query.replace("?", f"${number}", 1)
+
+    async def run() -> list[dict[str, Any]]:
+        connection = await asyncpg.connect(_plain(url))
+        try:
+            return [dict(row) for row in await connection.fetch(query, *values)]
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as aside:  # the caller may have a loop of its own
+        return aside.submit(asyncio.run, run()).result()
 
 
 def _plain(url: str) -> str:

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
+from tests.harness.databases import fetch
 from tests.harness.process import ROOT, Child, free_port
 from tests.harness.server import How, ServerProcess
 
@@ -116,7 +117,9 @@ class Installation:
         return Child(command, log=self.folder / log, env=self.env)
 
     def query(self, sql: str, *values: object) -> list[Json]:
-        """Rows of the SQLite database, read by a connection of our own beside the server's."""
+        """Rows of the database, read by a connection of our own beside the server's."""
+        if (url := self.extra.get("AISERVICE_DATABASE_URL")) is not None:
+            return fetch(url, sql, *values)
         with closing(sqlite3.connect(f"file:{self.database_path}?mode=ro", uri=True, timeout=10)) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(sql, values)]

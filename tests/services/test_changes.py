@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from aiservice.kit.clock import now_us
+from aiservice.services import changes
 from aiservice.services.changes import ChangeFeed
 from aiservice.settings import Settings
 from aiservice.store import changes as store
+from aiservice.store import notices
 from aiservice.store.session import DATABASE_ERRORS, Database
 
 
@@ -80,6 +82,59 @@ async def test_running_feed_delivers_within_a_second(database: Database) -> None
     await asyncio.wait_for(told.wait(), 1.0)
     assert time.monotonic() - began < 1.0
     task.cancel()
+
+
+@pytest.mark.postgres_only
+async def test_on_postgresql_news_come_by_listening_and_after_a_lost_connection_too(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "LISTENING_POLL_SECONDS", 60.0)
+    feed, told = ChangeFeed(database), asyncio.Event()
+    feed.subscribe(lambda _kind, _subject: told.set())
+    task = asyncio.create_task(feed.run())
+    for _ in range(3):
+        async with asyncio.timeout(5):
+            while not feed._is_listening:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.2)
+        told.clear()
+        await database_edit(database, feed)
+        await asyncio.wait_for(told.wait(), 1.0)
+        async with database.write() as session:
+            await session.execute(text(_END_LISTENERS))
+        told.clear()
+        await database_edit(database, feed)
+        await asyncio.wait_for(told.wait(), 1.0)
+    task.cancel()
+
+
+@pytest.mark.postgres_only
+async def test_on_postgresql_a_connection_that_is_dead_without_a_sign_costs_five_seconds_at_most(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices, "CHANNEL", "nobody_speaks_here")
+    feed, told = ChangeFeed(database), asyncio.Event()
+    feed.subscribe(lambda _kind, _subject: told.set())
+    task = asyncio.create_task(feed.run())
+    await asyncio.sleep(1.0)
+    assert feed._is_listening
+    began = time.monotonic()
+    await database_edit(database, feed)
+    await asyncio.wait_for(told.wait(), 5.5)
+    assert time.monotonic() - began > 1.0, "it was not the poll that found it"
+    assert feed.is_fresh()
+    task.cancel()
+
+
+async def database_edit(database: Database, feed: ChangeFeed) -> None:
+    async with database.write() as session:
+        feed.publish(session, "key", "key_1")
+
+
+_END_LISTENERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND query LIKE 'LISTEN%'
+"""
 
 
 async def test_is_not_fresh_before_the_first_read_nor_when_the_database_is_away(database: Database) -> None:

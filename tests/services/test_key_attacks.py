@@ -35,7 +35,9 @@ def counted_statements(*databases: Database) -> Iterator[list[str]]:
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         seen.append(statement)
 
-    engines = {engine.sync_engine for db in databases for engine in (db._reader, db._writer)}
+    # On PostgreSQL readers and writers share their connections.
+    used = [db._writer for db in databases] + [db._reader for db in databases if db.is_sqlite]
+    engines = [engine.sync_engine for engine in used]
     for engine in engines:
         event.listen(engine, "before_cursor_execute", note)
     yield seen
@@ -348,7 +350,7 @@ class _AwayDatabase:
         monkeypatch.setattr(db, "read", guarded)
 
 
-async def test_while_the_database_is_away_a_known_key_works_for_30_seconds_and_nobody_gets_a_401(
+async def test_while_the_database_is_away_a_known_key_works_for_45_seconds_and_nobody_gets_a_401(
     rig: Rig, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = await rig.keys.create(DEVELOPER, "acme", "known")
@@ -358,7 +360,7 @@ async def test_while_the_database_is_away_a_known_key_works_for_30_seconds_and_n
     switch = _AwayDatabase(database, monkeypatch)
     switch.is_away = True
     read_at = rig.changes._read_at
-    for age, expected in ((4.0, True), (6.0, True), (29.0, True), (31.0, False), (3600.0, False)):
+    for age, expected in ((4.0, True), (6.0, True), (44.0, True), (46.0, False), (3600.0, False)):
         rig.changes._read_at = time.monotonic() - age
         rig.keys._check._away_until = 0.0
         if expected:

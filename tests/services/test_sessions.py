@@ -61,7 +61,9 @@ async def signed_in(accounts: Accounts, clock: Clock) -> SignedIn:
 def statements(database: Database) -> Iterator[list[str]]:
     """Every statement that the database is given."""
     seen: list[str] = []
-    engines = {database.engine.sync_engine, database._writer.sync_engine}
+    engines = {database._writer.sync_engine}  # of which on PostgreSQL the reader is a part
+    if database.is_sqlite:
+        engines.add(database.engine.sync_engine)
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         seen.append(statement)
