@@ -98,7 +98,7 @@ def revoked_after(cluster: Nodes) -> float:
             refused_at = time.time()
         revoking.result()
     (row,) = query(cluster.postgres, "SELECT revoked_us FROM client_key WHERE id = $1", created["id"])
-    return round(max(0.0, last_good - row["revoked_us"] / 1e6), 3)
+    return round(max(0.0, last_good - int(row["revoked_us"]) / 1e6), 3)
 
 
 def trouble_redis(cluster: Nodes, seed: int, evidence: Evidence, chosen: tuple[str, ...]) -> None:
