@@ -3,10 +3,13 @@
 from typing import Any
 
 import orjson
+import pytest
 
+from aiservice.providers._base import AttemptFailed
 from aiservice.providers.gemini import PROVIDER
-from aiservice.wire import Answer, Ask, EventKind, HttpCall, HttpReply, Json, StreamEvent
+from aiservice.wire import Answer, Ask, Blame, EventKind, HttpCall, HttpReply, Json, StreamEvent
 
+PNG = "data:image/png;base64,iVBORw0KGgo="
 NEW, OLD = "gemini-3-flash-preview", "gemini-2.5-flash"
 
 
@@ -21,9 +24,20 @@ def built(*messages: Json, model: str = NEW, **body: Any) -> Json:
     return found
 
 
+def refused(model: str = NEW, *messages: Json, **body: Any) -> tuple[str | None, Blame]:
+    """The field that a chat is refused for, and whether another provider may take it."""
+    with pytest.raises(AttemptFailed) as caught:
+        PROVIDER.build(ask(*messages, **body), model)
+    return caught.value.failure.param, caught.value.failure.blame
+
+
 def contents(*messages: Json, model: str = NEW) -> list[Json]:
     found: list[Json] = built(*messages, model=model)["contents"]
     return found
+
+
+def user(*parts: Json) -> Json:
+    return {"role": "user", "content": list(parts)}
 
 
 def assistant(*calls: Json, **fields: Any) -> Json:

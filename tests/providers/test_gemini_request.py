@@ -12,21 +12,9 @@ from aiservice.providers._base import AttemptFailed
 from aiservice.providers.gemini import PROVIDER
 from aiservice.upstream.outgoing import checked_path
 from aiservice.wire import Ask, Blame, Json
-from tests.providers.gemini_samples import NEW, OLD, ask, assistant, built, call, contents, result, signed
+from tests.providers.gemini_samples import NEW, OLD, PNG, ask, built, call, refused, user
 
 _TOOL: Json = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
-_PNG = "data:image/png;base64,iVBORw0KGgo="
-_UNSIGNED = "skip_thought_signature_validator"
-
-
-def _refused(model: str = NEW, *messages: Json, **body: Any) -> tuple[str | None, Blame]:
-    with pytest.raises(AttemptFailed) as caught:
-        PROVIDER.build(ask(*messages, **body), model)
-    return caught.value.failure.param, caught.value.failure.blame
-
-
-def _user(*parts: Json) -> Json:
-    return {"role": "user", "content": list(parts)}
 
 
 def test_a_chat_is_asked_of_the_model_in_the_path() -> None:
@@ -48,155 +36,6 @@ def test_a_name_that_is_no_model_never_becomes_a_path(name: str) -> None:
 def test_the_key_is_in_a_header_and_never_in_the_path() -> None:
     assert PROVIDER.auth_headers(Secret("AIza-1")) == (("x-goog-api-key", "AIza-1"),)
     assert "key" not in PROVIDER.build(ask(is_stream=True), NEW).path + PROVIDER.probe().path
-
-
-def test_instructions_stand_apart_and_one_speaker_has_one_turn() -> None:
-    body = built(
-        {"role": "system", "content": "Be brief."},
-        {"role": "developer", "content": [{"type": "text", "text": "In verse."}]},
-        {"role": "user", "content": "Hi"},
-        {"role": "user", "content": "there"},
-        {"role": "assistant", "content": "Hello."},
-        {"role": "assistant", "content": ""},
-        {"role": "user", "content": "Again"},
-    )
-    assert body["systemInstruction"] == {"parts": [{"text": "Be brief."}, {"text": "In verse."}]}
-    assert body["contents"] == [
-        {"role": "user", "parts": [{"text": "Hi"}, {"text": "there"}]},
-        {"role": "model", "parts": [{"text": "Hello."}]},
-        {"role": "user", "parts": [{"text": "Again"}]},
-    ]
-
-
-def test_instructions_alone_are_the_prompt() -> None:
-    assert built({"role": "system", "content": "Say hi."}) == {
-        "contents": [{"role": "user", "parts": [{"text": "Say hi."}]}]
-    }
-
-
-def test_results_go_back_in_one_turn_by_name_and_id() -> None:
-    said = contents(
-        {"role": "user", "content": "Look twice"},
-        assistant(call("a", "look", '{"at":1}', **signed("s1")), call("b", "feel", "")),
-        result("b", "soft"),
-        result("a", '{"seen": [1, 2]}'),
-        {"role": "user", "content": "And?"},
-    )
-    assert said[1]["parts"] == [
-        {"functionCall": {"name": "look", "args": {"at": 1}, "id": "a"}, "thoughtSignature": "s1"},
-        {"functionCall": {"name": "feel", "args": {}, "id": "b"}},
-    ]
-    assert said[2] == {
-        "role": "user",
-        "parts": [
-            {"functionResponse": {"name": "feel", "response": {"output": "soft"}, "id": "b"}},
-            {"functionResponse": {"name": "look", "response": {"seen": [1, 2]}, "id": "a"}},
-        ],
-    }
-    assert said[3] == {"role": "user", "parts": [{"text": "And?"}]}
-
-
-def test_a_result_that_failed_is_told_as_an_error() -> None:
-    said = contents(assistant(call("a")), result("a", '{"x": 1}', is_error=True))
-    assert said[1]["parts"][0]["functionResponse"]["response"] == {"error": '{"x": 1}'}
-
-
-def test_a_result_may_name_its_function_itself() -> None:
-    said = contents({"role": "function", "name": "look", "content": "[1]"})
-    assert said[0]["parts"] == [{"functionResponse": {"name": "look", "response": {"output": "[1]"}}}]
-    assert _refused(NEW, result("nobody", "x")) == ("messages[0].tool_call_id", Blame.CALLER)
-
-
-def test_files_in_results_go_where_the_model_sees_them() -> None:
-    image = {"type": "image_url", "image_url": {"url": _PNG}}
-    talk = [
-        assistant(call("a"), call("b")),
-        result("a", [{"type": "text", "text": "Here"}, image]),
-        result("b", "none"),
-        {"role": "user", "content": "So?"},
-    ]
-    inline = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
-    new, old = contents(*talk), contents(*talk, model=OLD)
-    assert new[1]["parts"][0]["functionResponse"]["parts"] == [inline]
-    assert [len(turn["parts"]) for turn in new] == [2, 2, 1]
-    assert "parts" not in old[1]["parts"][0]["functionResponse"]
-    assert old[2]["parts"][1:] == [inline, {"text": "So?"}]
-
-
-def test_signatures_come_back_where_they_came_from() -> None:
-    text = contents({"role": "assistant", "content": "Hi", **signed("s")})
-    assert text[0]["parts"] == [{"text": "Hi", "thoughtSignature": "s"}]
-    bare = contents({"role": "assistant", "content": "", **signed("s")})
-    assert bare[0]["parts"] == [{"text": "", "thoughtSignature": "s"}]
-    of_the_call = contents(assistant(call("a"), call("b"), **signed("s")))
-    assert [part.get("thoughtSignature") for part in of_the_call[0]["parts"]] == ["s", None]
-
-
-def test_signatures_come_back_from_reasoning_details_too() -> None:
-    mine = {"type": "reasoning.encrypted", "data": "s2", "id": "b", "format": "google-gemini-v1"}
-    lost = {"type": "reasoning.encrypted", "data": "s1", "format": "google-gemini-v1"}
-    thought = {"type": "reasoning.text", "text": "Hm", "signature": "s0", "format": "google-gemini-v1"}
-    said = contents(assistant(call("a"), call("b"), reasoning_details=[thought, mine, lost]))
-    assert said[0]["parts"][0] == {"text": "Hm", "thought": True, "thoughtSignature": "s0"}
-    assert [part["thoughtSignature"] for part in said[0]["parts"][1:]] == ["s1", "s2"]
-
-
-def test_state_of_other_vendors_and_unsigned_thoughts_stay_behind() -> None:
-    details = [
-        {"type": "reasoning.text", "text": "Claude thought", "signature": "c", "format": "anthropic-claude-v1"},
-        {"type": "reasoning.encrypted", "data": "o", "format": "openai-responses-v1"},
-        {"type": "reasoning.text", "text": "Mine, unsigned", "format": "google-gemini-v1"},
-        {"type": "reasoning.encrypted", "data": "whose"},
-    ]
-    talk = assistant(call("a"), reasoning_content="Claude thought", reasoning_details=details)
-    assert contents(talk, model=OLD)[0]["parts"] == [{"functionCall": {"name": "look", "args": {}, "id": "a"}}]
-    assert contents(talk)[0]["parts"][0]["thoughtSignature"] == _UNSIGNED
-
-
-def test_images_documents_sound_and_films_are_parts() -> None:
-    parts = contents(
-        _user(
-            {"type": "text", "text": "See"},
-            {"type": "text", "text": ""},
-            {"type": "image_url", "image_url": {"url": _PNG, "detail": "low"}},
-            {"type": "image_url", "image_url": "https://example.com/a/cat.JPG?size=1"},
-            {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}},
-            {"type": "file", "file": {"file_url": "https://example.com/report"}},
-            {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "mp3"}},
-            {"type": "video_url", "video_url": {"url": "https://example.com/v.mp4"}},
-        )
-    )[0]["parts"]
-    assert parts == [
-        {"text": "See"},
-        {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}},
-        {"fileData": {"fileUri": "https://example.com/a/cat.JPG?size=1", "mimeType": "image/jpeg"}},
-        {"inlineData": {"mimeType": "application/pdf", "data": "JVBERi0="}},
-        {"fileData": {"fileUri": "https://example.com/report"}},
-        {"inlineData": {"mimeType": "audio/mp3", "data": "UklGRg=="}},
-        {"fileData": {"fileUri": "https://example.com/v.mp4", "mimeType": "video/mp4"}},
-    ]
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "http://example.com/a.png",
-        "gs://bucket/a.png",
-        "file:///etc/passwd",
-        "https://generativelanguage.googleapis.com/v1beta/files/abc",
-        "https://GENERATIVELANGUAGE.googleapis.com.:443/v1beta/files/abc",
-        "https://u@generativelanguage.googleapis.com/v1beta/files/abc",
-        "https://",
-    ],
-)
-def test_files_of_our_account_and_odd_addresses_are_not_passed_on(address: str) -> None:
-    where, blame = _refused(NEW, _user({"type": "image_url", "image_url": {"url": address}}))
-    assert (where, blame) == ("messages[0].content[0].image_url", Blame.FAILOVER)
-
-
-def test_a_model_that_fetches_nothing_is_not_given_addresses() -> None:
-    part = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
-    assert _refused("gemini-2.0-flash", _user(part)) == ("messages[0].content[0].image_url", Blame.FAILOVER)
 
 
 def test_settings_have_googles_names() -> None:
@@ -229,14 +68,14 @@ def test_what_happens_anyway_and_labels_need_no_word() -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_carried_is_refused_by_name(name: str, value: Any) -> None:
-    assert _refused(NEW, tools=[_TOOL], **{name: value}) == (name, Blame.FAILOVER)
+    assert refused(NEW, tools=[_TOOL], **{name: value}) == (name, Blame.FAILOVER)
 
 
 def test_more_that_cannot_be_carried() -> None:
-    assert _refused(NEW, {"role": "user", "name": "ada", "content": "x"}) == ("messages[0].name", Blame.FAILOVER)
-    assert _refused(NEW, tools=[{"type": "custom", "custom": {"name": "x"}}]) == ("tools[0]", Blame.FAILOVER)
+    assert refused(NEW, {"role": "user", "name": "ada", "content": "x"}) == ("messages[0].name", Blame.FAILOVER)
+    assert refused(NEW, tools=[{"type": "custom", "custom": {"name": "x"}}]) == ("tools[0]", Blame.FAILOVER)
     part = {"type": "file", "file": {"file_id": "file-1"}}
-    assert _refused(NEW, _user(part)) == ("messages[0].content[0].file.file_id", Blame.FAILOVER)
+    assert refused(NEW, user(part)) == ("messages[0].content[0].file.file_id", Blame.FAILOVER)
     with pytest.raises(AttemptFailed) as caught:
         PROVIDER.build(ask(is_stream=True, logprobs=True), NEW)
     assert caught.value.failure.param == "logprobs"
@@ -281,7 +120,7 @@ def test_structured_output_is_asked_for_by_schema() -> None:
     assert built(response_format={"type": "json_object"})["generationConfig"] == {
         "responseMimeType": "application/json"
     }
-    assert _refused(OLD, response_format=wanted, tools=[_TOOL]) == ("response_format", Blame.FAILOVER)
+    assert refused(OLD, response_format=wanted, tools=[_TOOL]) == ("response_format", Blame.FAILOVER)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +141,7 @@ def test_structured_output_is_asked_for_by_schema() -> None:
 )
 def test_thinking_by_family(model: str, effort: str, expected: Json | None) -> None:
     if expected is None:
-        assert _refused(model, reasoning_effort=effort) == ("reasoning_effort", Blame.FAILOVER)
+        assert refused(model, reasoning_effort=effort) == ("reasoning_effort", Blame.FAILOVER)
     else:
         config = built(model=model, reasoning_effort=effort).get("generationConfig", {})
         assert config.get("thinkingConfig", {}) == expected
@@ -316,7 +155,7 @@ def test_thinking_by_budget_and_hidden() -> None:
     assert thinking(effort="low", exclude=True) == {"thinkingBudget": 1024}
     assert thinking(enabled=True) == {"includeThoughts": True}
     assert thinking(enabled=False) == {"thinkingBudget": 0}
-    assert _refused("gemini-2.0-flash", reasoning={"max_tokens": 9}) == ("reasoning.max_tokens", Blame.FAILOVER)
+    assert refused("gemini-2.0-flash", reasoning={"max_tokens": 9}) == ("reasoning.max_tokens", Blame.FAILOVER)
 
 
 def test_tokens_are_counted_over_the_whole_request() -> None:
@@ -336,7 +175,7 @@ _JSON = st.recursive(
 _WORDS = st.sampled_from(
     ["text", "image_url", "file", "input_audio", "refusal", "url", "file_data", "file_url", "data", "format", "type"]
 )
-_PART = st.dictionaries(_WORDS, st.sampled_from(["text", "file", "image_url", "input_audio", _PNG]) | _JSON, max_size=4)
+_PART = st.dictionaries(_WORDS, st.sampled_from(["text", "file", "image_url", "input_audio", PNG]) | _JSON, max_size=4)
 _MESSAGE = st.fixed_dictionaries(
     {"role": st.sampled_from(["system", "user", "assistant", "tool"]) | _JSON},
     optional={
