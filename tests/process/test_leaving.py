@@ -12,25 +12,28 @@ from tests.process.conftest import Rig
 
 pytestmark = pytest.mark.process
 
-_CLIENTS = 100
+_CLIENTS = 200
+_ARRIVAL_SECONDS = 8.0  # all at once, a busy machine would not have read the last request before its client left
 # Far more than can be said before the last client leaves, and slow enough that the clients keep up with reading.
 _WORDS = 600
 
 
-async def test_r05_a_hundred_clients_leave_and_a_hundred_rows_hold_partial_usage(
+async def test_r05_two_hundred_clients_leave_and_two_hundred_rows_hold_partial_usage(
     rig: Rig, seed: int, evidence: Evidence
 ) -> None:
     choose = random.Random(seed)
     told = [Told(marker=f"marker-{number}") for number in range(_CLIENTS)]
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        await asyncio.gather(*(_leave(rig, session, one, choose.uniform(0.1, 2.5)) for one in told))
+        await asyncio.gather(
+            *(_leave(rig, session, one, choose.uniform(0, _ARRIVAL_SECONDS), choose.uniform(0.3, 3)) for one in told)
+        )
     for _ in range(100):
         if len(rig.installation.ledger()) >= _CLIENTS and rig.mock.counts()["open_connections"] <= 1:
             break
         await asyncio.sleep(0.1)
     rows = rig.installation.ledger()
     calls = {call.request_id: call for call in rig.mock.chats()}
-    by_marker = {call.body["messages"][0]["content"].split()[0]: call.request_id for call in calls.values()}
+    by_marker = {call.body["messages"][-1]["content"].split()[0]: call.request_id for call in calls.values()}
     wrong = []
     for one in told:
         call = calls[request_id] if (request_id := by_marker.get(one.marker)) else None
@@ -58,6 +61,7 @@ async def test_r05_a_hundred_clients_leave_and_a_hundred_rows_hold_partial_usage
     assert {call.end for call in calls.values()} == {"client_left"}
 
 
-async def _leave(rig: Rig, session: aiohttp.ClientSession, told: Told, after_seconds: float) -> None:
+async def _leave(rig: Rig, session: aiohttp.ClientSession, told: Told, arrives: float, after_seconds: float) -> None:
+    await asyncio.sleep(arrives)
     body = chat(f"{told.marker} (words-{_WORDS}) (wait-50)", is_stream=True)
     await ask(session, rig.server.url, rig.key, told, body, leave_after=after_seconds)
