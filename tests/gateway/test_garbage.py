@@ -1,0 +1,117 @@
+"""R-09: whatever a provider sends, the client gets a clean answer or a clean error, and the loop never stalls."""
+
+import asyncio
+import gc
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+
+from aiservice.kit.secret import Secret
+from aiservice.principal import OPERATOR
+from tests.gateway.asgi import Reply
+from tests.gateway.conftest import PROVIDER_KEY, Gateway
+from tests.gateway.garbage import GarbageServer, streams, whole_answers
+
+_PLACES = {"openai": "/v1", "anthropic": "", "gemini": "/v1beta"}
+_LAG_SECONDS = 0.05
+_GROWTH_MB = 30
+
+
+@pytest.fixture
+async def hostile(gateway: Gateway) -> AsyncIterator[GarbageServer]:
+    """Connections of every kind at one server of garbage, which no number of failures keeps us from asking."""
+    async with GarbageServer() as server:
+        for kind, path in _PLACES.items():
+            address, key = server.root_url + path, Secret(PROVIDER_KEY)
+            await gateway.core.connections.add(
+                OPERATOR, kind, kind, address, key, is_private_allowed=True, models=["m"]
+            )
+        gateway.core.health.failed = lambda *_: None  # type: ignore[method-assign]
+        yield server
+
+
+@asynccontextmanager
+async def _watched_loop() -> AsyncIterator[list[float]]:
+    """How late the loop was, seconds of CPU that this process used meanwhile: a busy machine is not our stall."""
+    lags: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            began, spent = time.perf_counter(), time.thread_time()
+            await asyncio.sleep(0.005)
+            lags.append(min(time.perf_counter() - began - 0.005, time.thread_time() - spent))
+
+    watching = asyncio.create_task(watch())
+    gc.collect()
+    gc.freeze()  # as the server does: what the test runner has lying about is not ours to look through
+    try:
+        yield lags
+    finally:
+        watching.cancel()
+        gc.unfreeze()
+
+
+@pytest.mark.parametrize("surface", ["/v1/chat/completions", "/v1/messages", "/ai-service"])
+@pytest.mark.parametrize("kind", list(_PLACES))
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_r09_garbage_becomes_a_clean_error(
+    gateway: Gateway, hostile: GarbageServer, surface: str, kind: str, is_stream: bool
+) -> None:
+    cases = streams() if is_stream else whole_answers()
+    assert len(cases) >= 80
+    async with _watched_loop() as lags:
+        await _ask(gateway, hostile, b"", surface, kind, is_stream=is_stream)
+        before = _resident_mb()
+        for case in cases:
+            seen = len(lags)
+            reply = await _ask(gateway, hostile, case.raw, surface, kind, is_stream=is_stream)
+            _check(reply, is_stream=is_stream, name=case.name)
+            assert max(lags[seen:], default=0) < _LAG_SECONDS, f"{case.name}: {max(lags[seen:]) * 1000:.0f} ms"
+        growth = _resident_mb() - before
+    rows = await gateway.rows()
+    assert len(rows) == min(len(cases) + 1, 500)
+    assert {row.status for row in rows}.isdisjoint({0, 500})
+    bad = sum(case.is_usage_bad for case in cases)
+    if kind == "openai" and not is_stream:
+        assert sum(row.is_usage_invalid for row in rows) == bad
+    assert growth < _GROWTH_MB
+
+
+async def _ask(
+    gateway: Gateway, server: GarbageServer, answer: bytes, surface: str, kind: str, *, is_stream: bool
+) -> Reply:
+    server.answer = answer
+    body: dict[str, object] = {"model": f"{kind}/m", "stream": is_stream}
+    if surface == "/ai-service":
+        body["input"] = "hello"
+    else:
+        body["messages"] = [{"role": "user", "content": "hello"}]
+    if surface == "/v1/messages":
+        body["max_tokens"] = 5
+    return await gateway.post(surface, body)
+
+
+def _check(reply: Reply, *, is_stream: bool, name: str) -> None:
+    assert reply.is_complete, name
+    assert reply.status in (200, 400, 404, 429, 502, 503, 504), (name, reply.status, reply.body[:300])
+    if reply.status != 200:
+        error = orjson.loads(reply.body)["error"]
+        assert error["message"], name
+        assert len(reply.body) < 2000, name
+    elif is_stream:
+        ends = [b"data: [DONE]\n\n", b'"type":"message_stop"}\n\n', b'"type": "message_stop"}']
+        is_done = reply.body.endswith(tuple(ends)) or b"event: done\n" in reply.body or b"message_stop" in reply.body
+        has_error = b'"error"' in reply.body
+        assert is_done is not has_error, (name, reply.body[-300:])
+    else:
+        orjson.loads(reply.body)
+
+
+def _resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
