@@ -88,10 +88,12 @@ class Usage:
         top: int = 8,
         rank: Callable[[Sums], int] = lambda sums: sums.requests,
         filters: Mapping[str, str] | None = None,
+        measures: Sequence[str] = COUNTS,
     ) -> Series:
         """Sums per bucket over [start, end), largest group first; all behind the `top` ones are one, "other".
 
-        `filters`: client_id, key_id, task, model, provider.
+        `filters`: client_id, key_id, task, model, provider. `measures` are the columns that points have; the others
+        of a point are 0.
 
         Raises:
             InvalidRequest: the range is empty, or has more than 2 000 buckets.
@@ -105,7 +107,7 @@ class Usage:
         scope, column = _scope(actor, filters or {}), _GROUPS[group_by]
         async with self._db.read() as session:
             await store.hold_still(session)
-            reading = await _Reading.begin(session, scope, span, column)
+            reading = await _Reading.begin(session, scope, span, column, measures)
             totals = await reading.totals()
             kept = _kept(totals, top, rank)
             points = await reading.points(kept, BUCKETS_US[chosen], has_rest=len(kept) < len(totals))
@@ -124,13 +126,16 @@ class Usage:
     async def choices(self, actor: Person, since_us: int) -> dict[str, list[tuple[str, str]]]:
         """What there is to filter by, as (id, name), busiest first and at most 200 each: by client_id, key_id, task,
         model and provider, among what was asked for since (by the day)."""
-        found = {}
+        columns, found = sorted(_FILTERS), {}
         async with self._db.read() as session:
-            scope = _scope(actor, {})
-            for column in sorted(_FILTERS):
-                ids = await store.busiest(session, scope, column, since_us // DAY_US * DAY_US, _MAX_CHOICES)
+            used = await store.combinations(session, _scope(actor, {}), columns, since_us // DAY_US * DAY_US)
+            for place, column in enumerate(columns):
+                requests: dict[str, int] = {}
+                for values, count in used:
+                    requests[values[place]] = requests.get(values[place], 0) + count
+                ids = sorted(filter(None, requests), key=lambda value: (-requests[value], value))[:_MAX_CHOICES]
                 names = await store.names(session, column, ids) if column in _NAMED else {}
-                found[column] = [(number, names.get(number, number)) for number in ids if number]
+                found[column] = [(number, names.get(number, number)) for number in ids]
         return found
 
     async def series_csv(self, series: Series, group_by: GroupBy) -> AsyncIterator[str]:
@@ -171,11 +176,19 @@ class _Reading:
     column: str  # "" is ungrouped
     dirty_hours: list[int]
     owners: dict[str, str]
+    measures: Sequence[str]
 
     @classmethod
-    async def begin(cls, session: AsyncSession, scope: store.Scope, span: tuple[int, int], column: str) -> "_Reading":
+    async def begin(
+        cls,
+        session: AsyncSession,
+        scope: store.Scope,
+        span: tuple[int, int],
+        column: str,
+        measures: Sequence[str] = COUNTS,
+    ) -> "_Reading":
         owners = await store.owners(session) if column == _USER else {}
-        return cls(session, scope, span, column, await store.dirty_hours(session), owners)
+        return cls(session, scope, span, column, await store.dirty_hours(session), owners, measures)
 
     async def totals(self) -> dict[str, Sums]:
         """By group, over the whole range."""
@@ -187,9 +200,9 @@ class _Reading:
     async def points(self, kept: Sequence[str], width_us: int, *, has_rest: bool) -> dict[str, dict[int, Sums]]:
         """By group and bucket, those of the groups that were not `kept` as one."""
         scope = replace(self.scope, chosen=self._chosen(kept)) if has_rest else self.scope
-        found = _by_group(await self._read(scope, self.column, width_us, COUNTS))
+        found = _by_group(await self._read(scope, self.column, width_us, self.measures))
         if has_rest:
-            rest = _by_group(await self._read(self.scope, "", width_us, COUNTS)).get("", {})
+            rest = _by_group(await self._read(self.scope, "", width_us, self.measures)).get("", {})
             for points in found.values():
                 for bucket, sums in points.items():
                     rest[bucket] = rest[bucket] - sums

@@ -145,18 +145,20 @@ async def hold_still(session: AsyncSession) -> None:
         await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
-async def busiest(session: AsyncSession, scope: Scope, column: str, since_us: int, limit: int) -> list[str]:
-    """The values of a column since a day, busiest first; hours that are not folded yet included."""
-    found: dict[str, int] = {}
+async def combinations(
+    session: AsyncSession, scope: Scope, columns: Sequence[str], since_us: int
+) -> list[tuple[tuple[str, ...], int]]:
+    """The values that occur together in `columns` since a day, with their requests; also in hours not folded yet."""
+    found: list[tuple[tuple[str, ...], int]] = []
     hours = [hour for hour in await dirty_hours(session) if hour >= since_us]
     for grain, spans in (("day", [(since_us, None)]), ("minute", [(hour, hour + HOUR_US) for hour in hours])):
-        columns = _TABLES[grain].c
+        table = _TABLES[grain].c
         for start, end in spans:
-            query = select(columns[column], func.sum(columns.requests)).where(columns.start_us >= start)
-            query = query.where(columns.start_us < end) if end is not None else query
-            for value, requests in await session.execute(query.where(*scope.conditions(columns)).group_by(text("1"))):
-                found[value] = found.get(value, 0) + int(requests)
-    return sorted(found, key=lambda value: (-found[value], value))[:limit]
+            query = select(*(table[name] for name in columns), func.sum(table.requests)).where(table.start_us >= start)
+            query = query.where(table.start_us < end) if end is not None else query
+            query = query.where(*scope.conditions(table)).group_by(*(table[name] for name in columns))
+            found += [(tuple(row[:-1]), int(row[-1])) for row in await session.execute(query)]
+    return found
 
 
 async def owners(session: AsyncSession) -> dict[str, str]:

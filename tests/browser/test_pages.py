@@ -19,7 +19,16 @@ pytestmark = pytest.mark.browser
 
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 360)]
 PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/no-such-page"]
-FRAMED_PAGES = ["/", "/first-call", "/keys", "/preferences", "/providers", "/users", "/account"]
+FRAMED_PAGES = ["/", "/first-call", "/requests", "/usage", "/keys", "/preferences", "/providers", "/users", "/account"]
+VIEWS = [
+    "/usage?by=model&range=1h&metric=cost",
+    "/usage?model=none",
+    "/usage?by=colour",
+    "/requests?ended=failed",
+    "/requests?model=none",
+    "/requests?status=abc",
+    "/requests/req_none",
+]
 PROVIDER_KEY = "sk-of-the-provider"
 
 
@@ -50,7 +59,7 @@ class Inspection:
     def pages(self, paths: list[str], state: str) -> None:
         for path in paths:
             self.tab.open(path)
-            self.look(f"{state}{path.replace('/', '-').rstrip('-') or '-overview'}")
+            self.look(f"{state}{re.sub('[^a-z0-9]+', '-', path).rstrip('-') or '-overview'}")
 
 
 @pytest.fixture
@@ -94,7 +103,8 @@ def test_pages_before_anything_has_happened(inspected: Inspection) -> None:
     inspected.look("plain-sign-in-refused")
     tab.problems = [line for line in tab.problems if "401" not in line]  # the refusal
     sign_in(tab)
-    inspected.pages(["/", "/keys", "/preferences", "/providers", "/users", "/account", "/first-call"], "empty")
+    empty = ["/", "/requests", "/usage", "/keys", "/preferences", "/providers", "/users", "/account", "/first-call"]
+    inspected.pages(empty, "empty")
     leave_without_copying(tab)
 
 
@@ -113,6 +123,10 @@ def test_pages_and_dialogs_with_something_in_them(
     sign_in(tab)
     leave_without_copying(tab)
     inspected.pages(FRAMED_PAGES, "filled")
+    inspected.pages(VIEWS, "view")
+    for request_id, row in installation.ledger().items():
+        inspected.tab.open(f"/requests/{request_id}")
+        inspected.look(f"request-{row['status']}-{row['outcome']}")
     for path, opens in DIALOGS:
         tab.open(path)
         opens(tab.page)

@@ -86,7 +86,14 @@ class UsageState(rx.State):
 async def _show(state: UsageState) -> None:
     core, me = current_core(), signed_in()
     view = UsageView.of(state.url)
-    series = await core.usage.series(me, *view.span, filters=view.filters, group_by=view.group_by, rank=view.rank)
+    series = await core.usage.series(
+        me,
+        *view.span,
+        filters=view.filters,
+        group_by=view.group_by,
+        rank=view.rank,
+        measures=[METRICS[view.metric]],
+    )
     found = await core.usage.choices(me, now_us() - _CHOICES_SINCE_US)
     state.range_name, state.group_by, state.metric, state.zone = (
         view.range_name,
