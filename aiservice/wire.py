@@ -15,6 +15,8 @@ Where OpenAI's own form has no word, the field's does, and every adapter uses th
 * `extra_content` on a tool call or message (Google's compatibility endpoint: `google.thought_signature`);
 * `cache_control` on content parts and tools (Anthropic's own word, kept by OpenRouter);
 * documents: content part `{"type": "file", "file": {"filename", "file_data": "data:<mime>;base64,…" | "file_url"}}`;
+* `top_k`; the limit of an answer is `max_tokens` or, from clients of chat completions, `max_completion_tokens`;
+* a tool message's content may be parts, images and documents among them;
 * `is_error` on a tool message; `stop_reason` beside `finish_reason`: the stop sequence that matched (vLLM).
 
 A client that speaks another wire than chat completions has its body in both forms: translated in `Ask.body`, and as it

@@ -13,7 +13,11 @@ _TOKENS_PER_PART = 300
 def estimated_input(ask: Ask, body_bytes: int) -> int:
     """The prompt's tokens by its size: about four characters each (tools and their calls as well), a few a message for
     its role, and a fixed number for what is no text (an image's bytes say nothing of its tokens). Without messages, a
-    quarter of the body's bytes."""
+    quarter of the body's bytes. To have a prompt counted costs nothing."""
+    return 0 if ask.kind == "token-count" else _prompt_tokens(ask, body_bytes)
+
+
+def _prompt_tokens(ask: Ask, body_bytes: int) -> int:
     messages = ask.body.get("messages")
     if type(messages) is not list:
         return body_bytes // _CHARACTERS_PER_TOKEN
@@ -38,7 +42,7 @@ def estimated_input(ask: Ask, body_bytes: int) -> int:
 
 def estimated_count(exchange: Exchange) -> Answer:
     """A token count where the provider has no way to ask for one; whoever reads the answer's headers is told so."""
-    return Answer({"input_tokens": exchange.est_input_tokens}, "", usage=Usage(source="estimated"))
+    return Answer({"input_tokens": _prompt_tokens(exchange.request.ask, 0)}, "", usage=Usage(source="estimated"))
 
 
 def count_answer(exchange: Exchange, answer: Answer) -> None:

@@ -84,7 +84,7 @@ class Edge:
         if route is None:
             raise NotFound(
                 "There is no such API route. The main ones are POST /ai-service, POST /v1/chat/completions, "
-                "POST /v1/embeddings and GET /v1/models."
+                "POST /v1/messages, POST /v1/embeddings and GET /v1/models."
             )
         handler = route.get(scope["method"])
         if handler is None:

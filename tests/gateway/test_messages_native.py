@@ -122,6 +122,16 @@ async def test_a_count_is_the_providers_and_costs_nothing(claude: Gateway) -> No
     assert (row.surface, row.provider, row.input_tokens, row.cost_nano_usd) == ("messages.count_tokens", "claude", 0, 0)
 
 
+async def test_a_count_that_the_shutdown_ends_costs_nothing_either(claude: Gateway) -> None:
+    counting = asyncio.create_task(_send(claude, "(hang) " + "word " * 1000, "/v1/messages/count_tokens"))
+    await asyncio.sleep(0.3)
+    claude.in_flight.stop_all()
+    reply = await counting
+    assert (reply.status, reply.json()["error"]["type"]) == (503, "overloaded_error")
+    row = (await claude.rows())[0]
+    assert (row.outcome, row.input_tokens, row.cost_nano_usd) == ("broker_stopped", 0, 0)
+
+
 async def test_a_fallback_to_another_wire_gives_the_same_message(claude: Gateway) -> None:
     await claude.core.preferences.set(OPERATOR, "app", "chat", ["claude:claude-mock", "sandbox"])
     for stream in (False, True):
