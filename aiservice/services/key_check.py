@@ -134,8 +134,8 @@ class KeyCheck:
                 return self._stale(digest)
             epoch, was_fresh = self._epoch, self._is_fresh(FRESH_SECONDS)
             try:
-                async with asyncio.timeout(_LOOKUP_TIMEOUT_SECONDS), self._db.read() as session:
-                    row = await store.credential(session, public_id)
+                async with asyncio.timeout(_LOOKUP_TIMEOUT_SECONDS):
+                    row = await store.credential(self._db, public_id)
             except DATABASE_ERRORS as error:
                 log.warning("A client key could not be looked up: %s.", type(error).__name__)
                 self._away_until = time.monotonic() + _AWAY_SECONDS

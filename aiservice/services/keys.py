@@ -212,8 +212,7 @@ class Keys:
             names = sorted(used)
             for start in range(0, len(names), _LAST_USED_BATCH):
                 batch = names[start : start + _LAST_USED_BATCH]
-                async with self._db.write() as session:
-                    await store.write_last_used(session, {public_id: used[public_id] for public_id in batch})
+                await store.write_last_used(self._db, {public_id: used[public_id] for public_id in batch})
         except DATABASE_ERRORS:
             self._check.put_back_used(used)
             raise

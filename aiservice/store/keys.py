@@ -1,12 +1,16 @@
 """SQL of clients' keys and their secrets."""
 
+import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, func, literal, or_, select, update
+import orjson
+from sqlalchemy import JSON, Boolean, ColumnElement, bindparam, func, literal_column, or_, select, text
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
-from aiservice.store.session import AsyncSession
+from aiservice.store.session import AsyncSession, Database
 from aiservice.tables import Client, ClientKey, KeySecret, metadata
 
 
@@ -60,7 +64,7 @@ _CREDENTIAL = (
         _client.c.is_disabled,
         _person.c.is_disabled,
     )
-    .select_from(select(literal(1).label("one")).subquery())
+    .select_from(select(literal_column("1").label("one")).subquery())
     .outerjoin(_secret, _secret.c.public_id == bindparam("public_id"))
     .outerjoin(_key, _key.c.id == _secret.c.key_id)
     .outerjoin(_client, _client.c.id == _key.c.client_id)
@@ -68,10 +72,32 @@ _CREDENTIAL = (
 )
 
 
-async def credential(session: AsyncSession, public_id: str) -> Credential:
+_CREDENTIAL_SQLITE = str(_CREDENTIAL.compile(dialect=sqlite.dialect()))
+_CREDENTIAL_TYPES = [column.type for column in _CREDENTIAL.selected_columns]
+_SECRET_USED = "UPDATE key_secret SET last_used_us = %s WHERE public_id = %s AND coalesce(last_used_us, 0) < %s"
+_KEY_USED = (
+    "UPDATE client_key SET last_used_us = %s WHERE id = (SELECT key_id FROM key_secret WHERE public_id = %s) "
+    "AND coalesce(last_used_us, 0) < %s"
+)
+
+
+async def credential(db: Database, public_id: str) -> Credential:
     """Everything about one secret, in one indexed query that gives one row whether the secret exists or not."""
-    connection = await session.connection()
-    return Credential._make((await connection.execute(_CREDENTIAL, {"public_id": public_id})).one())
+    if db.is_sqlite:
+        row = await db.read_at_once(lambda connection: connection.execute(_CREDENTIAL_SQLITE, (public_id,)).fetchone())
+        return Credential._make(_plain(column, value) for column, value in zip(_CREDENTIAL_TYPES, row, strict=True))
+    async with db.read() as session:
+        connection = await session.connection()
+        return Credential._make((await connection.execute(_CREDENTIAL, {"public_id": public_id})).one())
+
+
+def _plain(kind: TypeEngine[Any], value: Any) -> Any:
+    """A value of SQLite's driver as the one that the column stands for."""
+    if value is None:
+        return None
+    if isinstance(kind, JSON):
+        return orjson.loads(value)
+    return bool(value) if isinstance(kind, Boolean) else value
 
 
 async def key(session: AsyncSession, key_or_public_id: str) -> tuple[ClientKey, Client] | None:
@@ -131,15 +157,20 @@ async def add_secret(session: AsyncSession, secret: KeySecret) -> None:
     session.add(secret)
 
 
-async def write_last_used(session: AsyncSession, used_us: Mapping[str, int]) -> None:
-    """Moves last-used times of secrets (by public id) and of their keys forward, never back; two statements in all."""
-    mine = col(KeySecret.public_id) == bindparam("used_id")
-    of_secret = update(KeySecret).where(mine, func.coalesce(col(KeySecret.last_used_us), 0) < bindparam("at"))
-    key_id = select(col(KeySecret.key_id)).where(mine).scalar_subquery()
-    of_key = update(ClientKey).where(
-        col(ClientKey.id) == key_id, func.coalesce(col(ClientKey.last_used_us), 0) < bindparam("at")
-    )
+async def write_last_used(db: Database, used_us: Mapping[str, int]) -> None:
+    """Moves last-used times of secrets (by public id) and of their keys forward, never back. A unit of work of its own,
+    of two statements."""
+    if db.is_sqlite:
+        values = [(at_us, public_id, at_us) for public_id, at_us in used_us.items()]
+
+        def write(connection: sqlite3.Connection) -> None:
+            for statement in (_SECRET_USED, _KEY_USED):
+                connection.executemany(statement % ("?", "?", "?"), values)
+
+        await db.write_at_once(write)
+        return
     rows = [{"used_id": public_id, "at": at_us} for public_id, at_us in used_us.items()]
-    connection = await session.connection()
-    for statement in (of_secret, of_key):
-        await connection.execute(statement.values(last_used_us=bindparam("at")), rows)
+    async with db.write() as session:
+        connection = await session.connection()
+        for statement in (_SECRET_USED, _KEY_USED):
+            await connection.execute(text(statement % (":at", ":used_id", ":at")), rows)

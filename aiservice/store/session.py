@@ -46,7 +46,8 @@ class Database:
         self._url = url
         self._writer = open_engine(url, is_writer=True)
         self._reader = open_engine(url, is_writer=False) if self.is_sqlite else _snapshots(self._writer)
-        self._at_once = AtOnce(url) if self.is_sqlite else None
+        self._at_once = AtOnce(url, is_writer=True) if self.is_sqlite else None
+        self._read_at_once = AtOnce(url, is_writer=False) if self.is_sqlite else None
         self._write_turn = asyncio.Lock()
 
     @property
@@ -89,6 +90,16 @@ class Database:
         async with self._write_turn:
             return await self._at_once.run(work)
 
+    async def read_at_once(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """On SQLite: one plain query, in one turn of a thread that no write holds up.
+
+        Raises:
+            SQLAlchemyError: as `read()` would.
+        """
+        if self._read_at_once is None:
+            raise RuntimeError("only for SQLite")
+        return await self._read_at_once.run(work)
+
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[AsyncConnection]:
         """A connection outside the pool and outside any transaction, for what lasts."""
@@ -97,8 +108,9 @@ class Database:
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
     async def close(self) -> None:
-        if self._at_once is not None:
-            await self._at_once.close()
+        for at_once in (self._at_once, self._read_at_once):
+            if at_once is not None:
+                await at_once.close()
         await self._reader.dispose()
         await self._writer.dispose()
 
@@ -112,7 +124,8 @@ def after_commit(session: AsyncSession, call: Callable[[], None]) -> None:
 class AtOnce:
     """A connection of SQLite's own driver and the one thread that uses it; both begin with the first work."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, is_writer: bool) -> None:
+        self._is_writer = is_writer
         self._path = make_url(url).database or ":memory:"
         self._thread = ThreadPoolExecutor(1, "sqlite-at-once")
         self._connection: sqlite3.Connection | None = None
@@ -130,6 +143,8 @@ class AtOnce:
         try:
             if self._connection is None:
                 self._connection = self._opened()
+            if not self._is_writer:
+                return work(self._connection)
             self._connection.execute("BEGIN IMMEDIATE")
             with self._connection:  # commits, or rolls back
                 return work(self._connection)

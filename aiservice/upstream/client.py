@@ -256,11 +256,12 @@ class UpstreamStream:
 
 def _request(target: Target, call: HttpCall, headers: Headers, request_id: str | None) -> Request:
     checked = checked_headers(call.headers + headers if headers else call.headers)
+    auth = auth_headers(target.auth, call)
     return Request(
         call.method,
         checked_path(call.path),
-        # Added after the check, whose cache an id that never repeats would only fill.
-        checked if request_id is None else (*checked, (_REQUEST_ID_HEADER, request_id)),
-        auth_headers(target.auth, call),
+        checked,
+        # Beside the checked headers: caches of those would be filled by an id that never repeats.
+        auth if request_id is None else (*auth, (_REQUEST_ID_HEADER, request_id)),
         call.body,
     )

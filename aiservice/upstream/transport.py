@@ -32,7 +32,8 @@ class Target:
 
 @dataclass(slots=True)
 class Request:
-    """A checked request: `path` is appended to the target's address, `auth` is never kept by a transport."""
+    """A checked request: `path` is appended to the target's address. `auth` is the credential and what else is of this
+    one call: it is never kept by a transport."""
 
     method: str
     path: str

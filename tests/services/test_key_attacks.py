@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import os
+import sqlite3
 import statistics
 import sys
 import time
@@ -40,7 +41,21 @@ def counted_statements(*databases: Database) -> Iterator[list[str]]:
     engines = [engine.sync_engine for engine in used]
     for engine in engines:
         event.listen(engine, "before_cursor_execute", note)
-    yield seen
+    with pytest.MonkeyPatch.context() as patched:
+        for at_once in (each for db in databases for each in (db._at_once, db._read_at_once) if each is not None):
+
+            def traced(work: Callable[[sqlite3.Connection], Any], run: Any = at_once._run) -> Any:
+                def watched(connection: sqlite3.Connection) -> Any:
+                    connection.set_trace_callback(seen.append)
+                    try:
+                        return work(connection)
+                    finally:
+                        connection.set_trace_callback(None)
+
+                return run(watched)
+
+            patched.setattr(at_once, "_run", traced)
+        yield seen
     for engine in engines:
         event.remove(engine, "before_cursor_execute", note)
 
@@ -340,14 +355,16 @@ class _AwayDatabase:
 
     def __init__(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         self.is_away = False
-        read = db.read
+        for name in ("read", "read_at_once"):
+            monkeypatch.setattr(db, name, self._guarded(getattr(db, name)))
 
-        def guarded() -> Any:
+    def _guarded(self, read: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(*work: Any) -> Any:
             if self.is_away:
                 raise ConnectionRefusedError
-            return read()
+            return read(*work)
 
-        monkeypatch.setattr(db, "read", guarded)
+        return guarded
 
 
 async def test_while_the_database_is_away_a_known_key_works_for_45_seconds_and_nobody_gets_a_401(
