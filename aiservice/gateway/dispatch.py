@@ -1,11 +1,7 @@
 """Sends a request to its candidates in order until one answers. Falls back only before the first event."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
-from types import TracebackType
-from typing import Self
 
 from aiservice.errors import BrokerError, NoProvider
 from aiservice.gateway.counting import count_answer, estimated_count
@@ -17,30 +13,24 @@ from aiservice.gateway.exchange import (
     Exchange,
     ProviderGaveUp,
 )
-from aiservice.providers._base import AttemptFailed, LocalProvider, StreamReader
+from aiservice.gateway.provider_stream import InProcess, OpenStream
+from aiservice.providers._base import AttemptFailed, LocalProvider
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.connections import Connections
 from aiservice.services.health import ConnectionHealth
 from aiservice.settings import Deadlines
-from aiservice.upstream.client import Target, Upstream, UpstreamStream
+from aiservice.upstream.client import Target, Upstream
 from aiservice.upstream.failures import UpstreamFailure
 from aiservice.upstream.guard import ParsedBase, check_base_url
-from aiservice.upstream.local import LocalStream
 from aiservice.wire import (
     Answer,
     Attempt,
     AttemptFailure,
     Blame,
-    EventKind,
-    HttpCall,
-    HttpReply,
-    StreamEvent,
 )
 
 _TARGET_SECONDS = 60.0  # how long an opened key may be used without asking the vault again
-_DRAIN_SECONDS = 0.05
 _NOWHERE = ParsedBase("https", "localhost", 443, "")
-TakeEvents = Callable[[list[StreamEvent]], bool]
 
 
 class Dispatcher:
@@ -192,151 +182,6 @@ class Dispatcher:
             )
         self._targets[view.id] = (view, now + _TARGET_SECONDS, target)
         return target
-
-
-class OpenStream:
-    """A provider's stream with its reader: `pump` gives its events, and after them `failure` says how it ended."""
-
-    def __init__(self, raw: UpstreamStream, reader: StreamReader, connection: str) -> None:
-        self._raw = raw
-        self._reader = reader
-        self._connection = connection
-        self._first: list[StreamEvent] | None = None
-        self._take: TakeEvents = _take_nothing
-        self._is_over = self._is_held_back = False
-        self._fault: Exception | None = None
-        self.failure: ProviderGaveUp | None = None
-
-    async def wait_for_first(self) -> None:
-        """Returns when there is an event to pass on.
-
-        Raises:
-            AttemptFailed: the provider said an error first, or nothing.
-            UpstreamFailure: the connection failed first.
-        """
-        try:
-            events = await self._read()
-        except BaseException:
-            await self._raw.aclose()
-            raise
-        if events is None or events[0].kind is EventKind.ERROR:
-            await self._raw.aclose()
-            failure = events[0].failure if events else None
-            raise AttemptFailed(failure or _truncated())
-        self._first = events
-
-    async def pump(self, take: TakeEvents) -> bool:
-        """Hands events to `take` at the moment they arrive, until it returns False.
-
-        True then; False once the stream has ended, whole or not. What `take` raises is raised here.
-        """
-        self._take = take
-        first, self._first = self._first, None
-        if first is not None:
-            self._give(first)
-        while not self._is_over and not self._is_held_back:
-            try:
-                if not await self._raw.pour(self._feed):
-                    self._is_over = True
-                    if rest := self._reader.end():
-                        self._give(rest)
-            except UpstreamFailure as exc:
-                self._ended(exc.failure)
-            if self._fault is not None:
-                raise self._fault
-        if self._is_held_back:
-            self._is_held_back = False
-            return True
-        self._ended(None)
-        return False
-
-    def _feed(self, chunk: bytes) -> bool:
-        try:
-            events = self._reader.feed(chunk)
-            if not events:
-                return True
-            if events[0].kind is not EventKind.OTHER:
-                self._raw.progressed()
-            return self._give(events)
-        except Exception as exc:  # noqa: BLE001 - `pump` raises it: here the event loop would get it
-            self._fault = exc
-            return False
-
-    def _give(self, events: list[StreamEvent]) -> bool:
-        kind = events[-1].kind
-        if kind is EventKind.ERROR:
-            self._ended(events.pop().failure)
-        elif kind is EventKind.END:
-            self._is_over = True
-        if events and not self._take(events):
-            self._is_held_back = True
-            return False
-        return not self._is_over
-
-    def _ended(self, failure: AttemptFailure | None) -> None:
-        """Notes how the stream ended. One that said it was done has given its whole answer, whatever came after."""
-        self._is_over = True
-        if not self._reader.is_finished and self.failure is None:
-            self.failure = ProviderGaveUp(failure or _truncated(), self._connection)
-
-    async def _read(self) -> list[StreamEvent] | None:
-        feed, raw = self._reader.feed, self._raw
-        async for chunk in raw:
-            events = feed(chunk)
-            if events:
-                if events[0].kind is not EventKind.OTHER:
-                    raw.progressed()
-                return events
-        self._is_over = True
-        return self._reader.end() or None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None and self.failure is None:
-            # Behind the end marker comes the end of the body; with it read, the connection can be used again.
-            with contextlib.suppress(TimeoutError, UpstreamFailure):
-                async with asyncio.timeout(_DRAIN_SECONDS):
-                    await self._raw.pour(_drop)
-        await self._raw.aclose()
-
-
-def _take_nothing(_events: list[StreamEvent]) -> bool:
-    return False
-
-
-def _drop(_chunk: bytes) -> bool:
-    return True
-
-
-class InProcess:
-    """A provider of this process behind the door that all providers are behind."""
-
-    def __init__(self, provider: LocalProvider) -> None:
-        self._provider = provider
-
-    async def serve(self, call: HttpCall) -> HttpReply:
-        return self._provider.serve(call)
-
-    async def serve_stream(self, call: HttpCall) -> LocalStream:
-        return LocalStream(self._chunks(call))
-
-    async def _chunks(self, call: HttpCall) -> AsyncIterator[bytes]:
-        for chunk in self._provider.serve_stream(call):
-            yield chunk
-
-
-def _truncated() -> AttemptFailure:
-    return AttemptFailure(
-        502,
-        "upstream_truncated",
-        "The provider's answer ended before it was whole.",
-        Blame.FAILOVER,
-        upstream_status=200,
-    )
 
 
 def _abandoned(exchange: Exchange) -> AttemptFailure:

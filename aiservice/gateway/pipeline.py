@@ -12,9 +12,10 @@ from aiservice.errors import BrokerError, InvalidRequest, Overloaded, TooLarge, 
 from aiservice.gateway.admit import InFlight, Permit, check_scope, check_taking_requests
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.counting import estimated_input
-from aiservice.gateway.dispatch import Dispatcher, OpenStream
+from aiservice.gateway.dispatch import Dispatcher
 from aiservice.gateway.exchange import Candidate, Exchange, Handler, ProviderGaveUp, Receive, Routes, Scope, Send
 from aiservice.gateway.meter import Meter
+from aiservice.gateway.provider_stream import OpenStream
 from aiservice.gateway.respond import (
     KeepAlive,
     end_stream,
