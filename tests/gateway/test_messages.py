@@ -1,6 +1,5 @@
 """`/v1/messages` through the whole path: asked in Anthropic's words, answered by a provider of OpenAI's."""
 
-import asyncio
 from typing import Any
 
 import orjson
@@ -207,7 +206,6 @@ async def test_a_client_that_waits_is_pinged_in_its_own_words(
     message = await _stream(gateway, "(words-2) (wait-250)")
     assert message.pings > 1
     assert message.is_stopped
-    await asyncio.sleep(0)
 
 
 async def test_a_client_that_leaves_pays_for_what_was_produced(gateway: Gateway) -> None:
