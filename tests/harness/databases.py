@@ -107,6 +107,16 @@ class PostgresServer(Child):
         os.kill(postmaster, signal.SIGKILL)
         self.wait(10)
 
+    def check(self) -> None:
+        """Every index against its table, by PostgreSQL's own pg_amcheck.
+
+        Raises:
+            subprocess.CalledProcessError: something is damaged.
+        """
+        command = [str(self._programs / "pg_amcheck"), "--install-missing", "--heapallindexed", "-h", "127.0.0.1"]
+        command += ["-p", str(self.port), "-U", "postgres", "postgres"]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+
     def __exit__(self, *exc: object) -> None:
         super().__exit__(*exc)
         shutil.rmtree(self._home)

@@ -1,12 +1,16 @@
 """The rig: a mock provider, an installation connected to it, and a running server."""
 
+import base64
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.harness import Installation, MockProcess, ServerProcess
+from tests.harness.databases import PostgresServer, RedisServer
 
 PROVIDER_KEY = "sk-provider-key-of-the-rig"
 
@@ -20,14 +24,48 @@ class Rig:
     server: ServerProcess
     key: str
     key_id: str
+    postgres: PostgresServer | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Base:
+    """What a rig stands on: `@pytest.mark.parametrize("rig", [Base(…)], indirect=True)`. More than one worker brings
+    a Redis with it."""
+
+    is_postgres: bool = False
+    workers: int = 1
+
+
+ON_SQLITE = pytest.param(Base(), id="sqlite")
+ON_SQLITE_2 = pytest.param(Base(workers=2), id="sqlite-2-workers", marks=pytest.mark.redis)
+ON_POSTGRES = pytest.param(Base(is_postgres=True), id="postgres", marks=pytest.mark.postgres)
+ON_POSTGRES_2 = pytest.param(
+    Base(is_postgres=True, workers=2), id="postgres-2-workers", marks=[pytest.mark.postgres, pytest.mark.redis]
+)
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     """A ready server (`serve`) with one client, one key and the mock as its only provider beside the sandbox."""
-    with MockProcess(tmp_path, keys=(PROVIDER_KEY,)) as mock:
-        installation = Installation(tmp_path)
+    base = getattr(request, "param", Base())
+    with ExitStack() as stack:
+        mock = stack.enter_context(MockProcess(tmp_path, keys=(PROVIDER_KEY,)))
+        postgres = stack.enter_context(PostgresServer(tmp_path)) if base.is_postgres else None
+        redis = stack.enter_context(RedisServer(tmp_path)) if base.workers > 1 else None
+        installation = Installation(tmp_path, _settings(base, tmp_path, postgres, redis))
         created = installation.add_key()
         installation.add_mock(mock.base_url, key=PROVIDER_KEY, models="mock-small,mock-large,mock-embedding")
-        with installation.server() as server:
-            yield Rig(installation, mock, server, created["key"], created["id"])
+        server = stack.enter_context(installation.server())
+        yield Rig(installation, mock, server, created["key"], created["id"], postgres)
+
+
+def _settings(base: Base, folder: Path, postgres: PostgresServer | None, redis: RedisServer | None) -> dict[str, str]:
+    extra: dict[str, str] = {}
+    if postgres is not None:
+        key = folder / "configured-master.key"
+        key.write_text(base64.b64encode(os.urandom(32)).decode())
+        key.chmod(0o600)
+        extra |= {"AISERVICE_DATABASE_URL": postgres.url, "AISERVICE_MASTER_KEY_FILE": str(key)}
+    if redis is not None:
+        extra |= {"AISERVICE_REDIS_URL": redis.url, "GRANIAN_WORKERS": str(base.workers)}
+    return extra

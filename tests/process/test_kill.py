@@ -9,18 +9,20 @@ import pytest
 from tests.harness.evidence import Evidence
 from tests.harness.load import Load, Told
 from tests.process.checker import Verdict, compare
-from tests.process.conftest import Rig
+from tests.process.conftest import ON_POSTGRES_2, ON_SQLITE, ON_SQLITE_2, Rig
 
 pytestmark = pytest.mark.process
 
 _SETTLED_WITHIN_SECONDS = 60.0
 
 
+@pytest.mark.parametrize("rig", [ON_SQLITE, ON_POSTGRES_2], indirect=True)
 async def test_r01_five_kills_under_load_lose_nothing(rig: Rig, seed: int, evidence: Evidence) -> None:
     await _kill_rounds(rig, seed, evidence, rounds=5)
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("rig", [ON_SQLITE, ON_SQLITE_2, ON_POSTGRES_2], indirect=True)
 async def test_r01_twenty_kills_under_load_lose_nothing(rig: Rig, seed: int, evidence: Evidence) -> None:
     await _kill_rounds(rig, seed, evidence, rounds=20)
 
@@ -50,7 +52,10 @@ async def _kill_rounds(rig: Rig, seed: int, evidence: Evidence, *, rounds: int) 
         verdict=verdict,
     )
     assert verdict.is_kept, verdict
-    assert rig.installation.query("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    if rig.postgres is None:
+        assert rig.installation.query("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    else:
+        rig.postgres.check()
     assert any(row["outcome"] == "interrupted" for row in rows.values()), "no request was under way at any kill"
 
 

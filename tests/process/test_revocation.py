@@ -8,18 +8,20 @@ from statistics import median
 import pytest
 
 from tests.harness.evidence import Evidence
-from tests.process.conftest import Rig
+from tests.process.conftest import ON_POSTGRES, ON_POSTGRES_2, ON_SQLITE, Rig
 
 pytestmark = pytest.mark.process
 
 _REFUSED_WITHIN_SECONDS = 1.0
 
 
+@pytest.mark.parametrize("rig", [ON_SQLITE, ON_POSTGRES], indirect=True)
 def test_t06_revoked_keys_are_refused_within_a_second(rig: Rig, evidence: Evidence) -> None:
     _revoke(rig, evidence, rounds=5)
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("rig", [ON_SQLITE, ON_POSTGRES, ON_POSTGRES_2], indirect=True)
 def test_t06_twenty_of_twenty_revoked_keys_are_refused_within_a_second(rig: Rig, evidence: Evidence) -> None:
     _revoke(rig, evidence, rounds=20)
 
