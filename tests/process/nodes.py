@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 
 from tests.harness import Installation, MockProcess, ServerProcess
 from tests.harness.databases import PostgresServer, RedisServer

