@@ -51,7 +51,7 @@ async def test_a_developer_opens_their_own_requests_and_no_others(portal: Portal
         assert [row["id"] for row in tab.var("requests_state", "rows")] == [owner.request_id]
         mine = await opened(tab, owner.request_id)
         assert (mine["is_found"], mine["status"]) == (True, "200")
-        assert [step["name"] for step in mine["steps"]] == ["Attempt 1: sandbox"]
+        assert [step["name"] for step in mine["steps"]] == ["Broker", "Attempt 1: sandbox"]
         theirs = await opened(tab, stranger.request_id)
         assert (theirs["shown_id"], theirs["is_found"]) == (stranger.request_id, False)
         assert stranger.key_id not in str(tab.received)

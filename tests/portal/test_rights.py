@@ -271,8 +271,9 @@ async def test_t27_no_delta_of_any_page_holds_a_secret(portal: PortalServer) -> 
     ).json()
     secret = made["secret"].rsplit("_", 1)[-1]
     async with Attacker(portal, cookie=cookie) as admin:
-        for page in ("first_call_state", "overview_state", "keys_state", "providers_state", "users_state"):
-            await admin.send(named(f"{page}.load"))
+        pages = ("first_call", "overview", "requests", "usage", "keys", "providers", "users")
+        for page in pages:
+            await admin.send(named(f"{page}_state.load"))
         known = json.dumps(admin.received)
     assert made["id"] in known
     assert secret not in known

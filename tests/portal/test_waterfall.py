@@ -41,7 +41,8 @@ GOOD = {
 
 
 def test_attempts_lie_where_they_were() -> None:
-    first, second = steps_of(entry(attempts=[FAILED, GOOD]))
+    broker, first, second = steps_of(entry(attempts=[FAILED, GOOD]))
+    assert (broker["name"], broker["width"]) == ("Broker", "1.00%")
     assert (first["left"], first["width"], first["kind"]) == ("1.00%", "19.00%", "bad")
     assert (second["left"], second["width"], second["kind"]) == ("20.00%", "80.00%", "good")
     assert (first["cost"], second["cost"]) == ("nothing billed", "$0.005")
@@ -51,16 +52,16 @@ def test_attempts_lie_where_they_were() -> None:
 
 def test_the_rest_of_a_stream_is_a_step_of_its_own() -> None:
     steps = steps_of(entry(attempts=[{**GOOD, "ms": 100}], is_stream=True, first_byte_us=300_000))
-    assert [step["name"] for step in steps] == ["Attempt 1: b", "Stream"]
-    assert (steps[1]["left"], steps[1]["width"]) == ("30.00%", "70.00%")
+    assert [step["name"] for step in steps] == ["Broker", "Attempt 1: b", "Stream"]
+    assert (steps[2]["left"], steps[2]["width"]) == ("30.00%", "70.00%")
 
 
 def test_entries_from_before_offsets_were_kept_have_them_one_after_another() -> None:
     old = [{key: value for key, value in attempt.items() if key != "start_ms"} for attempt in (FAILED, GOOD)]
-    first, second = steps_of(entry(attempts=old))
+    _, first, second = steps_of(entry(attempts=old))
     assert (first["left"], second["left"]) == ("0.00%", "19.00%")
 
 
 def test_bars_stay_in_their_box_whatever_the_clock_says() -> None:
-    (step,) = steps_of(entry(ended_us=0, attempts=[GOOD]))
-    assert float(step["left"][:-1]) + float(step["width"][:-1]) <= 100
+    for step in steps_of(entry(ended_us=0, attempts=[GOOD])):
+        assert float(step["left"][:-1]) + float(step["width"][:-1]) <= 100

@@ -33,7 +33,7 @@ def steps_of(entry: Any) -> list[Step]:
     their attempts one after another.
     """
     total_ms = max((entry.ended_us - entry.started_us) / 1000, 0.001)
-    steps, at_ms = [], 0.0
+    steps, at_ms = [_before(entry, total_ms)], 0.0
     for number, attempt in enumerate(entry.attempts, start=1):
         start_ms, took_ms = float(attempt.get("start_ms", at_ms)), float(attempt.get("ms", 0))
         at_ms = start_ms + took_ms
@@ -76,12 +76,32 @@ def steps_of(entry: Any) -> list[Step]:
     return steps
 
 
+def _before(entry: Any, total_ms: float) -> Step:
+    """What the broker did before anybody was asked; without an attempt, all there was."""
+    took_ms = float(entry.attempts[0].get("start_ms", 0)) if entry.attempts else total_ms
+    left, width = _bar(0, took_ms, total_ms)
+    return Step(
+        name="Broker",
+        detail="read, checked, routed",
+        result="",
+        kind="plain",
+        reason="",
+        words="",
+        cost="",
+        began=f"+{milliseconds(0)}",
+        took=milliseconds(took_ms),
+        left=left,
+        width=width,
+    )
+
+
 def _bar(start_ms: float, took_ms: float, total_ms: float) -> tuple[str, str]:
     """Where a bar begins and how wide it is; what takes next to nothing is still seen."""
     left = min(max(start_ms / total_ms, 0), 0.995)
     return f"{left:.2%}", f"{min(max(took_ms / total_ms, 0.005), 1 - left):.2%}"
 
 
+_BAR = "absolute h-full min-w-1 rounded"
 HEADS = ["Step", "Result", "Why it was tried", "Began", "Took", "Cost", "In the whole"]
 
 
@@ -95,36 +115,37 @@ def _step(step: Any) -> rx.Component:
         HEADS,
         cell(
             rx.el.div(
-                rx.el.span(step["name"], class_name="block font-medium"),
-                rx.el.span(step["detail"], class_name=f"block break-all font-mono text-xs {theme.MUTED}"),
+                rx.el.span(step["name"], class_name="block font-medium sm:min-w-36"),
+                rx.el.span(step["detail"], class_name=f"block break-words text-xs {theme.MUTED}"),
             )
         ),
         cell(
             rx.el.div(
-                state_badge(step["result"], step["kind"]),
+                rx.cond(step["result"] != "", state_badge(step["result"], step["kind"])),
                 rx.cond(
                     step["words"] != "",
                     rx.el.span(step["words"], class_name=f"mt-1 block max-w-64 text-xs {theme.MUTED}"),
                 ),
             )
         ),
-        cell(rx.el.span(step["reason"])),
+        cell(rx.el.span(step["reason"], class_name="sm:whitespace-nowrap")),
         cell(step["began"], class_name="whitespace-nowrap tabular-nums"),
         cell(step["took"], class_name="whitespace-nowrap tabular-nums"),
         cell(step["cost"], class_name="whitespace-nowrap tabular-nums"),
         cell(
             rx.el.div(
                 rx.el.div(
-                    class_name=rx.cond(
-                        step["kind"] == "good",
-                        "absolute h-full min-w-1 rounded bg-indigo-600 dark:bg-indigo-400",
-                        "absolute h-full min-w-1 rounded bg-red-600 dark:bg-red-400",
+                    class_name=rx.match(
+                        step["kind"],
+                        ("good", f"{_BAR} bg-indigo-600 dark:bg-indigo-400"),
+                        ("bad", f"{_BAR} bg-red-600 dark:bg-red-400"),
+                        f"{_BAR} bg-slate-500 dark:bg-slate-400",
                     ),
                     style={"left": step["left"], "width": step["width"]},
                 ),
-                class_name="relative h-3 w-full min-w-40 rounded bg-slate-200 dark:bg-slate-800",
+                class_name="relative h-3 w-full min-w-32 rounded bg-slate-200 dark:bg-slate-800",
                 custom_attrs={"aria-hidden": "true"},
             ),
-            class_name="w-2/5",
+            class_name="w-1/3",
         ),
     )

@@ -155,11 +155,7 @@ def _found() -> rx.Component:
             actions=ReactRouterLink.create("All requests", to=_BELOW, class_name=theme.SECONDARY),
         ),
         card(
-            rx.cond(
-                page.steps.length() > 0,
-                waterfall(page.steps),
-                rx.el.p("No provider was asked.", class_name=f"text-sm {theme.MUTED}"),
-            ),
+            waterfall(page.steps),
             title="Attempts",
             actions=rx.el.span("all of it took ", page.took, class_name=f"text-sm {theme.MUTED}"),
         ),
