@@ -56,8 +56,8 @@ class Load:
             told = Told(marker=f"marker-{self.seed}-{number}-{turn}")
             self.told.append(told)
             await ask(session, self.url, self.key, told, self._body(told.marker, is_stream=choose.random() < 0.5))
-            if told.status is None:
-                await asyncio.sleep(0.05)  # the server is away: do not spin
+            if told.status in (None, 503):
+                await asyncio.sleep(0.05)  # the server is away, or says to come back: do not spin
 
     def _body(self, marker: str, *, is_stream: bool) -> dict[str, Any]:
         return chat(f"{marker} {self.script}", model=self.model, is_stream=is_stream)
