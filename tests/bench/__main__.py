@@ -11,8 +11,10 @@ from tests.bench.measure import Step, run_streams, run_whole
 from tests.bench.mocks import Mocks
 from tests.bench.report import Row, as_table, write_json
 from tests.bench.targets import LOAD_CORE, Target, count_ledger, direct, forwarder, gateway
+from tests.bench.workers import measure_workers, scale
+from tests.harness.databases import RedisServer
 
-_ALL = ("direct", "forwarder", "gateway", "messages", "keys")
+_ALL = ("direct", "forwarder", "gateway", "messages", "keys", "workers")
 _ROUNDS = 3
 _MANY = 100_000
 _MANY_QUICK = 5_000
@@ -89,11 +91,29 @@ def _close(target: Target, row: Row) -> None:
         row.ledger_rows = count_ledger(target.installation, row.requests_made)
 
 
+def _run_workers(folder: Path, mocks: Mocks, redis_url: str, rows: list[Row], seconds: float) -> str:
+    steps = []
+    for workers in (1, 2):
+        extra = {"AISERVICE_REDIS_URL": redis_url, "GRANIAN_WORKERS": str(workers)}
+        name = f"gateway, {workers} worker{'s' * (workers > 1)}, Redis"
+        with gateway(folder / f"workers-{workers}", mocks, name=name, extra=extra, core=None) as target:
+            step, shares = measure_workers(target, folder, seconds=seconds)
+            row = Row(target.name, target.ready_seconds, target.idle_pss_mb, target.pss_mb())
+            row.steps.append(step)
+            rows.append(row)
+            steps.append(step)
+    times = scale(steps[0], steps[1], shares)
+    return (
+        f"two workers on two cores serve {times:.2f} times what one does (evenness of the two: {shares.evenness:.2f})"
+    )
+
+
 def main() -> int:
     arguments = _arguments()
     chosen = arguments.only.split(",") + (["litellm"] if arguments.with_litellm else [])
     seconds = 1.0 if arguments.quick else 4.0
     rows: list[Row] = []
+    told: list[str] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary, ExitStack() as stack:
         folder = Path(temporary)
         mocks = stack.enter_context(Mocks(folder / "mocks", core=LOAD_CORE))
@@ -114,12 +134,15 @@ def main() -> int:
         if "keys" in chosen:
             for keys in (_FEW, _MANY_QUICK if arguments.quick else _MANY):
                 run(gateway(folder / f"keys-{keys}", mocks, keys=keys), measure_keys)
+        if "workers" in chosen:
+            told.append(_run_workers(folder, mocks, stack.enter_context(RedisServer(folder)).url, rows, seconds))
         if "litellm" in chosen:
             from tests.bench.litellm import litellm
 
             run(litellm(folder / "litellm", mocks), at_least=_SLOW_SECONDS)
     print(file=sys.stderr)
     print(as_table(rows))
+    print(*told, sep="\n")
     if arguments.json:
         write_json(rows, arguments.json)
     missing = [row for row in rows if row.ledger_rows is not None and row.ledger_rows < row.requests_made]

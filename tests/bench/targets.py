@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,17 +78,26 @@ def forwarder(folder: Path, mocks: Mocks) -> Iterator[Target]:
 
 
 @contextmanager
-def gateway(folder: Path, mocks: Mocks, *, keys: int = 1, name: str = "gateway") -> Iterator[Target]:
-    """This product: `serve` with one worker over SQLite, authentication, ledger and metrics on."""
+def gateway(
+    folder: Path,
+    mocks: Mocks,
+    *,
+    keys: int = 1,
+    name: str = "gateway",
+    extra: Mapping[str, str] | None = None,
+    core: int | None = TARGET_CORE,
+) -> Iterator[Target]:
+    """This product: `serve` over SQLite, authentication, ledger and metrics on; one worker, unless `extra` settings say
+    otherwise."""
     folder.mkdir(parents=True, exist_ok=True)
-    installation = Installation(folder, {"AISERVICE_LOG_LEVEL": "INFO"})
+    installation = Installation(folder, {"AISERVICE_LOG_LEVEL": "INFO", **(extra or {})})
     key = installation.add_key("bench")["key"]
     installation.add_mock(mocks.whole_url, name="whole", key=UPSTREAM_KEY, models=WHOLE_MODEL)
     installation.add_mock(mocks.stream_url, name="streamed", key=UPSTREAM_KEY, models=STREAM_MODEL)
     texts = [key]
     if keys > 1:
         texts += seed_keys(installation, "bench", keys - 1)
-    with installation.server(core=TARGET_CORE) as server:
+    with installation.server(core=core) as server:
         name = name if keys == 1 else f"{name}, {keys} keys"
         target = Target(name, [server], server.port, server.port, texts, installation=installation)
         target.ready_seconds = server.ready_seconds

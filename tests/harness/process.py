@@ -150,7 +150,11 @@ class Child:
 
     def cpu_us(self) -> int:
         """User and system time of the tree in microseconds, children that it has reaped included."""
-        return sum(_cpu_ticks(pid) for pid in self.tree()) * _TICK_US
+        return sum(self.cpu_us_by_process().values())
+
+    def cpu_us_by_process(self) -> dict[int, int]:
+        """The same for each process of the tree, by pid."""
+        return {pid: _cpu_ticks(pid) * _TICK_US for pid in self.tree()}
 
 
 def _descend(pid: int) -> Iterator[int]:
