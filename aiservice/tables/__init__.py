@@ -9,6 +9,7 @@ from aiservice.tables.connections import Connection, MasterKeyVersion, SealedSec
 from aiservice.tables.ledger import LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
 from aiservice.tables.people import OneTimeLink, PortalSession, SignInAttempt, User
 from aiservice.tables.preferences import Preference
+from aiservice.tables.tokens import EndedToken, TokenKey
 
 metadata = SQLModel.metadata
 
@@ -17,6 +18,7 @@ __all__ = [
     "Client",
     "ClientKey",
     "Connection",
+    "EndedToken",
     "KeySecret",
     "Lease",
     "LedgerEntry",
@@ -27,6 +29,7 @@ __all__ = [
     "RollupDirty",
     "SealedSecret",
     "SignInAttempt",
+    "TokenKey",
     "UsageDay",
     "UsageHour",
     "UsageMinute",

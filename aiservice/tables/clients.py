@@ -27,7 +27,11 @@ class Client(SQLModel, table=True):
 
 
 class ClientKey(SQLModel, table=True):
-    """A logical key: name, rights and history stay when its secret is rolled."""
+    """A logical key: name, rights and history stay when its secret is rolled.
+
+    `allowed_networks`: the addresses it may be used from, as CIDR; None is any. A token carries the `token_version` of
+    its time; raising it ends every token of the key.
+    """
 
     __tablename__ = "client_key"
 
@@ -38,6 +42,8 @@ class ClientKey(SQLModel, table=True):
     scopes: list[str] | None = _name_set()
     allowed_connections: list[str] | None = _name_set()
     allowed_models: list[str] | None = _name_set()
+    allowed_networks: list[str] | None = _name_set()
+    token_version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     created_us: int = big()
     expires_us: int | None = big(nullable=True)
     revoked_us: int | None = big(nullable=True)
@@ -47,7 +53,8 @@ class ClientKey(SQLModel, table=True):
 class KeySecret(SQLModel, table=True):
     """One secret of a key; at most two live at a time.
 
-    `digest` is HMAC-SHA-256 under the pepper of `pepper_version`.
+    `digest` is HMAC-SHA-256 under the pepper of `pepper_version`. Where there is a `copy_owner_id`, the vault has a
+    sealed copy of the secret that this person, and nobody else, may see again.
     """
 
     __tablename__ = "key_secret"
@@ -56,6 +63,7 @@ class KeySecret(SQLModel, table=True):
     key_id: str = Field(index=True, foreign_key="client_key.id", max_length=40)
     digest: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
     pepper_version: int
+    copy_owner_id: str | None = Field(default=None, max_length=40)
     created_us: int = big()
     expires_us: int | None = big(nullable=True)
     revoked_us: int | None = big(nullable=True)
