@@ -90,8 +90,7 @@ class ChangeFeed:
                     self._last_id = await store.newest_id(session)
                 rows = []
             else:
-                async with self._db.read() as session:
-                    rows = await store.after(session, self._last_id, self._gaps)
+                rows = await store.after(self._db, self._last_id, self._gaps)
                 self._advance([row[0] for row in rows], self._last_id, began)
             for _, kind, subject in rows:
                 self._deliver(kind, subject)
