@@ -1,11 +1,18 @@
 """Compares the histories: what the mock served, what clients were told, what the ledger holds."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import pytest
 
 from tests.harness.installation import Installation, Json
 from tests.harness.load import Told
 from tests.mock import Served
+from tests.process.conftest import Rig
+
+SETTLED_WITHIN_SECONDS = 60.0
 
 
 @dataclass(slots=True, frozen=True)
@@ -61,3 +68,15 @@ def compare(installation: Installation, served: Sequence[Served], told: Sequence
 
 def _finished(rows: dict[str, Json]) -> set[str]:
     return {request_id for request_id, row in rows.items() if row["outcome"] == "finished"}
+
+
+async def settled(rig: Rig, told: list[Told]) -> float:
+    """Waits until the promise holds; gives the seconds since the restart, or fails with what is still missing."""
+    started = time.monotonic()
+    verdict: Verdict | None = None
+    while time.monotonic() - started < SETTLED_WITHIN_SECONDS:
+        verdict = await asyncio.to_thread(compare, rig.installation, rig.mock.chats(), told)
+        if verdict.is_kept:
+            return round(time.monotonic() - started, 2)
+        await asyncio.sleep(0.2)
+    pytest.fail(f"not settled within {SETTLED_WITHIN_SECONDS:.0f} s: {verdict}")

@@ -2,18 +2,15 @@
 
 import asyncio
 import random
-import time
 
 import pytest
 
 from tests.harness.evidence import Evidence
 from tests.harness.load import Load, Told
-from tests.process.checker import Verdict, compare
+from tests.process.checker import compare, settled
 from tests.process.conftest import ON_POSTGRES_2, ON_SQLITE, ON_SQLITE_2, Rig
 
 pytestmark = pytest.mark.process
-
-_SETTLED_WITHIN_SECONDS = 60.0
 
 
 @pytest.mark.parametrize("rig", [ON_SQLITE, ON_POSTGRES_2], indirect=True)
@@ -39,7 +36,7 @@ async def _kill_rounds(rig: Rig, seed: int, evidence: Evidence, *, rounds: int) 
         load.stop()
         told += await running
         await asyncio.to_thread(rig.server.start)
-        slowest = max(slowest, await _settle(rig, told))
+        slowest = max(slowest, await settled(rig, told))
     verdict = compare(rig.installation, rig.mock.chats(), told)
     rows = rig.installation.ledger()
     evidence.note(
@@ -57,15 +54,3 @@ async def _kill_rounds(rig: Rig, seed: int, evidence: Evidence, *, rounds: int) 
     else:
         rig.postgres.check()
     assert any(row["outcome"] == "interrupted" for row in rows.values()), "no request was under way at any kill"
-
-
-async def _settle(rig: Rig, told: list[Told]) -> float:
-    """Waits until the promise holds; gives the seconds since the restart, or fails with what is still missing."""
-    started = time.monotonic()
-    verdict: Verdict | None = None
-    while time.monotonic() - started < _SETTLED_WITHIN_SECONDS:
-        verdict = await asyncio.to_thread(compare, rig.installation, rig.mock.chats(), told)
-        if verdict.is_kept:
-            return time.monotonic() - started
-        await asyncio.sleep(0.2)
-    pytest.fail(f"not settled within {_SETTLED_WITHIN_SECONDS:.0f} s: {verdict}")
