@@ -8,15 +8,16 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import asyncpg
 
 from tests.harness.process import Child, DidNotStart, free_port
 
+_T = TypeVar("_T")
 _DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 
 
@@ -159,10 +160,10 @@ class FreshDatabase:
     def give(self) -> str:
         """The product's URL of it: nobody is connected, its tables are empty, its schema is the template's."""
         url = self._server.url_of(self._name)
-        if not self._schema or asyncio.run(_emptied(url)) != self._schema:
+        if not self._schema or _aside(lambda: _emptied(url)) != self._schema:
             execute(self._server.url, f"DROP DATABASE IF EXISTS {self._name} WITH (FORCE)")
             execute(self._server.url, f"CREATE DATABASE {self._name} TEMPLATE {self._template}")
-            self._schema = asyncio.run(_emptied(url))
+            self._schema = _aside(lambda: _emptied(url))
         return url
 
 
@@ -205,7 +206,7 @@ def execute(url: str, *statements: str) -> None:
         finally:
             await connection.close()
 
-    asyncio.run(run())
+    _aside(run)
 
 
 def fetch(url: str, query: str, *values: object) -> list[dict[str, Any]]:
@@ -220,8 +221,13 @@ def fetch(url: str, query: str, *values: object) -> list[dict[str, Any]]:
         finally:
             await connection.close()
 
-    with ThreadPoolExecutor(1) as aside:  # the caller may have a loop of its own
-        return aside.submit(asyncio.run, run()).result()
+    return _aside(run)
+
+
+def _aside(work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    """Runs `work` on a loop in a thread of its own: the caller may have one already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(work())).result()
 
 
 def _plain(url: str) -> str:

@@ -37,8 +37,9 @@ class Installation:
 
     all_made: ClassVar[list["Installation"]] = []
 
-    def __init__(self, folder: Path, extra: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, extra: Mapping[str, str] | None = None, *, code: Path = ROOT) -> None:
         self.folder = folder
+        self.code = code
         self.data_dir = folder / "data"
         self.extra = dict(extra or {})
         self.secrets: set[str] = set()
@@ -73,7 +74,7 @@ class Installation:
             capture_output=True,
             text=True,
             env=self.env,
-            cwd=ROOT,
+            cwd=self.code,
             timeout=_TIMEOUT_SECONDS,
             check=False,
         )

@@ -52,14 +52,16 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
         mock = stack.enter_context(MockProcess(tmp_path, keys=(PROVIDER_KEY,)))
         postgres = stack.enter_context(PostgresServer(tmp_path)) if base.is_postgres else None
         redis = stack.enter_context(RedisServer(tmp_path)) if base.workers > 1 else None
-        installation = Installation(tmp_path, _settings(base, tmp_path, postgres, redis))
+        installation = Installation(tmp_path, base_settings(base, tmp_path, postgres, redis))
         created = installation.add_key()
         installation.add_mock(mock.base_url, key=PROVIDER_KEY, models="mock-small,mock-large,mock-embedding")
         server = stack.enter_context(installation.server())
         yield Rig(installation, mock, server, created["key"], created["id"], postgres)
 
 
-def _settings(base: Base, folder: Path, postgres: PostgresServer | None, redis: RedisServer | None) -> dict[str, str]:
+def base_settings(
+    base: Base, folder: Path, postgres: PostgresServer | None, redis: RedisServer | None
+) -> dict[str, str]:
     extra: dict[str, str] = {}
     if postgres is not None:
         key = folder / "configured-master.key"
