@@ -12,6 +12,19 @@ class Role(StrEnum):
 
 
 @dataclass(slots=True, frozen=True)
+class Limit:
+    """At most `amount` of `measure` ("requests", "tokens", or "concurrency": requests at once) in any `window_seconds`
+    (0: at once), for everything that shares the `subject`: the id of a key or a client, which `scope` says."""
+
+    scope: str
+    subject: str
+    name: str
+    measure: str
+    window_seconds: int
+    amount: int
+
+
+@dataclass(slots=True, frozen=True)
 class Principal:
     """A verified API credential and what it may do; None in an allowed set means "no restriction".
 
@@ -28,6 +41,7 @@ class Principal:
     models: frozenset[str] | None = None
     expires_us: int | None = None
     is_test: bool = False
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(slots=True, frozen=True)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from aiservice.commands.console import JsonFlag, examples, group, names_of, one_of, show, show_table
+from aiservice.commands.limits import client_limits
 from aiservice.commands.opening import run
 from aiservice.kit.clock import iso
 from aiservice.principal import OPERATOR
@@ -12,6 +13,7 @@ from aiservice.services.clients import ClientView
 from aiservice.services.core import Core
 
 client = group("Clients: the parties that are metered and limited. Their keys call the API.")
+client.add_typer(client_limits, name="limits")
 
 Which = Annotated[str | None, typer.Argument(metavar="CLIENT", help="Name or id.")]
 WhichOption = Annotated[str | None, typer.Option("--name", help="The same, as an option.")]
@@ -52,6 +54,7 @@ def list_clients(as_json: JsonFlag = False) -> None:
                 "disabled": row.is_disabled,
                 "providers": row.connections,
                 "models": row.models,
+                "limits": row.limits,
                 "created_at": iso(row.created_us),
             }
             for row in await core.clients.list(OPERATOR)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from aiservice.commands.console import JsonFlag, examples, group, names_of, one_of, say, show, show_table, usage_error
+from aiservice.commands.limits import Concurrency, More, Rpm, Tpm, amounts_of, key_limits
 from aiservice.commands.opening import run
 from aiservice.kit.clock import iso
 from aiservice.kit.durations import parse_duration
@@ -12,7 +13,8 @@ from aiservice.principal import OPERATOR
 from aiservice.services.core import Core
 from aiservice.services.keys import DEFAULT_OVERLAP_SECONDS, NewKey
 
-key = group("Client keys: create, list, roll, revoke.")
+key = group("Client keys: create, list, roll, revoke, limit.")
+key.add_typer(key_limits, name="limits")
 
 Which = Annotated[str | None, typer.Argument(metavar="KEY", help="Id, or the public part (12 characters).")]
 WhichOption = Annotated[str | None, typer.Option("--key", "--id", help="The same, as an option.")]
@@ -32,12 +34,17 @@ def create(
     scope: Annotated[list[str] | None, typer.Option("--scope", help="A task, or 'read'; may be repeated.")] = None,
     providers: Annotated[str | None, typer.Option("--providers", help="Only these connections: a,b.")] = None,
     models: Annotated[str | None, typer.Option("--models", help="Only these models: x,y.")] = None,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
+    concurrency: Concurrency = None,
+    limit: More = None,
     is_test: Annotated[bool, typer.Option("--test", help="A test key: it reaches only the sandbox.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Create a client key and print it, once."""
     seconds = None if expires_in is None else _duration(expires_in, "--expires-in")
     connections, allowed_models = names_of(providers), names_of(models)
+    limits = amounts_of(rpm, tpm, concurrency, limit)
 
     async def work(core: Core) -> NewKey:
         return await core.keys.create(
@@ -49,6 +56,7 @@ def create(
             scopes=scope or None,
             connections=connections,
             models=allowed_models,
+            limits=limits,
         )
 
     _show_new(run(work, as_json=as_json), as_json=as_json)
@@ -73,6 +81,7 @@ def list_keys(
                 "scopes": row.scopes,
                 "providers": row.connections,
                 "models": row.models,
+                "limits": row.limits,
                 "created_at": iso(row.created_us),
                 "expires_at": iso(row.expires_us),
                 "revoked_at": iso(row.revoked_us),

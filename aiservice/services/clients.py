@@ -32,6 +32,7 @@ class ClientView:
     owner_email: str | None
     connections: tuple[str, ...] | None
     models: tuple[str, ...] | None
+    limits: dict[str, int]
     is_disabled: bool
     created_us: int
 
@@ -226,6 +227,7 @@ def _view(client: Client, owner_email: str | None) -> ClientView:
         owner_email=owner_email,
         connections=_names(client.allowed_connections),
         models=_names(client.allowed_models),
+        limits=dict(client.limits or {}),
         is_disabled=client.is_disabled,
         created_us=client.created_us,
     )

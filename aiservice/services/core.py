@@ -18,6 +18,7 @@ from aiservice.services.connections import Connections
 from aiservice.services.health import ConnectionHealth
 from aiservice.services.keys import Keys
 from aiservice.services.ledger import Ledger
+from aiservice.services.limits import Limits
 from aiservice.services.page_copies import PageCopies
 from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
@@ -52,6 +53,7 @@ class Core:
     accounts: Accounts
     clients: Clients
     keys: Keys
+    limits: Limits
     connections: Connections
     health: ConnectionHealth
     preferences: Preferences
@@ -132,6 +134,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         accounts=accounts,
         clients=Clients(db, changes),
         keys=Keys(db, vault, changes),
+        limits=Limits(db, changes),
         connections=Connections(db, vault, changes, upstream),
         health=health,
         preferences=Preferences(db, changes),

@@ -19,6 +19,7 @@ from aiservice.principal import Principal
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.failure_limiter import FailureLimiter
 from aiservice.services.key_cache import Entry, KeyCache
+from aiservice.services.limit_names import limits_of
 from aiservice.services.vault import PEPPER_VERSION, Vault
 from aiservice.store import keys as store
 from aiservice.store.session import DATABASE_ERRORS, Database
@@ -190,6 +191,7 @@ def _judge(row: store.Credential, digest: bytes) -> Entry | Refusal:
         models=_both(_names(row.key_models), _names(row.client_models)),
         expires_us=None if ends_us == _FOREVER_US else ends_us,
         is_test=row.is_test,
+        limits=(*limits_of("key", row.key_id, row.key_limits), *limits_of("client", row.client_id, row.client_limits)),
     )
     rests_on = (row.key_id, row.client_id, row.owner_id)
     return principal, ends_us, tuple(subject for subject in rests_on if subject is not None)

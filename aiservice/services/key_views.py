@@ -31,6 +31,8 @@ class KeyView:
     scopes: tuple[str, ...] | None
     connections: tuple[str, ...] | None
     models: tuple[str, ...] | None
+    limits: dict[str, int]
+    client_limits: dict[str, int]
     created_us: int
     expires_us: int | None
     revoked_us: int | None
@@ -53,6 +55,8 @@ def view(key: ClientKey, client: Client, live: list[KeySecret], now_us: int) -> 
         scopes=_tuple(key.scopes),
         connections=_tuple(key.allowed_connections),
         models=_tuple(key.allowed_models),
+        limits=dict(key.limits or {}),
+        client_limits=dict(client.limits or {}),
         created_us=key.created_us,
         expires_us=key.expires_us,
         revoked_us=key.revoked_us,

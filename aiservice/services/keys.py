@@ -18,6 +18,7 @@ from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import visible_client
 from aiservice.services.key_check import KeyCheck, key_digest
 from aiservice.services.key_views import KeyView, view
+from aiservice.services.limit_names import Amounts, check_within, clean_amounts
 from aiservice.services.names import shown, suggestion
 from aiservice.services.vault import PEPPER_VERSION, Vault
 from aiservice.store import connections as connection_store
@@ -80,8 +81,10 @@ class Keys:
         scopes: Iterable[str] | None = None,
         connections: Iterable[str] | None = None,
         models: Iterable[str] | None = None,
+        limits: Amounts | None = None,
     ) -> NewKey:
         """A new key for `client` (its id or name). Scopes are task names and "read"; None is "no restriction".
+        `limits` as in `services/limit_names.py`.
 
         Raises:
             NotFound: no such client, or it is not the actor's.
@@ -97,6 +100,7 @@ class Keys:
                 raise Unprocessable("The client is disabled.", code="client_disabled", param="client")
             allowed = _narrowed("connections", connections, owner.allowed_connections)
             await _check_connections(session, owner.id, allowed)
+            check_within(limits, owner.limits)
             key = ClientKey(
                 id=new_id("key"),
                 client_id=owner.id,
@@ -105,6 +109,7 @@ class Keys:
                 scopes=_scopes(scopes),
                 allowed_connections=allowed,
                 allowed_models=_narrowed("models", models, owner.allowed_models),
+                limits=clean_amounts(limits),
                 created_us=now,
                 expires_us=_expiry(expires_in_seconds, now),
             )
@@ -232,15 +237,26 @@ class Keys:
         return await visible_client(session, actor, name_or_id)
 
     async def _key(self, session: AsyncSession, actor: Person, key_or_public_id: str) -> tuple[ClientKey, Client]:
-        found = await store.key(session, key_or_public_id)
-        if found is None or not _may_manage(actor, found[1]):
-            raise NotFound(f"There is no key '{key_or_public_id[:40]}'.", code="key_not_found")
-        return found
+        return await managed_key(session, actor, key_or_public_id)
 
     async def _tell_at_once(self) -> None:
         # This process need not wait for its own next poll; if the database has just gone, the feed's loop sees to it.
         with contextlib.suppress(*DATABASE_ERRORS):
             await self._changes.poll_once()
+
+
+async def managed_key(
+    session: AsyncSession, actor: Person, key_or_public_id: str, *, to_change: bool = True
+) -> tuple[ClientKey, Client]:
+    """A key that the actor may change, with its client.
+
+    Raises:
+        NotFound: no such key, or it is not the actor's.
+    """
+    found = await store.key(session, key_or_public_id, to_change=to_change)
+    if found is None or not _may_manage(actor, found[1]):
+        raise NotFound(f"There is no key '{key_or_public_id[:40]}'.", code="key_not_found")
+    return found
 
 
 def _owner(actor: Person) -> str | None:

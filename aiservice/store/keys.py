@@ -32,11 +32,13 @@ class Credential(NamedTuple):
     scopes: list[str] | None
     key_connections: list[str] | None
     key_models: list[str] | None
+    key_limits: dict[str, int] | None
     client_id: str
     client_name: str
     owner_id: str | None
     client_connections: list[str] | None
     client_models: list[str] | None
+    client_limits: dict[str, int] | None
     is_client_disabled: bool
     is_owner_disabled: bool | None
 
@@ -56,11 +58,13 @@ _CREDENTIAL = (
         _key.c.scopes,
         _key.c.allowed_connections,
         _key.c.allowed_models,
+        _key.c.limits,
         _client.c.id,
         _client.c.name,
         _client.c.owner_id,
         _client.c.allowed_connections,
         _client.c.allowed_models,
+        _client.c.limits,
         _client.c.is_disabled,
         _person.c.is_disabled,
     )
@@ -100,15 +104,17 @@ def _plain(kind: TypeEngine[Any], value: Any) -> Any:
     return bool(value) if isinstance(kind, Boolean) else value
 
 
-async def key(session: AsyncSession, key_or_public_id: str) -> tuple[ClientKey, Client] | None:
-    """A key with its client, by the key's id or the public id of any of its secrets; locked where rows can be."""
+async def key(session: AsyncSession, key_or_public_id: str, *, to_change: bool) -> tuple[ClientKey, Client] | None:
+    """A key with its client, by the key's id or the public id of any of its secrets; locked `to_change` it, where rows
+    can be."""
     of_secret = select(col(KeySecret.key_id)).where(col(KeySecret.public_id) == key_or_public_id)
     query = (
         select(ClientKey, Client)
         .join(Client, col(Client.id) == col(ClientKey.client_id))
         .where(or_(col(ClientKey.id) == key_or_public_id, col(ClientKey.id).in_(of_secret)))
-        .with_for_update(of=ClientKey)
     )
+    if to_change:
+        query = query.with_for_update(of=ClientKey)
     row = (await session.execute(query)).one_or_none()
     return None if row is None else (row[0], row[1])
 

@@ -8,20 +8,24 @@ from sqlmodel import Field, SQLModel
 from aiservice.tables._base import big
 
 
-def _name_set() -> Any:
+def _json() -> Any:
     return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
 
 
 class Client(SQLModel, table=True):
-    """A party that is metered. None in an allowed set means all shared ones."""
+    """A party that is metered. None in an allowed set means all shared ones.
+
+    `limits` are by name (`services/limit_names.py`), here and on keys.
+    """
 
     __tablename__ = "client"
 
     id: str = Field(primary_key=True, max_length=40)
     name: str = Field(unique=True, index=True, max_length=100)
     owner_id: str | None = Field(default=None, index=True, foreign_key="person.id", max_length=40)
-    allowed_connections: list[str] | None = _name_set()
-    allowed_models: list[str] | None = _name_set()
+    allowed_connections: list[str] | None = _json()
+    allowed_models: list[str] | None = _json()
+    limits: dict[str, int] | None = _json()
     is_disabled: bool = False
     created_us: int = big()
 
@@ -39,10 +43,11 @@ class ClientKey(SQLModel, table=True):
     client_id: str = Field(index=True, foreign_key="client.id", max_length=40)
     name: str = Field(max_length=100)
     is_test: bool = False
-    scopes: list[str] | None = _name_set()
-    allowed_connections: list[str] | None = _name_set()
-    allowed_models: list[str] | None = _name_set()
-    allowed_networks: list[str] | None = _name_set()
+    scopes: list[str] | None = _json()
+    allowed_connections: list[str] | None = _json()
+    allowed_models: list[str] | None = _json()
+    allowed_networks: list[str] | None = _json()
+    limits: dict[str, int] | None = _json()
     token_version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     created_us: int = big()
     expires_us: int | None = big(nullable=True)

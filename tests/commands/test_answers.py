@@ -115,9 +115,6 @@ def test_a_mistyped_name_gets_the_nearest(console: Console, command: list[str], 
 @pytest.mark.parametrize(
     "command",
     [
-        ["key", "create", "--client", "shop", "--rpm", "5"],
-        ["key", "create", "--client", "shop", "--tpm", "5"],
-        ["key", "create", "--client", "shop", "--concurrency", "5"],
         ["key", "create", "--client", "shop", "--budget", "5"],
         ["key", "create", "--client", "shop", "--allow-ip", "10.0.0.0/8"],
         ["key", "create", "--client", "shop", "--expires-in", "soon"],
@@ -266,3 +263,17 @@ def test_bad_settings_are_said_with_status_1(console: Console, monkeypatch: pyte
     done = console("client", "list", "--json", status=1)
     assert json.loads(done.out)["error"]["code"] == "invalid_settings"
     assert "AISERVICE_DATA_DIR?" in done.err
+
+
+def test_limits_are_set_listed_and_cleared(console: Console) -> None:
+    console("client", "create", "--name", "shop")
+    made = console.json("key", "create", "--client", "shop", "--rpm", "60", "--tpm", "9000", "--concurrency", "4")
+    expected = {"requests/minute": 60, "tokens/minute": 9000, "concurrency": 4}
+    assert console.json("key", "limits", "list", made["id"])["limits"] == expected
+    assert console.json("key", "list")[0]["limits"] == expected
+    stored = console.json("client", "limits", "set", "shop", "--limit", "tokens/day=1000000", "--rpm", "600")
+    assert stored["limits"] == {"requests/minute": 600, "tokens/day": 1_000_000}
+    stored = console.json("key", "limits", "clear", made["id"], "--limit", "concurrency")
+    assert stored["limits"] == {"requests/minute": 60, "tokens/minute": 9000}
+    assert stored["client_limits"] == {"requests/minute": 600, "tokens/day": 1_000_000}
+    assert console.json("client", "limits", "clear", "shop")["limits"] == {}

@@ -1,0 +1,89 @@
+"""How much happened in the last so many seconds, in fixed memory and whole numbers.
+
+A window is cut into 60 parts; each keeps its sum and when something was last added to it. A part leaves the window once
+its newest moment has: what is counted is never less than what a true sliding window holds, and never more than one that
+is a sixtieth longer. `store/window_script.py` is the same in Redis.
+"""
+
+PARTS = 60
+_PLACES = PARTS + 1  # the oldest part may be half in the window, the newest half full
+
+
+class SlidingWindow:
+    """Times are integers of microseconds of one clock. Small steps back count as standing still; a clock that jumps
+    back by more than the window begins anew."""
+
+    __slots__ = ("_last", "_newest", "_part_us", "_sums", "_total", "window_us")
+
+    def __init__(self, window_us: int) -> None:
+        self.window_us = window_us
+        self._part_us = window_us // PARTS
+        self._sums = [0] * _PLACES
+        self._last = [0] * _PLACES
+        self._newest = 0  # the number of the newest part: its time divided by the length of a part
+        self._total = 0
+
+    def used(self, now: int) -> int:
+        """What the window holds at `now`."""
+        number = now // self._part_us
+        if number != self._newest:
+            self._move_on(number)
+        oldest = (self._newest + 1) % _PLACES
+        if self._sums[oldest] and self._last[oldest] <= now - self.window_us:
+            self._total -= self._sums[oldest]
+            self._sums[oldest] = 0
+        return self._total
+
+    def add(self, now: int, amount: int) -> int:
+        """Adds `amount`, just after `used(now)`; returns the part it is in, for `give_back`."""
+        place = self._newest % _PLACES
+        self._sums[place] += amount
+        self._last[place] = now
+        self._total += amount
+        return self._newest
+
+    def give_back(self, part: int, amount: int) -> None:
+        """Takes back some of what was added in `part`, if that has not left the window."""
+        if self._newest - part < _PLACES:
+            place = part % _PLACES
+            amount = min(amount, self._sums[place])
+            self._sums[place] -= amount
+            self._total -= amount
+
+    def wait_us(self, now: int, amount: int, limit: int) -> int:
+        """How long until `amount` fits under `limit`, just after `used(now)`; 0 when it does. At the longest until
+        nothing is left of what is in the window now: an `amount` over `limit` never fits."""
+        over = self._total + amount - limit
+        wait = 0
+        for step in range(1, _PLACES + 1):
+            if over <= 0:
+                break
+            place = (self._newest + step) % _PLACES
+            if self._sums[place]:
+                over -= self._sums[place]
+                wait = self._last[place] + self.window_us - now
+        return wait
+
+    def empty_in_us(self, now: int) -> int:
+        """How long until nothing of what is in the window now is left, just after `used(now)`."""
+        if not self._total:
+            return 0
+        for step in range(_PLACES):
+            place = (self._newest - step) % _PLACES
+            if self._sums[place]:
+                return self._last[place] + self.window_us - now
+        return 0
+
+    def _move_on(self, number: int) -> None:
+        gone = number - self._newest
+        if gone >= _PLACES or gone <= -_PLACES:
+            self._sums = [0] * _PLACES
+            self._total = 0
+        elif gone < 0:
+            return
+        else:
+            for part in range(self._newest + 1, number + 1):
+                place = part % _PLACES
+                self._total -= self._sums[place]
+                self._sums[place] = 0
+        self._newest = number
