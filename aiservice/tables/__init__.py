@@ -6,7 +6,7 @@ from aiservice.tables.changes import Change
 from aiservice.tables.clients import Client, ClientKey, KeySecret
 from aiservice.tables.cluster import Lease, Worker
 from aiservice.tables.connections import Connection, MasterKeyVersion, SealedSecret
-from aiservice.tables.ledger import LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
+from aiservice.tables.ledger import Horizon, LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
 from aiservice.tables.people import OneTimeLink, PortalSession, SignInAttempt, User
 from aiservice.tables.preferences import Preference
 from aiservice.tables.tokens import EndedToken, TokenKey
@@ -19,6 +19,7 @@ __all__ = [
     "ClientKey",
     "Connection",
     "EndedToken",
+    "Horizon",
     "KeySecret",
     "Lease",
     "LedgerEntry",

@@ -137,3 +137,15 @@ class RollupDirty(SQLModel, table=True):
     __tablename__ = "rollup_dirty"
 
     start_us: int = Field(primary_key=True, sa_type=BigInteger)
+
+
+class Horizon(SQLModel, table=True):
+    """From when on a table is whole: what began before `before_us` may have been deleted, to the row or not yet.
+
+    Written before the first such row goes. `name` is the table's.
+    """
+
+    __tablename__ = "horizon"
+
+    name: str = Field(primary_key=True, max_length=40)
+    before_us: int = big()
