@@ -5,6 +5,7 @@ Giving an exchange up closes the socket at once, whatever the provider is doing.
 """
 
 import asyncio
+import select
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
@@ -24,6 +25,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, on_idle_lost: Callable[["Connection"], None]) -> None:
         self._on_idle_lost = on_idle_lost
         self._transport: asyncio.Transport | None = None
+        self._poll: select.poll | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._watch: Watch | None = None
         self._failure: UpstreamFailure | None = None
@@ -118,6 +120,11 @@ class Connection(asyncio.Protocol):
             transport.resume_reading()
         return is_reusable
 
+    def is_silent(self) -> bool:
+        """Whether an idle connection can take a request: nothing has come, not even its end, that the event loop has
+        not delivered yet. What is sent behind an unread end is lost, and whether it was read nobody can tell."""
+        return not self.is_lost and self._poll is not None and not self._poll.poll(0)
+
     def close(self) -> None:
         """Closes the socket without waiting for anything."""
         self.is_lost = True
@@ -126,6 +133,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._poll = select.poll()
+        self._poll.register(transport.get_extra_info("socket"), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         watch, body = self._watch, self._body

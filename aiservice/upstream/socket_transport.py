@@ -42,7 +42,7 @@ class Pool:
         idle = self.idle
         while idle:
             connection = idle.pop()
-            if not connection.is_lost and now - connection.idle_since < _IDLE_SECONDS:
+            if now - connection.idle_since < _IDLE_SECONDS and connection.is_silent():
                 return connection
             connection.close()
         return None

@@ -58,6 +58,30 @@ async def test_an_idle_connection_that_the_provider_closed_is_not_used_again(ups
     assert server.connections == 3
 
 
+async def test_a_connection_whose_end_has_come_but_was_not_read_is_not_used_again(upstream: Upstream) -> None:
+    async def once(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(answer(b"{}"))  # and closes without a word: its end comes with the answer's last byte
+
+    async with serving(once) as server:
+        for _ in range(3):
+            assert await send_whole(upstream, target(server.port)) == b"{}"
+    assert (server.connections, len(server.received)) == (3, 3)
+
+
+async def test_a_request_that_may_have_been_read_is_never_sent_again(upstream: Upstream) -> None:
+    async def silent_at_second(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(answer(b"{}"))
+        await peer.request()  # taken, perhaps worked on and paid for; then the connection ends
+
+    async with serving(silent_at_second) as server:
+        await send_whole(upstream, target(server.port))
+        with pytest.raises(UpstreamFailure, match="upstream_reset"):
+            await send_whole(upstream, target(server.port))
+        assert (server.connections, len(server.received)) == (1, 2)
+
+
 async def test_a_connection_that_says_close_is_closed(upstream: Upstream) -> None:
     async with serving(answering(answer(b"{}", "connection: close"))) as server:
         for _ in range(3):
