@@ -11,7 +11,8 @@ Where OpenAI's own form has no word, the field's does, and every adapter uses th
 * thinking: `reasoning_content` (text) and `reasoning_details` on an assistant message (OpenRouter's list of
   `{"type": "reasoning.text", "text", "signature"}`, `{"type": "reasoning.summary", "summary"}` and
   `{"type": "reasoning.encrypted", "data"}`, each with `format`, e.g. `anthropic-claude-v1`, `google-gemini-v1`,
-  `openai-responses-v1`: state is only ever given back to the vendor whose format it is);
+  `openai-responses-v1`: state is only ever given back to the vendor whose format it is). `content_offset` on an item
+  says how many characters of the content came before it, where it is not the first thing said;
 * `extra_content` on a tool call or message (Google's compatibility endpoint: `google.thought_signature`);
 * `cache_control` on content parts and tools (Anthropic's own word, kept by OpenRouter);
 * documents: content part `{"type": "file", "file": {"filename", "file_data": "data:<mime>;base64,…" | "file_url"}}`;
@@ -165,7 +166,8 @@ class StreamEvent:
     the client speaks (`Ask.wire`); only the first of the events read from one frame carries it. `choice` is the
     answer's number where several were asked for. `details` is, on REASONING, one item of `reasoning_details` (a
     signature or encrypted state comes as an event without text), on TEXT the message's `extra_content`. A FINISH
-    carries the stop sequence that matched in `text`, where the provider says it. A USAGE without `usage` says that the
+    carries the stop sequence that matched in `text`, where the provider says it, and in `details` the provider's own
+    word (`native_finish_reason`), where it says more than ours. A USAGE without `usage` says that the
     provider sent numbers that cannot be.
     """
 

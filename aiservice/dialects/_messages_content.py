@@ -203,6 +203,8 @@ class Conversation:
             made = [{"type": "image_url", "image_url": {"url": url}}] if url else []
         elif kind in ("document", "search_result"):
             made = self._document(block)
+        elif kind == "tool_reference":  # a tool that a search has found: all of them are in sight already
+            made = [{"type": "text", "text": self._text(block, "tool_name")}]
         elif type(kind) is str:
             self._note(f" ({kind[:60]})")
             return

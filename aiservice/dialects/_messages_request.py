@@ -103,7 +103,7 @@ def _rest(body: Json, chat: Json, uncarried: list[str]) -> None:
         chat["user"] = metadata["user_id"]
     tier = body.get("service_tier")
     if tier is not None:
-        if tier not in _TIERS:
+        if not isinstance(tier, str) or tier not in _TIERS:
             raise wrong("service_tier", "must be 'auto' or 'standard_only'.")
         chat["service_tier"] = _TIERS[tier]
     config = _object_in(body, "output_config")
@@ -129,9 +129,9 @@ def _effort(thinking: Json, config: Json) -> str | None:
     if thinking and kind not in ("enabled", "adaptive", "disabled", "between_tools"):
         raise wrong("thinking.type", "must be 'enabled', 'adaptive', 'between_tools' or 'disabled'.")
     if effort is not None:
-        if effort not in _EFFORTS:
+        if not isinstance(effort, str) or effort not in _EFFORTS:
             raise wrong("output_config.effort", "must be 'low', 'medium', 'high', 'xhigh' or 'max'.")
-        return str(effort)
+        return effort
     if kind != "enabled":
         return None
     budget = thinking.get("budget_tokens")
@@ -221,8 +221,7 @@ def _tool(tool: object, path: str, uncarried: list[str]) -> list[Json]:
         function["description"] = tool["description"]
     if tool.get("strict") is not None:
         function["strict"] = tool["strict"]
-    if tool.get("defer_loading") is True:
-        uncarried.append(f"{path}.defer_loading")
+    # `defer_loading` keeps a tool out of sight until a search has found it: who sees them all needs no search.
     if tool.get("input_examples"):
         uncarried.append(f"{path}.input_examples")
     if tool.get("allowed_callers") not in (None, ["direct"]):

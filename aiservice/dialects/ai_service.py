@@ -54,6 +54,8 @@ class AiService(Dialect):
             raise InvalidRequest("'cache' must be an object.", param="cache")
         model = model_of(body)
         ask = Ask(task.name, task.kind, task.ask_body(body), is_stream, requested_model=model, wire=AI_SERVICE_WIRE)
+        if is_stream and ask.body.get("logprobs"):
+            raise InvalidRequest("Log probabilities are given in whole answers only.", param="parameters.logprobs")
         return _with_preferences(ClientRequest(ask, model), body.get("preferences"))
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
@@ -122,8 +124,11 @@ def _delta_json(event: StreamEvent) -> Json:
     if name is not None:
         if event.text:
             delta[name] = event.text
-        if event.details is not None and event.kind is EventKind.REASONING:
-            delta["reasoning_details"] = [event.details]
+        if event.details is not None:
+            if event.kind is EventKind.REASONING:
+                delta["reasoning_details"] = [event.details]
+            else:
+                delta["extra_content"] = event.details
     return delta
 
 

@@ -128,6 +128,7 @@ class ChatWriter(StreamWriter):
             choice["finish_reason"] = event.finish_reason
             if event.text:
                 choice["stop_reason"] = event.text
+            choice |= event.details or {}
         else:
             return b""
         if event.choice not in self._begun:

@@ -144,9 +144,9 @@ def _message(content: list[Json], *, is_json_tool: bool) -> Json:
             texts.append(_text(block.get("text")))
         elif kind == "thinking":
             thoughts.append(_text(block.get("thinking")))
-            details.append(thinking_detail(len(details), thoughts[-1], block.get("signature")))
+            details.append(thinking_detail(len(details), sum(map(len, texts)), thoughts[-1], block.get("signature")))
         elif kind == "redacted_thinking":
-            details.append(redacted_detail(len(details), block.get("data")))
+            details.append(redacted_detail(len(details), sum(map(len, texts)), block.get("data")))
         elif kind == "tool_use" and is_json_tool and block.get("name") == JSON_TOOL:
             texts.append(_arguments(block))
         elif kind == "tool_use":
@@ -162,17 +162,24 @@ def _message(content: list[Json], *, is_json_tool: bool) -> Json:
     return message
 
 
-def thinking_detail(index: int, text: str, signature: object) -> Json:
-    """An item of `reasoning_details` for a piece of thinking; the signature is left out where there is none."""
+def thinking_detail(index: int, offset: int, text: str, signature: object) -> Json:
+    """An item of `reasoning_details` for a piece of thinking; the signature is left out where there is none.
+
+    `offset` is how many characters of the answer's text came before it. It is told (`content_offset`) where there were
+    any: given back with the item, it puts the thought where it was, between two texts.
+    """
     detail: Json = {"type": "reasoning.text", "text": text, "format": REASONING_FORMAT, "index": index}
+    if offset:
+        detail["content_offset"] = offset
     if isinstance(signature, str) and signature:
         detail["signature"] = signature
     return detail
 
 
-def redacted_detail(index: int, data: object) -> Json:
-    """An item of `reasoning_details` for thinking that the vendor encrypted."""
-    return {"type": "reasoning.encrypted", "data": _text(data), "format": REASONING_FORMAT, "index": index}
+def redacted_detail(index: int, offset: int, data: object) -> Json:
+    """An item of `reasoning_details` for thinking that the vendor encrypted; `offset` as above."""
+    detail: Json = {"type": "reasoning.encrypted", "data": _text(data), "format": REASONING_FORMAT, "index": index}
+    return {**detail, "content_offset": offset} if offset else detail
 
 
 def _arguments(block: Json) -> str:

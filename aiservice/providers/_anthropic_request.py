@@ -43,6 +43,7 @@ _HINTS: Final = frozenset({"prompt_cache_key", "prompt_cache_retention", "prompt
 # Values that ask for what happens anyway.
 _DEFAULTS: Final[dict[str, Any]] = {
     "frequency_penalty": 0,
+    "logit_bias": {},
     "modalities": ["text"],
     "n": 1,
     "presence_penalty": 0,
@@ -65,6 +66,10 @@ def messages_body(ask: Ask, model: str) -> Json:
     _refuse_the_rest(given)
     messages = given.get("messages")
     system, turns = turns_of(messages if isinstance(messages, list) else [], has_later_system=rules.has_later_system)
+    if not turns:  # the vendor must be asked something: instructions alone are what is asked
+        if not system:
+            raise _refused("messages", "They say nothing.")
+        system, turns = [], [{"role": "user", "content": system}]
     body: Json = {"model": model, "max_tokens": _max_tokens(given, rules), "messages": turns}
     if system:
         body["system"] = system[0]["text"] if len(system) == 1 and len(system[0]) == 2 else system
@@ -89,7 +94,7 @@ def _refuse_the_rest(given: Json) -> None:
             raise _refused("n", "Anthropic gives one answer a request.")
         if name in _CARRIED or name in _OWN or name in _HINTS:
             continue
-        says_nothing = value is None or value is False or value in ("", [], {}) or value == _DEFAULTS.get(name)
+        says_nothing = value is None or value is False or value in ("", []) or value == _DEFAULTS.get(name)
         if not says_nothing:
             raise _refused(name, "It cannot be carried to Anthropic: leave it out, or choose a provider that has it.")
 
@@ -139,16 +144,23 @@ def _put_format(given: Json, body: Json, rules: ClaudeModel) -> None:
     body["output_config"] = {"format": {"type": "json_schema", "schema": closed(schema)}}
 
 
+# Keywords of JSON Schema that hold schemas by a name of the client's own, and those that hold none at all.
+_NAMED_SCHEMAS: Final = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
+_VALUES: Final = frozenset({"const", "default", "enum", "examples"})
+
+
 def closed(schema: Any) -> Any:
     """`schema` with every object that says nothing of further properties closed, which the vendor requires."""
     if isinstance(schema, list):
         return [closed(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {
-        name: value if name in ("enum", "const", "default", "examples") else closed(value)
-        for name, value in schema.items()
-    }
+    made: Json = {}
+    for name, value in schema.items():
+        if name in _NAMED_SCHEMAS and isinstance(value, dict):
+            made[name] = {key: closed(each) for key, each in value.items()}
+        else:
+            made[name] = value if name in _VALUES else closed(value)
     kind = schema.get("type")
     if kind == "object" or (isinstance(kind, list) and "object" in kind):
         made.setdefault("additionalProperties", False)

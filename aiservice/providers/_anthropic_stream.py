@@ -34,12 +34,13 @@ _DONE: Final = b"[DONE]"  # no part of this wire, but some look-alikes end with 
 class _Block:
     """A block under way. `number` counts its own kind: calls from 0, thinking from 0."""
 
-    __slots__ = ("has_input", "kind", "number", "start_input")
+    __slots__ = ("has_input", "kind", "number", "offset", "start_input")
 
-    def __init__(self, kind: str, number: int = 0, start_input: object = None) -> None:
+    def __init__(self, kind: str, offset: int) -> None:
         self.kind = kind
-        self.number = number
-        self.start_input = start_input
+        self.offset = offset  # characters of text before it
+        self.number = 0
+        self.start_input: object = None
         self.has_input = False
 
 
@@ -56,6 +57,7 @@ class MessagesStreamReader(StreamReader):
         "_is_json_tool",
         "_is_thinking",
         "_keeps_frames",
+        "_length",
         "_splitter",
         "_thoughts",
         "_usage",
@@ -69,6 +71,7 @@ class MessagesStreamReader(StreamReader):
         self._blocks: dict[Any, _Block] = {}
         self._calls = 0
         self._thoughts = 0
+        self._length = 0  # of the text so far
         self._usage: Json = {}
         self._held: list[StreamEvent] = []
         self._is_thinking = False
@@ -164,10 +167,9 @@ class MessagesStreamReader(StreamReader):
     def _start_block(self, block: Json, index: Any, events: list[StreamEvent]) -> None:
         kind = block.get("type")
         kind = kind if type(kind) is str else ""
-        made = _Block(kind)
+        made = _Block(kind, self._length)
         if kind == "text":
-            if block.get("text") and type(block["text"]) is str:
-                events.append(StreamEvent(_TEXT, block["text"]))
+            self._say(block.get("text"), events)
         elif kind == "thinking":
             made.number = self._thoughts
             self._thoughts += 1
@@ -175,7 +177,8 @@ class MessagesStreamReader(StreamReader):
             events.append(StreamEvent(EventKind.REASONING))
             self._think(made, block.get("thinking"), block.get("signature"), events)
         elif kind == "redacted_thinking":
-            events.append(StreamEvent(EventKind.REASONING, details=redacted_detail(self._thoughts, block.get("data"))))
+            details = redacted_detail(self._thoughts, self._length, block.get("data"))
+            events.append(StreamEvent(EventKind.REASONING, details=details))
             self._thoughts += 1
         elif kind == "tool_use":
             made.start_input = block.get("input")
@@ -195,9 +198,7 @@ class MessagesStreamReader(StreamReader):
     def _read_delta(self, delta: Json, index: Any, events: list[StreamEvent]) -> None:
         kind = delta.get("type")
         if kind == "text_delta":
-            text = delta.get("text")
-            if text and type(text) is str:
-                events.append(StreamEvent(_TEXT, text))
+            self._say(delta.get("text"), events)
             return
         block = self._blocks.get(index) if index.__hash__ is not None else None
         if block is None:
@@ -221,22 +222,27 @@ class MessagesStreamReader(StreamReader):
     def _give_input(self, block: _Block, piece: str, events: list[StreamEvent]) -> None:
         block.has_input = True
         if block.kind == "json":
-            events.append(StreamEvent(_TEXT, piece))
+            self._say(piece, events)
         elif block.kind == "tool_use":
             call = ToolCallDelta(block.number, arguments=piece)
             events.append(StreamEvent(EventKind.TOOL_CALL, tool_call=call))
 
+    def _say(self, text: object, events: list[StreamEvent]) -> None:
+        if text and type(text) is str:
+            self._length += len(text)
+            events.append(StreamEvent(_TEXT, text))
+
     def _think(self, block: _Block, text: object, signature: object, events: list[StreamEvent]) -> None:
         said = text if type(text) is str else ""
         if said or signature:
-            events.append(
-                StreamEvent(EventKind.REASONING, said, details=thinking_detail(block.number, said, signature))
-            )
+            details = thinking_detail(block.number, block.offset, said, signature)
+            events.append(StreamEvent(EventKind.REASONING, said, details=details))
 
     def _read_message_delta(self, event: Json, events: list[StreamEvent]) -> None:
         delta = event.get("delta")
         if type(delta) is dict:
-            reason = finish_reason_of(delta.get("stop_reason"))
+            native = delta.get("stop_reason")
+            reason = finish_reason_of(native)
             if reason == "tool_calls" and self._is_json_tool and not self._calls:
                 reason = "stop"
             refusal = refusal_words(delta) if reason == "content_filter" else ""
@@ -245,7 +251,8 @@ class MessagesStreamReader(StreamReader):
             if reason is not None:
                 matched = delta.get("stop_sequence")
                 text = matched if type(matched) is str else ""
-                events.append(StreamEvent(EventKind.FINISH, text, finish_reason=reason))
+                details = {"native_finish_reason": native}
+                events.append(StreamEvent(EventKind.FINISH, text, finish_reason=reason, details=details))
         self._read_usage(event.get("usage"), events, is_last=True)
 
     def _read_usage(self, raw: Any, events: list[StreamEvent], *, is_last: bool = False) -> None:

@@ -67,7 +67,9 @@ def _tool(tool: Any, where: str, rules: ClaudeModel) -> Json:
     function = tool.get("function", tool)
     if kind != "function" or not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise _refused(where, "Only tools of type function can be carried to Anthropic.")
-    schema = function.get("parameters") or {"type": "object", "properties": {}}
+    schema = function.get("parameters") or {"properties": {}}
+    if isinstance(schema, dict) and "type" not in schema:  # which the vendor demands, and nobody else
+        schema = {"type": "object", **schema}
     made: Json = {"name": function["name"], "input_schema": schema}
     if function.get("description"):
         made["description"] = function["description"]
@@ -107,7 +109,8 @@ def _allowed(given: Any) -> Json | None:
     if not isinstance(given, dict) or given.get("mode") not in ("auto", "required", None):
         return None
     names = set()
-    for tool in given.get("tools") or ():
+    listed = given.get("tools")
+    for tool in listed if isinstance(listed, list) else ():
         function = tool.get("function", tool) if isinstance(tool, dict) else None
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             return None

@@ -7,6 +7,7 @@ tools belong to the user, directly behind the calls and first in their turn; thi
 import base64
 import hashlib
 import re
+from collections import deque
 from typing import Any
 
 import orjson
@@ -100,8 +101,10 @@ def _assistant(message: Json, where: str) -> list[Json]:
     for name in ("function_call", "audio"):
         if message.get(name):
             raise cannot_carry(f"{where}.{name}", f"'{where}.{name}' cannot be carried to Anthropic.")
-    blocks = _thinking(message.get("reasoning_details"))
-    blocks += _content(message, where)
+    said = _content(message, where)
+    if not said and isinstance(message.get("refusal"), str):
+        said = _content({"content": message["refusal"]}, where)
+    blocks = _woven(_thinking(message.get("reasoning_details")), said)
     calls = message.get("tool_calls") or []
     if not isinstance(calls, list):
         raise cannot_carry(f"{where}.tool_calls", f"'{where}.tool_calls' must be a list.")
@@ -109,18 +112,47 @@ def _assistant(message: Json, where: str) -> list[Json]:
     return _marked(message, blocks)
 
 
-def _thinking(details: object) -> list[Json]:
-    """This vendor's own state, unchanged; another's is never sent, and thinking without a signature is refused here."""
-    blocks: list[Json] = []
+def _thinking(details: object) -> list[tuple[int, Json]]:
+    """This vendor's own state, unchanged, each piece with how many characters of text came before it; another's is
+    never sent, and thinking without a signature is refused here."""
+    blocks: list[tuple[int, Json]] = []
     for item in details if isinstance(details, list) else ():
         if not isinstance(item, dict) or item.get("format") != REASONING_FORMAT:
             continue
-        signature, data = item.get("signature"), item.get("data")
+        signature, data, offset = item.get("signature"), item.get("data"), item.get("content_offset")
+        place = offset if type(offset) is int else 0
         if item.get("type") == "reasoning.text" and isinstance(signature, str) and signature:
-            blocks.append({"type": "thinking", "thinking": item.get("text") or "", "signature": signature})
+            blocks.append((place, {"type": "thinking", "thinking": item.get("text") or "", "signature": signature}))
         elif item.get("type") == "reasoning.encrypted" and isinstance(data, str) and data:
-            blocks.append({"type": "redacted_thinking", "data": data})
+            blocks.append((place, {"type": "redacted_thinking", "data": data}))
     return blocks
+
+
+def _woven(thoughts: list[tuple[int, Json]], said: list[Json]) -> list[Json]:
+    """What was thought and said in its order: a text that a thought interrupted is two."""
+    blocks: list[Json] = []
+    waiting = deque(thoughts)
+    end = 0
+    for block in said:
+        rest = block.get("text") if block["type"] == "text" else ""
+        rest = rest if isinstance(rest, str) else ""
+        end += len(rest)
+        while waiting and waiting[0][0] < max(end, 1):
+            place, thought = waiting.popleft()
+            before, rest = _parted(rest, len(rest) - (end - place))
+            if before.strip():
+                blocks.append({"type": "text", "text": before})
+            blocks.append(thought)
+        if block["type"] != "text" or not isinstance(block.get("text"), str):
+            blocks.append(block)
+        elif rest.strip():
+            blocks.append({**block, "text": rest})
+    return [*blocks, *(thought for _, thought in waiting)]
+
+
+def _parted(text: str, place: int) -> tuple[str, str]:
+    place = max(place, 0)
+    return text[:place], text[place:]
 
 
 def _tool_use(call: Any, where: str) -> Json:
@@ -154,8 +186,8 @@ def _tool_result(message: Json, where: str) -> Json:
     content = message.get("content")
     if isinstance(content, str):
         block["content"] = content
-    elif content:
-        block["content"] = _content(message, where)
+    elif blocks := _content(message, where):
+        block["content"] = blocks
     if message.get("is_error") is not None:
         block["is_error"] = bool(message["is_error"])
     return _marked(message, [block])[0]
@@ -167,10 +199,10 @@ def _content(message: Json, where: str) -> list[Json]:
             f"{where}.name", f"'{where}.name' cannot be carried to Anthropic: put the name into the text."
         )
     content = message.get("content")
-    if content is None or content == "":
-        return []
     if isinstance(content, str):
-        return [{"type": "text", "text": content}]
+        content = [{"type": "text", "text": content}]
+    if content is None:
+        return []
     if not isinstance(content, list):
         raise cannot_carry(f"{where}.content", f"'{where}.content' must be a text or a list of parts.")
     blocks = [_block(part, f"{where}.content[{place}]") for place, part in enumerate(content)]
@@ -181,14 +213,14 @@ def _block(part: Any, where: str) -> Json | None:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind in ("text", "refusal"):
         text = part.get(kind)
-        if not text:  # refused by the vendor, and it says nothing
+        if not text or (isinstance(text, str) and not text.strip()):  # refused by the vendor, and it says nothing
             return None
         block: Json = {"type": "text", "text": text}
     elif kind == "image_url":
         block = _image(part.get("image_url"), where)
     elif kind == "file":
         block = _document(part.get("file"), where)
-    elif kind in _OWN_PARTS:
+    elif isinstance(kind, str) and kind in _OWN_PARTS:
         return dict(part)
     else:
         raise cannot_carry(where, f"'{where}' is of a type that cannot be carried to Anthropic.")

@@ -82,7 +82,7 @@ def responses_body(ask: Ask, model: str, *, is_reasoning: bool) -> Json:
                 raise cannot_carry(name, f"'{name}' has no word in the API that serves '{model}': leave it out.")
         elif name not in _READ_HERE and ask.wire == CHAT_WIRE:
             body[name] = value  # the client's own: `truncation`, `previous_response_id`, `include` …
-    _limits(given, body)
+    _limits(given, body, is_stream=ask.is_stream)
     _reasoning(given, body, is_reasoning=is_reasoning)
     _text_format(given, body)
     _tools(given, body)
@@ -91,11 +91,13 @@ def responses_body(ask: Ask, model: str, *, is_reasoning: bool) -> Json:
     return body
 
 
-def _limits(given: Json, body: Json) -> None:
+def _limits(given: Json, body: Json, *, is_stream: bool) -> None:
     limit = given.get("max_completion_tokens", given.get("max_tokens"))
     if limit is not None:
         body["max_output_tokens"] = limit
     if given.get("logprobs"):
+        if is_stream:
+            raise cannot_carry("logprobs", "For this model, log probabilities are carried in whole answers only.")
         _include(body, "message.output_text.logprobs")
         body["top_logprobs"] = given.get("top_logprobs") or 0
 
@@ -149,7 +151,7 @@ def _tool(tool: Any, place: int) -> Json:
         if isinstance(shape, dict) and isinstance(shape.get("grammar"), dict):
             custom["format"] = {"type": "grammar", **shape["grammar"]}
         return {"type": "custom", **custom}
-    if kind in _RUN_THERE or (kind == "mcp" and tool.get("require_approval") == "never"):
+    if str(kind) in _RUN_THERE or (kind == "mcp" and tool.get("require_approval") == "never"):
         return dict(tool)
     raise cannot_carry(f"tools[{place}]", "This kind of tool has no words in the answer that was asked for.")
 

@@ -35,7 +35,8 @@ def read_response(reply: HttpReply) -> Answer:
         raise AttemptFailed(cut_short())
     if not isinstance(output, list) or status not in ("completed", "incomplete"):
         raise AttemptFailed(invalid_answer("its answer had no output"))
-    message = _message([item for item in output if isinstance(item, dict)])
+    items = [item for item in output if isinstance(item, dict)]
+    message = _message(items)
     finish_reason = finish_reason_of(said, has_calls=bool(message.get("tool_calls")))
     usage, is_valid = read_usage(said.get("usage"))
     model = said.get("model")
@@ -44,7 +45,7 @@ def read_response(reply: HttpReply) -> Answer:
         "object": "chat.completion",
         "created": said.get("created_at"),
         "model": model,
-        "choices": [{"index": 0, "message": message, "finish_reason": finish_reason, "logprobs": None}],
+        "choices": [{"index": 0, "message": message, "finish_reason": finish_reason, "logprobs": _logprobs(items)}],
         "usage": None if usage is None else _chat_usage(usage),
     }
     return Answer(body, model if isinstance(model, str) else "", finish_reason, usage, None, is_valid)
@@ -120,6 +121,15 @@ def _message(items: list[Json]) -> Json:
         "annotations": annotations,
     }
     return message | {name: value for name, value in optional.items() if value}
+
+
+def _logprobs(items: list[Json]) -> Json | None:
+    """Chat's `logprobs`: its items are the same, those of all texts in one list."""
+    found = [
+        part.get("logprobs") for item in items if item.get("type") == "message" for part in _parts(item, "content")
+    ]
+    tokens = [token for listed in found if isinstance(listed, list) for token in listed]
+    return {"content": tokens, "refusal": None} if tokens else None
 
 
 def _parts(item: Json, name: str) -> list[Json]:

@@ -10,7 +10,7 @@ from aiservice.providers._gemini.answer import chat_answer, embeddings_answer, t
 from aiservice.providers._gemini.errors import failure_in
 from aiservice.providers._gemini.models import model_path, serves
 from aiservice.providers._gemini.parts import bad_request
-from aiservice.providers._gemini.request import chat_body
+from aiservice.providers._gemini.request import chat_body, wants_one_call
 from aiservice.providers._gemini.stream import GeminiStreamReader
 from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json
 
@@ -52,11 +52,11 @@ class Gemini(Provider):
             return embeddings_answer(ask, reply.body, model)
         if ask.kind == "token-count":
             return token_count_answer(reply.body, model)
-        return chat_answer(reply.body, model)
+        return chat_answer(reply.body, model, is_one_call=wants_one_call(ask))
 
     def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
         wanted = ask.body.get("n")
-        return GeminiStreamReader(wanted if type(wanted) is int else 1)
+        return GeminiStreamReader(wanted if type(wanted) is int else 1, is_one_call=wants_one_call(ask))
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         return failure_in(reply.status, reply.body, reply.headers)
@@ -95,7 +95,7 @@ def _embedding_call(ask: Ask, name: str, path: str) -> HttpCall:
     if not all(isinstance(text, str) for text in texts):
         raise cannot_carry("input", "Gemini embeds texts, not tokens.")
     if len(texts) > _MAX_TEXTS:
-        raise cannot_carry("input", f"Gemini embeds at most {_MAX_TEXTS} texts at once.")
+        raise cannot_carry("input", f"Gemini embeds at most {_MAX_TEXTS} texts in one request: send several.")
     requests = [_embedding_request(text, ask.body.get("dimensions"), name) for text in texts]
     if isinstance(given, str):
         return HttpCall(f"{path}:embedContent", orjson.dumps(requests[0]))

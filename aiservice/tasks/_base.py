@@ -122,7 +122,8 @@ def is_messages(value: object) -> bool:
 
 
 def chat_output(answer_body: Json) -> Json:
-    """`text` of the first choice; its tool calls, its `reasoning` and its `refusal` where there are any."""
+    """`text` of the first choice; its tool calls, `reasoning`, `refusal` and `logprobs` where there are any, and what
+    its provider wants back with the next turn (`reasoning_details`, `extra_content`)."""
     choices = answer_body.get("choices") or [{}]
     message = choices[0].get("message") or {}
     content = message.get("content")
@@ -134,10 +135,11 @@ def chat_output(answer_body: Json) -> Json:
     for name, words in (("reasoning", reasoning), ("refusal", message.get("refusal"))):
         if isinstance(words, str) and words:
             output[name] = words
-    if message.get("reasoning_details"):
-        output["reasoning_details"] = message["reasoning_details"]
-    if message.get("tool_calls"):
-        output["tool_calls"] = message["tool_calls"]
+    for name in ("reasoning_details", "extra_content", "tool_calls"):
+        if message.get(name):
+            output[name] = message[name]
+    if choices[0].get("logprobs"):
+        output["logprobs"] = choices[0]["logprobs"]
     return output
 
 

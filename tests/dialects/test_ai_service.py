@@ -49,6 +49,7 @@ def test_the_task_is_read_or_inferred(body: dict[str, object], task: str) -> Non
         ({"input": ["a"], "stream": True}, "stream"),
         ({"input": "x", "parameters": {"max_token": 1}}, "parameters.max_token"),
         ({"input": "x", "parameters": []}, "parameters"),
+        ({"input": "x", "parameters": {"logprobs": True}, "stream": True}, "parameters.logprobs"),
         ({"input": "x", "preferences": {"order": "a"}}, "preferences.order"),
         ({"input": "x", "preferences": {"order": ["a"], "chain": ["b"]}}, "preferences.chain"),
         ({"input": "x", "preferences": {"orders": []}}, "preferences.orders"),
@@ -100,6 +101,16 @@ def test_the_answer_has_the_contracts_shape() -> None:
         "route": {"attempts": [{"provider": "a", "model": "m", "status": 200, "ms": 12, "reason": "preference 1"}]},
         "cached": False,
     }
+
+
+def test_what_was_asked_for_beside_the_text_is_told() -> None:
+    message = {"content": "hi", "extra_content": {"google": {"thought_signature": "s"}}}
+    choice = {"message": message, "logprobs": {"content": [{"token": "hi", "logprob": -0.1}]}}
+    said = orjson.loads(DIALECT.answer(Answer({"choices": [choice]}, "m"), _outcome()))["output"]
+    assert said == {"text": "hi", "extra_content": message["extra_content"], "logprobs": choice["logprobs"]}
+    writer = DIALECT.writer(DIALECT.read({"input": "x", "stream": True}))
+    frame = writer.events([StreamEvent(EventKind.TEXT, details={"google": 1})])
+    assert orjson.loads(frame.split(b"data: ")[1]) == {"extra_content": {"google": 1}}
 
 
 def test_an_unpriced_model_has_no_cost_rather_than_0() -> None:

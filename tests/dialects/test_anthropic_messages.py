@@ -205,6 +205,14 @@ def test_hints_are_no_obstacle() -> None:
     assert ask.uncarried == ()
 
 
+def test_tools_out_of_sight_are_given_to_who_has_no_search_for_them() -> None:
+    found = {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "tool_reference", "tool_name": "f"}]}
+    ask = _ask(found, tools=[{"name": "f", "input_schema": {"type": "object"}, "defer_loading": True}])
+    assert ask.uncarried == ()
+    assert [tool["function"]["name"] for tool in ask.body["tools"]] == ["f"]
+    assert ask.body["messages"] == [{"role": "tool", "tool_call_id": "a", "content": "f"}]
+
+
 def test_thinking_that_anthropic_did_not_sign_is_never_shown_to_it() -> None:
     own = {"type": "thinking", "thinking": "mine", "signature": "sig"}
     others = [

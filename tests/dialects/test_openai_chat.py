@@ -84,7 +84,9 @@ def test_events_of_another_wire_become_chunks_with_one_role() -> None:
                 StreamEvent(EventKind.TOOL_CALL, tool_call=ToolCallDelta(0, "c", "f", "{}", {"google": 1})),
                 StreamEvent(EventKind.TEXT, details={"google": 2}),
                 StreamEvent(EventKind.USAGE, usage=Usage(1, 1)),
-                StreamEvent(EventKind.FINISH, "###", finish_reason="tool_calls"),
+                StreamEvent(
+                    EventKind.FINISH, "###", finish_reason="stop", details={"native_finish_reason": "pause_turn"}
+                ),
             ]
         )
     )
@@ -99,7 +101,8 @@ def test_events_of_another_wire_become_chunks_with_one_role() -> None:
         {"extra_content": {"google": 2}},
         {},
     ]
-    assert (choices[-1]["finish_reason"], choices[-1]["stop_reason"]) == ("tool_calls", "###")
+    assert (choices[-1]["finish_reason"], choices[-1]["stop_reason"]) == ("stop", "###")
+    assert choices[-1]["native_finish_reason"] == "pause_turn"
 
 
 def test_each_choice_has_its_own_role_and_no_content_where_it_calls_tools() -> None:

@@ -70,6 +70,9 @@ def test_state_that_was_given_out_comes_back_as_it_was() -> None:
         {"type": "thinking", "thinking": "", "signature": "sig"},
         {"type": "redacted_thinking", "data": "abc"},
         {"type": "text", "text": "one"},
+        {"type": "thinking", "thinking": "again", "signature": "gis"},
+        {"type": "text", "text": "two"},
+        {"type": "redacted_thinking", "data": "cba"},
         {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"a": [1, None]}},
     ]
     said = _said(_answer(*blocks, stop="tool_use"))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aiservice.providers._base import AttemptFailed
 from aiservice.providers.gemini import PROVIDER
 from aiservice.wire import EMBEDDINGS_WIRE, Answer, Ask, Blame, HttpCall, HttpReply, Json, Usage
-from tests.providers.gemini_samples import NEW, ask, response, told, usage, whole
+from tests.providers.gemini_samples import NEW, ask, folded, frames, response, told, usage, whole
 
 _EMBED = HttpCall("/models/gemini-embedding-001:embedContent", b"")
 
@@ -264,3 +264,27 @@ def test_any_answer_is_read_or_a_failed_attempt(body: bytes) -> None:
             assert exc.failure.status >= 400
     assert PROVIDER.failure(HttpReply(500, {}, body)).status >= 400
     PROVIDER.models_in(reply)
+
+
+def test_one_call_at_a_time_is_the_first_one() -> None:
+    said = response({"text": "ok"}, *({"functionCall": {"name": name, "args": {}}} for name in ("one", "two", "three")))
+    asked = ask(parallel_tool_calls=False)
+    assert [call[1] for call in told(whole(said, of=asked))["calls"]] == ["one"]
+    assert [call[1] for call in told(whole(said))["calls"]] == ["one", "two", "three"]
+    reader = PROVIDER.reader(asked, HttpCall("/", b"", is_stream=True))
+    found = folded(reader.feed(frames(said)) + reader.end())
+    assert ([call[1] for call in found["calls"]], found["finish"]) == (["one"], "tool_calls")
+
+
+def test_a_second_call_in_pieces_is_left_out_whole() -> None:
+    def piece(**called: Any) -> Json:
+        return response({"functionCall": called}, finish=None)
+
+    city = {"jsonPath": "$.city", "stringValue": "Bern"}
+    said = (
+        piece(name="one", willContinue=True), piece(partialArgs=[city]), piece(),
+        piece(name="two", willContinue=True), piece(partialArgs=[city]), response({"functionCall": {}}),
+    )  # fmt: skip
+    reader = PROVIDER.reader(ask(parallel_tool_calls=False), HttpCall("/", b"", is_stream=True))
+    calls = folded(reader.feed(frames(*said)) + reader.end())["calls"]
+    assert [call[1:3] for call in calls] == [["one", '{"city":"Bern"}']]

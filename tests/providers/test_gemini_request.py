@@ -60,7 +60,7 @@ def test_what_happens_anyway_and_labels_need_no_word() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("logit_bias", {"1": 5}), ("parallel_tool_calls", False), ("store", True), ("service_tier", "flex"),
+        ("logit_bias", {"1": 5}), ("parallel_tool_calls", 1), ("store", True), ("service_tier", "flex"),
         ("modalities", ["text", "audio"]), ("audio", {"voice": "alloy"}), ("prediction", {"type": "content"}),
         ("web_search_options", {}), ("verbosity", "low"), ("functions", [{"name": "x"}]), ("min_p", 0.1),
         ("stop", list("abcdef")), ("reasoning_effort", "enormous"), ("response_format", {"type": "grammar"}),
@@ -200,3 +200,31 @@ def test_any_request_is_carried_or_refused_by_name(messages: list[Any], fields: 
         else:
             assert body["contents"]
             assert "anything" not in fields or fields["anything"] is None
+
+
+def test_a_strict_tool_keeps_calls_to_their_schema() -> None:
+    strict: Json = {"type": "function", "function": {**_TOOL["function"], "strict": True}}
+
+    def mode(**fields: Any) -> Any:
+        return built(tools=[_TOOL, strict], **fields)["toolConfig"]["functionCallingConfig"]["mode"]
+
+    assert [mode(), mode(tool_choice="auto"), mode(tool_choice="none"), mode(tool_choice="required")] == [
+        "VALIDATED", "VALIDATED", "NONE", "ANY",
+    ]  # fmt: skip
+    assert "toolConfig" not in built(tools=[_TOOL])
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "look"}}])
+def test_a_call_that_is_demanded_of_no_tool_is_refused(choice: Any) -> None:
+    assert refused(tool_choice=choice) == ("tool_choice", Blame.CALLER)
+    assert "toolConfig" not in built(tool_choice="none")
+
+
+def test_more_texts_than_one_request_takes_are_refused_with_what_to_do() -> None:
+    with pytest.raises(AttemptFailed) as caught:
+        PROVIDER.build(Ask("embedding", "embedding", {"input": ["a"] * 101}), "gemini-embedding-001")
+    failure = caught.value.failure
+    assert (failure.param, failure.message) == (
+        "input",
+        "Gemini embeds at most 100 texts in one request: send several.",
+    )

@@ -117,16 +117,26 @@ def test_fields_have_the_names_of_this_api() -> None:
         response_format={"type": "json_schema", "json_schema": schema},
         temperature=0.5,
         n=1,
-        logprobs=True,
-        top_logprobs=2,
         truncation="auto",
     )
     assert body["max_output_tokens"] == 50
     assert body["reasoning"] == {"effort": "high"}
     assert body["text"] == {"format": {"type": "json_schema", **schema}, "verbosity": "low"}
-    assert (body["temperature"], body["stream"], body["truncation"], body["top_logprobs"]) == (0.5, True, "auto", 2)
-    assert body["include"] == ["message.output_text.logprobs", "reasoning.encrypted_content"]
-    assert not body.keys() & {"messages", "n", "stream_options", "max_completion_tokens", "response_format", "logprobs"}
+    assert (body["temperature"], body["stream"], body["truncation"]) == (0.5, True, "auto")
+    assert not body.keys() & {"messages", "n", "stream_options", "max_completion_tokens", "response_format"}
+
+
+def test_log_probabilities_are_asked_for_and_told_or_refused() -> None:
+    asked = _body(model="gpt-5-pro", logprobs=True, top_logprobs=2)
+    assert (asked["top_logprobs"], "logprobs" in asked) == (2, False)
+    assert asked["include"] == ["message.output_text.logprobs", "reasoning.encrypted_content"]
+    token = {"token": "hi", "logprob": -0.1, "bytes": [104, 105], "top_logprobs": []}
+    text = {"type": "output_text", "text": "hi", "logprobs": [token]}
+    said = _read(_answer({"type": "message", "content": [text]})).body["choices"][0]
+    assert said["logprobs"] == {"content": [token], "refusal": None}
+    with pytest.raises(AttemptFailed) as caught:
+        _body(model="gpt-5-pro", logprobs=True, is_stream=True)
+    assert caught.value.failure.param == "logprobs"
 
 
 def test_tools_are_flat_and_not_stricter_than_in_chat() -> None:

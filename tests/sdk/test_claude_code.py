@@ -69,3 +69,5 @@ def test_claude_code_edits_a_file(stage: Stage, claude: Path, kind: str, tmp_pat
     assert poem.read_text() == "roses are blue\n"
     assert "The tool said:" in done.stdout
     assert calls >= 2
+    refused = [row for row in stage.installation.ledger().values() if row["status"] == 400]
+    assert not refused, "it words its requests anew where one is refused: no session should begin that way"

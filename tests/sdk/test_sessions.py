@@ -32,6 +32,7 @@ class Stage:
     server: ServerProcess
     mock: MockProcess
     key: str
+    installation: Installation
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             options = ("--base-url", address, "--allow-private", "--models", "mock-small")
             installation.command("provider", "add", kind, "--name", kind, *options, stdin=_KEY + "\n")
         with installation.server() as server:
-            yield Stage(server, mock, key)
+            yield Stage(server, mock, key, installation)
 
 
 @pytest.fixture(scope="session")

@@ -16,13 +16,13 @@ from aiservice.providers._gemini.usage import read_usage
 from aiservice.wire import EMBEDDINGS_WIRE, Answer, Ask, EventKind, Json, StreamEvent, Usage
 
 
-def chat_answer(raw: bytes, model: str) -> Answer:
-    """The answer to generateContent.
+def chat_answer(raw: bytes, model: str, *, is_one_call: bool = False) -> Answer:
+    """The answer to generateContent; with `is_one_call`, calls behind each candidate's first are left out.
 
     Raises:
         AttemptFailed: it is none, or says that it failed.
     """
-    said, responses = parsed(raw), Responses()
+    said, responses = parsed(raw), Responses(is_one_call=is_one_call)
     events = responses.read(said)
     if responses.failure is not None:
         raise AttemptFailed(responses.failure)

@@ -15,12 +15,16 @@ from aiservice.wire import AttemptFailure, EventKind, FinishReason, Json, Stream
 
 
 class Candidate:
-    """Reads the pieces of one candidate in order. `finish_reason` is known once the last piece is read."""
+    """Reads the pieces of one candidate in order. `finish_reason` is known once the last piece is read.
 
-    __slots__ = ("_calls", "_choice", "_open", "_said", "failure")
+    With `is_one_call`, calls behind the first are left out.
+    """
 
-    def __init__(self, choice: int) -> None:
+    __slots__ = ("_calls", "_choice", "_is_one_call", "_open", "_said", "failure")
+
+    def __init__(self, choice: int, *, is_one_call: bool) -> None:
         self._choice = choice
+        self._is_one_call = is_one_call
         self._calls = 0
         self._open: PartialArguments | None = None
         self._said: object = None
@@ -75,6 +79,8 @@ class Candidate:
         name, partial = call.get("name"), call.get("partialArgs", call.get("partial_args"))
         if isinstance(name, str) and name:
             self.close(events)
+            if self._calls and self._is_one_call:
+                return
             arguments = call.get("args")
             is_open = call.get("willContinue", call.get("will_continue")) is True or isinstance(partial, list)
             text = "" if is_open else orjson.dumps(arguments if isinstance(arguments, dict) else {}).decode()

@@ -36,7 +36,7 @@ _LABELS = frozenset(
 # Fields that Gemini has no word for, with what they may say all the same: it is what happens anyway.
 _NO_OPS: Mapping[str, Callable[[Any], bool]] = {
     "logit_bias": lambda value: value == {},
-    "parallel_tool_calls": lambda value: value is True,
+    "parallel_tool_calls": lambda value: value is True or value is False,  # see `wants_one_call`
     "store": lambda value: value is False,
     "service_tier": lambda value: value in ("auto", "default"),
     "modalities": lambda value: value == ["text"],
@@ -62,12 +62,28 @@ def chat_body(ask: Ask, model: str) -> Json:
     tools = _tools(chat.get("tools"))
     if tools:
         body["tools"] = [{"functionDeclarations": tools}]
-        if (calling := _calling(chat.get("tool_choice"))) is not None:
-            body["toolConfig"] = {"functionCallingConfig": calling}
+    calling = _calling(chat.get("tool_choice"))
+    if calling is None and any(_is_strict(tool) for tool in chat.get("tools") or ()):
+        calling = {"mode": "VALIDATED"}  # calls or words, and calls that keep to their schema
+    if calling is not None and tools:
+        body["toolConfig"] = {"functionCallingConfig": calling}
+    elif calling is not None and calling["mode"] != "NONE":
+        raise bad_request("tool_choice", "'tool_choice' asks for a tool, and there is none in 'tools'.")
     config = _config(chat, family, has_tools=bool(tools), is_stream=ask.is_stream)
     if config:
         body["generationConfig"] = config
     return body
+
+
+def wants_one_call(ask: Ask) -> bool:
+    """Whether a turn may hold one function call at most. Gemini cannot be asked for that: it is given the first's
+    result alone, and calls the next one then."""
+    return ask.body.get("parallel_tool_calls") is False
+
+
+def _is_strict(tool: Any) -> bool:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    return isinstance(function, dict) and function.get("strict") is True
 
 
 def _refuse_others(chat: Json) -> None:

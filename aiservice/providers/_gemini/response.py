@@ -14,9 +14,20 @@ _MAX_CANDIDATES = 128
 class Responses:
     """What the objects of one answer say, of which a whole answer is one and a stream is many."""
 
-    __slots__ = ("_counts", "_response_id", "candidates", "failure", "is_blocked", "is_usage_valid", "model", "usage")
+    __slots__ = (
+        "_counts",
+        "_is_one_call",
+        "_response_id",
+        "candidates",
+        "failure",
+        "is_blocked",
+        "is_usage_valid",
+        "model",
+        "usage",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_one_call: bool) -> None:
+        self._is_one_call = is_one_call
         self._response_id = ""
         self._counts: Json = {}
         self.model = ""
@@ -95,7 +106,7 @@ class Responses:
         choice = index if is_index else place
         candidate = self.candidates.get(choice)
         if candidate is None:
-            candidate = self.candidates[choice] = Candidate(choice)
+            candidate = self.candidates[choice] = Candidate(choice, is_one_call=self._is_one_call)
         candidate.read(piece, self._response_id, events)
         if candidate.failure is not None:
             self.failure = candidate.failure

@@ -21,10 +21,10 @@ class GeminiStreamReader(StreamReader):
 
     __slots__ = ("_body", "_has_begun", "_has_failed", "_responses", "_splitter", "_wanted", "is_finished")
 
-    def __init__(self, wanted: int) -> None:
+    def __init__(self, wanted: int, *, is_one_call: bool = False) -> None:
         self._wanted = wanted
         self._splitter = SseSplitter()
-        self._responses = Responses()
+        self._responses = Responses(is_one_call=is_one_call)
         self._body: bytes | None = None  # of a reply that is no stream of events
         self._has_failed = False
         self._has_begun = False
