@@ -17,6 +17,7 @@ from aiservice.services.probe import ProbeResult, probe
 from aiservice.store import connections as store
 from aiservice.store import preferences as preference_store
 from aiservice.store.session import AsyncSession
+from aiservice.store.turns import CONFIGURATION, take_turn
 from aiservice.store.unique import Taken, add_unique
 from aiservice.tables import Connection
 
@@ -95,6 +96,7 @@ class Connections(ConnectionSnapshot):
         """Replaces the key; None takes it away where the kind needs none. Raises as `add`, and NotFound."""
         _admins_only(actor)
         async with self._db.write() as session:
+            await take_turn(session, CONFIGURATION)
             row = await _existing(session, name_or_id)
             key = rules.clean_secret(rules.known_kind(row.kind), secret)
             row.revision += 1
@@ -114,6 +116,7 @@ class Connections(ConnectionSnapshot):
         """
         _admins_only(actor)
         async with self._db.write() as session:
+            await take_turn(session, CONFIGURATION)
             row = await _existing(session, name_or_id)
             provider = rules.known_kind(row.kind)
             address = rules.clean_address(provider, base_url, is_private_allowed=is_private_allowed)
@@ -157,6 +160,7 @@ class Connections(ConnectionSnapshot):
         """
         _admins_only(actor)
         async with self._db.write() as session:
+            await take_turn(session, CONFIGURATION)
             row = await _existing(session, name_or_id)
             if row.kind == SANDBOX:
                 message = f"The sandbox is built in. Take it out of use with: provider disable {row.name}"
@@ -220,6 +224,7 @@ class Connections(ConnectionSnapshot):
     async def _change(self, actor: Person, name_or_id: str, **values: object) -> ConnectionDetails:
         _admins_only(actor)
         async with self._db.write() as session:
+            await take_turn(session, CONFIGURATION)
             row = await _existing(session, name_or_id)
             for field, value in values.items():
                 setattr(row, field, value)

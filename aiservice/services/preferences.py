@@ -16,6 +16,7 @@ from aiservice.services.reload import Reload
 from aiservice.store import connections as connection_store
 from aiservice.store import preferences as store
 from aiservice.store.session import DATABASE_ERRORS, AsyncSession, Database
+from aiservice.store.turns import CONFIGURATION, take_turn
 from aiservice.tables import Client, Preference
 from aiservice.tasks import registry
 
@@ -102,6 +103,7 @@ class Preferences:
         """
         _check_task(task)
         async with self._db.write() as session:
+            await take_turn(session, CONFIGURATION)
             owner = await visible_client(session, actor, client)
             await _check_chain(session, owner, chain)
             row = await store.find(session, owner.id, task)

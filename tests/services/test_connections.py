@@ -296,3 +296,23 @@ async def test_t57_a_developer_sees_shared_connections_and_their_own_and_changes
     with pytest.raises(PermissionDenied):
         await connections.check(ada, KIND, "http://127.0.0.1:1/v1", None, is_private_allowed=True)
     assert await connections.list(OPERATOR) == before
+
+
+async def test_edits_of_one_connection_at_once_follow_each_other(
+    database: Database, settings: Settings, desk: Office, connections: Connections
+) -> None:
+    """Each on a database connection of its own: whichever came last, its key opens for the address that is stored."""
+    await connections.add(OPERATOR, KIND, "east", URL, Secret(CANARY))
+    elsewhere = await connections_of(database, settings, desk.changes)
+    moved = URL.replace("api", "eu")
+    await asyncio.gather(
+        *(
+            each.set_key(OPERATOR, "east", Secret(f"{CANARY}-{n}"))
+            for n, each in enumerate([connections, elsewhere] * 4)
+        ),
+        elsewhere.set_address(OPERATOR, "east", moved, Secret(f"{CANARY}-8"), is_private_allowed=False),
+    )
+    await connections.refresh()
+    (view,) = connections.snapshot()
+    assert (view.base_url, view.revision) == (moved, 10)
+    assert (await connections.secret(view)) is not None

@@ -134,3 +134,13 @@ async def test_t57_a_foreign_clients_chains_are_neither_seen_nor_changed(databas
             await desk.preferences.clear(ada, ref)
     assert await desk.preferences.list(ada) == []
     assert await desk.preferences.list(bob) == [stored]
+
+
+async def test_a_chain_stored_twice_at_once_is_one_chain(database: Database) -> None:
+    desk = office(database)
+    await connections(database, "east", "west")
+    await desk.clients.create(OPERATOR, "shop")
+    chains = [["east"], ["west"]] * 4
+    await asyncio.gather(*(desk.preferences.set(OPERATOR, "shop", "chat", chain) for chain in chains))
+    (stored,) = await desk.preferences.list(OPERATOR)
+    assert stored.chain in (("east",), ("west",))
