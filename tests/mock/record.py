@@ -23,6 +23,7 @@ class Served:
     at_us: int
     words: int | None
     end: str | None
+    ended_us: int | None = None
 
 
 class Record:
@@ -55,7 +56,7 @@ class Record:
         """Notes how answer `number` ended: "finished", "client_left", or the word of the script that ended it."""
         self.input_tokens += input_tokens
         self.output_tokens += words
-        self._append({"number": number, "end": end, "words": words})
+        self._append({"number": number, "end": end, "words": words, "ended_us": time.time_ns() // 1000})
 
     def close(self) -> None:
         if self._descriptor is not None:
