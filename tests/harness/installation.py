@@ -98,9 +98,11 @@ class Installation:
         created: Json = self.command("key", "create", "--client", client, *options)
         return created
 
-    def add_mock(self, base_url: str, *, name: str = "mock", key: str = "sk-of-the-provider", models: str = "") -> Json:
-        """A connection to an OpenAI-compatible server on the loopback."""
-        options = ("--models", models) if models else ()
+    def add_mock(
+        self, base_url: str, *more: str, name: str = "mock", key: str = "sk-of-the-provider", models: str = ""
+    ) -> Json:
+        """A connection to an OpenAI-compatible server on the loopback; `more` are further options."""
+        options = (*more, "--models", models) if models else more
         added: Json = self.command(
             *("provider", "add", "openai-compatible", "--name", name, "--base-url", base_url, "--allow-private"),
             *options,

@@ -81,7 +81,7 @@ def _out_of_reach(fault: str, folder: Path) -> Iterator[tuple[ServerProcess, str
         address = "http://nowhere.invalid/v1" if fault == "dns" else f"https://127.0.0.1:{mock.port}/v1"
         installation = Installation(folder)
         key = installation.add_key()["key"]
-        installation.add_mock(address, key=PROVIDER_KEY, models="mock-small")
+        installation.add_mock(address, "--no-test", key=PROVIDER_KEY, models="mock-small")
         with installation.server() as server:
             yield server, key
 
