@@ -13,6 +13,7 @@ BrokerError
 ├── Unprocessable         422 invalid_request_error
 ├── HeadersTooLarge       431 invalid_request_error
 ├── RateLimited           429 rate_limit_error
+│   └── RequestOverLimit  429 rate_limit_error, which trying again does not help
 ├── InternalFault         500 internal_error
 ├── ProviderFailed        502 provider_error
 ├── Overloaded            503 overloaded_error
@@ -50,6 +51,8 @@ class BrokerError(Exception):
         self.param = param
         self.provider = provider
         self.retry_after = retry_after
+        self.headers: tuple[tuple[bytes, bytes], ...] = ()
+        """What the answer says in its headers beside that."""
         super().__init__(self.message)
 
     def body(self, request_id: str) -> dict[str, Any]:
@@ -129,6 +132,10 @@ class HeadersTooLarge(BrokerError):
 class RateLimited(BrokerError):
     status, type, default_code, is_retryable = 429, "rate_limit_error", "rate_limited", True
     default_message = "Too many requests."
+
+
+class RequestOverLimit(RateLimited):
+    is_retryable = False
 
 
 class InternalFault(BrokerError):

@@ -5,10 +5,13 @@ Fails closed: while the journal cannot be written, or the broker is draining, no
 
 from collections.abc import Callable
 from types import TracebackType
+from typing import Protocol
 
 from aiservice.errors import Overloaded, PermissionDenied
 from aiservice.gateway.exchange import Exchange
 from aiservice.principal import Principal
+from aiservice.services.limiter import Limiter
+from aiservice.wire import Ask
 
 Stop = Callable[[], None]
 
@@ -40,35 +43,76 @@ class InFlight:
         return len(stops)
 
 
-class Permit:
-    """`async with Permit(…)`: the intent is in the journal inside, the settlement after it, whatever happens."""
+class Books(Protocol):
+    """Where a request is written down: once before the provider is asked, once at its end."""
 
-    __slots__ = ("_begin", "_exchange", "_in_flight", "_settle", "_stop")
+    def begin(self, exchange: Exchange) -> None: ...
+
+    def settle(self, exchange: Exchange) -> None: ...
+
+
+class Permit:
+    """`async with Permit(…)`: inside, the caller's limits have given what the request needs and the intent is in the
+    journal; after it, the settlement is there and what was not used is given back, whatever happens. What a limit
+    refuses is no request in the ledger: it cost nothing, and a storm of them must not cost a row each."""
+
+    __slots__ = ("_books", "_exchange", "_in_flight", "_limiter", "_stop")
 
     def __init__(
         self,
         exchange: Exchange,
         in_flight: InFlight,
-        begin: Callable[[Exchange], None],
-        settle: Callable[[Exchange], None],
+        books: Books,
+        limiter: Limiter,
         stop: Stop,
     ) -> None:
+        self._limiter = limiter
         self._stop = stop
         self._exchange = exchange
         self._in_flight = in_flight
-        self._begin = begin
-        self._settle = settle
+        self._books = books
 
     async def __aenter__(self) -> None:
-        self._begin(self._exchange)
-        self._in_flight.add(self._exchange.request_id, self._stop)
+        exchange = self._exchange
+        if exchange.principal.limits:
+            exchange.grant = await self._limiter.admit(
+                exchange.principal,
+                exchange.request_id,
+                exchange.request.ask.task,
+                exchange.est_input_tokens,
+                most_output(exchange.request.ask),
+            )
+        try:
+            self._books.begin(exchange)
+        except BaseException:
+            if exchange.grant is not None:
+                exchange.grant.settle(0)
+            raise
+        self._in_flight.add(exchange.request_id, self._stop)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._in_flight.remove(self._exchange.request_id)
-        if not self._exchange.is_settled:
-            self._settle(self._exchange)
+        try:
+            if not self._exchange.is_settled:
+                self._books.settle(self._exchange)
+        finally:
+            grant = self._exchange.grant
+            if grant is not None and not grant.is_settled:  # it could not be settled: what was reserved stays used
+                grant.settle(grant.tokens)
+
+
+def most_output(ask: Ask) -> int | None:
+    """The most tokens that a request lets its answers have together; None where it does not say."""
+    if ask.kind != "chat":
+        return 0
+    body = ask.body
+    most = body.get("max_tokens", body.get("max_completion_tokens"))
+    if type(most) is not int or most < 0:
+        return None
+    answers = body.get("n")
+    return most * answers if type(answers) is int and answers > 1 else most
 
 
 def check_scope(principal: Principal, scope: str) -> None:

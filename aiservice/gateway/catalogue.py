@@ -9,6 +9,7 @@ from aiservice.errors import BrokerError, NotFound
 from aiservice.gateway.admit import check_scope
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
+from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.respond import send_whole
 from aiservice.gateway.route import Router, models_for
 from aiservice.kit.clock import iso
@@ -45,7 +46,8 @@ class Catalogue:
         async def run(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
             principal = await authenticate(self._core, scope)
             check_scope(principal, "read")
-            await send_whole(send, 200, ((b"x-request-id", request_id.encode()),), orjson.dumps(answer(principal)))
+            headers = [(b"x-request-id", request_id.encode()), *headers_of_caller(self._core.limiter, principal)]
+            await send_whole(send, 200, headers, orjson.dumps(answer(principal)))
 
         return run
 

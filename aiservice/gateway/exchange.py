@@ -8,6 +8,7 @@ from aiservice.dialects._base import ClientRequest, Dialect, Outcome
 from aiservice.principal import Principal
 from aiservice.providers._base import Provider
 from aiservice.services.connection_views import ConnectionView
+from aiservice.services.limiter import Grant
 from aiservice.services.settlement import Outcome as LedgerOutcome
 from aiservice.wire import Attempt, AttemptFailure, FinishReason, Usage, UsageSource
 
@@ -59,7 +60,8 @@ class Exchange:
     `outcome` is the ledger's word for how it ended; `delivered_pieces` and `delivered_characters` count what the
     client was given, for when the provider does not say; `reported_pieces` were given when it last did. Of `attempts`
     `passed_over` were none: a circuit breaker was open, and the first may be tried again in `next_try_seconds`.
-    `is_attempt_sent`: a byte of the last attempt may have reached the provider.
+    `is_attempt_sent`: a byte of the last attempt may have reached the provider. `grant` is what it took of its
+    caller's limits, where there are any.
     """
 
     request_id: str
@@ -88,6 +90,7 @@ class Exchange:
     next_try_seconds: float = 0.0
     is_attempt_sent: bool = False
     is_settled: bool = False
+    grant: Grant | None = None
 
     def counted(self) -> Usage:
         """The prompt by its size, and what was delivered.

@@ -8,6 +8,7 @@ from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
+from aiservice.errors import BrokerError
 from aiservice.gateway.exchange import Exchange
 from aiservice.wire import Usage
 
@@ -30,6 +31,12 @@ class Figures:
         self._overheads = [0] * (len(self._OVERHEAD) + 1)
         self._overhead_sum = 0.0
         self._fallbacks = 0
+        self._refusals: dict[str, int] = {}
+
+    def count_refusal(self, error: BrokerError) -> None:
+        """A request that a limit of its caller refused: it is in no ledger and in no other figure."""
+        if error.code.startswith("client_") and error.status == 429:
+            self._refusals[error.code] = self._refusals.get(error.code, 0) + 1
 
     def add(self, exchange: Exchange, usage: Usage) -> None:
         """One settled exchange."""
@@ -68,11 +75,12 @@ class Figures:
             self._overheads[:],
             self._overhead_sum,
             self._fallbacks,
+            dict(self._refusals),
         ]
 
     def heard(self, said: list[Any]) -> None:
         """Adds what another worker said."""
-        totals, durations, duration_sum, overheads, overhead_sum, fallbacks = said
+        totals, durations, duration_sum, overheads, overhead_sum, fallbacks, refusals = said
         for surface, provider, model, status, *numbers in totals:
             mine = self._totals.setdefault((surface, provider, model, status), [0, 0, 0, 0])
             mine[:] = map(add, mine, numbers)
@@ -81,6 +89,8 @@ class Figures:
         self._duration_sum += duration_sum
         self._overhead_sum += overhead_sum
         self._fallbacks += fallbacks
+        for code, count in refusals.items():
+            self._refusals[code] = self._refusals.get(code, 0) + count
 
     def collect(self) -> Iterable[Metric]:
         """The figures as the Prometheus library wants them."""
@@ -113,6 +123,10 @@ class Figures:
             self._overheads,
             self._overhead_sum,
         )
+        refused = CounterMetricFamily("aiservice_limited", "Requests that a client's limit refused.", labels=["code"])
+        for code, count in list(self._refusals.items()):
+            refused.add_metric([code], count)
+        yield refused
         yield CounterMetricFamily(
             "aiservice_fallbacks", "Attempts after the first of a request.", value=self._fallbacks
         )

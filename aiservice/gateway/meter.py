@@ -115,6 +115,10 @@ class Meter:
         ended_us = now_us()
         usage = self._usage_of(exchange)
         exchange.usage = usage
+        if exchange.grant is not None:
+            # Before the last byte: who has the answer may ask again at once.
+            is_whole = exchange.outcome == "finished"
+            exchange.grant.settle(usage.total_tokens, usage.output_tokens if is_whole else None)
         exchange.cost_nano_usd = self._cost(exchange, usage) if usage.total_tokens else 0
         exchange.settlement_token = self._ledger.settle(self._row(exchange, usage, ended_us))
         self.figures.add(exchange, usage)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from aiservice.dialects import ai_service, anthropic_messages, openai_chat, openai_embeddings
 from aiservice.dialects._base import Dialect, headers_of_wire
@@ -14,6 +14,7 @@ from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.counting import estimated_input
 from aiservice.gateway.dispatch import Dispatcher
 from aiservice.gateway.exchange import Candidate, Exchange, Handler, ProviderGaveUp, Receive, Routes, Scope, Send
+from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.provider_stream import OpenStream
 from aiservice.gateway.respond import (
@@ -27,6 +28,7 @@ from aiservice.gateway.respond import (
 from aiservice.gateway.route import Router
 from aiservice.kit.clock import now_us
 from aiservice.kit.strict_json import BadJson, parse_without_stall
+from aiservice.principal import Principal
 from aiservice.services.core import Core
 from aiservice.wire import StreamEvent
 
@@ -65,8 +67,22 @@ class Pipeline:
     async def _infer(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         started, started_us = time.perf_counter(), now_us()
         check_taking_requests(self._in_flight)
+        principal = await authenticate(self._core, scope)
+        if not principal.limits:
+            await self._answer(dialect, scope, receive, send, Caller(principal, request_id, started, started_us))
+            return
+        limiter = self._core.limiter
+        try:
+            limiter.check(principal)
+            await self._answer(dialect, scope, receive, send, Caller(principal, request_id, started, started_us))
+        except BrokerError as error:
+            self._meter.figures.count_refusal(error)
+            error.headers = tuple(headers_of_caller(limiter, principal))
+            raise
+
+    async def _answer(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send, caller: "Caller") -> None:
         core = self._core
-        principal = await authenticate(core, scope)
+        principal, request_id, started, started_us = caller
         raw = await read_body(scope, receive, core.settings.max_body_bytes)
         try:
             body = await parse_without_stall(raw)
@@ -95,15 +111,25 @@ class Pipeline:
             answering = ClientStream(exchange, self._dispatcher, self._meter, receive, send)
         else:
             answering = WholeAnswer(exchange, self._dispatcher, self._meter, send)
-        async with Permit(exchange, self._in_flight, self._meter.begin, self._meter.settle, answering.stop_for_drain):
+        meter = self._meter
+        async with Permit(exchange, self._in_flight, meter, core.limiter, answering.stop_for_drain):
             try:
                 if unroutable is not None:
                     raise unroutable  # noqa: TRY301 - it must pass the permit to be in the ledger
                 await answering.run(candidates)
             except Exception as error:
                 # The permit settles on the way out; the edge renders what was not answered yet.
-                self._meter.failed(exchange, error)
-                raise self._meter.words_for(error) from error
+                meter.failed(exchange, error)
+                raise meter.words_for(error) from error
+
+
+class Caller(NamedTuple):
+    """Who asks, and since when: seconds of the monotonic clock, and microseconds UTC."""
+
+    principal: Principal
+    request_id: str
+    started: float
+    started_us: int
 
 
 class WholeAnswer:

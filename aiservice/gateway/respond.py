@@ -9,6 +9,7 @@ from typing import Any
 from aiservice.dialects._base import Dialect
 from aiservice.errors import BrokerError
 from aiservice.gateway.exchange import Exchange
+from aiservice.gateway.limit_headers import headers_of
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
@@ -47,6 +48,8 @@ def exchange_headers(exchange: Exchange) -> list[Header]:
         headers.append((exchange.dialect.request_id_header, headers[0][1]))
     if exchange.candidate is not None:
         headers.extend(exchange.candidate.header_block)
+    if exchange.grant is not None:
+        headers.extend(headers_of(exchange.grant.limiter, exchange.grant.plan))
     return headers
 
 
@@ -106,7 +109,7 @@ async def send_error(
 ) -> None:
     """An error in the words and shape of `dialect` (the contract's own shape where there is none)."""
     body = dialect.error(error, request_id) if dialect is not None else _plain(error, request_id)
-    extra = [*headers]
+    extra = [*headers, *error.headers]
     if not any(name == b"x-request-id" for name, _ in extra):
         extra.append((b"x-request-id", request_id.encode()))
         if dialect is not None and dialect.request_id_header is not None:

@@ -18,6 +18,7 @@ from aiservice.services.connections import Connections
 from aiservice.services.health import ConnectionHealth
 from aiservice.services.keys import Keys
 from aiservice.services.ledger import Ledger
+from aiservice.services.limiter import Limiter
 from aiservice.services.limits import Limits
 from aiservice.services.page_copies import PageCopies
 from aiservice.services.preferences import Preferences
@@ -54,6 +55,7 @@ class Core:
     clients: Clients
     keys: Keys
     limits: Limits
+    limiter: Limiter
     connections: Connections
     health: ConnectionHealth
     preferences: Preferences
@@ -135,6 +137,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         clients=Clients(db, changes),
         keys=Keys(db, vault, changes),
         limits=Limits(db, changes),
+        limiter=Limiter(),
         connections=Connections(db, vault, changes, upstream),
         health=health,
         preferences=Preferences(db, changes),

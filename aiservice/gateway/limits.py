@@ -1,0 +1,49 @@
+"""What a key has left: `GET /ai-service/limits`. Takes nothing of it itself."""
+
+import orjson
+
+from aiservice.gateway.admit import check_scope
+from aiservice.gateway.authenticate import authenticate
+from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
+from aiservice.gateway.limit_headers import headers_of_caller
+from aiservice.gateway.respond import send_whole
+from aiservice.services.core import Core
+from aiservice.services.limiter import Standing
+
+
+class OwnLimits:
+    """The limits of the key that asks and of its client."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def routes(self) -> Routes:
+        return {"/ai-service/limits": {"GET": Handler(self._answer, scope_name="read")}}
+
+    async def _answer(self, scope: Scope, _receive: Receive, send: Send, request_id: str) -> None:
+        principal = await authenticate(self._core, scope)
+        check_scope(principal, "read")
+        limiter = self._core.limiter
+        standing = await limiter.look(principal) if principal.limits else []
+        body = {
+            "object": "ai_service.limits",
+            "key_id": principal.key_id,
+            "client": principal.client_name,
+            "limits": [_told(one) for one in standing],
+        }
+        headers = [(b"x-request-id", request_id.encode()), *headers_of_caller(limiter, principal)]
+        await send_whole(send, 200, headers, orjson.dumps(body))
+
+
+def _told(standing: Standing) -> dict[str, object]:
+    limit = standing.limit
+    return {
+        "name": limit.name,
+        "scope": limit.scope,
+        "measure": limit.measure,
+        "window_seconds": limit.window_seconds or None,
+        "limit": limit.amount,
+        "used": standing.used,
+        "remaining": standing.remaining,
+        "reset_seconds": -(-standing.reset_us // 1_000) / 1_000 if limit.window_seconds else None,
+    }

@@ -1,0 +1,107 @@
+"""What limits one key, ready to be asked: its limits beside what has been used of each in this worker."""
+
+from collections.abc import Iterable
+
+from aiservice.kit.sliding_window import SlidingWindow
+from aiservice.principal import Limit, Principal
+
+_FIRST_SWEEP = 1_000
+UNKNOWN_OUTPUT_TOKENS = 500  # what an answer is taken to be as long as nothing was learned
+
+
+class Slots:
+    """How many requests of one key or client are under way in this worker."""
+
+    __slots__ = ("held",)
+
+    def __init__(self) -> None:
+        self.held = 0
+
+
+class Plan:
+    """The limits of one key. `policy` and `labels` (for what is left, and seconds) are for whoever writes headers."""
+
+    __slots__ = ("labels", "learned", "limits", "names", "policy", "slots", "standing", "until_us", "windows")
+
+    def __init__(self, limits: tuple[Limit, ...], windows: list[SlidingWindow], slots: list[Slots]) -> None:
+        self.limits = limits
+        rated = [limit for limit in limits if limit.window_seconds]
+        at_once = [limit for limit in limits if not limit.window_seconds]
+        self.windows = [
+            (limit, window, limit.measure == "tokens") for limit, window in zip(rated, windows, strict=True)
+        ]
+        self.slots = list(zip(at_once, slots, strict=True))
+        self.names: tuple[bytes, ...] = tuple(f"{limit.subject}:{limit.name}".encode() for limit in (*rated, *at_once))
+        """The limits' keys where they are shared, windows first."""
+        self.labels = [f'"{limit.scope}-{limit.name}";r=%d;t=%d'.encode() for limit in (*rated, *at_once)]
+        self.policy = b""
+        self.learned: dict[str, tuple[int, int]] = {}
+        self.standing: tuple[int, ...] = ()
+        """What the shared store said last: used and µs until empty, for each of `names` in turn."""
+        self.until_us = 0
+        """Until when a window of requests is known to be full (monotonic µs)."""
+
+    def expected_output(self, task: str, most: int | None) -> int:
+        """How many tokens an answer is likely to be: what this key's answers to `task` were, a mean and one deviation,
+        and no more than the request allows."""
+        learned = self.learned.get(task)
+        expected = UNKNOWN_OUTPUT_TOKENS if learned is None else (learned[0] + learned[1]) >> 4
+        return expected if most is None or expected < most else most
+
+    def learn(self, task: str, output_tokens: int) -> None:
+        """Notes how long an answer was, the way TCP learns its round-trip time (RFC 6298), in sixteenths."""
+        now = output_tokens << 4
+        learned = self.learned.get(task)
+        if learned is None:
+            self.learned[task] = (now, now >> 1)
+        else:
+            mean, deviation = learned
+            self.learned[task] = (mean + ((now - mean) >> 3), deviation + ((abs(now - mean) - deviation) >> 2))
+
+    def is_idle(self, now: int) -> bool:
+        """Whether nothing is lost when this is forgotten."""
+        return not any(slot.held for _, slot in self.slots) and not any(w.used(now) for _, w, _ in self.windows)
+
+
+class Plans:
+    """The plans of the keys that called lately. Two keys of one client share the client's windows."""
+
+    def __init__(self) -> None:
+        self._plans: dict[str, Plan] = {}
+        self._windows: dict[tuple[str, str], SlidingWindow] = {}
+        self._slots: dict[str, Slots] = {}
+        self._sweep_at = _FIRST_SWEEP
+
+    def of(self, principal: Principal, now: int) -> Plan:
+        """The plan of a key; what was used stays when its limits change."""
+        plan = self._plans.get(principal.key_id)
+        if plan is not None and (plan.limits is principal.limits or plan.limits == principal.limits):
+            return plan
+        if len(self._plans) >= self._sweep_at:
+            self._sweep(now)
+        fresh = Plan(principal.limits, *self._parts(principal.limits))
+        if plan is not None:
+            fresh.learned = plan.learned
+        self._plans[principal.key_id] = fresh
+        return fresh
+
+    def _parts(self, limits: Iterable[Limit]) -> tuple[list[SlidingWindow], list[Slots]]:
+        windows, slots = [], []
+        for limit in limits:
+            if limit.window_seconds:
+                key = (limit.subject, limit.name)
+                window = self._windows.get(key)
+                if window is None:
+                    window = self._windows[key] = SlidingWindow(limit.window_seconds * 1_000_000)
+                windows.append(window)
+            else:
+                slots.append(self._slots.setdefault(limit.subject, Slots()))
+        return windows, slots
+
+    def _sweep(self, now: int) -> None:
+        """Forgets keys of which nothing is left to remember."""
+        self._plans = {key: plan for key, plan in self._plans.items() if not plan.is_idle(now)}
+        plans = self._plans.values()
+        self._windows = {(limit.subject, limit.name): window for plan in plans for limit, window, _ in plan.windows}
+        self._slots = {limit.subject: slot for plan in plans for limit, slot in plan.slots}
+        self._sweep_at = max(_FIRST_SWEEP, 2 * len(self._plans))

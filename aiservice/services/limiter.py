@@ -1,0 +1,270 @@
+"""May this request pass its key's and its client's limits? What is taken is corrected at the settlement, once.
+
+Counted in this worker's memory; where workers share a Redis, there (`services/shared_limits.py`), and in memory as
+well: while Redis is away each of N workers allows an N-th of every limit, of which it knows what it has given.
+"""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from aiservice.errors import RateLimited, RequestOverLimit
+from aiservice.principal import Limit, Principal
+from aiservice.services.limit_plans import Plan, Plans
+
+_AT_ONCE_RETRY_US = 1_000_000  # nobody knows when an answer under way will end
+_SCOPES = {"key": "This key", "client": "This client"}
+_CODES = {
+    "requests/minute": "client_rpm_exceeded",
+    "requests/hour": "client_rph_exceeded",
+    "requests/day": "client_rpd_exceeded",
+    "tokens/minute": "client_tpm_exceeded",
+    "tokens/hour": "client_tph_exceeded",
+    "tokens/day": "client_tpd_exceeded",
+    "concurrency": "client_concurrency_exceeded",
+}
+
+
+class Standing(NamedTuple):
+    """How one limit stands: `reset_us` is how long until nothing of what is used now counts any more."""
+
+    limit: Limit
+    used: int
+    reset_us: int
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.limit.amount - self.used)
+
+
+class SharedCounts(Protocol):
+    """Where workers count together. Every answer may be None: nobody answered in time, or at all."""
+
+    @property
+    def is_up(self) -> bool: ...
+
+    async def take(self, plan: Plan, tokens: int, lease: str) -> "Taken | None": ...
+
+    async def look(self, plan: Plan) -> "Taken | None": ...
+
+    def give_back(self, plan: Plan, taken_us: int, reserved: int, used: int, lease: str) -> None: ...
+
+
+class Taken(NamedTuple):
+    """What the shared store says: `refused` is the place of the limit that refused in the plan's `names`, or -1;
+    `at_us` its clock; `standing` as in `Plan`."""
+
+    refused: int
+    wait_us: int
+    at_us: int
+    standing: tuple[int, ...]
+
+
+class Grant:
+    """What one request has taken. `settle` corrects it and ends the lease; only the first call counts."""
+
+    __slots__ = ("_lease", "_parts", "_shared", "_shared_us", "_task", "is_settled", "limiter", "plan", "tokens")
+
+    def __init__(self, limiter: "Limiter", plan: Plan, task: str, tokens: int, lease: str) -> None:
+        self.limiter = limiter
+        self.plan = plan
+        self.tokens = tokens
+        self.is_settled = False
+        self._task = task
+        self._parts = take(plan, tokens)
+        self._lease = lease
+        self._shared: SharedCounts | None = None
+        self._shared_us = 0
+
+    def counts_in(self, shared: SharedCounts, at_us: int) -> None:
+        """Says that it was taken from the shared counts as well."""
+        self._shared, self._shared_us = shared, at_us
+
+    def settle(self, used_tokens: int, output_tokens: int | None = None) -> None:
+        """Corrects the reservation to `used_tokens`; learns from `output_tokens`. Never waits, never fails."""
+        if self.is_settled:
+            return
+        self.is_settled = True
+        plan = self.plan
+        for _, slot in plan.slots:
+            slot.held -= 1
+        correct(plan, self._parts, used_tokens - self.tokens)
+        if self._shared is not None:
+            self._shared.give_back(plan, self._shared_us, self.tokens, used_tokens, self._lease)
+        if output_tokens is not None:
+            plan.learn(self._task, output_tokens)
+
+
+class Limiter:
+    """The limits of one worker's requests."""
+
+    def __init__(self, shared: SharedCounts | None = None) -> None:
+        self._plans = Plans()
+        self._shared = shared
+        self.sharers: Callable[[], int] = lambda: 1
+        """How many workers share the limits while they cannot count together."""
+
+    def plan(self, principal: Principal) -> Plan:
+        """What limits a caller that has limits."""
+        return self._plans.of(principal, _now())
+
+    def check(self, principal: Principal) -> None:
+        """Refuses at once, before anything of the request is read, where a window of requests is known to be full.
+
+        Raises:
+            RateLimited: it is.
+        """
+        now = _now()
+        plan = self._plans.of(principal, now)
+        if self._is_shared():
+            if now < plan.until_us:
+                raise _refusal(self._fullest(plan), plan.until_us - now)
+            return
+        sharers = self._sharers()
+        for limit, window, is_tokens in plan.windows:
+            if not is_tokens and window.used(now) >= _share(limit, sharers):
+                raise _refusal(limit, window.wait_us(now, 1, _share(limit, sharers)))
+
+    async def admit(
+        self, principal: Principal, lease: str, task: str, input_tokens: int, most_output: int | None
+    ) -> Grant:
+        """Takes one request, its tokens (the prompt's, and of the answer what is likely) and a place among those at
+        once; `lease` names it. All of it or nothing.
+
+        Raises:
+            RateLimited: a limit is used up; with when to come again.
+            RequestOverLimit: the prompt alone is more than a limit of tokens.
+        """
+        now = _now()
+        plan = self._plans.of(principal, now)
+        tokens = _to_reserve(plan, task, input_tokens, most_output)
+        if self._shared is not None and self._shared.is_up:
+            taken = await self._shared.take(plan, tokens, lease)
+            if taken is not None:
+                return self._shared_grant(plan, task, tokens, lease, taken)
+            now = _now()
+        self._take_here(plan, tokens, now)
+        return Grant(self, plan, task, tokens, lease)
+
+    def standing(self, plan: Plan) -> list[Standing]:
+        """How the limits of a plan stand, as far as is known without asking."""
+        if self._is_shared() and plan.standing:
+            said = plan.standing
+            limits = [limit for limit, _, _ in plan.windows] + [limit for limit, _ in plan.slots]
+            return [Standing(limit, said[2 * place], said[2 * place + 1]) for place, limit in enumerate(limits)]
+        now = _now()
+        standing = [Standing(limit, window.used(now), window.empty_in_us(now)) for limit, window, _ in plan.windows]
+        return standing + [Standing(limit, slot.held, 0) for limit, slot in plan.slots]
+
+    async def look(self, principal: Principal) -> list[Standing]:
+        """How they stand now, for whoever asks for nothing else."""
+        plan = self.plan(principal)
+        if self._shared is not None and self._shared.is_up:
+            taken = await self._shared.look(plan)
+            if taken is not None:
+                plan.standing = taken.standing
+        return self.standing(plan)
+
+    def _shared_grant(self, plan: Plan, task: str, tokens: int, lease: str, taken: Taken) -> Grant:
+        plan.standing = taken.standing
+        now = _now()
+        if taken.refused >= 0:
+            windows = plan.windows
+            if taken.refused >= len(windows):
+                raise _refusal(plan.slots[taken.refused - len(windows)][0], _AT_ONCE_RETRY_US)
+            limit, _, is_tokens = windows[taken.refused]
+            if not is_tokens:
+                plan.until_us = now + taken.wait_us
+            raise _refusal(limit, taken.wait_us)
+        for _, window, _ in plan.windows:
+            window.used(now)
+        grant = Grant(self, plan, task, tokens, lease)
+        if self._shared is not None:
+            grant.counts_in(self._shared, taken.at_us)
+        return grant
+
+    def _take_here(self, plan: Plan, tokens: int, now: int) -> None:
+        sharers = self._sharers()
+        refusing: Limit | None = None
+        longest = 0
+        for limit, window, is_tokens in plan.windows:
+            cost, amount = tokens if is_tokens else 1, _share(limit, sharers)
+            cost = min(cost, amount)  # a share may be less than one request: then it is let through alone
+            if window.used(now) + cost > amount:
+                wait = window.wait_us(now, cost, amount)
+                if wait >= longest:
+                    refusing, longest = limit, wait
+        if refusing is None:
+            for limit, slot in plan.slots:
+                if slot.held >= _share(limit, sharers):
+                    raise _refusal(limit, _AT_ONCE_RETRY_US)
+            return
+        raise _refusal(refusing, longest)
+
+    def _is_shared(self) -> bool:
+        return self._shared is not None and self._shared.is_up
+
+    def _sharers(self) -> int:
+        return 1 if self._shared is None else max(1, self.sharers())
+
+    def _fullest(self, plan: Plan) -> Limit:
+        requests = [standing for standing in self.standing(plan) if standing.limit.measure == "requests"]
+        return min(requests, key=lambda standing: standing.remaining).limit
+
+
+def take(plan: Plan, tokens: int) -> list[int]:
+    """Counts a request in this worker, just after its windows were asked; the parts of them that it is in."""
+    now = _now()
+    for _, slot in plan.slots:
+        slot.held += 1
+    return [window.add(now, tokens if is_tokens else 1) for _, window, is_tokens in plan.windows]
+
+
+def correct(plan: Plan, parts: list[int], more: int) -> None:
+    """Adds what was used beyond a reservation, now; or takes back what was not, where it was reserved."""
+    if not more:
+        return
+    now = _now()
+    for part, (_, window, is_tokens) in zip(parts, plan.windows, strict=True):
+        if is_tokens:
+            window.used(now)
+            if more > 0:
+                window.add(now, more)
+            else:
+                window.give_back(part, -more)
+
+
+def _to_reserve(plan: Plan, task: str, input_tokens: int, most_output: int | None) -> int:
+    tokens = input_tokens + plan.expected_output(task, most_output)
+    for limit, _, is_tokens in plan.windows:
+        if is_tokens and tokens > limit.amount:
+            if input_tokens > limit.amount:
+                raise RequestOverLimit(
+                    f"This request alone has about {input_tokens} tokens; the limit is {_words(limit)}.",
+                    code=_CODES[limit.name],
+                )
+            tokens = limit.amount
+    return tokens
+
+
+def _share(limit: Limit, sharers: int) -> int:
+    return limit.amount if sharers == 1 else max(1, limit.amount // sharers)
+
+
+def _refusal(limit: Limit, wait_us: int) -> RateLimited:
+    seconds = -(-wait_us // 1_000) / 1_000
+    return RateLimited(
+        f"{_SCOPES.get(limit.scope, limit.scope)}'s limit of {_words(limit)} is used up. Try again in {seconds:g} s.",
+        code=_CODES[limit.name],
+        retry_after=seconds,
+    )
+
+
+def _words(limit: Limit) -> str:
+    if not limit.window_seconds:
+        return f"{limit.amount} requests at once"
+    return f"{limit.amount} {limit.name.replace('/', ' a ').replace('a hour', 'an hour')}"
+
+
+def _now() -> int:
+    return time.monotonic_ns() // 1_000
