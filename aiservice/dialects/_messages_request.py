@@ -160,13 +160,18 @@ def _response_format(wanted: object) -> Json:
     }
 
 
+_NOT_STRICT = frozenset({"allOf", "dependentRequired", "dependentSchemas", "else", "if", "not", "oneOf", "then"})
+
+
 def _can_be_strict(schema: object) -> bool:
-    """Whether OpenAI's strict mode takes `schema`: every object closed, every property required
-    (platform.openai.com/docs/guides/structured-outputs, "Supported schemas")."""
+    """Whether OpenAI's strict mode takes `schema`: every object closed, every property required, no keyword that it
+    does not know (platform.openai.com/docs/guides/structured-outputs, "Supported schemas")."""
     if isinstance(schema, list):
         return all(map(_can_be_strict, schema))
     if not isinstance(schema, dict):
         return True
+    if not _NOT_STRICT.isdisjoint(schema):
+        return False
     properties = schema.get("properties")
     if schema.get("type") == "object" or isinstance(properties, dict):
         names = list(properties) if isinstance(properties, dict) else []

@@ -185,7 +185,8 @@ def test_a_schema_is_strict_where_openai_could_hold_it() -> None:
         "required": ["a"],
         "additionalProperties": False,
     }
-    for schema, is_strict in ((closed, True), ({**closed, "required": []}, False), ({"type": "object"}, False)):
+    loose = [{**closed, "required": []}, {"type": "object"}, {**closed, "allOf": []}]
+    for schema, is_strict in ((closed, True), *((schema, False) for schema in loose)):
         for field in ("output_config", "output_format"):
             wanted: dict[str, Any] = {"type": "json_schema", "schema": schema}
             ask = _ask(**{field: {"format": wanted} if field == "output_config" else wanted})
