@@ -80,13 +80,16 @@ async def test_calls_and_results_of_both_stay_together_and_in_order(vendors: Gat
     assert first_of_each == [gemini.SIGNATURE, "skip_thought_signature_validator"]
 
 
-async def test_a_plain_server_sees_nothing_of_either(vendors: Gateway) -> None:
-    talk: list[Any] = []
-    await _turn(vendors, "anthropic", talk, _ASKED)
-    body = {"model": "mock/gpt-mock", "max_tokens": 50, "messages": [{"role": "user", "content": "(words-3) hi"}]}
+async def test_a_plain_server_is_shown_no_state(vendors: Gateway) -> None:
+    body: dict[str, Any] = {
+        "model": "mock/gpt-mock",
+        "max_tokens": 50,
+        "messages": [{"role": "user", "content": "(think) hi"}],
+    }
     said = (await vendors.post("/v1/messages", {**body, "model": f"gemini/{_MODELS['gemini']}"})).json()["content"]
     again = [*body["messages"], {"role": "assistant", "content": said}, {"role": "user", "content": "(words-3) go on"}]
     reply = await vendors.post("/v1/messages", {**body, "messages": again})
     assert reply.status == 200, reply.body
+    assert any(block["type"] == "thinking" for block in said)
     assert "signature" not in str(_sent(vendors)["messages"])
     assert "aiservice.v1" not in str(_sent(vendors)["messages"])
