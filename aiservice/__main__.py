@@ -15,7 +15,7 @@ app.command("serve", epilog=examples("serve", "serve --host 127.0.0.1 --port 900
 
 def add_groups() -> None:
     """Adds every command but `serve`, which watches its workers for months and must not hold what they load."""
-    from aiservice.commands import clients, doctor, keys, people, preferences, providers, upkeep  # noqa: PLC0415
+    from aiservice.commands import backups, clients, doctor, keys, people, preferences, providers, upkeep  # noqa: PLC0415
 
     app.command("migrate", epilog=examples("migrate"))(upkeep.migrate)
     app.command(
@@ -24,6 +24,8 @@ def add_groups() -> None:
             "rotate-master-key --generate", "openssl rand -base64 32 | python -m aiservice rotate-master-key"
         ),
     )(upkeep.rotate_master_key)
+    app.command("backup", epilog=examples("backup", "backup --to /backups/today.backup"))(backups.backup)
+    app.command("restore", epilog=examples("restore /backups/today.backup"))(backups.restore)
     app.command("doctor", epilog=examples("doctor", "doctor --json"))(doctor.doctor)
     app.add_typer(people.admin, name="admin")
     app.add_typer(people.user, name="user")

@@ -20,6 +20,7 @@ from aiservice.kit.clock import SECOND_US
 from aiservice.kit.ids import new_id
 from aiservice.kit.process import place, started_ticks
 from aiservice.store import cluster as store
+from aiservice.store.migrations import HEAD, current_revision
 from aiservice.store.session import DATABASE_ERRORS, FENCE, AsyncSession, Database
 from aiservice.tables import Worker
 
@@ -75,6 +76,13 @@ class Cluster:
             if rival.place == self._place or seen.setdefault(rival.id, rival.beat_us) != rival.beat_us:
                 raise SecondServer(_refusal(rival, self._node))
             await asyncio.sleep(_WATCH_SECONDS)
+
+    async def living(self) -> list[str]:
+        """Everybody who serves now, in words."""
+        async with self._db.read() as session:
+            now = await store.clock_us(session)
+            alive = [worker for worker in await store.workers(session) if self._is_alive(worker, now)]
+        return [f"on {worker.host}, process {worker.pid}" for worker in alive]
 
     async def leave(self) -> None:
         """Takes this worker out and gives back what it held."""
@@ -199,6 +207,21 @@ class Cluster:
         async with self._db.write() as session:
             now = await store.clock_us(session)
             return await store.claim(session, name, self.worker_id, now, now + int(seconds * SECOND_US))
+
+
+async def living_workers(url: str) -> list[str]:
+    """Who serves on the database, in words; nobody on one that is not of this release's making.
+
+    Raises:
+        DATABASE_ERRORS: it does not answer.
+    """
+    db = Database(url)
+    try:
+        if await current_revision(db.engine) != HEAD:
+            return []
+        return await Cluster(db, Node("", is_sharing=False)).living()
+    finally:
+        await db.close()
 
 
 def _refusal(rival: Worker, node: Node) -> str:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from aiservice.kit.clock import MINUTE_US, iso, now_us
+from aiservice.kit.clock import DAY_US, MINUTE_US, iso, now_us
 from aiservice.kit.segments import adopt_orphans, has_segments
+from aiservice.services.invariants import breaches
 from aiservice.services.vault import Vault
 from aiservice.settings import Settings, SettingsError
 from aiservice.store import changes as change_store
@@ -29,6 +30,7 @@ _NO_BYTES = 100_000_000
 _MIN_YEAR_US = 1_767_225_600_000_000  # 2026-01-01: no clock that is right shows an earlier time
 _MIN_NODE = (22, 22)
 _STALE_SECONDS = 60
+_LEDGER_US = 7 * DAY_US
 
 
 @dataclass(slots=True, frozen=True)
@@ -50,7 +52,8 @@ async def examine_store(settings: Settings) -> list[Finding]:
         schema = await _schema(db)
         if schema.state == "fail" or schema.next_step:
             return [schema]
-        return [schema, *await _master_key(db, settings), await _admin(db), await _clock(db)]
+        master_key = await _master_key(db, settings)
+        return [schema, *master_key, await _ledger(db, settings), await _admin(db), await _clock(db)]
     except DATABASE_ERRORS as error:
         step = "Check AISERVICE_DATABASE_URL, and that the database runs."
         return [Finding("database", "fail", f"It does not answer ({type(error).__name__}).", step)]
@@ -87,6 +90,14 @@ async def _master_key(db: Database, settings: Settings) -> list[Finding]:
         step = "Set those provider keys again: provider set-key."
         return [Finding("master key", "fail", f"It opens, but {len(damaged)} secrets do not: {names}.", step)]
     return [Finding("master key", "ok", "It opens every sealed secret.")]
+
+
+async def _ledger(db: Database, settings: Settings) -> Finding:
+    found = await breaches(db, settings.journal_dir, since_us=now_us() - _LEDGER_US)
+    if not found:
+        return Finding("ledger", "ok", "Every promise holds: sums, money, one row a request (the last seven days).")
+    step = "Back up what is there before anything else; restore a backup if the database is damaged."
+    return Finding("ledger", "fail", f"These do not hold. {'; '.join(map(str, found))}", step)
 
 
 async def _admin(db: Database) -> Finding:

@@ -202,6 +202,17 @@ def rows_of(records: Iterator[bytes], died_us: int) -> list[Settlement]:
     return list(rows.values())
 
 
+def open_intents(records: Iterator[bytes]) -> list[Intent]:
+    """What one worker's life has begun and not settled."""
+    found: dict[str, Intent] = {}
+    for record in decode(records):
+        if isinstance(record, Intent):
+            found[record.request_id] = record
+        elif isinstance(record, Settlement):
+            found.pop(record.request_id, None)
+    return list(found.values())
+
+
 def columns(row: Settlement) -> dict[str, Any]:
     """The row as columns of the ledger table."""
     return cast(dict[str, Any], dict(zip(_NAMES[SETTLED], _settled_values(row), strict=True)))

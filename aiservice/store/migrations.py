@@ -15,7 +15,7 @@ from aiservice.store.session import open_engine
 HEAD = "0007"
 """The newest revision in `alembic/versions`; a test compares."""
 _SCRIPTS = Path(__file__).resolve().parents[2] / "alembic"
-_ADVISORY_LOCK = 0x6169_7365  # any constant that nothing else in the database uses
+MIGRATION_LOCK = 0x6169_7365  # any constant that nothing else in the database uses
 
 
 class NewerDatabase(Exception):
@@ -24,7 +24,7 @@ class NewerDatabase(Exception):
 
 def known_revisions() -> set[str]:
     """Every revision that this release knows."""
-    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see _upgrade
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see upgrade
 
     return {script.revision for script in ScriptDirectory(str(_SCRIPTS)).walk_revisions()}
 
@@ -48,7 +48,7 @@ async def migrate(url: str, data_dir: Path) -> tuple[str | None, str]:
                     "Start the release that made it, or restore a backup from before the upgrade."
                 )
             async with engine.begin() as connection:
-                await connection.run_sync(_upgrade)
+                await connection.run_sync(upgrade)
             return before, HEAD
     finally:
         await engine.dispose()
@@ -67,27 +67,29 @@ async def current_revision(engine: AsyncEngine) -> str | None:
 async def _exclusively(engine: AsyncEngine, data_dir: Path) -> AsyncIterator[str | None]:
     if engine.dialect.name == "postgresql":
         async with engine.connect() as holder:
-            await holder.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+            await holder.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
             try:
                 yield await current_revision(engine)
             finally:
-                await holder.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _ADVISORY_LOCK})
+                await holder.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": MIGRATION_LOCK})
         return
-    lock = await asyncio.to_thread(_lock_file, data_dir / "migrate.lock")
+    lock = await asyncio.to_thread(lock_out_starts, data_dir)
     try:
         yield await current_revision(engine)
     finally:
         lock.close()
 
 
-def _lock_file(path: Path) -> IO[str]:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = path.open("w")
+def lock_out_starts(data_dir: Path) -> IO[str]:
+    """On SQLite: until the file that this gives is closed, whoever starts on this folder waits. Blocks."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = (data_dir / "migrate.lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     return lock
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Takes the database behind `connection` to `revision`, in the caller's transaction."""
     # Loaded where it is needed: alembic costs 11 MB and 0.3 s, and nearly every start finds nothing to do.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -95,4 +97,4 @@ def _upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

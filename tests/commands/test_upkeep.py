@@ -39,7 +39,17 @@ def test_doctor_finds_a_used_installation_well(console: Console) -> None:
     assert found.pop("portal") in {"ok", "warn"}
     assert found.pop("disk") in {"ok", "warn"}
     assert set(found.values()) == {"ok"}
-    assert set(found) == {"settings", "data folder", "database", "master key", "admin", "clock", "journal", "port"}
+    assert set(found) == {
+        "settings",
+        "data folder",
+        "database",
+        "master key",
+        "admin",
+        "clock",
+        "journal",
+        "ledger",
+        "port",
+    }
 
 
 @pytest.mark.sqlite_only("an empty folder is an empty installation only there")
