@@ -30,14 +30,22 @@ async def test_r24_at_200_requests_a_second_a_writer_is_served_in_50_ms_beside_r
     await ledger.open()
     reports, backups = await _beside(settings, "report"), await _beside(settings, "back up")
     load = asyncio.create_task(_load(ledger))
+    lags: list[float] = []
+    watch = asyncio.create_task(_watch_loop(lags))
     waits, writes = await _write(database, seconds=20.0)
     load.cancel()
+    watch.cancel()
     counts = {"reports": await _ended(reports), "backups": await _ended(backups)}
     await ledger.close()
-    p99 = sorted(waits)[len(waits) * 99 // 100]
-    evidence.note(writes=len(waits), queue_p99_ms=p99 * 1e3, slowest_write_ms=max(writes) * 1e3, **counts)
-    assert p99 < _QUEUE_P99_SECONDS
-    assert sorted(writes)[len(writes) * 99 // 100] < _STALL_SECONDS
+    evidence.note(
+        writes=len(waits),
+        queue_p99_ms=_p99(waits) * 1e3,
+        write_p99_ms=_p99(writes) * 1e3,
+        loop_lag_p99_ms=_p99(lags) * 1e3,  # what the machine's other work alone costs
+        **counts,
+    )
+    assert _p99(waits) < _QUEUE_P99_SECONDS
+    assert _p99(writes) < _STALL_SECONDS
 
 
 async def _load(ledger: Ledger) -> None:
@@ -47,6 +55,17 @@ async def _load(ledger: Ledger) -> None:
             number += 1
             settle(ledger, f"req_{number}")
         await asyncio.sleep(0.01)
+
+
+async def _watch_loop(lags: list[float]) -> None:
+    while True:
+        began = time.monotonic()
+        await asyncio.sleep(0.01)
+        lags.append(time.monotonic() - began - 0.01)
+
+
+def _p99(values: list[float]) -> float:
+    return sorted(values)[len(values) * 99 // 100]
 
 
 async def _write(database: Database, *, seconds: float) -> tuple[list[float], list[float]]:
