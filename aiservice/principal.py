@@ -29,7 +29,7 @@ class Principal:
     """A verified API credential and what it may do; None in an allowed set means "no restriction".
 
     `scopes` are task names and `read` (GET routes); `connections` and `models` are names, already intersected with
-    the client's own sets. Times are microseconds UTC.
+    the client's own sets. `token_id` is set where the credential is a token of that key. Times are microseconds UTC.
     """
 
     client_id: str
@@ -42,6 +42,7 @@ class Principal:
     expires_us: int | None = None
     is_test: bool = False
     limits: tuple[Limit, ...] = ()
+    token_id: str | None = None
 
 
 @dataclass(slots=True, frozen=True)

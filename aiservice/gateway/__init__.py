@@ -8,6 +8,7 @@ from aiservice.gateway.limits import OwnLimits
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.ops import Ops
 from aiservice.gateway.pipeline import Pipeline
+from aiservice.gateway.tokens import TokenRoutes
 from aiservice.gateway.usage import OwnUsage
 from aiservice.services.core import Core
 
@@ -21,6 +22,7 @@ def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: Asg
         **catalogue.routes(),
         **OwnUsage(core).routes(),
         **OwnLimits(core).routes(),
+        **TokenRoutes(core).routes(),
         **Ops(core, in_flight, meter.figures).routes(),
     }
     return Edge(routes, catalogue.route_with_argument, sign_in, portal)

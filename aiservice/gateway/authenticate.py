@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from aiservice.errors import InvalidRequest, Unauthenticated
 from aiservice.gateway.exchange import Scope
+from aiservice.kit.access_tokens import looks_like_token
 from aiservice.kit.addresses import client_address
 from aiservice.principal import Principal
 from aiservice.services.core import Core
@@ -13,7 +14,7 @@ _CREDENTIAL_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key")
 
 
 async def authenticate(core: Core, scope: Scope) -> Principal:
-    """The principal of a request's one credential.
+    """The principal of a request's one credential: a client key, or a token of one.
 
     Raises:
         InvalidRequest: two credentials that differ.
@@ -25,6 +26,8 @@ async def authenticate(core: Core, scope: Scope) -> Principal:
     if principal is not None:
         return principal
     address = client_address(scope, core.settings.trusted_proxies)
+    if looks_like_token(credential):
+        return await core.tokens.verify(credential, address=address)
     return await core.keys.verify(credential.decode("latin-1"), address=address)
 
 

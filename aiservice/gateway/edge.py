@@ -24,7 +24,10 @@ from aiservice.kit.ids import new_id
 MAX_HEADER_BYTES = 16 << 10
 MAX_HEADERS = 64
 MAX_QUERY_BYTES = 4 << 10
-API_PREFIXES = ("/ai-service", "/v1", "/v1beta", "/api", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
+API_PREFIXES = (
+    "/ai-service", "/v1", "/v1beta", "/api", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs",
+    "/.well-known/jwks.json",
+)  # fmt: skip
 _SLASHES = re.compile(r"/{2,}")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _SINGLE = frozenset({b"host", b"content-length", b"content-type", b"transfer-encoding"})

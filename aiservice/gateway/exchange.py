@@ -28,7 +28,8 @@ CIRCUIT_OPEN = "circuit_open"  # of a candidate that was passed over, because it
 class Handler:
     """What answers one method of one route: it gets the request id, and its errors are shown in `dialect`'s words.
 
-    `scope_name` is the scope a key needs here; None marks a route that takes no credential.
+    `scope_name` is the scope a key needs here, or "key" where any client key will do; None marks a route that takes no
+    credential.
     """
 
     run: Callable[[Scope, Receive, Send, str], Awaitable[None]]

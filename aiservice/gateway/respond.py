@@ -65,6 +65,15 @@ async def send_whole(send: Send, status: int, headers: Iterable[Header], body: b
     await send({"type": "http.response.body", "body": body})
 
 
+async def send_public(send: Send, headers: Iterable[Header], body: bytes, *, max_age_seconds: int) -> None:
+    """One JSON answer that is the same for everybody, and may be kept for a while."""
+    kept = (b"cache-control", b"public, max-age=%d" % max_age_seconds)
+    fixed = [kept if name == b"cache-control" else (name, value) for name, value in _WHOLE]
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": 200, "headers": [*fixed, length, *headers]})
+    await send({"type": "http.response.body", "body": body})
+
+
 async def start_stream(send: Send, headers: Iterable[Header]) -> None:
     """The head of a streamed answer."""
     await send({"type": "http.response.start", "status": 200, "headers": [*_STREAM, *headers]})

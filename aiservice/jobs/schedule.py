@@ -20,6 +20,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_PURGE_SECONDS, core.accounts.purge, "old sessions"),
         (_PURGE_SECONDS, partial(_purge_changes, core), "old changes"),
         (_PURGE_SECONDS, partial(_check_secrets, core), "check of sealed secrets"),
+        (_PURGE_SECONDS, partial(_tidy_tokens, core), "signing keys"),
     )
     tasks = [
         asyncio.create_task(every(seconds, partial(one_of_all, core.cluster, name, seconds, work), name), name=name)
@@ -38,6 +39,11 @@ async def _purge_changes(core: Core) -> None:
 async def _check_secrets(core: Core) -> None:
     if not core.vault.is_sealed:
         await core.vault.check()
+
+
+async def _tidy_tokens(core: Core) -> None:
+    if not core.vault.is_sealed:
+        await core.tokens.tidy()
 
 
 async def stop_jobs(jobs: "list[asyncio.Task[None]]") -> None:

@@ -19,7 +19,8 @@ _CHECKED = LENGTH - 6
 _PUBLIC_ID = slice(9, 9 + PUBLIC_ID_LENGTH)
 _PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
 _SQUARE = len(_PAIRS)
-_matches = re.compile(r"ais_(?:live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}").fullmatch
+_FORM = re.compile(r"ais_(?:live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}")
+_matches, _holds = _FORM.fullmatch, _FORM.search
 
 
 @dataclass(slots=True, frozen=True)
@@ -42,6 +43,11 @@ def parse(text: str) -> str | None:
     if len(text) != LENGTH or _matches(text) is None or checksum(text[:_CHECKED]) != text[_CHECKED:]:
         return None
     return text[_PUBLIC_ID]
+
+
+def holds_key(text: str) -> bool:
+    """Whether something that looks like a key stands anywhere in `text`."""
+    return _holds(text) is not None
 
 
 def is_test_key(text: str) -> bool:

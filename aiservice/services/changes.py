@@ -19,7 +19,7 @@ from aiservice.store import changes as store
 from aiservice.store import notices
 from aiservice.store.session import DATABASE_ERRORS, AsyncSession, Database, after_commit
 
-Kind = Literal["key", "client", "connection", "preference", "person", "session", "vault"]
+Kind = Literal["key", "client", "connection", "preference", "person", "session", "vault", "token_key"]
 Subscriber = Callable[[str, str], None]
 
 POLL_SECONDS = 0.25
@@ -96,6 +96,12 @@ class ChangeFeed:
                 self._deliver(kind, subject)
             self._read_at = began
             return len(rows)
+
+    async def catch_up(self) -> None:
+        """`poll_once` for whoever has just made a change and need not wait for the loop's next turn; if the database
+        has gone meanwhile, the loop sees to it."""
+        with suppress(*DATABASE_ERRORS):
+            await self.poll_once()
 
     async def run(self) -> None:
         """Reads what is new until cancelled; while the database is away it keeps trying, at most every 2 seconds."""

@@ -24,6 +24,7 @@ from aiservice.services.page_copies import PageCopies
 from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
 from aiservice.services.request_log import RequestLog
+from aiservice.services.tokens import Tokens
 from aiservice.services.usage import Usage
 from aiservice.services.vault import Vault
 from aiservice.settings import IMPORTABLE, Settings
@@ -56,6 +57,7 @@ class Core:
     keys: Keys
     limits: Limits
     limiter: Limiter
+    tokens: Tokens
     connections: Connections
     health: ConnectionHealth
     preferences: Preferences
@@ -124,6 +126,9 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     accounts = Accounts(db, vault, settings, changes)
     stack.push_async_callback(accounts.close)
     prices = Prices()
+    keys = Keys(db, vault, changes)
+    tokens = Tokens(db, vault, changes, keys.check, settings.public_url)
+    stack.push_async_callback(tokens.keys.close)
     core = Core(
         settings=settings,
         db=db,
@@ -135,7 +140,8 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         vault=vault,
         accounts=accounts,
         clients=Clients(db, changes),
-        keys=Keys(db, vault, changes),
+        keys=keys,
+        tokens=tokens,
         limits=Limits(db, changes),
         limiter=Limiter(),
         connections=Connections(db, vault, changes, upstream),
@@ -202,6 +208,7 @@ async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
     if core.vault.is_sealed:
         log.error("The vault is sealed: %s", core.vault.sealed_reason)
     else:
+        await core.tokens.keys.rotate()
         await core.accounts.start()
         await _offer_provider_keys(core)
 

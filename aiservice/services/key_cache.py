@@ -1,11 +1,25 @@
-"""Verified credentials in memory: bounded, found by the hash of the whole credential, dropped by what they rest on."""
+"""Verified credentials in memory: bounded, found by the hash of the whole credential, dropped by what they rest on.
+
+How a key stands, whoever asks, is kept beside them under its public id: 12 bytes, where a hash has 32.
+"""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from aiservice.principal import Principal
 
-# (principal, the time in microseconds UTC at which it ends, ids of the key, client and person it rests on)
-Entry = tuple[Principal, int, tuple[str, ...]]
+
+class Entry(NamedTuple):
+    """A verified credential. `rests_on` are the ids of the key, client and person whose change ends it.
+
+    Of a key whose tokens are asked for also what decides about them; a token's own entry has neither.
+    """
+
+    principal: Principal
+    ends_us: int
+    rests_on: tuple[str, ...]
+    token_version: int = 0
+    ended_tokens: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -44,7 +58,7 @@ class KeyCache:
             self._old, self._young = self._young, _Generation()
         self._old.entries.pop(digest, None)
         self._young.entries[digest] = entry
-        for subject in entry[2]:
+        for subject in entry.rests_on:
             self._young.by_subject.setdefault(subject, set()).add(digest)
 
     def drop(self, subject: str) -> None:

@@ -22,6 +22,7 @@ from aiservice.services.key_cache import Entry, KeyCache
 from aiservice.services.limit_names import limits_of
 from aiservice.services.vault import PEPPER_VERSION, Vault
 from aiservice.store import keys as store
+from aiservice.store import tokens as token_store
 from aiservice.store.session import DATABASE_ERRORS, Database
 
 CACHE_ENTRIES = 200_000
@@ -50,6 +51,9 @@ class Refusal(Enum):
     AWAY = "database_unavailable"
 
 
+Read = Callable[[], Awaitable[Entry | Refusal]]
+
+
 def key_digest(pepper: bytes, credential: bytes) -> bytes:
     """What the database keeps of a client key: 32 bytes, useless without the pepper and bound to the public id."""
     return hmac.digest(pepper, b"ais-key-v1\0" + credential, "sha256")
@@ -65,11 +69,11 @@ class KeyCheck:
         self._age: Callable[[], float] = lambda: changes.age
         self._cache = KeyCache(CACHE_ENTRIES)
         self._refused: dict[bytes, tuple[Refusal, float]] = {}
-        self._pending: dict[bytes, asyncio.Task[Principal | Refusal]] = {}
+        self._pending: dict[bytes, asyncio.Task[Entry | Refusal]] = {}
         self._lookups = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
-        self._limiter = self.failures = FailureLimiter()
+        self.failures = FailureLimiter()
         self._used_us: dict[str, int] = {}
-        self._epoch = 0
+        self.epoch = 0  # how many changes were heard of
         self._away_until = 0.0
         changes.subscribe(self._on_change)
 
@@ -86,13 +90,37 @@ class KeyCheck:
         principal = self._fresh(digest)
         if principal is not None:
             return principal
-        refused = self._refused.get(digest)
-        if refused is not None and refused[1] > time.monotonic():
-            raise _error(refused[0], 0.0)
-        found = await self._once(digest, lambda: self._look_up(digest, public_id, credential.encode(), address))
-        if isinstance(found, Refusal):
-            raise _error(found, self._limiter.wait_seconds(address))
-        return found
+
+        async def read() -> Entry | Refusal:
+            pepper = self._vault.pepper(PEPPER_VERSION)
+            row = await store.credential(self._db, public_id)
+            return _judge(row, key_digest(pepper, credential.encode()))
+
+        principal = self.use(await self._entry(digest, address, read))
+        if principal is None:
+            raise _error(Refusal.EXPIRED, 0.0)
+        return principal
+
+    async def standing(self, public_id: str, address: str) -> Entry:
+        """How the key with a secret of this public id stands now, for a token made with it. Raises as `verify`."""
+        name = public_id.encode()
+        entry = self._cache.get(name)
+        if entry is not None and self._is_fresh(FRESH_SECONDS) and now_us() < entry.ends_us:
+            return entry
+
+        async def read() -> Entry | Refusal:
+            found = _standing(await store.credential(self._db, public_id))
+            if isinstance(found, Refusal):
+                return found
+            async with self._db.read() as session:
+                return found._replace(ended_tokens=await token_store.ended(session, found.principal.key_id, now_us()))
+
+        return await self._entry(name, address, read)
+
+    def keep(self, credential: bytes, entry: Entry, since_epoch: int) -> None:
+        """Remembers what `verify` elsewhere made of a credential, unless something changed since `epoch` was taken."""
+        if since_epoch == self.epoch and self._is_fresh(FRESH_SECONDS):
+            self._cache.put(sha256(credential).digest(), entry)
 
     def take_used(self) -> dict[str, int]:
         """When each public id was last used since the last call, in microseconds UTC."""
@@ -107,9 +135,10 @@ class KeyCheck:
         entry = self._cache.get(digest)
         if entry is None or not self._is_fresh(FRESH_SECONDS):
             return None
-        return self._use(entry)
+        return self.use(entry)
 
-    def _use(self, entry: Entry) -> Principal | None:
+    def use(self, entry: Entry) -> Principal | None:
+        """The principal of a verified credential, which counts as used now; None when it is over."""
         at_us = time.time_ns() // 1000
         if at_us >= entry[1]:
             return None
@@ -117,44 +146,47 @@ class KeyCheck:
         self._used_us[principal.public_id] = at_us
         return principal
 
-    async def _once(self, digest: bytes, look_up: Callable[[], Awaitable[Principal | Refusal]]) -> Principal | Refusal:
-        """One look-up at a time for one credential; whoever comes meanwhile waits for its answer."""
-        task = self._pending.get(digest)
+    async def _entry(self, name: bytes, address: str, read: Read) -> Entry:
+        """What `read` finds, for all who ask for `name` at the same time; raises what it refuses."""
+        refused = self._refused.get(name)
+        if refused is not None and refused[1] > time.monotonic():
+            raise _error(refused[0], 0.0)
+        task = self._pending.get(name)
         if task is None:
-            task = self._pending[digest] = asyncio.ensure_future(look_up())
-            task.add_done_callback(lambda _done: self._pending.pop(digest, None))
-        return await asyncio.shield(task)
+            task = self._pending[name] = asyncio.ensure_future(self._look_up(name, address, read))
+            task.add_done_callback(lambda _done: self._pending.pop(name, None))
+        found = await asyncio.shield(task)
+        if isinstance(found, Refusal):
+            raise _error(found, self.failures.wait_seconds(address))
+        return found
 
-    async def _look_up(self, digest: bytes, public_id: str, credential: bytes, address: str) -> Principal | Refusal:
+    async def _look_up(self, name: bytes, address: str, read: Read) -> Entry | Refusal:
         async with self._lookups:
             # Asked here and not earlier, so that of many attempts that arrive together most see the first ones fail.
-            if self._limiter.wait_seconds(address) > 0:
+            if self.failures.wait_seconds(address) > 0:
                 return Refusal.LIMITED
-            pepper = self._vault.pepper(PEPPER_VERSION)
             if time.monotonic() < self._away_until:
-                return self._stale(digest)
-            epoch, was_fresh = self._epoch, self._is_fresh(FRESH_SECONDS)
+                return self._stale(name)
+            epoch, was_fresh = self.epoch, self._is_fresh(FRESH_SECONDS)
             try:
                 async with asyncio.timeout(_LOOKUP_TIMEOUT_SECONDS):
-                    row = await store.credential(self._db, public_id)
+                    found = await read()
             except DATABASE_ERRORS as error:
                 log.warning("A client key could not be looked up: %s.", type(error).__name__)
                 self._away_until = time.monotonic() + _AWAY_SECONDS
-                return self._stale(digest)
-        found = _judge(row, key_digest(pepper, credential))
+                return self._stale(name)
         if isinstance(found, Refusal):
             if found is Refusal.UNKNOWN:
-                self._limiter.record(address)
-            self._refuse(digest, found)
-            return found
+                self.failures.record(address)
+            self._refuse(name, found)
         # A change that came in while we read may be about this very key: use the answer, but do not keep it.
-        if was_fresh and epoch == self._epoch:
-            self._cache.put(digest, found)
-        return self._use(found) or Refusal.EXPIRED
+        elif was_fresh and epoch == self.epoch:
+            self._cache.put(name, found)
+        return found
 
-    def _stale(self, digest: bytes) -> Principal | Refusal:
-        entry = self._cache.get(digest) if self._age() <= STALE_SECONDS else None
-        return (self._use(entry) if entry is not None else None) or Refusal.AWAY
+    def _stale(self, name: bytes) -> Entry | Refusal:
+        entry = self._cache.get(name) if self._age() <= STALE_SECONDS else None
+        return entry if entry is not None and now_us() < entry.ends_us else Refusal.AWAY
 
     def _refuse(self, digest: bytes, refusal: Refusal) -> None:
         if len(self._refused) >= _NEGATIVE_ENTRIES:
@@ -163,7 +195,7 @@ class KeyCheck:
 
     def _on_change(self, kind: str, subject: str) -> None:
         if kind in ("key", "client", "person"):
-            self._epoch += 1
+            self.epoch += 1
             self._cache.drop(subject)
             self._refused.clear()
 
@@ -172,7 +204,14 @@ def _judge(row: store.Credential, digest: bytes) -> Entry | Refusal:
     """What the holder of a credential with `digest` is told. Who has not the right secret learns nothing else."""
     is_known = row.public_id is not None and row.pepper_version == PEPPER_VERSION
     expected = row.digest if is_known and isinstance(row.digest, bytes) else _NO_DIGEST
-    if not hmac.compare_digest(expected, digest) or row.public_id is None or expected is _NO_DIGEST:
+    if not hmac.compare_digest(expected, digest) or expected is _NO_DIGEST:
+        return Refusal.UNKNOWN
+    return _standing(row)
+
+
+def _standing(row: store.Credential) -> Entry | Refusal:
+    """What a secret is good for now, whoever asks."""
+    if row.public_id is None:
         return Refusal.UNKNOWN
     if row.secret_revoked_us is not None or row.key_revoked_us is not None:
         return Refusal.REVOKED
@@ -194,7 +233,7 @@ def _judge(row: store.Credential, digest: bytes) -> Entry | Refusal:
         limits=(*limits_of("key", row.key_id, row.key_limits), *limits_of("client", row.client_id, row.client_limits)),
     )
     rests_on = (row.key_id, row.client_id, row.owner_id)
-    return principal, ends_us, tuple(subject for subject in rests_on if subject is not None)
+    return Entry(principal, ends_us, tuple(subject for subject in rests_on if subject is not None), row.token_version)
 
 
 def _names(names: list[str] | None) -> frozenset[str] | None:
@@ -205,6 +244,15 @@ def _both(first: frozenset[str] | None, second: frozenset[str] | None) -> frozen
     if first is None or second is None:
         return first if second is None else second
     return first & second
+
+
+def too_many_failures(wait_seconds: float) -> RateLimited:
+    """What an address is told that has failed too often."""
+    return RateLimited(
+        "Too many failed authentications from this address. Check the API key, then try again later.",
+        code=Refusal.LIMITED.value,
+        retry_after=max(1.0, round(wait_seconds, 1)),
+    )
 
 
 def _error(refusal: Refusal, wait_seconds: float) -> BrokerError:
@@ -219,11 +267,7 @@ def _error(refusal: Refusal, wait_seconds: float) -> BrokerError:
         case Refusal.CLIENT_DISABLED:
             return PermissionDenied("The client of this API key is disabled. Ask an admin to enable it.", code=code)
         case Refusal.LIMITED:
-            return RateLimited(
-                "Too many failed authentications from this address. Check the API key, then try again later.",
-                code=code,
-                retry_after=max(1.0, round(wait_seconds, 1)),
-            )
+            return too_many_failures(wait_seconds)
         case Refusal.AWAY:
             return Overloaded(
                 "API keys cannot be checked right now. Try again shortly.", code=code, retry_after=_AWAY_SECONDS

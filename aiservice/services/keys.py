@@ -4,34 +4,28 @@ A key is a name, rights and history; its secret can be rolled without changing a
 once, in the answer to whoever made it.
 """
 
-import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from aiservice.errors import NotFound, PermissionDenied, Unprocessable
+from aiservice.errors import NotFound, Unprocessable
 from aiservice.kit import keyformat
 from aiservice.kit.clock import SECOND_US, now_us
 from aiservice.kit.ids import new_id
 from aiservice.kit.secret import Secret
 from aiservice.principal import Person, Principal
+from aiservice.services import key_rights
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import visible_client
 from aiservice.services.key_check import KeyCheck, key_digest
 from aiservice.services.key_views import KeyView, view
 from aiservice.services.limit_names import Amounts, check_within, clean_amounts
-from aiservice.services.names import shown, suggestion
 from aiservice.services.vault import PEPPER_VERSION, Vault
-from aiservice.store import connections as connection_store
 from aiservice.store import keys as store
 from aiservice.store.session import DATABASE_ERRORS, AsyncSession, Database
 from aiservice.tables import Client, ClientKey, KeySecret
-from aiservice.tasks import registry
 
 DEFAULT_OVERLAP_SECONDS = 86_400
 MAX_OVERLAP_SECONDS = 7 * 86_400
-MAX_EXPIRY_SECONDS = 10 * 366 * 86_400
-READ_SCOPE = "read"
-_MAX_NAMES = 200
 _LAST_USED_BATCH = 500
 
 
@@ -53,10 +47,10 @@ class Keys:
         self._db = db
         self._vault = vault
         self._changes = changes
-        self._check = KeyCheck(db, vault, changes)
+        self.check = KeyCheck(db, vault, changes)
         # sync, for the hot path: the principal of a key verified before, or None: then `verify` must be asked
-        self.cached: Callable[[bytes], Principal | None] = self._check.cached
-        self.failures = self._check.failures
+        self.cached: Callable[[bytes], Principal | None] = self.check.cached
+        self.failures = self.check.failures
 
     async def verify(self, credential: str, *, address: str) -> Principal:
         """Whose key `credential` is, for a caller at `address` (text of an IP address).
@@ -68,7 +62,7 @@ class Keys:
             RateLimited: too many failures from this address (`too_many_failed_authentications`).
             Overloaded: `database_unavailable` or `sealed`.
         """
-        return await self._check.verify(credential, address)
+        return await self.check.verify(credential, address)
 
     async def create(
         self,
@@ -98,20 +92,20 @@ class Keys:
             owner = await self._client(session, actor, client)
             if owner.is_disabled:
                 raise Unprocessable("The client is disabled.", code="client_disabled", param="client")
-            allowed = _narrowed("connections", connections, owner.allowed_connections)
-            await _check_connections(session, owner.id, allowed)
+            allowed = key_rights.narrowed("connections", connections, owner.allowed_connections)
+            await key_rights.check_connections(session, owner.id, allowed)
             check_within(limits, owner.limits)
             key = ClientKey(
                 id=new_id("key"),
                 client_id=owner.id,
-                name=_valid_name(name),
+                name=key_rights.valid_name(name),
                 is_test=is_test,
-                scopes=_scopes(scopes),
+                scopes=key_rights.checked_scopes(scopes),
                 allowed_connections=allowed,
-                allowed_models=_narrowed("models", models, owner.allowed_models),
+                allowed_models=key_rights.narrowed("models", models, owner.allowed_models),
                 limits=clean_amounts(limits),
                 created_us=now,
-                expires_us=_expiry(expires_in_seconds, now),
+                expires_us=key_rights.expiry(expires_in_seconds, now),
             )
             await store.add_key(session, key, self._secret(key, minted, now))
             self._changes.publish(session, "key", key.id)
@@ -162,7 +156,7 @@ class Keys:
             minted = keyformat.mint(is_test=key.is_test)
             await store.add_secret(session, self._secret(key, minted, now))
             self._changes.publish(session, "key", key.id)
-        await self._tell_at_once()
+        await self._changes.catch_up()
         return NewKey(key.id, owner.name, key.name, minted.text, key.expires_us)
 
     async def end_overlap(self, actor: Person, key_id: str) -> None:
@@ -176,7 +170,7 @@ class Keys:
             key, _ = await self._key(session, actor, key_id)
             _end((await store.live_secrets(session, [key.id], now))[:-1], now)
             self._changes.publish(session, "key", key.id)
-        await self._tell_at_once()
+        await self._changes.catch_up()
 
     async def revoke(self, actor: Person, key_or_public_id: str) -> str:
         """Ends a key with all its secrets, for good, and returns its id; a revoked key stays as it is.
@@ -191,7 +185,7 @@ class Keys:
                 key.revoked_us = now
                 _end(await store.live_secrets(session, [key.id], now), now)
                 self._changes.publish(session, "key", key.id)
-        await self._tell_at_once()
+        await self._changes.catch_up()
         return key.id
 
     async def rename(self, actor: Person, key_id: str, name: str) -> None:
@@ -203,7 +197,7 @@ class Keys:
         """
         async with self._db.write() as session:
             key, _ = await self._key(session, actor, key_id)
-            key.name = _valid_name(name)
+            key.name = key_rights.valid_name(name)
             self._changes.publish(session, "key", key.id)
 
     async def flush_last_used(self) -> int:
@@ -212,14 +206,14 @@ class Keys:
         Raises:
             DATABASE_ERRORS: the database is away; what could not be written stays for the next call.
         """
-        used = self._check.take_used()
+        used = self.check.take_used()
         try:
             names = sorted(used)
             for start in range(0, len(names), _LAST_USED_BATCH):
                 batch = names[start : start + _LAST_USED_BATCH]
                 await store.write_last_used(self._db, {public_id: used[public_id] for public_id in batch})
         except DATABASE_ERRORS:
-            self._check.put_back_used(used)
+            self.check.put_back_used(used)
             raise
         return len(used)
 
@@ -238,11 +232,6 @@ class Keys:
 
     async def _key(self, session: AsyncSession, actor: Person, key_or_public_id: str) -> tuple[ClientKey, Client]:
         return await managed_key(session, actor, key_or_public_id)
-
-    async def _tell_at_once(self) -> None:
-        # This process need not wait for its own next poll; if the database has just gone, the feed's loop sees to it.
-        with contextlib.suppress(*DATABASE_ERRORS):
-            await self._changes.poll_once()
 
 
 async def managed_key(
@@ -274,58 +263,3 @@ def _end(secrets: Iterable[KeySecret], now: int, at_us: int | None = None) -> No
             secret.revoked_us = now
         else:
             secret.expires_us = min(at_us, secret.expires_us or at_us)
-
-
-def _valid_name(name: str) -> str:
-    name = name.strip()
-    if not 1 <= len(name) <= 100 or not name.isprintable():
-        raise Unprocessable("A name has 1 to 100 printable characters.", param="name")
-    return name
-
-
-def _expiry(expires_in_seconds: float | None, now: int) -> int | None:
-    if expires_in_seconds is None:
-        return None
-    if not 1 <= expires_in_seconds <= MAX_EXPIRY_SECONDS:
-        raise Unprocessable("A key expires in 1 second to 10 years, or never.", param="expires_in")
-    return now + int(expires_in_seconds * SECOND_US)
-
-
-def _names(param: str, names: Iterable[str] | None) -> list[str] | None:
-    if names is None:
-        return None
-    chosen = sorted({name.strip() for name in names})
-    if not chosen or len(chosen) > _MAX_NAMES or not all(1 <= len(name) <= 200 for name in chosen):
-        raise Unprocessable(f"'{param}' takes 1 to {_MAX_NAMES} names; leave it out for no restriction.", param=param)
-    return chosen
-
-
-def _scopes(names: Iterable[str] | None) -> list[str] | None:
-    chosen = _names("scopes", names)
-    unknown = sorted(set(chosen or ()) - set(registry()) - {READ_SCOPE})
-    if unknown:
-        known = ", ".join(sorted({*registry(), READ_SCOPE}))
-        raise Unprocessable(f"'{unknown[0][:60]}' is not a scope. Known ones: {known}.", param="scopes")
-    return chosen
-
-
-async def _check_connections(session: AsyncSession, client_id: str, names: "list[str] | None") -> None:
-    """A key for a connection that does not exist would be dead, and come alive with whoever makes that name later."""
-    known = await connection_store.names_for(session, client_id) if names else []
-    for name in names or ():
-        if name not in known:
-            raise Unprocessable(
-                f"There is no provider connection '{shown(name)}' that this client may use.{suggestion(name, known)}",
-                code="connection_not_found",
-                param="connections",
-            )
-
-
-def _narrowed(param: str, names: Iterable[str] | None, of_client: list[str] | None) -> list[str] | None:
-    chosen = _names(param, names)
-    wider = sorted(set(chosen or ()) - set(of_client)) if of_client is not None else []
-    if wider:
-        raise PermissionDenied(
-            f"The client itself may not use '{wider[0][:60]}'.", code="wider_than_client", param=param
-        )
-    return chosen

@@ -33,6 +33,7 @@ class Credential(NamedTuple):
     key_connections: list[str] | None
     key_models: list[str] | None
     key_limits: dict[str, int] | None
+    token_version: int
     client_id: str
     client_name: str
     owner_id: str | None
@@ -59,6 +60,7 @@ _CREDENTIAL = (
         _key.c.allowed_connections,
         _key.c.allowed_models,
         _key.c.limits,
+        _key.c.token_version,
         _client.c.id,
         _client.c.name,
         _client.c.owner_id,

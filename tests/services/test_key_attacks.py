@@ -22,7 +22,7 @@ from sqlalchemy import event, text
 from aiservice.errors import Overloaded, RateLimited, Unauthenticated
 from aiservice.kit.keyformat import ALPHABET, checksum, mint
 from aiservice.principal import Principal
-from aiservice.services.key_cache import KeyCache
+from aiservice.services.key_cache import Entry, KeyCache
 from aiservice.settings import Settings
 from aiservice.store.session import Database
 from tests.services.key_rig import ADDRESS, ADMIN, DEVELOPER, Rig, start
@@ -379,7 +379,7 @@ async def test_while_the_database_is_away_a_known_key_works_for_45_seconds_and_n
     read_at = rig.changes._read_at
     for age, expected in ((4.0, True), (6.0, True), (44.0, True), (46.0, False), (3600.0, False)):
         rig.changes._read_at = time.monotonic() - age
-        rig.keys._check._away_until = 0.0
+        rig.keys.check._away_until = 0.0
         if expected:
             assert await rig.verify(known) == known.id
         else:
@@ -389,7 +389,7 @@ async def test_while_the_database_is_away_a_known_key_works_for_45_seconds_and_n
         assert await rig.refusal(unknown) == "database_unavailable"
     switch.is_away = False
     rig.changes._read_at = read_at
-    rig.keys._check._away_until = 0.0
+    rig.keys.check._away_until = 0.0
     assert await rig.verify(unknown) == unknown.id
 
 
@@ -421,15 +421,15 @@ async def test_nothing_is_kept_before_the_feed_was_read(database: Database, sett
     other = await start(database, settings)
     other.changes._read_at = float("-inf")
     await other.verify(made)
-    assert len(other.keys._check._cache) == 0
+    assert len(other.keys.check._cache) == 0
 
 
 def test_the_cache_is_bounded_keeps_what_is_used_and_drops_by_subject() -> None:
     cache = KeyCache(max_entries=1000)
     principal = Principal("cli", "name", "key", "public")
-    cache.put(b"hot", (principal, 0, ("key_hot", "cli_hot")))
+    cache.put(b"hot", Entry(principal, 0, ("key_hot", "cli_hot")))
     for number in range(10_000):
-        cache.put(b"%d" % number, (principal, 0, (f"key_{number}", "cli")))
+        cache.put(b"%d" % number, Entry(principal, 0, (f"key_{number}", "cli")))
         assert cache.get(b"hot") is not None
         assert len(cache) <= 1000
     cache.drop("key_hot")
