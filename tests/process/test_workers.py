@@ -158,5 +158,6 @@ async def ask_often(rig: Rig, times: int) -> None:
 
 
 def wait_for_successor(server: ServerProcess, victim: int) -> None:
-    wait_until(lambda: len(workers_of(server)) == 2 and victim not in workers_of(server), seconds=20)
-    wait_until(server.is_ready, seconds=20)
+    """Until two workers serve again: a page that is answered may be the survivor's, while the other is starting."""
+    wait_until(lambda: len(workers_of(server)) == 2 and victim not in workers_of(server), seconds=60)
+    wait_until(lambda: server.is_ready() and metric(server, "aiservice_workers") == 2, seconds=60, every=0.1)
