@@ -79,6 +79,7 @@ class Door:
                 jobs = start_jobs(core, on_refused=lambda reason: _end_refused(reason, drain))
                 await _offer_setup(core)
                 _spare_the_collector()
+                core.board.watch.begin_anew()
                 try:
                     async with states.kept_by(core.page_copies), LivePages(app).run():
                         yield

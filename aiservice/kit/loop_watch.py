@@ -49,6 +49,12 @@ class LoopWatch:
         if self._thread is not None:
             self._thread.join(1.0)
 
+    def begin_anew(self) -> None:
+        """Forgets what was late until now: on the loop, once a start with its imports and collections is over."""
+        self._lags.clear()
+        self._longest = 0.0
+        self._due = time.monotonic() + TICK_SECONDS
+
     @property
     def stalled_seconds(self) -> float:
         """For how long the loop has done nothing; 0 while it runs. May be asked by any thread."""
@@ -62,7 +68,7 @@ class LoopWatch:
 
     @property
     def longest_seconds(self) -> float:
-        """The worst lateness since the start."""
+        """The worst lateness since the start, or since it began anew."""
         return self._longest
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:

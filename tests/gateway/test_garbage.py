@@ -1,11 +1,7 @@
 """R-09: whatever a provider sends, the client gets a clean answer or a clean error, and the loop never stalls."""
 
-import asyncio
-import gc
 import os
-import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import orjson
@@ -16,6 +12,7 @@ from aiservice.principal import OPERATOR
 from tests.gateway.asgi import Reply
 from tests.gateway.conftest import PROVIDER_KEY, Gateway
 from tests.gateway.garbage import GarbageServer, streams, whole_answers
+from tests.gateway.watched_loop import watched_loop
 
 _PLACES = {"openai": "/v1", "anthropic": "", "gemini": "/v1beta"}
 _LAG_SECONDS = 0.05
@@ -35,27 +32,6 @@ async def hostile(gateway: Gateway) -> AsyncIterator[GarbageServer]:
         yield server
 
 
-@asynccontextmanager
-async def _watched_loop() -> AsyncIterator[list[float]]:
-    """How late the loop was, seconds of CPU that this process used meanwhile: a busy machine is not our stall."""
-    lags: list[float] = []
-
-    async def watch() -> None:
-        while True:
-            began, spent = time.perf_counter(), time.thread_time()
-            await asyncio.sleep(0.005)
-            lags.append(min(time.perf_counter() - began - 0.005, time.thread_time() - spent))
-
-    watching = asyncio.create_task(watch())
-    gc.collect()
-    gc.freeze()  # as the server does: what the test runner has lying about is not ours to look through
-    try:
-        yield lags
-    finally:
-        watching.cancel()
-        gc.unfreeze()
-
-
 @pytest.mark.parametrize("surface", ["/v1/chat/completions", "/v1/messages", "/ai-service"])
 @pytest.mark.parametrize("kind", list(_PLACES))
 @pytest.mark.parametrize("is_stream", [False, True])
@@ -64,7 +40,7 @@ async def test_r09_garbage_becomes_a_clean_error(
 ) -> None:
     cases = streams() if is_stream else whole_answers()
     assert len(cases) >= 80
-    async with _watched_loop() as lags:
+    async with watched_loop() as lags:
         await _ask(gateway, hostile, b"", surface, kind, is_stream=is_stream)
         before = _resident_mb()
         for case in cases:
