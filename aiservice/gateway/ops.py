@@ -141,7 +141,8 @@ class _Collector:
         self._board = board
 
     def collect(self) -> Iterable[Metric]:
-        everybody = self._board.everybody()
+        # One that is starting has a place on the board already, but nothing to say.
+        everybody = [said for said in self._board.everybody() if "gauges" in said.figures]
         figures = Figures()
         for said in everybody:
             figures.heard(said.figures["figures"])

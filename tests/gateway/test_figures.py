@@ -7,6 +7,8 @@ from prometheus_client import generate_latest
 from prometheus_client.core import CollectorRegistry
 
 from aiservice.gateway.figures import Figures
+from aiservice.services.board import Board
+from tests.gateway.conftest import Gateway
 
 
 def figures_of(requests: int, status: int = 200) -> Figures:
@@ -39,3 +41,14 @@ def test_what_workers_say_adds_up_over_json() -> None:
     assert {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[0] != "#"}.items() >= (
         expected.items()
     )
+
+
+async def test_a_worker_that_is_starting_does_not_spoil_the_page(gateway: Gateway) -> None:
+    mine = gateway.core.board
+    other = Board(mine._root, mine._folder.name, "wrk_starting")
+    other.open()
+    other._write()
+    page = await gateway.get("/metrics", key=None)
+    other.close()
+    assert page.status == 200
+    assert b"aiservice_workers 1.0" in page.body
