@@ -12,6 +12,6 @@ from tests.replay.rig import Rig, running_rig
 @pytest.fixture
 async def rig(installed: Settings) -> AsyncIterator[Rig]:
     if traffic.folder() is None:
-        pytest.skip("no recorded traffic: set AISERVICE_TRAFFIC to its folder, or lay it at ../shared/traffic")
+        pytest.skip("no recorded traffic: set RECORDED_TRAFFIC to its folder, or lay it at ../shared/traffic")
     async with running_rig(installed) as running:
         yield running

@@ -19,7 +19,7 @@ _ONLY_HERE = frozenset({"container_upload", "file"})
 
 def _recorded() -> list[Recording]:
     if traffic.folder() is None:
-        pytest.skip("no recorded traffic: set AISERVICE_TRAFFIC to its folder, or lay it at ../shared/traffic")
+        pytest.skip("no recorded traffic: set RECORDED_TRAFFIC to its folder, or lay it at ../shared/traffic")
     found = [each for each in traffic.recordings() if each.wire == traffic.ANTHROPIC and each.excluded is None]
     assert len(found) > 50, "the traffic is not the one these tests know"
     return found

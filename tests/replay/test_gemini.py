@@ -31,7 +31,7 @@ _WIRES = (traffic.GEMINI, traffic.GEMINI_EMBEDDINGS)
 @pytest.fixture(scope="module")
 def recorded() -> list[Recording]:
     if traffic.folder() is None:
-        pytest.skip("no recorded traffic: set AISERVICE_TRAFFIC to its folder, or lay it at ../shared/traffic")
+        pytest.skip("no recorded traffic: set RECORDED_TRAFFIC to its folder, or lay it at ../shared/traffic")
     return list(traffic.recordings(("gemini", "vertex")))
 
 

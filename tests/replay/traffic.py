@@ -1,4 +1,4 @@
-"""Recorded provider traffic, read where it lies: beside the project, or where $AISERVICE_TRAFFIC says."""
+"""Recorded provider traffic, read where it lies: beside the project, or where $RECORDED_TRAFFIC says."""
 
 import importlib.util
 import json
@@ -63,7 +63,7 @@ class Recording:
 
 def folder() -> Path | None:
     """Where the traffic lies; None where there is none."""
-    named = os.environ.get("AISERVICE_TRAFFIC")
+    named = os.environ.get("RECORDED_TRAFFIC")
     found = Path(named) if named else ROOT.parent / "shared" / "traffic"
     return found if (found / "INDEX.json").exists() else None
 
