@@ -37,8 +37,9 @@ class MockProcess(Child):
         self.wait_ready(self._has_printed_its_port, seconds=20)
 
     def _has_printed_its_port(self) -> bool:
-        with suppress(ValueError, KeyError, IndexError):
-            self.port = json.loads(self.log_text().splitlines()[0])["port"]
+        with suppress(ValueError, KeyError, StopIteration):
+            # Whatever else may have been written before it, a warning of Python's for one.
+            self.port = json.loads(next(line for line in self.log_text().splitlines() if line.startswith("{")))["port"]
         return self.port != 0
 
     def served(self) -> list[Served]:
