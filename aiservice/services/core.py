@@ -24,6 +24,7 @@ from aiservice.services.page_copies import PageCopies
 from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
 from aiservice.services.request_log import RequestLog
+from aiservice.services.shared_limits import SharedLimits
 from aiservice.services.tokens import Tokens
 from aiservice.services.usage import Usage
 from aiservice.services.vault import Vault
@@ -143,7 +144,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         keys=keys,
         tokens=tokens,
         limits=Limits(db, changes),
-        limiter=Limiter(),
+        limiter=Limiter(_open_shared_limits(settings, vault)),
         connections=Connections(db, vault, changes, upstream),
         health=health,
         preferences=Preferences(db, changes),
@@ -177,6 +178,12 @@ def _open_shared(settings: Settings, vault: Vault, stack: AsyncExitStack) -> Sha
     return shared
 
 
+def _open_shared_limits(settings: Settings, vault: Vault) -> SharedLimits | None:
+    if settings.redis_url is None or vault.is_sealed:
+        return None
+    return SharedLimits(settings.redis_url, vault.derive(b"redis namespace")[:8].hex())
+
+
 def _open_page_copies(settings: Settings, vault: Vault, stack: AsyncExitStack) -> PageCopies | None:
     url = settings.effective_portal_redis_url
     if url is None or vault.is_sealed:
@@ -205,6 +212,10 @@ async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
         topics = (CHANGE_TOPIC, FAILURE_TOPIC)
         hearing = asyncio.create_task(shared.run(topics, partial(_hear, core, own), core.changes.poke))
         stack.push_async_callback(_end_task, hearing)
+    if core.limiter.shared is not None:
+        core.limiter.sharers = lambda: core.cluster.live_workers
+        counting = asyncio.create_task(core.limiter.shared.run(), name="shared-limits")
+        stack.push_async_callback(_end_task, counting)
     if core.vault.is_sealed:
         log.error("The vault is sealed: %s", core.vault.sealed_reason)
     else:

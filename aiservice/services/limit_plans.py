@@ -19,9 +19,21 @@ class Slots:
 
 
 class Plan:
-    """The limits of one key. `policy` and `labels` (for what is left, and seconds) are for whoever writes headers."""
+    """The limits of one key. `policy` and `labels` (for what is left, and seconds) are for whoever writes headers,
+    `described` for whoever shares counts."""
 
-    __slots__ = ("labels", "learned", "limits", "names", "policy", "slots", "standing", "until_us", "windows")
+    __slots__ = (
+        "described",
+        "labels",
+        "learned",
+        "limits",
+        "names",
+        "policy",
+        "slots",
+        "standing",
+        "until_us",
+        "windows",
+    )
 
     def __init__(self, limits: tuple[Limit, ...], windows: list[SlidingWindow], slots: list[Slots]) -> None:
         self.limits = limits
@@ -35,6 +47,7 @@ class Plan:
         """The limits' keys where they are shared, windows first."""
         self.labels = [f'"{limit.scope}-{limit.name}";r=%d;t=%d'.encode() for limit in (*rated, *at_once)]
         self.policy = b""
+        self.described: tuple[bytes, ...] = ()
         self.learned: dict[str, tuple[int, int]] = {}
         self.standing: tuple[int, ...] = ()
         """What the shared store said last: used and µs until empty, for each of `names` in turn."""

@@ -49,6 +49,10 @@ class SharedCounts(Protocol):
 
     def give_back(self, plan: Plan, taken_us: int, reserved: int, used: int, lease: str) -> None: ...
 
+    def missed(self, plan: Plan, tokens: int) -> None: ...
+
+    async def run(self) -> None: ...
+
 
 class Taken(NamedTuple):
     """What the shared store says: `refused` is the place of the limit that refused in the plan's `names`, or -1;
@@ -63,7 +67,7 @@ class Taken(NamedTuple):
 class Grant:
     """What one request has taken. `settle` corrects it and ends the lease; only the first call counts."""
 
-    __slots__ = ("_lease", "_parts", "_shared", "_shared_us", "_task", "is_settled", "limiter", "plan", "tokens")
+    __slots__ = ("_lease", "_parts", "_shared", "_task", "is_settled", "limiter", "plan", "shared_us", "tokens")
 
     def __init__(self, limiter: "Limiter", plan: Plan, task: str, tokens: int, lease: str) -> None:
         self.limiter = limiter
@@ -74,11 +78,11 @@ class Grant:
         self._parts = take(plan, tokens)
         self._lease = lease
         self._shared: SharedCounts | None = None
-        self._shared_us = 0
+        self.shared_us = 0
 
     def counts_in(self, shared: SharedCounts, at_us: int) -> None:
         """Says that it was taken from the shared counts as well."""
-        self._shared, self._shared_us = shared, at_us
+        self._shared, self.shared_us = shared, at_us
 
     def settle(self, used_tokens: int, output_tokens: int | None = None) -> None:
         """Corrects the reservation to `used_tokens`; learns from `output_tokens`. Never waits, never fails."""
@@ -90,7 +94,7 @@ class Grant:
             slot.held -= 1
         correct(plan, self._parts, used_tokens - self.tokens)
         if self._shared is not None:
-            self._shared.give_back(plan, self._shared_us, self.tokens, used_tokens, self._lease)
+            self._shared.give_back(plan, self.shared_us, self.tokens, used_tokens, self._lease)
         if output_tokens is not None:
             plan.learn(self._task, output_tokens)
 
@@ -100,7 +104,7 @@ class Limiter:
 
     def __init__(self, shared: SharedCounts | None = None) -> None:
         self._plans = Plans()
-        self._shared = shared
+        self.shared = shared
         self.sharers: Callable[[], int] = lambda: 1
         """How many workers share the limits while they cannot count together."""
 
@@ -138,12 +142,14 @@ class Limiter:
         now = _now()
         plan = self._plans.of(principal, now)
         tokens = _to_reserve(plan, task, input_tokens, most_output)
-        if self._shared is not None and self._shared.is_up:
-            taken = await self._shared.take(plan, tokens, lease)
+        if self.shared is not None and self.shared.is_up:
+            taken = await self.shared.take(plan, tokens, lease)
             if taken is not None:
                 return self._shared_grant(plan, task, tokens, lease, taken)
             now = _now()
         self._take_here(plan, tokens, now)
+        if self.shared is not None:
+            self.shared.missed(plan, tokens)
         return Grant(self, plan, task, tokens, lease)
 
     def standing(self, plan: Plan) -> list[Standing]:
@@ -159,8 +165,8 @@ class Limiter:
     async def look(self, principal: Principal) -> list[Standing]:
         """How they stand now, for whoever asks for nothing else."""
         plan = self.plan(principal)
-        if self._shared is not None and self._shared.is_up:
-            taken = await self._shared.look(plan)
+        if self.shared is not None and self.shared.is_up:
+            taken = await self.shared.look(plan)
             if taken is not None:
                 plan.standing = taken.standing
         return self.standing(plan)
@@ -179,8 +185,8 @@ class Limiter:
         for _, window, _ in plan.windows:
             window.used(now)
         grant = Grant(self, plan, task, tokens, lease)
-        if self._shared is not None:
-            grant.counts_in(self._shared, taken.at_us)
+        if self.shared is not None:
+            grant.counts_in(self.shared, taken.at_us)
         return grant
 
     def _take_here(self, plan: Plan, tokens: int, now: int) -> None:
@@ -202,10 +208,10 @@ class Limiter:
         raise _refusal(refusing, longest)
 
     def _is_shared(self) -> bool:
-        return self._shared is not None and self._shared.is_up
+        return self.shared is not None and self.shared.is_up
 
     def _sharers(self) -> int:
-        return 1 if self._shared is None else max(1, self.sharers())
+        return 1 if self.shared is None else max(1, self.sharers())
 
     def _fullest(self, plan: Plan) -> Limit:
         requests = [standing for standing in self.standing(plan) if standing.limit.measure == "requests"]

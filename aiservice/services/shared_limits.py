@@ -1,0 +1,116 @@
+"""Limits counted together with the other workers, in Redis. One round trip a request; leases that end by themselves.
+
+Fails open to each worker's part of the limit (`services/limiter.py`): no answer in 100 ms is none.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+from aiservice.kit.sliding_window import SlidingWindow
+from aiservice.principal import Limit
+from aiservice.services.limit_plans import Plan
+from aiservice.services.limiter import Taken
+from aiservice.store.redis_line import RedisLine, name_of
+from aiservice.store.window_script import ADD, GIVE_BACK, HOLD, TAKE
+
+LEASE_SECONDS = 12.0
+_RENEW_SECONDS = 4.0
+_LEASE_US = b"%d" % int(LEASE_SECONDS * 1_000_000)
+_TAKE, _GIVE_BACK, _HOLD, _ADD = map(name_of, (TAKE, GIVE_BACK, HOLD, ADD))
+
+
+class SharedLimits:
+    """See `SharedCounts` in `services/limiter.py`."""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        self._line = RedisLine(url, (TAKE, GIVE_BACK, HOLD, ADD), self._catch_up)
+        self._prefix = f"aiservice:{namespace}:limit:".encode()
+        self._missed: dict[bytes, tuple[Limit, SlidingWindow]] = {}
+        self._held: dict[str, tuple[bytes, ...]] = {}  # lease -> the sets that it is in
+
+    @property
+    def is_up(self) -> bool:
+        return self._line.is_up
+
+    async def take(self, plan: Plan, tokens: int, lease: str) -> Taken | None:
+        """Takes one request, or nothing; None where Redis did not answer."""
+        return await self._ask(plan, b"1", tokens, lease)
+
+    async def look(self, plan: Plan) -> Taken | None:
+        """How the limits stand."""
+        return await self._ask(plan, b"0", 0, "")
+
+    def give_back(self, plan: Plan, taken_us: int, reserved: int, used: int, lease: str) -> None:
+        """Corrects what was taken and ends the lease, soon. With Redis away that is lost; a lease ends by itself."""
+        self._held.pop(lease, None)
+        if reserved == used and not plan.slots:
+            return
+        keys = self._keys(plan)
+        first = (b"%d" % taken_us, b"%d" % reserved, b"%d" % used, lease.encode(), _LEASE_US)
+        self._line.tell(_GIVE_BACK, keys, (*first, *_described(plan)))
+
+    def missed(self, plan: Plan, tokens: int) -> None:
+        """Notes what was let through while Redis was away, so that it counts there when it is back."""
+        now = time.monotonic_ns() // 1_000
+        for name, (limit, window, is_tokens) in zip(plan.names, plan.windows, strict=False):
+            missed = self._missed.get(name)
+            if missed is None:
+                missed = self._missed[name] = limit, SlidingWindow(window.window_us)
+            missed[1].used(now)
+            missed[1].add(now, tokens if is_tokens else 1)
+
+    def _catch_up(self) -> None:
+        """Redis is back: tells it, as one sum a window, what it missed and what still counts."""
+        missed, self._missed = self._missed, {}
+        now = time.monotonic_ns() // 1_000
+        for name, (limit, window) in missed.items():
+            amount = window.used(now)
+            if amount:
+                self._line.tell(_ADD, (self._prefix + name,), (b"%d" % amount, *_three(limit)))
+        self._renew()
+
+    async def run(self) -> None:
+        """Until cancelled: keeps the connection, and what is held."""
+        line = asyncio.create_task(self._line.run(), name="redis-limits")
+        try:
+            while True:
+                await asyncio.sleep(_RENEW_SECONDS)
+                self._renew()
+        finally:
+            line.cancel()
+            await asyncio.gather(line, return_exceptions=True)
+
+    def _renew(self) -> None:
+        leases: dict[bytes, list[bytes]] = {}
+        for lease, keys in self._held.items():
+            for key in keys:
+                leases.setdefault(key, []).append(lease.encode())
+        for key, held in leases.items():
+            self._line.tell(_HOLD, (key,), (_LEASE_US, *held))
+
+    async def _ask(self, plan: Plan, how: bytes, tokens: int, lease: str) -> Taken | None:
+        keys = self._keys(plan)
+        reply = await self._line.ask(_TAKE, keys, (how, b"%d" % tokens, lease.encode(), _LEASE_US, *_described(plan)))
+        if reply is None:
+            return None
+        refused, wait_us, at_us, *standing = reply
+        if how == b"1" and refused < 0 and plan.slots:
+            self._held[lease] = keys[len(plan.windows) :]
+        return Taken(refused, wait_us, at_us, tuple(standing))
+
+    def _keys(self, plan: Plan) -> tuple[bytes, ...]:
+        return tuple([self._prefix + name for name in plan.names])
+
+
+def _described(plan: Plan) -> Iterable[bytes]:
+    if not plan.described:
+        rated = [_three(limit) for limit, _, _ in plan.windows]
+        plan.described = tuple(
+            word for three in (*rated, *(_three(limit) for limit, _ in plan.slots)) for word in three
+        )
+    return plan.described
+
+
+def _three(limit: Limit) -> tuple[bytes, bytes, bytes]:
+    return limit.measure.encode(), b"%d" % limit.amount, b"%d" % (limit.window_seconds * 1_000_000)
