@@ -6,9 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,39 +23,40 @@ from tests.process.nodes import Nodes, nodes, query, statuses, workers_of
 pytestmark = [pytest.mark.process, pytest.mark.postgres, pytest.mark.redis]
 
 WITH_REDIS_SECONDS, WITHOUT_REDIS_SECONDS = 1.0, 5.5
-ALL_TROUBLES = ("flushed", "hanging", "going on", "killed", "restarted")
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    """Two servers with an admin, for all tests here that leave them as they were."""
-    with nodes(tmp_path_factory.mktemp("nodes")) as running:
-        running.operator.add_admin(password="a long enough password")
-        yield running
+def test_t06_a_revoked_key_is_refused_by_every_worker_of_every_node(tmp_path: Path, evidence: Evidence) -> None:
+    with nodes(tmp_path) as cluster:
+        with_redis = [revoked_after(cluster) for _ in range(2)]
+        cluster.redis.kill()
+        without_redis = [revoked_after(cluster)]
+        evidence.note(with_redis_seconds=with_redis, without_redis_seconds=without_redis)
+        assert max(with_redis) <= WITH_REDIS_SECONDS
+        assert max(without_redis) <= WITHOUT_REDIS_SECONDS
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.long, id="twenty")])
-def test_t06_revoked_keys_are_refused_by_every_worker_of_every_node(
-    rounds: int, cluster: Nodes, evidence: Evidence
+@pytest.mark.long
+def test_t06_twenty_of_twenty_keys_are_refused_everywhere(tmp_path: Path, evidence: Evidence) -> None:
+    with nodes(tmp_path) as cluster:
+        with_redis = [revoked_after(cluster) for _ in range(20)]
+        cluster.redis.kill()
+        without_redis = [revoked_after(cluster) for _ in range(20)]
+        evidence.note(with_redis_seconds=sorted(with_redis), without_redis_seconds=sorted(without_redis))
+        assert max(with_redis) <= WITH_REDIS_SECONDS
+        assert max(without_redis) <= WITHOUT_REDIS_SECONDS
+
+
+def test_r11_a_redis_that_hangs_costs_no_request_and_no_session(tmp_path: Path, seed: int, evidence: Evidence) -> None:
+    with nodes(tmp_path, servers=1) as cluster:
+        trouble_redis(cluster, seed, evidence, ("flushed", "hanging", "going on"))
+
+
+@pytest.mark.long
+def test_r11_redis_in_any_trouble_costs_no_request_and_no_session(
+    tmp_path: Path, seed: int, evidence: Evidence
 ) -> None:
-    with_redis = [revoked_after(cluster) for _ in range(rounds)]
-    cluster.redis.kill()
-    without_redis = [revoked_after(cluster) for _ in range(rounds)]
-    cluster.redis.start()
-    evidence.note(with_redis_seconds=sorted(with_redis), without_redis_seconds=sorted(without_redis))
-    assert max(with_redis) <= WITH_REDIS_SECONDS
-    assert max(without_redis) <= WITHOUT_REDIS_SECONDS
-    wait_for_redis(cluster)
-
-
-@pytest.mark.parametrize(
-    "troubles",
-    [("hanging", "going on"), pytest.param(ALL_TROUBLES, marks=pytest.mark.long, id="all")],
-)
-def test_r11_redis_in_trouble_costs_no_request_and_no_session(
-    troubles: tuple[str, ...], cluster: Nodes, seed: int, evidence: Evidence
-) -> None:
-    trouble_redis(cluster, seed, evidence, troubles)
+    with nodes(tmp_path) as cluster:
+        trouble_redis(cluster, seed, evidence, ("flushed", "hanging", "going on", "killed", "restarted"))
 
 
 def test_a_second_server_or_worker_without_redis_is_refused_with_the_reason(tmp_path: Path) -> None:
@@ -104,6 +103,7 @@ def revoked_after(cluster: Nodes) -> float:
 
 def trouble_redis(cluster: Nodes, seed: int, evidence: Evidence, chosen: tuple[str, ...]) -> None:
     server, other = cluster.servers[0], cluster.servers[-1]
+    cluster.operator.add_admin(password="a long enough password")
     key = cluster.operator.command("key", "create", "--client", "test-client")["key"]
     cookie = sign_in(server)
     told: dict[str, Any] = {}
@@ -134,17 +134,8 @@ def trouble_redis(cluster: Nodes, seed: int, evidence: Evidence, chosen: tuple[s
         assert sign_in(other), name
     evidence.note(**told)
     assert all(part["bad"] == [] for part in told.values()), told
-    wait_for_redis(cluster)
-
-
-def wait_for_redis(cluster: Nodes) -> None:
-    """Until every worker uses it again, which must not take long."""
     for one in cluster.servers:
-        wait_until(partial(_has_redis, one), seconds=5)
-
-
-def _has_redis(server: ServerProcess) -> bool:
-    return metric(server, "aiservice_redis_up") == 1
+        wait_until(lambda one=one: metric(one, "aiservice_redis_up") == 1, seconds=5)  # type: ignore[misc]
 
 
 def redis_says(cluster: Nodes, command: str) -> None:
