@@ -10,7 +10,11 @@ from aiservice.commands.console import examples, group
 from aiservice.kit.process import harden_process
 
 app = group("aiservice: one way to many AI providers. Secrets are read from standard input, never from arguments.")
-app.command("serve", epilog=examples("serve", "serve --host 127.0.0.1 --port 9000"))(server.serve)
+app.command(
+    "serve",
+    short_help="Serve portal and API on one port.",
+    epilog=examples("serve", "serve --host 127.0.0.1 --port 9000"),
+)(server.serve)
 
 
 def add_groups() -> None:

@@ -79,7 +79,7 @@ class InvalidRequest(BrokerError):
 class Unauthenticated(BrokerError):
     status, type, default_code = 401, "authentication_error", "invalid_api_key"
     default_message = (
-        "The API key is missing or not valid. Send it as 'Authorization: Bearer <key>'; "
+        "The API key is not valid. Send it as 'Authorization: Bearer <key>'; "
         "get or regenerate one on the portal's Keys page."
     )
 
@@ -96,7 +96,7 @@ class PermissionDenied(BrokerError):
 
 class NotFound(BrokerError):
     status, type, default_code = 404, "not_found_error", "not_found"
-    default_message = "There is nothing here. See GET /openapi.json for the routes."
+    default_message = "There is nothing here."
 
 
 class MethodNotAllowed(BrokerError):

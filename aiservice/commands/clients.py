@@ -1,5 +1,6 @@
 """`client`: the parties that are metered and limited."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -36,7 +37,10 @@ def create(
     made = run(work, as_json=as_json)
     show(
         {"id": made.id, "name": made.name},
-        [f"Created the client {made.name} ({made.id}).", f"Next: python -m aiservice key create --client {made.name}"],
+        [
+            f"Created the client {made.name} ({made.id}).",
+            f"Next: python -m aiservice key create --client {shlex.quote(made.name)}",
+        ],
         as_json=as_json,
     )
 

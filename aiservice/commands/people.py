@@ -62,7 +62,7 @@ def user_list(as_json: JsonFlag = False) -> None:
     show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="There are no accounts yet.")
 
 
-@user.command("disable", epilog=examples("user disable bob@example.org"))
+@user.command("disable", short_help="Keep a person out, at once.", epilog=examples("user disable bob@example.org"))
 def user_disable(who: Who = None, email: WhoOption = None, as_json: JsonFlag = False) -> None:
     """Keep a person out of the portal, at once; their clients' keys are refused too."""
     ref = one_of(who, email, "user")
@@ -78,7 +78,11 @@ def user_enable(who: Who = None, email: WhoOption = None, as_json: JsonFlag = Fa
     show({"user": ref, "disabled": False}, [f"Enabled {ref}."], as_json=as_json)
 
 
-@user.command("reset-password", epilog=examples("user reset-password bob@example.org < password.txt"))
+@user.command(
+    "reset-password",
+    short_help="Set a new password, from standard input.",
+    epilog=examples("user reset-password bob@example.org < password.txt"),
+)
 def user_reset_password(who: Who = None, email: WhoOption = None, as_json: JsonFlag = False) -> None:
     """Set a person's password (read from standard input) and end their sessions."""
     ref = one_of(who, email, "user")

@@ -11,7 +11,7 @@ from aiservice.principal import OPERATOR
 from aiservice.services.core import Core
 from aiservice.services.preferences import PreferenceView
 
-preference = group("Stored preferences: an ordered fallback chain per client and task.")
+preference = group("Preferences: fallback chains of a client.")
 
 ClientName = Annotated[str, typer.Option("--client", help="Name or id of the client.")]
 

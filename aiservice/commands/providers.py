@@ -39,6 +39,7 @@ AllowPrivate = Annotated[
 
 @provider.command(
     "add",
+    short_help="Add a connection; its key on standard input.",
     epilog=examples(
         "provider add openai --name openai < openai.key",
         "provider add anthropic --name claude < anthropic.key",
@@ -86,7 +87,11 @@ def add(
     show({"id": made.id, "name": made.name, "kind": made.kind}, lines, as_json=as_json)
 
 
-@provider.command("list", epilog=examples("provider list", "provider list --json"))
+@provider.command(
+    "list",
+    short_help="List the connections, without their keys.",
+    epilog=examples("provider list", "provider list --json"),
+)
 def list_connections(as_json: JsonFlag = False) -> None:
     """List the connections; their keys only by the last four characters."""
 
@@ -193,7 +198,7 @@ def set_address(
     show(answer, [f"{row.name} is at {row.base_url} now."], as_json=as_json)
 
 
-@provider.command("remove", epilog=examples("provider remove openai"))
+@provider.command("remove", short_help="Remove a connection and its key.", epilog=examples("provider remove openai"))
 def remove(which: Which = None, name: WhichOption = None, as_json: JsonFlag = False) -> None:
     """Remove a connection, its key, and its places in stored preferences."""
     ref = one_of(which, name, "connection")

@@ -47,7 +47,11 @@ def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
                 )
             found = credential
     if not found:
-        raise Unauthenticated(code="missing_api_key")
+        raise Unauthenticated(
+            "No API key came with this request. Send one as 'Authorization: Bearer <key>'; "
+            "make one on the portal's Keys page.",
+            code="missing_api_key",
+        )
     return found
 
 

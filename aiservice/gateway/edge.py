@@ -61,7 +61,7 @@ class Edge:
         route = self._routes.get(path)
         if route is None:
             plain = _SLASHES.sub("/", path)
-            if not is_api_path(plain):
+            if not is_api_path(plain) and not self._is_without_version(scope["method"], plain):
                 await self._beside(scope, receive, send, plain)
                 return
         await self._api(scope, receive, send, route)
@@ -85,14 +85,29 @@ class Edge:
         check_head(scope)
         route = route or self._with_argument(scope["path"])
         if route is None:
-            raise NotFound(
-                "There is no such API route. The main ones are POST /ai-service, POST /v1/chat/completions, "
-                "POST /v1/messages, POST /v1/embeddings and GET /v1/models."
-            )
+            raise NotFound(f"There is no such API route. {self._way(scope['path'])}")
         handler = route.get(scope["method"])
         if handler is None:
             raise MethodNotAllowed(f"This route takes {', '.join(sorted(route))}.")
         return handler
+
+    def _is_without_version(self, method: str, path: str) -> bool:
+        """Whether a library was given a base URL that lacks its /v1. Pages take no POST, so no page is in question."""
+        return method == "POST" and f"/v1{path}" in self._routes
+
+    def _way(self, path: str) -> str:
+        """Where a path that is no route was meant to go: base URLs come with a /v1 too many or too few."""
+        plain = _SLASHES.sub("/", path).rstrip("/")
+        if f"/v1{plain}" in self._routes:
+            return f"Did you mean /v1{plain}? The base URL of OpenAI's libraries ends in /v1."
+        if plain.startswith("/v1/v1/") and plain[3:] in self._routes:
+            return f"Did you mean {plain[3:]}? Anthropic's libraries add /v1 themselves: leave it out of the URL."
+        if plain in self._routes:
+            return f"Did you mean {plain}?"
+        return (
+            "The main ones are POST /ai-service, POST /v1/chat/completions, POST /v1/messages, POST /v1/embeddings "
+            "and GET /v1/models."
+        )
 
     async def _beside(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Sign-in routes and the portal, under the same checks of the head."""

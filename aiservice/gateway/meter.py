@@ -33,6 +33,12 @@ _BY_STATUS: dict[int, type[BrokerError]] = {
 }
 
 
+def _naming(connection: str, message: str) -> str:
+    """Our words for a failure, with the provider's name in them: libraries show the message and nothing beside it."""
+    said = "The provider "
+    return f"{said}'{connection}' {message.removeprefix(said)}" if message.startswith(said) else message
+
+
 class Meter:
     """Begins and settles the ledger entry of every exchange; the permit calls it on every way out."""
 
@@ -100,7 +106,7 @@ class Meter:
         failure = error.failure
         shown = _BY_STATUS.get(failure.status, ProviderFailed)
         return shown(
-            failure.message,
+            _naming(error.connection, failure.message),
             code=failure.code,
             param=failure.param,
             provider=error.connection,

@@ -55,11 +55,11 @@ TBODY = "max-sm:block"
 TH = f"px-3 py-2 text-xs font-medium {MUTED}"
 TD = "px-3 py-2.5 align-middle max-sm:py-1"
 TD_LABELLED = (
-    f"{TD} max-sm:grid max-sm:grid-cols-[5.5rem_minmax(0,1fr)] max-sm:items-baseline max-sm:justify-items-start "
+    f"{TD} max-sm:grid max-sm:empty:hidden max-sm:grid-cols-[5.5rem_minmax(0,1fr)] max-sm:items-baseline max-sm:justify-items-start "
     "max-sm:gap-x-3 max-sm:*:col-start-2 max-sm:before:content-[attr(data-label)] before:font-sans before:text-xs "
     "before:font-medium before:text-slate-600 dark:before:text-slate-400"
 )
-TD_ACTIONS = f"{TD} max-sm:block"
+TD_ACTIONS = f"{TD} max-sm:block max-sm:empty:hidden"
 LINE = "border-t border-slate-200 dark:border-slate-800"
 ROW = f"{LINE} max-sm:block max-sm:py-3"
 

@@ -74,6 +74,11 @@ class Accounts(Administration):
                 return None
             return await self._links.make(session, "setup", role=Role.ADMIN)
 
+    async def has_admin(self) -> bool:
+        """Whether somebody may administer this installation by now."""
+        async with self._db.read() as session:
+            return await store.has_admin(session)
+
     def link_url(self, path: str, listening: str = "") -> str:
         """A link to hand out: `path` below PUBLIC_URL, else below `listening` (the address this server itself
         listens at), else as it is. Never below what a request said in its Host header."""
@@ -165,7 +170,7 @@ class Accounts(Administration):
         async with self._db.write() as session:
             await self._links.use(session, token, "setup")
             if await store.has_admin(session):
-                raise invalid_link()
+                raise invalid_link("setup")
             return self._open(session, await self._add(session, email, password_hash, Role.ADMIN), browser)
 
     async def accept_invite(self, token: str, password: str, browser: Browser) -> SignedIn:
@@ -195,7 +200,7 @@ class Accounts(Administration):
             link = await self._links.use(session, token, "reset")
             user = await store.by_email(session, link.email or "")
             if user is None or user.is_disabled:
-                raise invalid_link()
+                raise invalid_link("reset")
             await self._replace_password(session, user, password_hash)
             signed_in = self._open(session, user, browser)
         self._sessions.forget(user.id)

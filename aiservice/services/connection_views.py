@@ -42,6 +42,11 @@ class ConnectionDetails:
     tested_us: int | None = None
     test_result: str = ""
 
+    @property
+    def has_failed_test(self) -> bool:
+        """Whether the last live test came out badly."""
+        return bool(self.test_result) and not self.test_result.startswith("ok")
+
 
 def view(row: Connection) -> ConnectionView:
     """What routing needs."""

@@ -244,7 +244,10 @@ async def managed_key(
     """
     found = await store.key(session, key_or_public_id, to_change=to_change)
     if found is None or not _may_manage(actor, found[1]):
-        raise NotFound(f"There is no key '{key_or_public_id[:40]}'.", code="key_not_found")
+        raise NotFound(
+            f"There is no key '{key_or_public_id[:40]}'. A key is named by its id (key_…) or its public part.",
+            code="key_not_found",
+        )
     return found
 
 

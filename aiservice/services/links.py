@@ -54,7 +54,7 @@ class Links:
         async with self._db.read() as session:
             link = await store.usable(session, hash_of(token), purpose, now_us())
         if link is None:
-            raise invalid_link()
+            raise invalid_link(purpose)
         return link
 
     async def use(self, session: AsyncSession, token: str, purpose: Purpose) -> OneTimeLink:
@@ -65,7 +65,7 @@ class Links:
         """
         link = await store.use(session, hash_of(token), purpose, now_us())
         if link is None:
-            raise invalid_link()
+            raise invalid_link(purpose)
         return link
 
     async def void(self, session: AsyncSession, purpose: Purpose, email: str) -> None:
@@ -83,9 +83,14 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
-def invalid_link() -> InvalidRequest:
+def invalid_link(purpose: Purpose) -> InvalidRequest:
+    following = (
+        "Sign in if there is an admin by now; else restart the server, which prints a new one."
+        if purpose == "setup"
+        else "Ask for a new one."
+    )
     return InvalidRequest(
-        "This link is not valid any more: it was used, it has expired, or a newer one was made. Ask for a new one.",
+        f"This link is not valid any more: it was used, it has expired, or a newer one was made. {following}",
         code="link_invalid",
         param="token",
     )

@@ -69,7 +69,10 @@ async def probe(upstream: Upstream | None, connection: ConnectionView, key: Secr
                 code="models_not_found",
                 message="The address answers, but has no list of models there. Check its path (it often ends in /v1).",
             )
-        return ProbeResult(False, latency_ms, code=failure.code, message=failure.message)
+        # Its words for a request's caller speak of a stored key; here there may be none yet.
+        is_key_refused = failure.code == "upstream_auth_failed"
+        message = "The provider refused the key." if is_key_refused else failure.message
+        return ProbeResult(False, latency_ms, code=failure.code, message=message)
     try:
         found = provider.models_in(reply)
     except AttemptFailed as exc:

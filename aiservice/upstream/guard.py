@@ -130,14 +130,16 @@ def check_base_url(url: str, is_private_allowed: bool = False) -> ParsedBase:
     base = _read(url, parts, port)
     if base.scheme == "http" and not is_private_allowed:
         raise _refused(
-            "The base URL must start with https://. Plain http is only for connections to private addresses."
+            "The base URL must start with https://. Plain http is only for connections that may use a private address "
+            "(--allow-private, or the box in the portal)."
         )
     address = _literal(base.host)
     if address is not None and not is_allowed(address, is_private_allowed):
         raise _refused(
             "The base URL's address is not one a provider may have."
             if is_private_allowed
-            else "The base URL's address is private or reserved. Mark the connection as private to use it."
+            else "The base URL's address is private or reserved. Allow private ones for this connection to use it "
+            "(--allow-private, or the box in the portal)."
         )
     return base
 

@@ -248,3 +248,35 @@ async def test_t50_a_fault_of_ours_shows_nothing_of_itself(
 async def test_metrics_are_not_for_whoever_comes_through_a_proxy_on_this_machine(gateway: Gateway, name: str) -> None:
     assert (await gateway.get("/metrics")).status == 200
     assert (await gateway.get("/metrics", headers={name: "1.2.3.4"})).status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/chat/completions", "/v1/chat/completions"),
+        ("/embeddings", "/v1/embeddings"),
+        ("/v1/v1/messages", "/v1/messages"),
+        ("/v1/chat/completions/", "/v1/chat/completions"),
+        ("/ai-service/", "/ai-service"),
+    ],
+)
+async def test_a_base_url_with_a_version_too_many_or_too_few_is_told_the_way(
+    sandboxed: Gateway, path: str, meant: str
+) -> None:
+    reply = await call(sandboxed.app, "POST", path, body=_CHAT)
+    assert reply.status == 404
+    assert f"Did you mean {meant}?" in reply.json()["error"]["message"]
+
+
+async def test_a_page_may_have_the_name_of_a_route_without_its_version(sandboxed: Gateway) -> None:
+    assert (await call(sandboxed.app, "GET", "/messages")).status == 299
+
+
+async def test_no_key_and_a_wrong_key_are_told_apart(sandboxed: Gateway) -> None:
+    missing = (await call(sandboxed.app, "POST", "/ai-service", body={"input": "x"})).json()["error"]
+    wrong = (await call(sandboxed.app, "POST", "/ai-service", body={"input": "x"}, key="sk-other")).json()["error"]
+    assert (missing["code"], missing["message"].split(".")[0]) == (
+        "missing_api_key",
+        "No API key came with this request",
+    )
+    assert (wrong["code"], wrong["message"].split(".")[0]) == ("invalid_api_key", "The API key is not valid")

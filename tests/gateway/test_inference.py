@@ -123,6 +123,11 @@ async def test_a_failure_before_the_first_byte_has_its_status(
             assert int(reply.headers["retry-after"]) >= 7
 
 
+async def test_the_message_says_which_provider_failed(gateway: Gateway) -> None:
+    error = (await gateway.chat("(status-500)")).json()["error"]
+    assert error["message"].startswith(f"The provider '{error['provider']}' failed")
+
+
 async def test_t25_nothing_of_the_credential_comes_back_in_any_answer(gateway: Gateway) -> None:
     for stream in (False, True):
         for status in ("", "(status-401)", "(status-400)", "(status-500)"):

@@ -67,6 +67,21 @@ async def test_t54_nobody_reaches_a_handler_without_signing_in(portal: PortalSer
         assert "admin@example.test" not in json.dumps(nobody.received)
 
 
+async def test_who_must_sign_in_first_comes_back_to_the_page_with_its_filters(portal: PortalServer) -> None:
+    async with Attacker(portal) as nobody:
+        router = {"pathname": "/requests", "asPath": "/requests?status=502&tz=UTC", "query": {}}
+        event = {"name": named("requests_state.load"), "payload": {}, "router_data": router}
+        await nobody.client.emit("event", event, namespace="/_event")
+        await nobody.settle()
+        assert nobody.redirects() == ["/sign-in?next=%2Frequests%3Fstatus%3D502%26tz%3DUTC"]
+
+
+async def test_the_sign_in_page_says_when_nobody_has_set_up_yet(portal: PortalServer) -> None:
+    async with Attacker(portal) as nobody:
+        await nobody.send(named("sign_in_state.load"), path="/sign-in")
+        assert nobody.var("sign_in_state", "is_unclaimed") is False
+
+
 async def test_t54_a_developer_is_refused_what_is_for_admins(portal: PortalServer) -> None:
     cookie = portal.cookie_of(new_email(), is_new=True)
     async with Attacker(portal, cookie=cookie) as developer:

@@ -65,3 +65,8 @@ def test_entries_from_before_offsets_were_kept_have_them_one_after_another() -> 
 def test_bars_stay_in_their_box_whatever_the_clock_says() -> None:
     for step in steps_of(entry(ended_us=0, attempts=[GOOD])):
         assert float(step["left"][:-1]) + float(step["width"][:-1]) <= 100
+
+
+def test_whole_milliseconds_get_no_decimals_that_nobody_measured() -> None:
+    broker, first = steps_of(entry(attempts=[{**GOOD, "start_ms": 3, "ms": 0}]))
+    assert (broker["began"], broker["took"], first["began"], first["took"]) == ("+0 ms", "3 ms", "+3 ms", "< 1 ms")

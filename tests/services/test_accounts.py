@@ -240,8 +240,10 @@ async def test_the_setup_link_makes_one_admin_and_a_restart_voids_it(accounts: A
 async def test_the_setup_link_is_worthless_once_an_admin_exists(accounts: Accounts) -> None:
     path = await accounts.setup_link_if_needed()
     assert path
+    assert not await accounts.has_admin()
     await accounts.create_user(ROOT, "ada@example.org", PASSWORD, Role.ADMIN)
-    with pytest.raises(InvalidRequest):
+    assert await accounts.has_admin()
+    with pytest.raises(InvalidRequest, match="Sign in if there is an admin"):
         await accounts.set_up(token_of(path), "eve@example.org", PASSWORD, BROWSER)
 
 

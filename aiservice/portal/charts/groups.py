@@ -6,6 +6,8 @@ A bucket without data is a gap in the one and "no data" in the other, never a ze
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
+from aiservice.portal.charts.usage import TICK_ROOM
+
 HEIGHT = 320
 # Readable on both grounds (3:1 or more), and told apart by pattern too.
 _COLOURS = ("#6366f1", "#0d9488", "#d97706", "#e11d48", "#0284c7", "#9333ea", "#4d7c0f", "#c026d3", "#64748b")
@@ -61,6 +63,7 @@ def stacked(
                 "gridcolor": "rgba(100,116,139,0.25)",
                 "tickprefix": prefix,
                 "tickformat": "~s" if whole else "~g",
+                **TICK_ROOM,
             },
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
             "showlegend": len(groups) > 1,

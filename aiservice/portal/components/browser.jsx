@@ -252,10 +252,15 @@ export function OpenDialog({ label, title, className, styles, closeSignal, child
   useEffect(() => {
     dialog.current?.close();
   }, [closeSignal]);
+  const open = () => {
+    dialog.current.showModal();
+    // The browser would focus the first thing that takes focus, and that is the ✕.
+    dialog.current.querySelector("form :is(input, select, textarea)")?.focus();
+  };
   return h(
     "span",
     { className: "contents" },
-    h("button", { type: "button", className, onClick: () => dialog.current.showModal() }, label),
+    h("button", { type: "button", className, onClick: open }, label),
     h(
       "dialog",
       { ref: dialog, className: styles.dialog, "aria-labelledby": heading },

@@ -79,7 +79,10 @@ def request_line(row: Any) -> rx.Component:
     """A table row for a request."""
     return table_row(
         REQUEST_HEADS,
-        cell(row["at"], class_name="whitespace-nowrap tabular-nums"),
+        cell(
+            rx.el.a(row["at"], title=row["id"], href=f"/requests/{row['id']}", class_name=theme.LINK),
+            class_name="whitespace-nowrap tabular-nums",
+        ),
         cell(rx.el.span(row["client"], title=row["client"], class_name="block max-w-40 truncate")),
         cell(row["task"]),
         cell(provider_cell(row)),
@@ -88,8 +91,7 @@ def request_line(row: Any) -> rx.Component:
         cell(row["tokens"], class_name="whitespace-nowrap tabular-nums"),
         cell(row["cost"], class_name="whitespace-nowrap tabular-nums"),
         cell(row["milliseconds"], class_name="whitespace-nowrap tabular-nums"),
-        cell(rx.el.a(row["id"], title=row["id"], href=f"/requests/{row['id']}", class_name=f"{theme.ID} {theme.LINK}")),
     )
 
 
-REQUEST_HEADS = ["Time (UTC)", "Client", "Task", "Provider", "Model", "Status", "Tokens", "Cost", "Took", "Request"]
+REQUEST_HEADS = ["Time (UTC)", "Client", "Task", "Provider", "Model", "Status", "Tokens", "Cost", "Took"]

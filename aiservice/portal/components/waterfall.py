@@ -49,8 +49,8 @@ def steps_of(entry: Any) -> list[Step]:
                 reason=str(attempt.get("reason", "")),
                 words=error_words(code, status) if code is not None else "",
                 cost=cost_text(entry) if is_last and entry.outcome != "failed" else "nothing billed",
-                began=f"+{milliseconds(start_ms)}",
-                took=milliseconds(took_ms),
+                began=f"+{start_ms:,.0f} ms",
+                took=_whole(took_ms),
                 left=left,
                 width=width,
             )
@@ -88,11 +88,16 @@ def _before(entry: Any, total_ms: float) -> Step:
         reason="",
         words="",
         cost="",
-        began=f"+{milliseconds(0)}",
-        took=milliseconds(took_ms),
+        began="+0 ms",
+        took=_whole(took_ms) if entry.attempts else milliseconds(took_ms),
         left=left,
         width=width,
     )
+
+
+def _whole(took_ms: float) -> str:
+    """A time that is kept in whole milliseconds only, so that no decimals are made up."""
+    return f"{took_ms:,.0f} ms" if took_ms >= 1 else "< 1 ms"
 
 
 def _bar(start_ms: float, took_ms: float, total_ms: float) -> tuple[str, str]:

@@ -35,7 +35,7 @@ def framed(page: PageSpec) -> rx.Component:
                 _insecure_banner(),
                 rx.el.h1(page.title, class_name=f"mb-5 {theme.H1}"),
                 notice(),
-                rx.cond(SessionState.is_signed_in, page.content(), _waiting()),
+                rx.cond(SessionState.is_signed_in, _content(page), _waiting()),
                 id="content",
                 class_name="min-w-0 flex-1 px-3 py-6 sm:px-8",
             ),
@@ -43,6 +43,15 @@ def framed(page: PageSpec) -> rx.Component:
         ),
         class_name=theme.PAGE,
     )
+
+
+def _content(page: PageSpec) -> rx.Component:
+    """The page's content. That a developer sees none of an admin's page is a courtesy: its handlers refuse them."""
+    content = page.content()
+    if not page.is_admin:
+        return content
+    back = rx.el.a("Go to the overview", href="/", class_name=theme.LINK)
+    return rx.cond(SessionState.is_admin, content, rx.el.p(back, class_name="text-sm"))
 
 
 def plain(page: PageSpec) -> rx.Component:
@@ -80,7 +89,7 @@ def notice() -> rx.Component:
                 icon("close"),
                 type="button",
                 on_click=FrameState.dismiss,
-                class_name=theme.ICON_BUTTON,
+                class_name=f"{theme.ICON_BUTTON} -my-2 -mr-2 shrink-0",
                 custom_attrs={"aria-label": "Dismiss"},
             ),
             role="alert",
@@ -150,7 +159,7 @@ def _person() -> rx.Component:
             submit="Sign out",
             after="leave",
             next="/sign-in",
-            submit_class=theme.SECONDARY,
+            submit_class=f"{theme.SECONDARY} md:w-full",
             class_name="",
         ),
         class_name="flex min-w-0 items-center justify-between gap-2 max-md:grow md:flex-col md:items-stretch",

@@ -18,6 +18,7 @@ def invite() -> rx.Component:
             required=True,
             min_length=8,
             auto_complete="new-password",
+            auto_focus=True,
         ),
         action="/auth/invite",
         submit="Create my account",

@@ -137,11 +137,11 @@ def _sentence(chain: list[str]) -> str:
     return ", then ".join(chain) if chain else "nothing"
 
 
-HEADS = ["Task", "Tries"]
+HEADS = ["Task", "Tries", ""]
 page: Any = PreferencesState  # in markup its attributes are Vars
 
 
-@portal_page("/preferences", title="Preferences", icon="list", place=40, on_load=PreferencesState.load)
+@portal_page("/preferences", title="Preferences", icon="order", place=40, on_load=PreferencesState.load)
 def preferences() -> rx.Component:
     return rx.el.div(_choice(), _editor(), _stored(), class_name="flex flex-col gap-5")
 
@@ -265,7 +265,17 @@ def _stored() -> rx.Component:
                     lambda row: table_row(
                         HEADS,
                         cell(row["title"], class_name="font-medium"),
-                        cell(row["words"], class_name="font-mono"),
+                        cell(row["words"], class_name="wrap-anywhere font-mono"),
+                        cell(
+                            rx.el.button(
+                                "Edit",
+                                type="button",
+                                on_click=page.choose_task(row["task"]),
+                                class_name=theme.QUIET,
+                                custom_attrs={"aria-label": f"Edit the chain of {row['title']}"},
+                            ),
+                            class_name="text-right max-sm:text-left",
+                        ),
                     ),
                 ),
                 caption="Stored chains of this client",

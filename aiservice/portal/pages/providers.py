@@ -20,7 +20,7 @@ from aiservice.portal.components.parts import (
     table_row,
 )
 from aiservice.portal.layout import portal_page
-from aiservice.portal.session.guard import handler, signed_in, tell
+from aiservice.portal.session.guard import handler, signed_in, tell, warn
 from aiservice.principal import Role
 from aiservice.providers import registry
 from aiservice.services.connection_views import ConnectionDetails
@@ -59,8 +59,12 @@ class ProvidersState(rx.State):
     async def changed(self, connection_id: str) -> None:
         """After a form of this page has been taken: closes its dialog and shows what is stored."""
         self.changes += 1
-        await tell(self, "Saved. The key is sealed and is not shown again.")
         await _show(self)
+        row = next((row for row in self.rows if row["id"] == connection_id), None)
+        if row is not None and row["state_kind"] == "bad":
+            await warn(self, f"{row['name']} is saved, but its test failed. {row['tested']}")
+        else:
+            await tell(self, "Saved. What was secret is sealed and is not shown again.")
 
     @handler(role=Role.ADMIN)
     async def test(self, connection_id: str):  # type: ignore[no-untyped-def]
@@ -68,7 +72,7 @@ class ProvidersState(rx.State):
         yield
         try:
             result = await current_core().connections.test(signed_in(), connection_id)
-            await tell(self, f"Tested: {result.summary}")
+            await (tell if result.is_ok else warn)(self, f"Tested: {result.summary}")
         finally:
             self.testing = ""
         await _show(self)
@@ -117,6 +121,8 @@ def _row_of(view: ConnectionDetails) -> ConnectionRow:
 def _state_of(view: ConnectionDetails, *, is_builtin: bool) -> tuple[str, str]:
     if view.is_disabled:
         return "disabled", "warn"
+    if view.has_failed_test:
+        return "test failed", "bad"
     return ("sandbox", "plain") if is_builtin else ("in use", "good")
 
 
@@ -150,13 +156,19 @@ def _add() -> rx.Component:
                 "Name", "name", hint="Lower case; how clients pin it: name/model.", required=True, auto_complete="off"
             ),
             field(
-                "Address",
+                "Address (optional)",
                 "base_url",
-                hint="Like https://api.openai.com/v1. Its key is bound to it.",
+                hint="Empty: the kind's own. OpenAI-compatible needs one: https://host/v1. The key is bound to it.",
                 type="url",
                 auto_complete="off",
             ),
-            field("Key", "secret", type="password", auto_complete="off", hint="Sealed on arrival, never shown again."),
+            field(
+                "Key",
+                "secret",
+                type="password",
+                auto_complete="off",
+                hint="Sealed on arrival, never shown again. A local server may need none.",
+            ),
             field(
                 "Models (optional)",
                 "models",
@@ -166,7 +178,7 @@ def _add() -> rx.Component:
             checkbox(
                 "The address may be private or loopback",
                 "allow_private",
-                hint="For a server in your own network, such as Ollama or vLLM.",
+                hint="For a server in your own network, such as Ollama or vLLM; plain http is allowed then.",
             ),
             alert("The key is tried against the provider before anything is stored."),
             action="/auth/secrets/connections",
@@ -187,14 +199,14 @@ def _row(row: Any) -> rx.Component:
             rx.el.span(row["name"], class_name="block font-medium"),
             rx.el.span(row["kind"], class_name=f"text-xs {theme.MUTED}"),
         ),
-        cell(row["address"], class_name="break-all font-mono text-xs"),
+        cell(rx.el.span(row["address"], class_name="wrap-anywhere font-mono text-xs lg:block lg:min-w-44")),
         cell(row["key"], class_name="font-mono text-xs whitespace-nowrap"),
         cell(
             rx.el.span(row["models"], class_name="block text-xs"),
             rx.el.span(row["tested"], class_name=f"block text-xs {theme.MUTED}"),
         ),
         cell(state_badge(row["state"], row["state_kind"])),
-        cell(rx.el.div(*_row_actions(row), class_name="flex flex-wrap justify-end gap-1 max-sm:justify-start")),
+        cell(rx.el.div(*_row_actions(row), class_name="flex flex-wrap max-sm:-mx-3.5 sm:justify-end lg:flex-nowrap")),
     )
 
 

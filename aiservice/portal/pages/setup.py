@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form
 from aiservice.portal.components.parts import alert, field
 from aiservice.portal.layout import portal_page
@@ -12,7 +13,7 @@ def setup() -> rx.Component:
     return rx.el.div(
         alert("You are making the first account: an admin, who adds providers and invites everybody else."),
         action_form(
-            field("E-mail", "email", type="email", required=True, auto_complete="username"),
+            field("E-mail", "email", type="email", required=True, auto_complete="username", auto_focus=True),
             field(
                 "Password",
                 "password",
@@ -29,5 +30,10 @@ def setup() -> rx.Component:
             next="/first-call",
             from_query=["token"],
             class_name="mt-4 flex flex-col gap-4",
+        ),
+        rx.el.p(
+            "Done already? ",
+            rx.el.a("Sign in", href="/sign-in", class_name=theme.LINK),
+            class_name=f"mt-4 {theme.HINT}",
         ),
     )

@@ -6,23 +6,26 @@ import reflex as rx
 
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form
-from aiservice.portal.components.parts import field
+from aiservice.portal.components.parts import alert, field
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler
 from aiservice.services.core import current_core
 
 
 class SignInState(rx.State):
-    """Where to go after signing in (the route checks it again), and whether one may sign up."""
+    """Where to go after signing in (the route checks it again), whether one may sign up, and whether anybody did."""
 
     next_path: str = "/"
     is_signup_open: bool = False
+    is_unclaimed: bool = False
 
     @handler(public=True)
     async def load(self) -> None:
         asked = self.router.url.query_parameters.get("next", "/")
         self.next_path = asked if asked.startswith("/") and not asked.startswith(("//", "/\\")) else "/"
-        self.is_signup_open = current_core().settings.signup == "open"
+        core = current_core()
+        self.is_signup_open = core.settings.signup == "open"
+        self.is_unclaimed = not await core.accounts.has_admin()
 
 
 page: Any = SignInState  # in markup its attributes are Vars
@@ -31,14 +34,22 @@ page: Any = SignInState  # in markup its attributes are Vars
 @portal_page("/sign-in", title="Sign in", on_load=SignInState.load)
 def sign_in() -> rx.Component:
     return rx.el.div(
+        rx.cond(
+            page.is_unclaimed,
+            alert(
+                "There is no admin yet. Open the link that the server printed when it started (/setup?token=…): it "
+                "makes the first account. It works for an hour; a restart prints a new one.",
+            ),
+        ),
         action_form(
-            field("E-mail", "email", type="email", required=True, auto_complete="username"),
+            field("E-mail", "email", type="email", required=True, auto_complete="username", auto_focus=True),
             field("Password", "password", type="password", required=True, auto_complete="current-password"),
             action="/auth/sign-in",
             submit="Sign in",
             busy="Signing in…",
             after="leave",
             next=SignInState.next_path,
+            class_name=rx.cond(page.is_unclaimed, "mt-4 flex flex-col gap-4", "flex flex-col gap-4"),
         ),
         rx.cond(
             page.is_signup_open,

@@ -12,7 +12,7 @@ from aiservice.portal.layout import portal_page
 def sign_up() -> rx.Component:
     return rx.el.div(
         action_form(
-            field("E-mail", "email", type="email", required=True, auto_complete="username"),
+            field("E-mail", "email", type="email", required=True, auto_complete="username", auto_focus=True),
             field(
                 "Password",
                 "password",

@@ -24,6 +24,7 @@ from reflex_base.registry import RegistrationContext
 from aiservice.errors import BrokerError, InternalFault, InvalidRequest, PermissionDenied, Unauthenticated
 from aiservice.kit.ids import new_id
 from aiservice.portal.session.cookie import read_session_cookie
+from aiservice.portal.session.redirects import with_query
 from aiservice.portal.words import form_words
 from aiservice.principal import Person, Role
 
@@ -118,6 +119,12 @@ async def tell(state: rx.State, done: str) -> None:
     session.notice, session.notice_kind, session.notice_id = done, "done", ""
 
 
+async def warn(state: rx.State, what: str) -> None:
+    """Shows the person that something came out badly, though nothing of ours failed."""
+    session = await state.get_state(SessionState)
+    session.notice, session.notice_kind, session.notice_id = what, "error", ""
+
+
 def _guarded_coroutine(function: Any, guard: Guard, bind: Callable[..., dict[str, Any]]) -> Any:
     @functools.wraps(function)
     async def guarded(self: rx.State, *args: Any, **kwargs: Any) -> Any:
@@ -184,7 +191,7 @@ def _adapter(hint: Any, strict: ConfigDict) -> TypeAdapter[Any]:
 async def _notice_of(state: rx.State, exc: Exception, where: str) -> Any:
     """Shows the failure to the person: its public words, or only a request id when it is not one of ours."""
     if isinstance(exc, Unauthenticated):
-        return rx.redirect(f"{SIGN_IN_PATH}?next={state.router.url.path}")
+        return rx.redirect(with_query(SIGN_IN_PATH, next=_here(state)))
     request_id = new_id("req")
     if not isinstance(exc, BrokerError):
         log.exception("portal event %s failed", where, extra={"request_id": request_id})
@@ -192,6 +199,12 @@ async def _notice_of(state: rx.State, exc: Exception, where: str) -> Any:
     session = await state.get_state(SessionState)
     session.notice, session.notice_kind, session.notice_id = exc.message, "error", request_id
     return None
+
+
+def _here(state: rx.State) -> str:
+    """The page that the event came from, its filters included."""
+    url = state.router.url
+    return with_query(url.path, **url.query_parameters)
 
 
 class SessionMiddleware(rx.Middleware):

@@ -32,6 +32,7 @@ from aiservice.portal.session.same_origin import is_same_origin
 from aiservice.principal import Person, Role
 from aiservice.services.core import Core
 from aiservice.services.keys import NewKey
+from aiservice.services.probe import ProbeResult
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +81,7 @@ class SecretRoutes:
         secret = Secret(fields.optional("secret")) if fields.optional("secret") else None
         is_private_allowed = fields.optional("allow_private") == "true"
         found = await connections.check(person, kind, base_url, secret, is_private_allowed=is_private_allowed)
-        if found.is_rejected:
-            raise Unprocessable(f"The test failed, and nothing was stored. {found.message}", code=found.code)
+        _require_working(found)
         models = [name.strip() for name in fields.optional("models").split(",") if name.strip()]
         added = await connections.add(
             person,
@@ -96,11 +96,17 @@ class SecretRoutes:
         return {"id": added.id, "test": found.summary}
 
     async def set_connection_key(self, person: Person, fields: Fields) -> Answer:
-        """`id`, `secret`."""
-        stored = await self._core().connections.set_key(
-            person, fields.required("id"), Secret(fields.required("secret"))
+        """`id`, `secret`: tried before it takes the place of the one before."""
+        connections = self._core().connections
+        secret = Secret(fields.required("secret"))
+        row = await connections.find(person, fields.required("id"))
+        found = await connections.check(
+            person, row.kind, row.base_url or None, secret, is_private_allowed=row.is_private_allowed
         )
-        return {"id": stored.id}
+        _require_working(found)
+        await connections.set_key(person, row.id, secret)
+        await connections.record_test(person, row.id, found)
+        return {"id": row.id, "test": found.summary}
 
     async def invite(self, person: Person, fields: Fields) -> Answer:
         """`email`, `role`: a link that makes an account, to be handed over by the admin."""
@@ -152,6 +158,12 @@ def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
         await (app if is_ours else beside)(scope, receive, send)
 
     return chosen
+
+
+def _require_working(found: ProbeResult) -> None:
+    """A wrong key or address is not stored; that of a provider which is away or busy is."""
+    if found.is_rejected:
+        raise Unprocessable(f"The test failed, and nothing was stored. {found.message}", code=found.code)
 
 
 def _answered(core: Callable[[], Core], action: Action) -> Callable[[Request], Awaitable[JSONResponse]]:
