@@ -140,13 +140,18 @@ def _made(folder: Path) -> Path:
 
 
 def _commit_before_the_newest_migration() -> str:
-    """The last commit whose release did not know HEAD."""
-    paths = [str(path.relative_to(ROOT)) for path in (ROOT / "alembic" / "versions").glob(f"{HEAD}_*.py")]
-    command = ["git", "log", "--diff-filter=A", "--format=%H", "--", *paths]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if not done.stdout.split():
-        pytest.skip("not run: there is no git history with the release before the newest migration")
-    return f"{done.stdout.split()[-1]}^"
+    """The last commit whose release did not know HEAD, and whose own migrations have one head."""
+    for commit in _git("log", "--format=%H", "--", "alembic/versions").split():
+        names = [Path(line).name for line in _git("ls-tree", "--name-only", f"{commit}^", "alembic/versions/").split()]
+        numbers = [name.partition("_")[0] for name in names]
+        if numbers and HEAD not in numbers and len(set(numbers)) == len(numbers):
+            return _git("rev-parse", f"{commit}^").strip()
+    pytest.skip("not run: there is no git history with the release before the newest migration")
+
+
+def _git(*arguments: str) -> str:
+    """What git says of the project; nothing where there is no history."""
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout
 
 
 def _unpack(commit: str, folder: Path) -> Path:
