@@ -137,18 +137,23 @@ async def test_a_flush_that_dies_before_its_commit_is_done_again_once(
 ) -> None:
     from aiservice.store import ledger as store
 
-    insert = store._insert_sqlite
+    name = "_insert_sqlite" if database.is_sqlite else "_insert_postgres"
+    insert = getattr(store, name)
 
     def dies(*of_batch: Any) -> Any:
         insert(*of_batch)
         raise TimeoutError("the connection broke before the commit")
 
-    monkeypatch.setattr(store, "_insert_sqlite", dies)
+    async def dies_later(*of_batch: Any) -> Any:
+        await insert(*of_batch)
+        raise TimeoutError("the connection broke before the commit")
+
+    monkeypatch.setattr(store, name, dies if database.is_sqlite else dies_later)
     settle(ledger, "req_1")
     with pytest.raises(TimeoutError):
         await ledger.flush()
     assert await rows(database) == []
-    monkeypatch.setattr(store, "_insert_sqlite", insert)
+    monkeypatch.setattr(store, name, insert)
     await ledger.flush()
     assert len(await rows(database)) == 1
     assert (await rows(database, "SELECT requests FROM usage_minute")) == [{"requests": 1}]
