@@ -172,11 +172,12 @@ def _build_portal(python: Path, tally: Tally) -> None:
 
 
 def _run_tests(python: Path, tally: Tally, arguments: argparse.Namespace, missing: set[str]) -> None:
-    """First what shares nothing, two at a time; then, one after another, what starts servers or measures."""
+    """First what shares nothing, three at a time (they wait more than they work); then, one after another, what starts
+    servers or measures."""
     without = "".join(f" and not {marker}" for marker in sorted(missing))
     alone = "process or browser or load or redis"
     tiers = [
-        ("tests", f"not long and not ({alone}){without}", ["-n", "2"]),
+        ("tests", f"not long and not ({alone}){without}", ["-n", "3"]),
         ("tests with real processes", f"not long and ({alone}){without}", []),
     ]
     if arguments.long:

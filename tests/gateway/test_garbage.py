@@ -32,7 +32,14 @@ async def hostile(gateway: Gateway) -> AsyncIterator[GarbageServer]:
         yield server
 
 
-@pytest.mark.parametrize("surface", ["/v1/chat/completions", "/v1/messages", "/ai-service"])
+@pytest.mark.parametrize(
+    "surface",
+    [
+        "/v1/chat/completions",
+        pytest.param("/v1/messages", marks=pytest.mark.long),
+        pytest.param("/ai-service", marks=pytest.mark.long),
+    ],
+)
 @pytest.mark.parametrize("kind", list(_PLACES))
 @pytest.mark.parametrize("is_stream", [False, True])
 async def test_r09_garbage_becomes_a_clean_error(
