@@ -107,7 +107,9 @@ def overview_moves(tab: Tab, server: ServerProcess, key: str) -> float:
     """Seconds from a request's answer until tile, chart and list have it, on a page that was not loaded again."""
     page = tab.page
     page.get_by_role("link", name="Overview").click()
-    requests = page.get_by_text("Requests", exact=True).first.locator("xpath=following-sibling::p[1]")
+    requests = (
+        page.get_by_role("main").get_by_text("Requests", exact=True).first.locator("xpath=following-sibling::p[1]")
+    )
     expect(requests).to_have_text("1")
     chart = page.locator(".js-plotly-plot")
     expect(chart).to_be_visible()  # plotly has taken the place of the first paint

@@ -22,6 +22,15 @@ async def _shown(portal: PortalServer, cookie: str, name: str) -> dict[str, obje
         return dict(row)
 
 
+async def _remove(portal: PortalServer, cookie: str, connection_id: str) -> None:
+    """Others use this server too, and would be sent to a provider that is gone."""
+    async with Attacker(portal, cookie=cookie) as admin:
+        await admin.hydrate("/providers")
+        await admin.send(named("providers_state.remove"), {"connection_id": connection_id}, path="/providers")
+        await admin.send(named("providers_state.load"), path="/providers")
+        assert connection_id not in [row["id"] for row in admin.var("providers_state", "rows")]
+
+
 async def test_a_new_key_is_tried_before_it_takes_the_place_of_the_old_one(
     portal: PortalServer, tmp_path: Path
 ) -> None:
@@ -40,6 +49,7 @@ async def test_a_new_key_is_tried_before_it_takes_the_place_of_the_old_one(
         row = await _shown(portal, cookie, "rekeyed")
         assert (row["state"], row["key"]) == ("in use", "…0001")
         assert post("/connections/key", id=made["id"], secret=_KEY).json()["test"].startswith("ok: ")
+    await _remove(portal, cookie, made["id"])
 
 
 async def test_a_connection_that_is_saved_although_its_provider_is_away_does_not_look_well(
@@ -57,3 +67,4 @@ async def test_a_connection_that_is_saved_although_its_provider_is_away_does_not
         await admin.send(named("providers_state.changed"), {"connection_id": made["id"]}, path="/providers")
         assert admin.var("session_state", "notice_kind") == "error"
         assert str(admin.var("session_state", "notice")).startswith("away is saved, but its test failed.")
+    await _remove(portal, cookie, made["id"])
