@@ -207,9 +207,9 @@ def roll(page: Page, row: Locator, overlap: str) -> str:
 def old_secret_ends_with_its_overlap(installation: Installation, server: ServerProcess, old: str) -> str:
     """An overlap shorter than the page offers: by the command line, while the server runs."""
     key_id = next(row["id"] for row in installation.command("key", "list") if row["name"] == "Walked")
-    new: str = installation.command("key", "roll", key_id, "--overlap", "2s")["key"]
+    new: str = installation.command("key", "roll", key_id, "--overlap", "6s")["key"]
     assert (status_of(server, old), status_of(server, new)) == (200, 200)
-    wait_until(lambda: status_of(server, old) == 401, seconds=4, every=0.1)
+    wait_until(lambda: status_of(server, old) == 401, seconds=9, every=0.1)
     assert status_of(server, new) == 200
     return new
 
