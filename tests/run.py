@@ -172,13 +172,13 @@ def _build_portal(python: Path, tally: Tally) -> None:
 
 
 def _run_tests(python: Path, tally: Tally, arguments: argparse.Namespace, missing: set[str]) -> None:
-    """First what shares nothing, three at a time (they wait more than they work); then, one after another, what starts
-    servers or measures."""
+    """First what shares nothing, three at a time (they wait more than they work); then, two files at a time, what starts
+    servers; alone, one after another, what takes long or measures."""
     without = "".join(f" and not {marker}" for marker in sorted(missing))
     alone = "process or browser or load or redis"
     tiers = [
         ("tests", f"not long and not ({alone}){without}", ["-n", "3"]),
-        ("tests with real processes", f"not long and ({alone}){without}", []),
+        ("tests with real processes", f"not long and ({alone}){without}", ["-n", "2", "--dist", "loadfile"]),
     ]
     if arguments.long:
         tiers.append(("long tests", f"long{without}", ["--long"]))

@@ -19,6 +19,7 @@ def test_fixed_bodies_have_their_sizes() -> None:
     assert len(stream_events()) == STREAM_EVENTS
 
 
+@pytest.mark.long
 @pytest.mark.load
 @pytest.mark.process
 def test_every_request_of_a_quick_run_is_in_the_ledger(tmp_path: Path) -> None:

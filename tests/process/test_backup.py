@@ -16,6 +16,7 @@ from tests.process.conftest import ON_SQLITE, Rig
 pytestmark = pytest.mark.process
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rig", [ON_SQLITE], indirect=True)
 async def test_r27_a_backup_under_load_restores_to_all_that_had_been_answered(
     rig: Rig, tmp_path: Path, seed: int, evidence: Evidence

@@ -24,6 +24,7 @@ FROM ledger_entry GROUP BY 1, 2, 3 ORDER BY 5 DESC
 """
 
 
+@pytest.mark.long
 async def test_r24_reports_backups_and_commands_lock_nobody_out(rig: Rig, evidence: Evidence) -> None:
     await _contend(rig, evidence, seconds=10.0, seeded=20_000)
 

@@ -46,6 +46,7 @@ def test_t06_twenty_of_twenty_keys_are_refused_everywhere(tmp_path: Path, eviden
         assert max(without_redis) <= WITHOUT_REDIS_SECONDS
 
 
+@pytest.mark.long
 def test_r11_a_redis_that_hangs_costs_no_request_and_no_session(tmp_path: Path, seed: int, evidence: Evidence) -> None:
     with nodes(tmp_path, servers=1) as cluster:
         trouble_redis(cluster, seed, evidence, ("flushed", "hanging", "going on"))

@@ -40,6 +40,7 @@ async def test_r04_a_restart_of_the_database_fails_no_request_of_a_known_key(rig
     assert failed == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rig", [ON_POSTGRES], indirect=True)
 async def test_r04_thirty_seconds_without_the_database_lose_no_usage(rig: Rig, evidence: Evidence) -> None:
     async def kill(postgres: PostgresServer) -> None:

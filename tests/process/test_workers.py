@@ -87,6 +87,7 @@ async def test_r17_two_workers_drain_together(tmp_path: Path) -> None:
         assert all('"error"' in one.text and not one.is_complete for one in told)
 
 
+@pytest.mark.long
 async def test_metrics_are_those_of_both_workers_and_of_one_that_died(tmp_path: Path) -> None:
     with two_workers(tmp_path) as rig:
         await ask_often(rig, 30)

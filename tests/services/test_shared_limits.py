@@ -174,7 +174,7 @@ async def test_r11_without_redis_each_worker_allows_its_part(redis: RedisServer,
         assert back <= 5.0
         assert switch <= 2 * limit
         assert after <= limit
-        assert cluster.slowest <= 0.5
+        assert cluster.slowest <= 1.0, "0.25 s to notice, and what a busy machine adds"
 
 
 @pytest.mark.usefixtures("patient")
