@@ -172,8 +172,8 @@ def _build_portal(python: Path, tally: Tally) -> None:
 
 
 def _run_tests(python: Path, tally: Tally, arguments: argparse.Namespace, missing: set[str]) -> None:
-    """First what shares nothing, three at a time (they wait more than they work); then, two files at a time, what starts
-    servers; alone, one after another, what takes long or measures."""
+    """First what shares nothing, three at a time (they wait more than they work); then what starts servers, two files
+    at a time; what takes long or measures runs alone."""
     without = "".join(f" and not {marker}" for marker in sorted(missing))
     alone = "process or browser or load or redis"
     tiers = [

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import reflex as rx
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -191,7 +192,7 @@ def _adapter(hint: Any, strict: ConfigDict) -> TypeAdapter[Any]:
 async def _notice_of(state: rx.State, exc: Exception, where: str) -> Any:
     """Shows the failure to the person: its public words, or only a request id when it is not one of ours."""
     if isinstance(exc, Unauthenticated):
-        return rx.redirect(with_query(SIGN_IN_PATH, next=_here(state)))
+        return rx.redirect(f"{SIGN_IN_PATH}?next={quote(_here(state), safe='/')}")
     request_id = new_id("req")
     if not isinstance(exc, BrokerError):
         log.exception("portal event %s failed", where, extra={"request_id": request_id})
