@@ -161,7 +161,7 @@ app = BrokerApp(
     head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
 )
 assert app.sio is not None  # noqa: S101 - for the type checker: a stateful app has one
-states = PageStates()
+states = PageStates.new()
 states.serve(app)
 # Same origin only; Reflex's own [] would switch the check off.
 app.sio.eio.cors_allowed_origins = None

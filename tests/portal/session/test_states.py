@@ -40,7 +40,7 @@ class RedisDouble:
 
 
 def states_in(redis: RedisDouble) -> tuple[PageStates, PageCopies]:
-    states = PageStates()
+    states = PageStates.new()
     states._is_open = lambda _page: True
     return states, PageCopies(redis, KEY)  # type: ignore[arg-type]
 
@@ -121,7 +121,7 @@ async def test_a_page_whose_socket_closed_is_let_go_once_it_is_copied_and_not_be
 
 
 async def test_with_one_worker_nothing_is_copied() -> None:
-    states = PageStates()
+    states = PageStates.new()
     async with states.kept_by(None):
         await fill(states)
         assert await seen(states) == ("Keys", 1, 7)
