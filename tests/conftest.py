@@ -19,6 +19,7 @@ from tests.harness.evidence import Evidence
 from tests.harness.installation import Installation
 
 _DATABASES_USED = {"database", "installed"}
+_ABOVE_THE_SERVICES = ("tests.gateway", "tests.portal", "tests.commands", "tests.replay")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -75,9 +76,12 @@ def evidence(request: pytest.FixtureRequest, seed: int) -> Evidence:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Whatever works with a database is tested on both."""
+    """Whatever works with a database is tested on both; in the default tier, what stands on the services on one."""
     if "base" in metafunc.fixturenames and _DATABASES_USED & set(metafunc.fixturenames):
-        on_postgres = pytest.param("postgres", marks=pytest.mark.postgres)
+        marks = [pytest.mark.postgres]
+        if metafunc.module.__name__.startswith(_ABOVE_THE_SERVICES):
+            marks.append(pytest.mark.long)
+        on_postgres = pytest.param("postgres", marks=marks)
         metafunc.parametrize("base", ["sqlite", on_postgres], indirect=True)
 
 

@@ -22,7 +22,7 @@ _STREAMS = 50
 _BEGUN_WITHIN_SECONDS = 20.0
 
 
-@pytest.mark.parametrize("how", ["serve", "reflex"])
+@pytest.mark.parametrize("how", ["serve", pytest.param("reflex", marks=pytest.mark.long)])
 async def test_r17_a_short_drain_settles_fifty_streams(how: How, tmp_path: Path, evidence: Evidence) -> None:
     await _drain(how, tmp_path, evidence, drain_seconds=4.0, exit_within=9.0)
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.process
 _REFUSED_WITHIN_SECONDS = 1.0
 
 
-@pytest.mark.parametrize("rig", [ON_SQLITE, ON_POSTGRES], indirect=True)
+@pytest.mark.parametrize("rig", [ON_SQLITE], indirect=True)
 def test_t06_revoked_keys_are_refused_within_a_second(rig: Rig, evidence: Evidence) -> None:
     _revoke(rig, evidence, rounds=5)
 

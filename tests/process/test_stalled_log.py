@@ -47,6 +47,7 @@ def read_by(folder: Path) -> Iterator[tuple[Rig, "subprocess.Popen[bytes]", IO[b
             reader.wait()
 
 
+@pytest.mark.long
 async def test_r25_a_log_that_nobody_reads_slows_nothing_down(tmp_path: Path, evidence: Evidence) -> None:
     with read_by(tmp_path) as (rig, reader, pipe):
         before = await ask_often(rig, 150)

@@ -51,6 +51,7 @@ class Server(Child):
         self.wait_ready(lambda: is_answering(f"{self.url}/readyz"), seconds=60)
 
 
+@pytest.mark.long
 async def test_r28_two_releases_serve_side_by_side(tmp_path: Path, evidence: Evidence) -> None:
     await _side_by_side(tmp_path, evidence, seconds=10.0)
 

@@ -68,6 +68,7 @@ async def test_r01_a_killed_worker_is_replaced_and_what_it_had_is_settled(
         assert rig.installation.query("PRAGMA integrity_check")[0]["integrity_check"] == "ok"
 
 
+@pytest.mark.long
 async def test_r17_two_workers_drain_together(tmp_path: Path) -> None:
     with two_workers(tmp_path, AISERVICE_DRAIN_SECONDS="3") as rig:
         told = [Told(marker=str(number)) for number in range(20)]
