@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,14 @@ def _children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def _environment_of(pid: int) -> bytes:
+    """The block as the kernel shows it; empty for a moment in a process whose exec is under way."""
+    deadline = time.monotonic() + 5
+    while not (block := Path(f"/proc/{pid}/environ").read_bytes()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return block
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.process
 def test_t22_no_process_shows_the_master_key_and_none_leaves_a_core(tmp_path: Path) -> None:
@@ -79,7 +88,7 @@ def test_t22_no_process_shows_the_master_key_and_none_leaves_a_core(tmp_path: Pa
         assert len(fingerprints) == 1
         assert len(told["seen"]) == 5
         for pid in pids:
-            block = Path(f"/proc/{pid}/environ").read_bytes()
+            block = _environment_of(pid)
             assert b"PYTHONPATH=" in block
             assert KEY.encode() not in block
             assert base64.b64decode(KEY) not in block
