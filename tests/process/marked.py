@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from aiservice.aiservice import app
-from aiservice.gateway import pipeline
+from aiservice.gateway import answering
 from aiservice.services.ledger import Ledger
 from aiservice.upstream.connection import Connection
 from aiservice.upstream.socket_transport import SocketTransport
@@ -74,7 +74,7 @@ def _wrap_first_byte() -> None:
 def _wrap_last_byte() -> None:
     """Look the last byte leaves for the client; what it ends is settled by then."""
     for name in ("send_whole", "end_stream"):
-        _wrap(pipeline, name, before=_pass_by)
+        _wrap(answering, name, before=_pass_by)
 
 
 MARKS: dict[str, Callable[[], None]] = {

@@ -1,0 +1,193 @@
+"""One answer under way to the client, whole or streamed; every ending, whoever caused it, is settled in one place."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from typing import Literal
+
+from aiservice.errors import BrokerError, Overloaded
+from aiservice.gateway.dispatch import Dispatcher
+from aiservice.gateway.exchange import Candidate, Exchange, ProviderGaveUp, Receive, Send
+from aiservice.gateway.meter import Meter
+from aiservice.gateway.provider_stream import OpenStream
+from aiservice.gateway.respond import (
+    KeepAlive,
+    end_stream,
+    exchange_headers,
+    send_at_once,
+    send_error,
+    send_whole,
+)
+from aiservice.kit.clock import now_us
+from aiservice.wire import StreamEvent
+
+log = logging.getLogger(__name__)
+
+
+class WholeAnswer:
+    """One answer in one piece. A client that leaves does not end it: it is paid for, so it is finished."""
+
+    def __init__(self, exchange: Exchange, dispatcher: Dispatcher, meter: Meter, send: Send) -> None:
+        self._exchange = exchange
+        self._dispatcher = dispatcher
+        self._meter = meter
+        self._send = send
+        self._task: asyncio.Task[None] | None = None
+        self._is_stopped = False
+
+    def stop_for_drain(self) -> None:
+        """Ends the wait for the provider: the broker is shutting down."""
+        if not self._exchange.is_settled and self._task is not None:
+            self._is_stopped = True
+            self._task.cancel()
+
+    async def run(self, candidates: tuple[Candidate, ...]) -> None:
+        """Runs to the end of the answer.
+
+        Raises:
+            ProviderGaveUp: no provider gave one.
+            Overloaded: the broker's shutdown ended it.
+        """
+        exchange = self._exchange
+        self._task = asyncio.current_task()
+        try:
+            answer = await self._dispatcher.whole(exchange, candidates)
+        except asyncio.CancelledError:
+            if not self._is_stopped or self._task is None:
+                raise
+            self._task.uncancel()
+            exchange.status, exchange.outcome, exchange.error_code = 503, "broker_stopped", "broker_stopped"
+            self._meter.settle(exchange)
+            raise _stopping() from None
+        exchange.status, exchange.outcome = 200, "finished"
+        self._meter.settle(exchange)
+        await self._meter.durable(exchange)
+        body = exchange.dialect.answer(answer, exchange.told())
+        await send_whole(self._send, 200, exchange_headers(exchange), body)
+
+
+class ClientStream:
+    """One streamed answer, from the first byte waited for to the last byte sent.
+
+    Three things can end it from outside: the provider, the client leaving, and the broker's own drain. The last two
+    cancel the one task that runs here and say so in `_stopped`, so that every ending is settled in one place.
+    """
+
+    def __init__(self, exchange: Exchange, dispatcher: Dispatcher, meter: Meter, receive: Receive, send: Send) -> None:
+        self._exchange = exchange
+        self._dispatcher = dispatcher
+        self._meter = meter
+        self._receive = receive
+        self._send = send
+        self._writer = exchange.dialect.writer(exchange.request)
+        self._keep_alive = KeepAlive(send, lambda: exchange_headers(exchange), self._writer.keep_alive())
+        self._held = b""
+        self._unsent: Awaitable[None] | None = None
+        self._stopped: Literal["client_left", "broker_stopped"] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def stop_for_drain(self) -> None:
+        """Ends the answer with an error event: the broker is shutting down."""
+        self._stop("broker_stopped")
+
+    async def run(self, candidates: tuple[Candidate, ...]) -> None:
+        """Runs to the end of the answer.
+
+        Raises:
+            BrokerError: no provider gave a first event, and nothing was sent to the client yet.
+        """
+        self._task = asyncio.current_task()
+        leaving = asyncio.ensure_future(self._watch_client())
+        self._keep_alive.start()
+        try:
+            await self._run(candidates)
+        except asyncio.CancelledError:
+            if self._stopped is None or self._task is None:
+                raise
+            self._task.uncancel()
+            await self._end_stopped()
+        except Exception as error:
+            if not await self._keep_alive.quiet():
+                raise
+            # With the head out there is no status left to say it with: an error event does, never a clean end.
+            if not isinstance(error, ProviderGaveUp | BrokerError):
+                log.exception("request %s failed in its stream", self._exchange.request_id)
+            self._meter.failed(self._exchange, error)
+            await self._end_failed(error)
+        finally:
+            self._keep_alive.stop()
+            leaving.cancel()
+
+    async def _run(self, candidates: tuple[Candidate, ...]) -> None:
+        exchange = self._exchange
+        async with await self._dispatcher.open_stream(exchange, candidates) as stream:
+            await self._keep_alive.begin()
+            exchange.status = 200
+            failure = await self._pump(stream)
+        if failure is not None:
+            self._dispatcher.broke_off(exchange, failure)
+            exchange.outcome, exchange.error_code = "upstream_truncated", failure.code
+            await self._end_failed(failure)
+            return
+        exchange.outcome = "finished"
+        self._meter.settle(exchange)
+        await self._meter.durable(exchange)
+        await self._keep_alive.quiet()
+        await end_stream(self._send, self._writer.done(exchange.told()))
+
+    async def _pump(self, stream: OpenStream) -> ProviderGaveUp | None:
+        """Passes events on until the stream ends; what it ended of, or None when the answer is whole."""
+        self._held = self._writer.start(self._exchange.told())
+        while await stream.pump(self._pass_on):
+            if self._unsent is not None:  # a client that reads slower than the provider writes
+                await self._unsent
+                self._unsent = None
+        return stream.failure
+
+    def _pass_on(self, events: list[StreamEvent]) -> bool:
+        """Sends what `events` say to the client; whether it took all of it at once."""
+        exchange = self._exchange
+        piece = self._writer.events(events)
+        self._meter.count(exchange, events)
+        if self._held:
+            piece, self._held = self._held + piece, b""
+        if not piece:
+            return True
+        if exchange.first_byte_us is None:
+            exchange.first_byte_us = now_us()
+        self._keep_alive.pieces += 1
+        self._unsent = send_at_once(self._send, piece)
+        return self._unsent is None
+
+    async def _watch_client(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._stop("client_left")
+
+    def _stop(self, why: Literal["client_left", "broker_stopped"]) -> None:
+        if self._stopped is None and self._task is not None and not self._exchange.is_settled:
+            self._stopped = why
+            self._task.cancel()
+
+    async def _end_stopped(self) -> None:
+        exchange = self._exchange
+        exchange.outcome = self._stopped or "client_left"
+        exchange.error_code = exchange.outcome
+        if not await self._keep_alive.quiet():
+            exchange.status = 499 if exchange.outcome == "client_left" else 503
+        self._meter.settle(exchange)
+        if exchange.outcome != "client_left":
+            await self._end_failed(_stopping())
+
+    async def _end_failed(self, error: Exception) -> None:
+        exchange = self._exchange
+        told = self._meter.words_for(error)
+        self._meter.settle(exchange)
+        if await self._keep_alive.quiet():
+            await end_stream(self._send, self._writer.failed(told, exchange.told()))
+        else:
+            await send_error(self._send, told, exchange.request_id, exchange.dialect, exchange_headers(exchange))
+
+
+def _stopping() -> Overloaded:
+    return Overloaded("The broker is restarting; the answer ends here.", code="broker_stopped", retry_after=5)
