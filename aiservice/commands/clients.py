@@ -68,11 +68,26 @@ def list_clients(as_json: JsonFlag = False) -> None:
     show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="There are no clients yet.")
 
 
-@client.command("disable", epilog=examples("client disable shop"))
-def disable(which: Which = None, name: WhichOption = None, as_json: JsonFlag = False) -> None:
+@client.command("disable", epilog=examples("client disable shop", "client disable shop --shred"))
+def disable(
+    which: Which = None,
+    name: WhichOption = None,
+    shred: Annotated[
+        bool,
+        typer.Option("--shred", help="Destroy the bodies kept of it, too: enabling it again does not bring them back."),
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
     """Refuse every key of a client, within a second."""
     ref = one_of(which, name, "client")
-    _show_state(run(lambda core: core.clients.disable(OPERATOR, ref), as_json=as_json), as_json=as_json)
+
+    async def work(core: Core) -> ClientView:
+        row = await core.clients.disable(OPERATOR, ref)
+        if shred:  # after it: a client that is served would be given a new data key
+            await core.bodies.shred_client(OPERATOR, row.id)
+        return row
+
+    _show_state(run(work, as_json=as_json), as_json=as_json)
 
 
 @client.command("enable", epilog=examples("client enable shop"))

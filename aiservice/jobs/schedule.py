@@ -11,6 +11,7 @@ from aiservice.services.core import Core
 
 _LAST_USED_SECONDS = 30.0
 _PURGE_SECONDS = 3600.0
+_BODIES_SECONDS = 300.0
 
 
 def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.Task[None]]":
@@ -21,6 +22,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_PURGE_SECONDS, partial(_purge_changes, core), "old changes"),
         (_PURGE_SECONDS, partial(_check_secrets, core), "check of sealed secrets"),
         (_PURGE_SECONDS, partial(_tidy_tokens, core), "signing keys"),
+        (_BODIES_SECONDS, core.bodies.purge, "expired bodies"),
     )
     tasks = [
         asyncio.create_task(every(seconds, partial(one_of_all, core.cluster, name, seconds, work), name), name=name)

@@ -11,6 +11,7 @@ from aiservice.kit.ids import new_id
 from aiservice.providers import registry
 from aiservice.services.accounts import Accounts
 from aiservice.services.board import Board
+from aiservice.services.bodies import Bodies
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import Clients
 from aiservice.services.cluster import Cluster, Node
@@ -53,6 +54,7 @@ class Core:
     page_copies: PageCopies | None
     changes: ChangeFeed
     vault: Vault
+    bodies: Bodies
     accounts: Accounts
     clients: Clients
     keys: Keys
@@ -139,6 +141,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         page_copies=_open_page_copies(settings, vault, stack),
         changes=changes,
         vault=vault,
+        bodies=Bodies(db, vault),
         accounts=accounts,
         clients=Clients(db, changes),
         keys=keys,

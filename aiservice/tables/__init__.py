@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+from aiservice.tables.bodies import SealedBody
 from aiservice.tables.changes import Change
 from aiservice.tables.clients import Client, ClientKey, KeySecret
 from aiservice.tables.cluster import Lease, Worker
@@ -28,6 +29,7 @@ __all__ = [
     "PortalSession",
     "Preference",
     "RollupDirty",
+    "SealedBody",
     "SealedSecret",
     "SignInAttempt",
     "TokenKey",

@@ -1,0 +1,208 @@
+"""Bodies of requests and answers at rest: sealed per client, for a while, and gone with the client's data key.
+
+    vault     a data key a client, an envelope under the master key (purpose `client_body_key`)
+    body key  HKDF-SHA-256(data key, "aiservice body v1" || salt), with 16 random bytes of salt a body
+    sealed    salt || nonce || AES-256-GCM(body key, nonce, body, AAD), AAD bound to client, kind, id and key revision
+
+A key a body: the 2³² messages that NIST SP 800-38D allows under one key are never near. Nothing else in the product
+keeps bodies. A rotation of the master key re-seals the data keys and leaves the bodies as they are; a backup carries
+both. Shredding destroys the data key first: what a copy of the table still holds then opens for nobody.
+
+Fails open where it may: a body that cannot be kept or opened is one that was not kept; whoever wanted it goes without.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+
+from aiservice.errors import PermissionDenied
+from aiservice.kit import crypto
+from aiservice.kit.clock import now_us
+from aiservice.kit.secret import Secret
+from aiservice.principal import Person
+from aiservice.services.clients import visible_client
+from aiservice.services.envelopes import Binding
+from aiservice.services.vault import Vault
+from aiservice.store import bodies as store
+from aiservice.store.session import AsyncSession, Database
+from aiservice.store.turns import take_turn
+from aiservice.tables import SealedBody
+
+MAX_BYTES = 4 << 20
+"""The largest body that is kept."""
+PURPOSE = "client_body_key"
+_SALT_BYTES = 16
+_AT_ONCE_BYTES = 64 << 10  # what is longer is sealed in a thread: a megabyte takes about a millisecond
+_PURGE_BATCH = 200
+
+_Work = Callable[[Secret, bytes, bytes], bytes]
+
+log = logging.getLogger(__name__)
+
+
+class BodyTooLarge(ValueError):
+    """The body is over `MAX_BYTES`."""
+
+
+class Bodies:
+    """Keeps bodies. A body's name is (client id, kind, id); kinds are short words, one for each use."""
+
+    def __init__(self, db: Database, vault: Vault) -> None:
+        self._db = db
+        self._vault = vault
+
+    async def put(self, client_id: str, kind: str, body_id: str, content: bytes, expires_us: int) -> bool:
+        """Keeps `content` until `expires_us` (microseconds UTC), in place of what had its name.
+
+        False where it is not kept: the client is disabled, or was shredded at this very moment.
+
+        Raises:
+            BodyTooLarge: over `MAX_BYTES`.
+            Overloaded: the vault is sealed.
+            DATABASE_ERRORS: the database did not answer.
+        """
+        row = await self.seal(client_id, kind, body_id, content, expires_us)
+        if row is None:
+            return False
+        async with self._db.write() as session:
+            return await self.add(session, row)
+
+    async def get(self, client_id: str, kind: str, body_id: str) -> bytes | None:
+        """The body of that name; None where there is none, its time is over, or it does not open any more.
+
+        Raises:
+            Overloaded: the vault is sealed.
+            DATABASE_ERRORS: the database did not answer.
+        """
+        async with self._db.read() as session:
+            row = await store.get(session, client_id, kind, body_id)
+            if row is None or row.expires_us <= now_us():
+                return None
+            if await store.key_revision(session, PURPOSE, client_id) != row.key_revision:
+                return None
+            key = await self._vault.unseal(session, **_binding(client_id, row.key_revision))
+        try:
+            return await _run(len(row.sealed), _open, key, row.sealed, _aad(row))
+        except crypto.BadEnvelope:
+            log.error("ALERT: the %s body %s of client %s does not open.", kind, body_id, client_id)  # noqa: TRY400
+            return None
+
+    async def delete(self, client_id: str, kind: str, body_id: str) -> bool:
+        """Deletes the body of that name; whether there was one.
+
+        Raises:
+            DATABASE_ERRORS: the database did not answer.
+        """
+        async with self._db.write() as session:
+            return await store.remove(session, client_id, kind, body_id)
+
+    async def purge(self) -> int:
+        """Deletes what has expired and returns how many bodies that were. For a job."""
+        count = 0
+        while True:
+            async with self._db.write() as session:
+                removed = await store.remove_expired(session, now_us(), _PURGE_BATCH)
+            count += removed
+            if removed < _PURGE_BATCH:
+                return count
+            await asyncio.sleep(0)
+
+    async def shred_client(self, actor: Person, name_or_id: str) -> int:
+        """Destroys every kept body of a client, for good; returns how many they were. The client itself stays as it is.
+
+        Raises:
+            NotFound: there is no such client that the actor may see.
+            PermissionDenied: the actor is no admin.
+        """
+        async with self._db.write() as session:
+            client = await visible_client(session, actor, name_or_id)
+            if not actor.is_admin:
+                raise PermissionDenied("Only an admin may destroy what is kept of a client.", code="admin_only")
+            return await self.shred(session, client.id)
+
+    async def shred(self, session: AsyncSession, client_id: str) -> int:
+        """Destroys a client's data key and deletes its bodies, in the caller's unit of work; how many they were."""
+        await self._vault.discard(session, PURPOSE, client_id)
+        return await store.remove_of_client(session, client_id)
+
+    # In two steps, for whoever keeps a body in a unit of work of their own.
+
+    async def seal(self, client_id: str, kind: str, body_id: str, content: bytes, expires_us: int) -> SealedBody | None:
+        """The row for `add`; None where nothing is kept for this client. Raises as `put`."""
+        if len(content) > MAX_BYTES:
+            raise BodyTooLarge(f"{len(content)} bytes")
+        known = await self._key(client_id) or await self._make_key(client_id)
+        if known is None:
+            return None
+        revision, key = known
+        row = SealedBody(
+            client_id=client_id,
+            kind=kind,
+            id=body_id,
+            key_revision=revision,
+            sealed=b"",
+            created_us=now_us(),
+            expires_us=expires_us,
+        )
+        row.sealed = await _run(len(content), _seal, key, content, _aad(row))
+        return row
+
+    async def add(self, session: AsyncSession, row: SealedBody) -> bool:
+        """Keeps what was sealed, in the caller's unit of work; False where the data key has gone meanwhile."""
+        if await store.key_revision(session, PURPOSE, row.client_id, is_held=True) != row.key_revision:
+            return False
+        await store.put(session, row)
+        return True
+
+    async def _key(self, client_id: str) -> tuple[int, Secret] | None:
+        async with self._db.read() as session:
+            revision = await store.key_revision(session, PURPOSE, client_id)
+            if revision is None:
+                return None
+            return revision, await self._vault.unseal(session, **_binding(client_id, revision))
+
+    async def _make_key(self, client_id: str) -> tuple[int, Secret] | None:
+        async with self._db.write() as session:
+            await take_turn(session, f"{PURPOSE} {client_id}")
+            revision = await store.key_revision(session, PURPOSE, client_id)
+            if revision is not None:  # somebody else was faster
+                return revision, await self._vault.unseal(session, **_binding(client_id, revision))
+            if not await store.is_served(session, client_id):
+                return None
+            revision, key = int.from_bytes(os.urandom(4)) >> 1, Secret(crypto.new_key())
+            await self._vault.seal(session, secret=key, **_binding(client_id, revision))
+            return revision, key
+
+
+def _binding(client_id: str, revision: int) -> Binding:
+    return Binding(purpose=PURPOSE, row_id=client_id, owner=client_id, provider="", base_url="", revision=revision)
+
+
+def _aad(row: SealedBody) -> bytes:
+    fields: dict[str, str | int] = {
+        "client": row.client_id,
+        "kind": row.kind,
+        "id": row.id,
+        "key": row.key_revision,
+    }
+    return crypto.bind("body", fields)
+
+
+def _seal(key: Secret, content: bytes, aad: bytes) -> bytes:
+    salt = os.urandom(_SALT_BYTES)
+    return salt + crypto.seal(_body_key(key, salt), content, aad)
+
+
+def _open(key: Secret, sealed: bytes, aad: bytes) -> bytes:
+    return crypto.unseal(_body_key(key, sealed[:_SALT_BYTES]), sealed[_SALT_BYTES:], aad)
+
+
+def _body_key(key: Secret, salt: bytes) -> bytes:
+    return crypto.hkdf(key.reveal(), b"aiservice body v1" + salt)
+
+
+async def _run(size: int, work: _Work, key: Secret, content: bytes, aad: bytes) -> bytes:
+    if size <= _AT_ONCE_BYTES:
+        return work(key, content, aad)
+    return await asyncio.to_thread(work, key, content, aad)

@@ -1,0 +1,58 @@
+"""SQL of bodies that are kept sealed."""
+
+from sqlalchemy import delete, select, tuple_
+from sqlmodel import col
+
+from aiservice.store.session import AsyncSession
+from aiservice.tables import Client, SealedBody, SealedSecret
+
+
+async def key_revision(session: AsyncSession, purpose: str, client_id: str, *, is_held: bool = False) -> int | None:
+    """The revision of a client's data key; None where it has none. With `is_held` it stays until the end of the
+    caller's unit of work."""
+    query = select(col(SealedSecret.revision)).where(
+        col(SealedSecret.purpose) == purpose, col(SealedSecret.row_id) == client_id
+    )
+    return await session.scalar(query.with_for_update(read=True) if is_held else query)
+
+
+async def is_served(session: AsyncSession, client_id: str) -> bool:
+    """Whether the client exists and is not disabled."""
+    query = select(col(Client.id)).where(col(Client.id) == client_id, col(Client.is_disabled).is_(False))
+    return await session.scalar(query) is not None
+
+
+async def put(session: AsyncSession, row: SealedBody) -> None:
+    """Keeps a body in place of what had its name."""
+    await remove(session, row.client_id, row.kind, row.id)
+    session.add(row)
+    await session.flush()
+
+
+async def get(session: AsyncSession, client_id: str, kind: str, body_id: str) -> SealedBody | None:
+    return await session.get(SealedBody, (client_id, kind, body_id))
+
+
+async def remove(session: AsyncSession, client_id: str, kind: str, body_id: str) -> bool:
+    """Deletes a body; whether there was one."""
+    done = delete(SealedBody).where(
+        col(SealedBody.client_id) == client_id, col(SealedBody.kind) == kind, col(SealedBody.id) == body_id
+    )
+    return (await session.execute(done.returning(col(SealedBody.id)))).first() is not None
+
+
+async def remove_of_client(session: AsyncSession, client_id: str) -> int:
+    """Deletes every body of a client; how many there were."""
+    done = delete(SealedBody).where(col(SealedBody.client_id) == client_id)
+    return len((await session.execute(done.returning(col(SealedBody.id)))).all())
+
+
+async def remove_expired(session: AsyncSession, now_us: int, limit: int) -> int:
+    """Deletes up to `limit` bodies whose time is over; how many."""
+    name = (col(SealedBody.client_id), col(SealedBody.kind), col(SealedBody.id))
+    query = select(*name).where(col(SealedBody.expires_us) <= now_us).order_by(col(SealedBody.expires_us)).limit(limit)
+    over = (await session.execute(query)).all()
+    if over:
+        names = [(row[0], row[1], row[2]) for row in over]
+        await session.execute(delete(SealedBody).where(tuple_(*name).in_(names)))
+    return len(over)
