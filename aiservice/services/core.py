@@ -10,6 +10,7 @@ from functools import partial
 from aiservice.kit.ids import new_id
 from aiservice.providers import registry
 from aiservice.services.accounts import Accounts
+from aiservice.services.alert_notes import AlertNotes
 from aiservice.services.board import Board
 from aiservice.services.bodies import Bodies
 from aiservice.services.changes import ChangeFeed
@@ -69,6 +70,7 @@ class Core:
     usage: Usage
     requests: RequestLog
     upstream: Upstream
+    alerts: AlertNotes
 
 
 _current: Core | None = None
@@ -119,6 +121,8 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     vault = Vault(db, settings)
     await vault.open()
     changes.subscribe(vault.on_change)
+    alerts = AlertNotes(db, worker=cluster.worker_id, may_write=lambda: not vault.is_sealed)
+    stack.push_async_callback(alerts.close)
     shared = _open_shared(settings, vault, stack)
     if shared is not None:
         changes.tell_others_with(partial(shared.tell, CHANGE_TOPIC))
@@ -156,6 +160,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         usage=Usage(db),
         requests=RequestLog(db),
         upstream=upstream,
+        alerts=alerts,
     )
     await changes.poll_once()
     if not vault.is_sealed:  # a database that is not ours to open is not ours to write to
@@ -205,6 +210,8 @@ async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
     await asyncio.to_thread(core.prices.load)
     await core.ledger.open()
     stack.push_async_callback(core.ledger.close)
+    writing = asyncio.create_task(core.alerts.run(), name="alerts")
+    stack.push_async_callback(_end_task, writing)
     feed = asyncio.create_task(core.changes.run(), name="change-feed")
     stack.push_async_callback(_end_task, feed)
     if core.shared is not None:

@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+from aiservice.tables.alerts import AlertEvent
 from aiservice.tables.bodies import SealedBody
 from aiservice.tables.changes import Change
 from aiservice.tables.clients import Client, ClientKey, KeySecret
@@ -15,6 +16,7 @@ from aiservice.tables.tokens import EndedToken, TokenKey
 metadata = SQLModel.metadata
 
 __all__ = [
+    "AlertEvent",
     "Change",
     "Client",
     "ClientKey",
