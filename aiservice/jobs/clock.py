@@ -2,19 +2,26 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from aiservice.services.cluster import Cluster, LostLease
+
+# A job rests for so many times as long as it worked, so that no amount of data lets it take over a core.
+_LEAST_REST = 20
+_MOST_REST_SECONDS = 120.0
 
 log = logging.getLogger(__name__)
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
-    """Awaits `work()` again and again, `seconds` after its last end, until cancelled."""
+    """Awaits `work()` again and again, `seconds` after its last end (later where it took long), until cancelled."""
     is_failing = False
     while True:
+        rest, began = seconds, time.monotonic()
         try:
             await work()
+            rest = max(seconds, min(_LEAST_REST * (time.monotonic() - began), _MOST_REST_SECONDS))
             if is_failing:
                 log.warning("The job %s works again.", name)
             is_failing = False
@@ -24,7 +31,7 @@ async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str
             else:
                 log.exception("The job %s failed; it is tried again.", name)
             is_failing = True
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(rest)
 
 
 async def one_of_all(cluster: Cluster, name: str, seconds: float, work: Callable[[], Awaitable[object]]) -> bool:

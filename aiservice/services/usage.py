@@ -21,6 +21,7 @@ Bucket = Literal["minute", "hour", "day"]
 
 BUCKETS_US: dict[Bucket, int] = {"minute": MINUTE_US, "hour": HOUR_US, "day": DAY_US}
 MAX_POINTS = 2000
+HOURS_AT_ONCE = store.HOURS_AT_ONCE
 OTHER = "other"
 _MAX_CHOICES = 200
 _USER = "user"  # no column of the roll-ups: a client's owner is who owns it now
@@ -151,7 +152,8 @@ class Usage:
                     yield csv_line([iso(start_us), series.bucket, *named, *counts])
 
     async def fold_some(self) -> int:
-        """Folds some of the hours that changed, and their days, and returns how many hours that were; 0 at the end."""
+        """Folds some of the hours that changed, and their days, and returns how many hours that were: fewer than
+        `HOURS_AT_ONCE` at the end."""
         async with self._db.read() as session:
             if not await store.dirty_hours(session):
                 return 0

@@ -45,7 +45,7 @@ class Scope:
 
 
 _ADVISORY_LOCK = 0x6169_726F  # any constant that nothing else in the database uses
-_FOLDS = 24  # hours a transaction, so that the writer is never held for long
+HOURS_AT_ONCE = 24  # hours a transaction, so that the writer is never held for long
 
 
 def _fold(coarse: str, fine: str) -> Any:
@@ -69,7 +69,7 @@ async def fold_dirty_hours(session: AsyncSession) -> int:
     """
     if session.get_bind().dialect.name == "postgresql":
         await session.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
-    oldest = select(col(RollupDirty.start_us)).order_by(col(RollupDirty.start_us)).limit(_FOLDS)
+    oldest = select(col(RollupDirty.start_us)).order_by(col(RollupDirty.start_us)).limit(HOURS_AT_ONCE)
     marks = delete(RollupDirty).where(col(RollupDirty.start_us).in_(oldest)).returning(col(RollupDirty.start_us))
     hours = sorted((await session.execute(marks)).scalars())
     for hour in hours:

@@ -108,7 +108,7 @@ class Watchdog:
     def watch(self, deadlines: Deadlines, *, is_stream: bool) -> Watch:
         """Starts to watch a call of the current task; `release` ends it."""
         loop = asyncio.get_running_loop()
-        watch = Watch(deadlines, loop.time(), asyncio.current_task(), is_stream)
+        watch = Watch(deadlines, loop.time(), asyncio.current_task(loop), is_stream)
         self._watches.add(watch)
         if deadlines is not self._timed_for:
             self._timed_for = deadlines
