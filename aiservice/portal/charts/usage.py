@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import reflex as rx
-from plotly.graph_objs import Figure
-from plotly.graph_objs.layout import Template
 
 from aiservice.portal import theme
 from aiservice.portal.components.browser import mount_on_idle
@@ -87,6 +85,10 @@ def usage_chart(rectangles: Any, plot: Any, *, summary: Any) -> rx.Component:
         custom_attrs={"aria-hidden": "true"},
     )
     ink = rx.color_mode_cond(light="#475569", dark="#cbd5e1")
+    # Here and not above: a server that has its build does not draw pages, and need not hold plotly in memory (6 MB).
+    from plotly.graph_objs import Figure  # noqa: PLC0415
+    from plotly.graph_objs.layout import Template  # noqa: PLC0415
+
     drawn = rx.plotly.basic(
         data=plot.to(Figure),
         template=rx.Var.create({"layout": {"font": {"color": ink}}}).to(Template),

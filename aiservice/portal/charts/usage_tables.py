@@ -3,8 +3,6 @@
 from typing import Any
 
 import reflex as rx
-from plotly.graph_objs import Figure
-from plotly.graph_objs.layout import Template
 from reflex_components_core.react_router.dom import ReactRouterLink
 
 from aiservice.portal import theme
@@ -40,6 +38,10 @@ def groups_chart(rectangles: Any, plot: Any, *, summary: Any) -> rx.Component:
         custom_attrs={"aria-hidden": "true"},
     )
     ink = rx.color_mode_cond(light="#475569", dark="#cbd5e1")
+    # Here and not above: a server that has its build does not draw pages, and need not hold plotly in memory (6 MB).
+    from plotly.graph_objs import Figure  # noqa: PLC0415
+    from plotly.graph_objs.layout import Template  # noqa: PLC0415
+
     drawn = rx.plotly.basic(
         data=plot.to(Figure),
         template=rx.Var.create({"layout": {"font": {"color": ink}}}).to(Template),
