@@ -4,8 +4,9 @@ Statements are text made once: every worker runs them ten times a second, and bu
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, partial
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -35,13 +36,11 @@ _TEXT_LIMITS: dict[str, int] = {
 # The names in these statements are those of our own tables; values only ever come as parameters.
 _MINUTE_COLUMNS = (*ROLLUP_KEY, *SUMMED)
 _ADD_MINUTES_FORM = (
-    f"INSERT INTO usage_minute ({', '.join(_MINUTE_COLUMNS)}) VALUES (%s) "  # noqa: S608
+    f"INSERT INTO usage_minute ({', '.join(_MINUTE_COLUMNS)}) VALUES %s "  # noqa: S608
     f"ON CONFLICT ({', '.join(ROLLUP_KEY)}) DO UPDATE SET "
     f"{', '.join(f'{name} = usage_minute.{name} + excluded.{name}' for name in SUMMED)}"
 )
-# SQLite's driver takes tuples as they are, which costs a third of what named parameters do.
-_ADD_MINUTES_SQLITE = _ADD_MINUTES_FORM % ", ".join("?" * len(_MINUTE_COLUMNS))
-_ADD_MINUTES_POSTGRES = text(_ADD_MINUTES_FORM % ", ".join(":" + name for name in _MINUTE_COLUMNS))
+_ADD_MINUTES_POSTGRES = text(_ADD_MINUTES_FORM % f"({', '.join(':' + name for name in _MINUTE_COLUMNS)})")
 _PLACES = {name: place for place, name in enumerate(SUMMED)}
 _REQUESTS, _FAILED, _UNPRICED = _PLACES["requests"], _PLACES["errors"], _PLACES["unpriced"]
 _COST, _LATENCY, _FIRST_BUCKET = _PLACES["cost_nano_usd"], _PLACES["latency_us_sum"], _PLACES["latency_0"]
@@ -58,10 +57,10 @@ _MARK_HOURS = (
 _MARK_HOURS_POSTGRES = text(_MARK_HOURS % ":start_us")
 # SQLite has one writer at a time, so what is not there now will not be there when the next statement inserts it.
 _KNOWN_SQLITE = "SELECT request_id FROM ledger_entry WHERE request_id IN (SELECT value FROM json_each(?))"
-_INSERT_SQLITE = (
-    f"INSERT INTO ledger_entry ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
-    "ON CONFLICT (request_id) DO NOTHING"
-)
+_INSERT_FORM = f"INSERT INTO ledger_entry ({', '.join(_COLUMNS)}) VALUES %s ON CONFLICT (request_id) DO NOTHING"  # noqa: S608
+# Rows a statement. SQLite's driver lets go of the interpreter's lock once a statement, and must win it back from the
+# event loop: with a statement a row, that is most of what a flush costs.
+_ROWS_AT_ONCE = (64, 8, 1)
 _INSERT_POSTGRES = text(
     f"INSERT INTO ledger_entry ({', '.join(_COLUMNS)}) SELECT {', '.join(_COLUMNS)} "  # noqa: S608
     "FROM json_populate_recordset(NULL::ledger_entry, CAST(:rows AS json)) "
@@ -148,11 +147,25 @@ def _insert_sqlite(
     if known:
         rows = {request_id: row for request_id, row in rows.items() if request_id not in known}
         values = [_values(row) for row in rows.values()]
-    connection.executemany(_INSERT_SQLITE, values)
+    _in_bulk(connection, _INSERT_FORM, values)
     minutes = sum_rows(rows.values())
-    connection.executemany(_ADD_MINUTES_SQLITE, minutes)
+    _in_bulk(connection, _ADD_MINUTES_FORM, minutes)
     connection.executemany(_MARK_HOURS % "?", [(hour,) for hour in _hours(minutes)])
     return set(rows)
+
+
+def _in_bulk(connection: sqlite3.Connection, form: str, rows: Sequence[Sequence[Any]]) -> None:
+    """`form` with as many rows as it takes."""
+    at = 0
+    for count in _ROWS_AT_ONCE:
+        while len(rows) - at >= count:
+            connection.execute(_with_rows(form, count, len(rows[at])), [*chain.from_iterable(rows[at : at + count])])
+            at += count
+
+
+@cache
+def _with_rows(form: str, count: int, width: int) -> str:
+    return form % ", ".join([f"({', '.join('?' * width)})"] * count)
 
 
 async def _insert_postgres(session: AsyncSession, rows: Mapping[str, dict[str, Any]]) -> set[str]:
