@@ -25,7 +25,7 @@ from aiservice.store import keys as store
 from aiservice.store import tokens as token_store
 from aiservice.store.session import DATABASE_ERRORS, Database
 
-CACHE_ENTRIES = 200_000
+CACHE_ENTRIES = 250_000
 FRESH_SECONDS = 5.0
 # An outage of 30 s is lived through: 4 s until the feed would have been read again, 30, and the time to come back.
 STALE_SECONDS = 45.0
