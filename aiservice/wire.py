@@ -35,6 +35,7 @@ Json = dict[str, Any]
 AskKind = Literal["chat", "embedding", "token-count"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "budget_exhausted"]
 UsageSource = Literal["reported", "counted", "estimated"]
+QuotaMeasure = Literal["requests", "tokens", "input_tokens", "output_tokens"]
 
 CHAT_WIRE = "openai-chat"
 EMBEDDINGS_WIRE = "openai-embeddings"
@@ -204,6 +205,18 @@ class AttemptFailure:
     upstream_status: int | None = None
     param: str | None = None
     retry_after_seconds: float | None = None
+
+
+@dataclass(slots=True)
+class QuotaNote:
+    """What a reply says of one limit that the provider sets for us: at most `limit` of `measure` in `window_seconds`,
+    `remaining` of it left, nothing of it used in `reset_seconds`. None is what it does not say."""
+
+    measure: QuotaMeasure
+    window_seconds: int
+    limit: int | None = None
+    remaining: int | None = None
+    reset_seconds: float | None = None
 
 
 @dataclass(slots=True)

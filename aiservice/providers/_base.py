@@ -1,11 +1,11 @@
 """What the rest of the product knows of a provider: an object that translates, and never touches a socket."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from aiservice.kit.secret import Secret
-from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, Blame, HttpCall, HttpReply, StreamEvent
+from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, Blame, HttpCall, HttpReply, QuotaNote, StreamEvent
 
 
 class AttemptFailed(Exception):
@@ -74,6 +74,15 @@ class Provider(ABC):
     @abstractmethod
     def failure(self, reply: HttpReply) -> AttemptFailure:
         """Why a reply with another status than 200 failed."""
+
+    def quota_in(self, headers: Mapping[str, str]) -> tuple[QuotaNote, ...]:
+        """What the headers of a reply (lower case) say of the limits this provider sets for us. Asked on every call:
+        must be cheap where they say nothing."""
+        return ()
+
+    def quota_in_refusal(self, reply: HttpReply) -> tuple[QuotaNote, ...]:
+        """What a reply with status 429 says of them, in its headers and its body."""
+        return self.quota_in(reply.headers)
 
     @abstractmethod
     def probe(self) -> HttpCall:

@@ -24,6 +24,8 @@ _STATUS_OF_CODE = {
     "tool_use_failed": 400,
 }
 _CODE = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
+# A 429 that no waiting helps: this request alone is over the account's limit of tokens.
+_OVER_LIMIT_WORDS = re.compile(r"request too large|tokens must be reduced", re.IGNORECASE)
 _CONTEXT_WORDS = re.compile(
     r"context.{0,20}length|maximum context|prompt is too long|input token count|too many tokens|context size",
     re.IGNORECASE,
@@ -48,6 +50,8 @@ def failure_from_body(status: int, body: object, headers: Mapping[str, str]) -> 
         return failed(502, "upstream_auth_failed", message, Blame.FAILOVER)
     if status == 402 or code_text == "insufficient_quota":
         return failed(502, "upstream_quota_exhausted", "The provider account has no credit left.", Blame.FAILOVER)
+    if status == 429 and _OVER_LIMIT_WORDS.search(words):
+        return failed(413, "request_over_provider_quota", words, Blame.FAILOVER)
     if status == 429:
         return failed(429, "provider_quota_exhausted", words or "The provider's rate limit is reached.", Blame.RETRY)
     if code_text == "context_length_exceeded" or (status in (400, 413, 500) and _CONTEXT_WORDS.search(words)):

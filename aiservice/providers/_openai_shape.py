@@ -6,11 +6,13 @@ recorded traffic.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import orjson
 
 from aiservice.kit.secret import Secret
+from aiservice.providers import _openai_limits
 from aiservice.providers._base import (
     AttemptFailed,
     Provider,
@@ -34,6 +36,7 @@ from aiservice.wire import (
     HttpCall,
     HttpReply,
     Json,
+    QuotaNote,
     Usage,
 )
 
@@ -158,6 +161,12 @@ class OpenAiShape(Provider):
         except orjson.JSONDecodeError:
             body = None
         return failure_from_body(reply.status, body, reply.headers)
+
+    def quota_in(self, headers: Mapping[str, str]) -> tuple[QuotaNote, ...]:
+        return _openai_limits.quota_in(headers)
+
+    def quota_in_refusal(self, reply: HttpReply) -> tuple[QuotaNote, ...]:
+        return _openai_limits.quota_in_refusal(reply)
 
     def probe(self) -> HttpCall:
         return HttpCall("/models", b"", method="GET", headers=())

@@ -1,17 +1,19 @@
 """Anthropic's Messages API, and whoever else speaks it (platform.claude.com/docs/en/api/messages)."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
 
 from aiservice.kit.secret import Secret
+from aiservice.providers import _anthropic_limits
 from aiservice.providers._anthropic_answer import read_answer, read_count
 from aiservice.providers._anthropic_errors import failure_from_body
 from aiservice.providers._anthropic_request import count_body, messages_body
 from aiservice.providers._anthropic_stream import MessagesStreamReader
 from aiservice.providers._anthropic_tools import wants_json_tool
 from aiservice.providers._base import Provider, StreamReader, refuse_uncarried
-from aiservice.wire import MESSAGES_WIRE, Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json
+from aiservice.wire import MESSAGES_WIRE, Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json, QuotaNote
 
 VERSION: Final = ("anthropic-version", "2023-06-01")
 _CONTENT_TYPE: Final = ("content-type", "application/json")
@@ -64,6 +66,12 @@ class Anthropic(Provider):
         except orjson.JSONDecodeError:
             body = None
         return failure_from_body(reply.status, body, reply.headers)
+
+    def quota_in(self, headers: Mapping[str, str]) -> tuple[QuotaNote, ...]:
+        return _anthropic_limits.quota_in(headers)
+
+    def quota_in_refusal(self, reply: HttpReply) -> tuple[QuotaNote, ...]:
+        return _anthropic_limits.quota_in_refusal(reply)
 
     def probe(self) -> HttpCall:
         return HttpCall("/v1/models?limit=1000", b"", method="GET", headers=(VERSION,))

@@ -10,9 +10,10 @@ from aiservice.providers._gemini.answer import chat_answer, embeddings_answer, t
 from aiservice.providers._gemini.errors import failure_in
 from aiservice.providers._gemini.models import model_path, serves
 from aiservice.providers._gemini.parts import bad_request
+from aiservice.providers._gemini.quota import quota_in_refusal
 from aiservice.providers._gemini.request import chat_body, wants_one_call
 from aiservice.providers._gemini.stream import GeminiStreamReader
-from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json
+from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json, QuotaNote
 
 _MAX_TEXTS = 100  # that one batchEmbedContents takes
 _LABELS = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
@@ -60,6 +61,9 @@ class Gemini(Provider):
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         return failure_in(reply.status, reply.body, reply.headers)
+
+    def quota_in_refusal(self, reply: HttpReply) -> tuple[QuotaNote, ...]:
+        return quota_in_refusal(reply)
 
     def probe(self) -> HttpCall:
         return HttpCall(f"{self.own_path}/models?pageSize=1000", b"", method="GET", headers=())
