@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from aiservice.kit.addresses import AllowList
+
 
 class Role(StrEnum):
     """What a person is in the portal and on the command line."""
@@ -29,7 +31,9 @@ class Principal:
     """A verified API credential and what it may do; None in an allowed set means "no restriction".
 
     `scopes` are task names and `read` (GET routes); `connections` and `models` are names, already intersected with
-    the client's own sets. `token_id` is set where the credential is a token of that key. Times are microseconds UTC.
+    the client's own sets; `networks` are the addresses it may come from, and every request is held against them.
+    `token_id` is set where the credential is a token of that key, and `expires_us` is the credential's end then;
+    `key_ends_us` is the key's own, at which its streams end, too. Times are microseconds UTC.
     """
 
     client_id: str
@@ -43,6 +47,8 @@ class Principal:
     is_test: bool = False
     limits: tuple[Limit, ...] = ()
     token_id: str | None = None
+    networks: AllowList | None = None
+    key_ends_us: int | None = None
 
 
 @dataclass(slots=True, frozen=True)

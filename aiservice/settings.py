@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from aiservice.kit.durations import parse_duration
 from aiservice.kit.process import is_withheld, take_from_environment
 from aiservice.kit.secret import Secret
 
@@ -66,6 +67,11 @@ class Settings:
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    key_retrieval: Literal["off", "opt_in", "on"] = "opt_in"
+    max_key_age: int | None = None
+    default_key_expiry: int | None = None
+    leaked_keys: Literal["revoke", "notify"] = "revoke"
+    leak_scanner_keys: Path | None = None
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     ledger_sync: Literal["interval", "full"] = "interval"
@@ -146,11 +152,14 @@ def _own_environment() -> dict[str, str]:
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "signup": ("open", "invite", "closed"),
+    "key_retrieval": ("off", "opt_in", "on"),
+    "leaked_keys": ("revoke", "notify"),
     "log_format": ("text", "json"),
     "log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
     "ledger_sync": ("interval", "full"),
 }
-_PATHS = {"data_dir", "master_key_file", "tls_cert", "tls_key"}
+_PATHS = {"data_dir", "master_key_file", "tls_cert", "tls_key", "leak_scanner_keys"}
+_DURATIONS = {"max_key_age", "default_key_expiry"}
 _SECRETS = {"metrics_token", "admin_password"}
 _SECONDS = {
     "drain_seconds",
@@ -171,6 +180,8 @@ def _convert(name: str, key: str, text: str) -> Any:
         return Path(text)
     if key in _SECONDS:
         return _positive(name, text, float)
+    if key in _DURATIONS:
+        return _duration(name, text)
     if key == "max_body_bytes":
         return _positive(name, text, int)
     if key == "trusted_proxies":
@@ -191,6 +202,16 @@ def _positive(name: str, text: str, kind: type[int] | type[float]) -> int | floa
     if not 0 < number < 1e12:
         raise SettingsError(f"{name} must be greater than 0.")
     return number
+
+
+def _duration(name: str, text: str) -> int:
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}") from None
+    if seconds < 1:
+        raise SettingsError(f"{name} must be at least a second. Leave it out for no such rule.")
+    return seconds
 
 
 def _networks(name: str, text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
@@ -218,6 +239,8 @@ def decode_master_key(text: str, name: str) -> Secret:
 def _checked(settings: Settings) -> Settings:
     if settings.master_key is not None and settings.master_key_file is not None:
         raise SettingsError(f"Set {PREFIX}MASTER_KEY or {PREFIX}MASTER_KEY_FILE, not both.")
+    if settings.max_key_age and settings.default_key_expiry and settings.default_key_expiry > settings.max_key_age:
+        raise SettingsError(f"{PREFIX}DEFAULT_KEY_EXPIRY is longer than {PREFIX}MAX_KEY_AGE.")
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise SettingsError(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY belong together: set both or neither.")
     if settings.database_url and not settings.database_url.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):

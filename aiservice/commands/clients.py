@@ -1,11 +1,23 @@
 """`client`: the parties that are metered and limited."""
 
 import shlex
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from aiservice.commands.console import JsonFlag, examples, group, names_of, one_of, show, show_table
+from aiservice.commands.console import (
+    AllowIp,
+    CutStreams,
+    JsonFlag,
+    any_of,
+    examples,
+    group,
+    names_of,
+    one_of,
+    show,
+    show_table,
+    usage_error,
+)
 from aiservice.commands.limits import client_limits
 from aiservice.commands.opening import run
 from aiservice.kit.clock import iso
@@ -26,13 +38,17 @@ def create(
     owner: Annotated[str | None, typer.Option("--owner", help="E-mail address of the developer it belongs to.")] = None,
     providers: Annotated[str | None, typer.Option("--providers", help="Only these connections: a,b.")] = None,
     models: Annotated[str | None, typer.Option("--models", help="Only these models: x,y.")] = None,
+    scope: Annotated[list[str] | None, typer.Option("--scope", help="Only this task, or 'read'; may repeat.")] = None,
+    allow_ip: AllowIp = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Create a client."""
+    """Create a client. No key of it may ever do more than it."""
     connections, allowed_models = names_of(providers), names_of(models)
 
     async def work(core: Core) -> ClientView:
-        return await core.clients.create(OPERATOR, name, owner, connections, allowed_models)
+        return await core.clients.create(
+            OPERATOR, name, owner, connections, allowed_models, scopes=scope or None, networks=allow_ip or None
+        )
 
     made = run(work, as_json=as_json)
     show(
@@ -58,6 +74,8 @@ def list_clients(as_json: JsonFlag = False) -> None:
                 "disabled": row.is_disabled,
                 "providers": row.connections,
                 "models": row.models,
+                "scopes": row.scopes,
+                "allowed_ips": row.networks,
                 "limits": row.limits,
                 "created_at": iso(row.created_us),
             }
@@ -68,7 +86,33 @@ def list_clients(as_json: JsonFlag = False) -> None:
     show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="There are no clients yet.")
 
 
-@client.command("disable", epilog=examples("client disable shop", "client disable shop --shred"))
+@client.command("update", epilog=examples("client update shop --scope chat --allow-ip 203.0.113.0/24 --models any"))
+def update(
+    which: Which = None,
+    option: WhichOption = None,
+    providers: Annotated[str | None, typer.Option("--providers", help="Only these; 'any' for all shared ones.")] = None,
+    models: Annotated[str | None, typer.Option("--models", help="Only these; 'any' for all.")] = None,
+    scope: Annotated[list[str] | None, typer.Option("--scope", help="Only these; 'any' for all.")] = None,
+    allow_ip: AllowIp = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Change what a client may do at most; its keys shrink with it within a second."""
+    ref = one_of(which, option, "client")
+    given = {
+        "connections": any_of(names_of(providers)),
+        "models": any_of(names_of(models)),
+        "scopes": any_of(scope),
+        "networks": any_of(allow_ip),
+    }
+    bounds: dict[str, Any] = {name: chosen for name, chosen in given.items() if chosen is not ...}
+    if not bounds:
+        usage_error("Say what is to change; see client update --help.")
+    row = run(lambda core: core.clients.update(OPERATOR, ref, **bounds), as_json=as_json)
+    told = {"id": row.id, "name": row.name, "providers": row.connections, "models": row.models}
+    show({**told, "scopes": row.scopes, "allowed_ips": row.networks}, [f"Changed {row.name}."], as_json=as_json)
+
+
+@client.command("disable", epilog=examples("client disable shop", "client disable shop --cut-streams --shred"))
 def disable(
     which: Which = None,
     name: WhichOption = None,
@@ -76,13 +120,14 @@ def disable(
         bool,
         typer.Option("--shred", help="Destroy the bodies kept of it, too: enabling it again does not bring them back."),
     ] = False,
+    cut_streams: CutStreams = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Refuse every key of a client, within a second."""
     ref = one_of(which, name, "client")
 
     async def work(core: Core) -> ClientView:
-        row = await core.clients.disable(OPERATOR, ref)
+        row = await core.clients.disable(OPERATOR, ref, cuts_streams=cut_streams)
         if shred:  # after it: a client that is served would be given a new data key
             await core.bodies.shred_client(OPERATOR, row.id)
         return row

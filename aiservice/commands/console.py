@@ -8,6 +8,7 @@ import json
 import select
 import sys
 from collections.abc import Mapping, Sequence
+from types import EllipsisType
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -20,6 +21,11 @@ T = TypeVar("T")
 Row = Mapping[str, Any]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+AllowIp = Annotated[
+    list[str] | None,
+    typer.Option("--allow-ip", help="Only from this address or network (CIDR); may be repeated; 'any' for all."),
+]
+CutStreams = Annotated[bool, typer.Option("--cut-streams", help="End answers under way as well, with an error.")]
 
 REFUSED = 1
 USAGE = 2
@@ -173,6 +179,13 @@ def names_of(text: str | None) -> list[str] | None:
     if not all(names):
         usage_error(f"'{text[:60]}' has an empty name in it. Separate names by single commas.")
     return names
+
+
+def any_of(names: list[str] | None) -> "list[str] | EllipsisType | None":
+    """What a change of a restriction means: `...` leaves it (nothing was named), None lifts it (`any`)."""
+    if not names:
+        return ...
+    return None if names == ["any"] else names
 
 
 def one_of(argument: str | None, option: str | None, what: str) -> str:

@@ -1,16 +1,30 @@
 """`key`: the keys with which clients call the API. A key's text is printed once, when it is made."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from aiservice.commands.console import JsonFlag, examples, group, names_of, one_of, say, show, show_table, usage_error
+from aiservice.commands.console import (
+    AllowIp,
+    CutStreams,
+    JsonFlag,
+    any_of,
+    examples,
+    group,
+    names_of,
+    one_of,
+    say,
+    show,
+    show_table,
+    usage_error,
+)
 from aiservice.commands.limits import Concurrency, More, Rpm, Tpm, amounts_of, key_limits
 from aiservice.commands.opening import run
 from aiservice.kit.clock import iso
 from aiservice.kit.durations import parse_duration
 from aiservice.principal import OPERATOR
 from aiservice.services.core import Core
+from aiservice.services.key_views import KeyView
 from aiservice.services.keys import DEFAULT_OVERLAP_SECONDS, NewKey
 
 key = group("Client keys: create, list, roll, revoke, limit.")
@@ -25,15 +39,20 @@ WhichOption = Annotated[str | None, typer.Option("--key", "--id", help="The same
     epilog=examples(
         "key create --client shop",
         "key create --client shop --name ci --expires-in 30d --scope chat --models gpt-5-mini",
+        "key create --client shop --name reports --scope read --allow-ip 203.0.113.0/24",
     ),
 )
 def create(
     client: Annotated[str, typer.Option("--client", help="Name or id of the client.")],
     name: Annotated[str, typer.Option("--name", help="What the key is for.")] = "default",
-    expires_in: Annotated[str | None, typer.Option("--expires-in", help="Such as 30d; by default never.")] = None,
+    expires_in: Annotated[
+        str | None,
+        typer.Option("--expires-in", help="Such as 30d; by default never, or as AISERVICE_DEFAULT_KEY_EXPIRY says."),
+    ] = None,
     scope: Annotated[list[str] | None, typer.Option("--scope", help="A task, or 'read'; may be repeated.")] = None,
     providers: Annotated[str | None, typer.Option("--providers", help="Only these connections: a,b.")] = None,
     models: Annotated[str | None, typer.Option("--models", help="Only these models: x,y.")] = None,
+    allow_ip: AllowIp = None,
     rpm: Rpm = None,
     tpm: Tpm = None,
     concurrency: Concurrency = None,
@@ -56,6 +75,7 @@ def create(
             scopes=scope or None,
             connections=connections,
             models=allowed_models,
+            networks=allow_ip or None,
             limits=limits,
         )
 
@@ -65,41 +85,67 @@ def create(
 @key.command("list", epilog=examples("key list", "key list --client shop --json"))
 def list_keys(
     client: Annotated[str | None, typer.Option("--client", help="Only this client's keys.")] = None,
+    idle: Annotated[str | None, typer.Option("--idle", help="Only those that work and were not used for 90d.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """List keys, newest first; never their secrets."""
+    idle_seconds = None if idle is None else _duration(idle, "--idle")
 
     async def work(core: Core) -> list[dict[str, object]]:
-        return [
-            {
-                "id": row.id,
-                "client": row.client,
-                "name": row.name,
-                "state": row.state,
-                "test": row.is_test,
-                "public_ids": [secret.public_id for secret in row.secrets],
-                "scopes": row.scopes,
-                "providers": row.connections,
-                "models": row.models,
-                "limits": row.limits,
-                "created_at": iso(row.created_us),
-                "expires_at": iso(row.expires_us),
-                "revoked_at": iso(row.revoked_us),
-                "last_used_at": iso(row.last_used_us),
-                "overlap_ends_at": iso(row.overlap_ends_us),
-            }
-            for row in await core.keys.list(OPERATOR, client)
-        ]
+        return [_told(row) for row in await core.keys.list(OPERATOR, client, idle_seconds=idle_seconds)]
 
     columns = ("client", "name", "state", "public_ids", "expires_at", "last_used_at", "id")
-    show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="There are no keys yet.")
+    empty = "There are no keys yet." if idle is None else f"No key was idle for {idle}."
+    show_table(run(work, as_json=as_json), columns, as_json=as_json, empty=empty)
 
 
-@key.command("revoke", epilog=examples("key revoke key_01ABCDEFGHJKMNPQRSTVWXYZ01"))
-def revoke(which: Which = None, option: WhichOption = None, as_json: JsonFlag = False) -> None:
+@key.command(
+    "update",
+    epilog=examples(
+        "key update key_01ABCDEFGHJKMNPQRSTVWXYZ01 --scope read --allow-ip 203.0.113.0/24 --allow-ip 2001:db8::/32",
+        "key update key_01… --allow-ip any --expires-in 30d",
+    ),
+)
+def update(
+    which: Which = None,
+    option: WhichOption = None,
+    name: Annotated[str | None, typer.Option("--name", help="Another name.")] = None,
+    expires_in: Annotated[str | None, typer.Option("--expires-in", help="From now: such as 30d, or 'never'.")] = None,
+    scope: Annotated[list[str] | None, typer.Option("--scope", help="As in create; 'any' for all.")] = None,
+    providers: Annotated[str | None, typer.Option("--providers", help="As in create; 'any' for all.")] = None,
+    models: Annotated[str | None, typer.Option("--models", help="As in create; 'any' for all.")] = None,
+    allow_ip: AllowIp = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Change what a key may do; what is not named stays. It holds everywhere within a second."""
+    ref = one_of(which, option, "key")
+    edit: dict[str, Any] = {
+        name: chosen
+        for name, chosen in (
+            ("scopes", any_of(scope)),
+            ("connections", any_of(names_of(providers))),
+            ("models", any_of(names_of(models))),
+            ("networks", any_of(allow_ip)),
+        )
+        if chosen is not ...
+    }
+    if name is not None:
+        edit["name"] = name
+    if expires_in is not None:
+        edit["expires_in_seconds"] = None if expires_in == "never" else _duration(expires_in, "--expires-in")
+    if not edit:
+        usage_error("Say what is to change; see key update --help.")
+    row = run(lambda core: core.keys.update(OPERATOR, ref, **edit), as_json=as_json)
+    show(_told(row), [f"Changed {row.id} ({row.name} of {row.client})."], as_json=as_json)
+
+
+@key.command("revoke", epilog=examples("key revoke key_01ABCDEFGHJKMNPQRSTVWXYZ01", "key revoke key_01… --cut-streams"))
+def revoke(
+    which: Which = None, option: WhichOption = None, cut_streams: CutStreams = False, as_json: JsonFlag = False
+) -> None:
     """End a key for good: it is refused within a second, everywhere."""
     ref = one_of(which, option, "key")
-    key_id = run(lambda core: core.keys.revoke(OPERATOR, ref), as_json=as_json)
+    key_id = run(lambda core: core.keys.revoke(OPERATOR, ref, cuts_streams=cut_streams), as_json=as_json)
     show({"id": key_id, "revoked": True}, [f"Revoked {key_id}."], as_json=as_json)
 
 
@@ -116,6 +162,29 @@ def roll(
     ref = one_of(which, option, "key")
     seconds = DEFAULT_OVERLAP_SECONDS if overlap is None else _duration(overlap, "--overlap")
     _show_new(run(lambda core: core.keys.roll(OPERATOR, ref, seconds), as_json=as_json), as_json=as_json)
+
+
+def _told(row: KeyView) -> dict[str, object]:
+    return {
+        "id": row.id,
+        "client": row.client,
+        "name": row.name,
+        "state": row.state,
+        "test": row.is_test,
+        "public_ids": [secret.public_id for secret in row.secrets],
+        "scopes": row.scopes,
+        "providers": row.connections,
+        "models": row.models,
+        "allowed_ips": row.networks,
+        "limits": row.limits,
+        "idle": row.is_idle,
+        "created_at": iso(row.created_us),
+        "expires_at": iso(row.expires_us),
+        "revoked_at": iso(row.revoked_us),
+        "leaked_at": iso(row.leaked_us),
+        "last_used_at": iso(row.last_used_us),
+        "overlap_ends_at": iso(row.overlap_ends_us),
+    }
 
 
 def _show_new(made: NewKey, *, as_json: bool) -> None:

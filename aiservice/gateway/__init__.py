@@ -16,6 +16,7 @@ from aiservice.services.core import Core
 def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: AsgiApp) -> Edge:
     """The gateway of one worker, in front of the sign-in routes and the portal."""
     meter = Meter(core.ledger, core.prices)
+    core.changes.subscribe(in_flight.on_change)
     catalogue = Catalogue(core)
     routes = {
         **Pipeline(core, meter, in_flight).routes(),

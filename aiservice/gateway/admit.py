@@ -3,17 +3,29 @@
 Fails closed: while the journal cannot be written, or the broker is draining, nothing metered is admitted.
 """
 
+import logging
+from asyncio import TimerHandle, get_running_loop
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from aiservice.errors import Overloaded, PermissionDenied
+from aiservice.errors import BrokerError, Overloaded, PermissionDenied, Unauthenticated
 from aiservice.gateway.exchange import Exchange
+from aiservice.kit.clock import DAY_US, SECOND_US, now_us
 from aiservice.principal import Principal
 from aiservice.services.limiter import Limiter
 from aiservice.wire import Ask
 
-Stop = Callable[[], None]
+log = logging.getLogger(__name__)
+Stop = Callable[[BrokerError], None]
+
+
+class UnderWay(NamedTuple):
+    """A request, by the key and the client that make it, and the way to end it with an error."""
+
+    key_id: str
+    client_id: str
+    stop: Stop
 
 
 class InFlight:
@@ -21,26 +33,40 @@ class InFlight:
 
     def __init__(self) -> None:
         self.is_draining = False
-        self._stops: dict[str, Stop] = {}
+        self._under_way: dict[str, UnderWay] = {}
 
     @property
     def count(self) -> int:
         """Requests under way."""
-        return len(self._stops)
+        return len(self._under_way)
 
-    def add(self, request_id: str, stop: Stop) -> None:
+    def add(self, request_id: str, principal: Principal, stop: Stop) -> None:
         """Registers a request and how to end it; `remove` undoes it."""
-        self._stops[request_id] = stop
+        self._under_way[request_id] = UnderWay(principal.key_id, principal.client_id, stop)
 
     def remove(self, request_id: str) -> None:
-        self._stops.pop(request_id, None)
+        self._under_way.pop(request_id, None)
 
     def stop_all(self) -> int:
-        """Ends every request under way with an error; the number of them."""
-        stops = list(self._stops.values())
-        for stop in stops:
-            stop()
-        return len(stops)
+        """Ends every request under way: the broker is shutting down. The number of them."""
+        return self._stop(list(self._under_way.values()), stopping())
+
+    def stop_of(self, subject: str, error: BrokerError) -> int:
+        """Ends every request under way of one key or client (its id) with `error`; the number of them."""
+        found = [one for one in self._under_way.values() if subject in (one.key_id, one.client_id)]
+        return self._stop(found, error)
+
+    def _stop(self, found: list[UnderWay], error: BrokerError) -> int:
+        for one in found:
+            one.stop(error)
+        return len(found)
+
+    def on_change(self, kind: str, subject: str) -> None:
+        """A subscriber for the change feed: what is under way is cut where somebody chose so."""
+        if kind == "cut":
+            stopped = self.stop_of(subject, _cut(subject))
+            if stopped:
+                log.info("%d answers of %s were cut.", stopped, subject)
 
 
 class Books(Protocol):
@@ -56,7 +82,7 @@ class Permit:
     journal; after it, the settlement is there and what was not used is given back, whatever happens. What a limit
     refuses is no request in the ledger: it cost nothing, and a storm of them must not cost a row each."""
 
-    __slots__ = ("_books", "_exchange", "_in_flight", "_limiter", "_stop")
+    __slots__ = ("_at_end", "_books", "_exchange", "_in_flight", "_limiter", "_stop")
 
     def __init__(
         self,
@@ -71,6 +97,7 @@ class Permit:
         self._exchange = exchange
         self._in_flight = in_flight
         self._books = books
+        self._at_end: TimerHandle | None = None
 
     async def __aenter__(self) -> None:
         exchange = self._exchange
@@ -88,12 +115,22 @@ class Permit:
             if exchange.grant is not None:
                 exchange.grant.settle(0)
             raise
-        self._in_flight.add(exchange.request_id, self._stop)
+        self._in_flight.add(exchange.request_id, exchange.principal, self._stop)
+        ends_us = exchange.principal.key_ends_us
+        if ends_us is not None and exchange.request.ask.is_stream:
+            left_us = ends_us - now_us()
+            if left_us < DAY_US:  # no stream lasts as long
+                self._at_end = get_running_loop().call_later(max(0, left_us) / SECOND_US, self._key_ends)
+
+    def _key_ends(self) -> None:
+        self._stop(Unauthenticated("The API key has expired; the answer ends here.", code="key_expired"))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._in_flight.remove(self._exchange.request_id)
+        if self._at_end is not None:
+            self._at_end.cancel()
         try:
             if not self._exchange.is_settled:
                 self._books.settle(self._exchange)
@@ -122,6 +159,18 @@ def check_scope(principal: Principal, scope: str) -> None:
         raise PermissionDenied(
             f"This key's scopes do not include '{scope}' (they are: {allowed}).", code="out_of_scope"
         )
+
+
+def stopping() -> Overloaded:
+    """What an answer ends with that the broker's shutdown cuts."""
+    return Overloaded("The broker is restarting; the answer ends here.", code="broker_stopped", retry_after=5)
+
+
+def _cut(subject: str) -> BrokerError:
+    """What an answer ends with whose key was revoked or client disabled, and was to be cut."""
+    if subject.startswith("cli_"):
+        return PermissionDenied("The client was disabled; the answer ends here.", code="client_disabled")
+    return Unauthenticated("This API key was revoked; the answer ends here.", code="key_revoked")
 
 
 def check_taking_requests(in_flight: InFlight) -> None:

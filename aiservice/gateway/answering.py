@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable
 from typing import Literal
 
-from aiservice.errors import BrokerError, Overloaded
+from aiservice.errors import BrokerError
 from aiservice.gateway.dispatch import Dispatcher
 from aiservice.gateway.exchange import Candidate, Exchange, ProviderGaveUp, Receive, Send
 from aiservice.gateway.meter import Meter
@@ -33,12 +33,12 @@ class WholeAnswer:
         self._meter = meter
         self._send = send
         self._task: asyncio.Task[None] | None = None
-        self._is_stopped = False
+        self._stopped: BrokerError | None = None
 
-    def stop_for_drain(self) -> None:
-        """Ends the wait for the provider: the broker is shutting down."""
-        if not self._exchange.is_settled and self._task is not None:
-            self._is_stopped = True
+    def stop(self, error: BrokerError) -> None:
+        """Ends the wait for the provider, and the answer with `error`."""
+        if not self._exchange.is_settled and self._task is not None and self._stopped is None:
+            self._stopped = error
             self._task.cancel()
 
     async def run(self, candidates: tuple[Candidate, ...]) -> None:
@@ -46,19 +46,20 @@ class WholeAnswer:
 
         Raises:
             ProviderGaveUp: no provider gave one.
-            Overloaded: the broker's shutdown ended it.
+            BrokerError: what it was stopped with.
         """
         exchange = self._exchange
         self._task = asyncio.current_task()
         try:
             answer = await self._dispatcher.whole(exchange, candidates)
         except asyncio.CancelledError:
-            if not self._is_stopped or self._task is None:
+            if self._stopped is None or self._task is None:
                 raise
             self._task.uncancel()
-            exchange.status, exchange.outcome, exchange.error_code = 503, "broker_stopped", "broker_stopped"
+            error = self._stopped
+            exchange.status, exchange.outcome, exchange.error_code = error.status, "broker_stopped", error.code
             self._meter.settle(exchange)
-            raise _stopping() from None
+            raise error from None
         exchange.status, exchange.outcome = 200, "finished"
         self._meter.settle(exchange)
         await self._meter.durable(exchange)
@@ -69,8 +70,9 @@ class WholeAnswer:
 class ClientStream:
     """One streamed answer, from the first byte waited for to the last byte sent.
 
-    Three things can end it from outside: the provider, the client leaving, and the broker's own drain. The last two
-    cancel the one task that runs here and say so in `_stopped`, so that every ending is settled in one place.
+    Three things can end it from outside: the provider, the client leaving, and the broker itself (its shutdown, the
+    key's end). The last two cancel the one task that runs here and say so in `_stopped`, so that every ending is
+    settled in one place.
     """
 
     def __init__(self, exchange: Exchange, dispatcher: Dispatcher, meter: Meter, receive: Receive, send: Send) -> None:
@@ -83,12 +85,12 @@ class ClientStream:
         self._keep_alive = KeepAlive(send, lambda: exchange_headers(exchange), self._writer.keep_alive())
         self._held = b""
         self._unsent: Awaitable[None] | None = None
-        self._stopped: Literal["client_left", "broker_stopped"] | None = None
+        self._stopped: BrokerError | Literal["client_left"] | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def stop_for_drain(self) -> None:
-        """Ends the answer with an error event: the broker is shutting down."""
-        self._stop("broker_stopped")
+    def stop(self, error: BrokerError) -> None:
+        """Ends the answer with an error event."""
+        self._stop(error)
 
     async def run(self, candidates: tuple[Candidate, ...]) -> None:
         """Runs to the end of the answer.
@@ -164,20 +166,23 @@ class ClientStream:
             pass
         self._stop("client_left")
 
-    def _stop(self, why: Literal["client_left", "broker_stopped"]) -> None:
+    def _stop(self, why: BrokerError | Literal["client_left"]) -> None:
         if self._stopped is None and self._task is not None and not self._exchange.is_settled:
             self._stopped = why
             self._task.cancel()
 
     async def _end_stopped(self) -> None:
-        exchange = self._exchange
-        exchange.outcome = self._stopped or "client_left"
-        exchange.error_code = exchange.outcome
-        if not await self._keep_alive.quiet():
-            exchange.status = 499 if exchange.outcome == "client_left" else 503
+        exchange, error = self._exchange, self._stopped
+        is_begun = await self._keep_alive.quiet()
+        if not isinstance(error, BrokerError):
+            exchange.outcome = exchange.error_code = "client_left"
+            exchange.status = exchange.status if is_begun else 499
+            self._meter.settle(exchange)
+            return
+        exchange.outcome, exchange.error_code = "broker_stopped", error.code
+        exchange.status = exchange.status if is_begun else error.status
         self._meter.settle(exchange)
-        if exchange.outcome != "client_left":
-            await self._end_failed(_stopping())
+        await self._end_failed(error)
 
     async def _end_failed(self, error: Exception) -> None:
         exchange = self._exchange
@@ -187,7 +192,3 @@ class ClientStream:
             await end_stream(self._send, self._writer.failed(told, exchange.told()))
         else:
             await send_error(self._send, told, exchange.request_id, exchange.dialect, exchange_headers(exchange))
-
-
-def _stopping() -> Overloaded:
-    return Overloaded("The broker is restarting; the answer ends here.", code="broker_stopped", retry_after=5)

@@ -1,8 +1,9 @@
-"""Who is calling: exactly one credential from the headers, resolved to a `Principal`. Fails closed."""
+"""Who is calling: exactly one credential from the headers, resolved to a `Principal`, and from an address that its key
+may be used from. Fails closed."""
 
 from collections.abc import Iterable
 
-from aiservice.errors import InvalidRequest, Unauthenticated
+from aiservice.errors import InvalidRequest, PermissionDenied, Unauthenticated
 from aiservice.gateway.exchange import Scope
 from aiservice.kit.access_tokens import looks_like_token
 from aiservice.kit.addresses import client_address
@@ -19,16 +20,31 @@ async def authenticate(core: Core, scope: Scope) -> Principal:
     Raises:
         InvalidRequest: two credentials that differ.
         Unauthenticated: none, or one that is not valid.
+        PermissionDenied: the key is not used from this address (`address_not_allowed`), or good for nothing now.
         RateLimited: too many failures from this address.
     """
     credential = credential_of(scope["headers"])
     principal = core.keys.cached(credential)
     if principal is not None:
+        if principal.networks is not None:
+            _check_address(principal, client_address(scope, core.settings.trusted_proxies))
         return principal
     address = client_address(scope, core.settings.trusted_proxies)
     if looks_like_token(credential):
-        return await core.tokens.verify(credential, address=address)
-    return await core.keys.verify(credential.decode("latin-1"), address=address)
+        principal = await core.tokens.verify(credential, address=address)
+    else:
+        principal = await core.keys.verify(credential.decode("latin-1"), address=address)
+    if principal.networks is not None:
+        _check_address(principal, address)
+    return principal
+
+
+def _check_address(principal: Principal, address: str) -> None:
+    if principal.networks is not None and not principal.networks.holds(address):
+        raise PermissionDenied(
+            f"This API key may not be used from {address}. Whoever manages it can add the address to its list.",
+            code="address_not_allowed",
+        )
 
 
 def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -97,7 +97,7 @@ class Pipeline:
         else:
             answering = WholeAnswer(exchange, self._dispatcher, self._meter, send)
         meter = self._meter
-        async with Permit(exchange, self._in_flight, meter, core.limiter, answering.stop_for_drain):
+        async with Permit(exchange, self._in_flight, meter, core.limiter, answering.stop):
             try:
                 if unroutable is not None:
                     raise unroutable  # noqa: TRY301 - it must pass the permit to be in the ledger

@@ -1,19 +1,88 @@
-"""Who is at the other end of a connection, and whether it is encrypted, believing only proxies that are trusted.
+"""Who is at the other end of a connection, and whether it is encrypted, believing only proxies that are trusted; and
+lists of addresses that may call.
 
 Both look at the ASGI scope and never at the `Host` header. With no trusted proxy (the default) the peer is the client
 and no forwarding header is read at all.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
-Networks = tuple[IPv4Network | IPv6Network, ...]
+Network = IPv4Network | IPv6Network
+Networks = tuple[Network, ...]
 
 UNKNOWN = "unknown"  # a peer without an address: a Unix socket, a test client
 _MAX_HOPS = 32  # longer chains are noise; the rest is not read
 _IPV6_SITE_BITS = 64  # one subscriber holds a whole /64
+_MAPPED = IPv6Network("::ffff:0:0/96")  # IPv4 as IPv6 writes it: the same address, so the same entry of a list
+_MAX_REMEMBERED = 1_024
+
+
+@dataclass(slots=True, frozen=True)
+class AllowList:
+    """Addresses that may call. What it said of an address is remembered: a caller comes again and again."""
+
+    networks: Networks
+    _said: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
+
+    def holds(self, address: str) -> bool:
+        """Whether `address` (text, as `client_address` gives it) is one of them. What is no address is not."""
+        said = self._said.get(address)
+        if said is None:
+            parsed = _address(address)
+            said = parsed is not None and any(parsed in network for network in self.networks)
+            if len(self._said) >= _MAX_REMEMBERED:
+                self._said.clear()
+            self._said[address] = said
+        return said
+
+
+def network_of(text: str) -> Network:
+    """An address or a network in CIDR, in its one form: IPv4 written as IPv6 is IPv4.
+
+    Raises:
+        ValueError: it is none; the message says what was wrong or what was probably meant.
+    """
+    text = text.strip()
+    try:
+        network = ip_network(text)
+    except ValueError:
+        try:
+            meant = ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError(f"'{text[:60]}' is not an address or a network such as 203.0.113.0/24.") from None
+        raise ValueError(f"'{text[:60]}' has bits beyond its prefix. Did you mean {meant}?") from None
+    if isinstance(network, IPv6Network):
+        if "%" in text:
+            raise ValueError(f"'{text[:60]}' names an interface; leave out what follows the %.")
+        if network.subnet_of(_MAPPED):
+            return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - 96))
+    return network
+
+
+def is_within(network: Network, networks: Iterable[Network]) -> bool:
+    """Whether one of `networks` holds all of `network`."""
+    return any(_is_part(network, other) for other in networks)
+
+
+def shared(first: Iterable[Network], second: Networks) -> Networks:
+    """The addresses that are in both lists, as networks."""
+    parts = {
+        one if _is_part(one, other) else other
+        for one in first
+        for other in second
+        if _is_part(one, other) or _is_part(other, one)
+    }
+    return tuple(sorted(parts, key=lambda part: (part.version, int(part.network_address), part.prefixlen)))
+
+
+def _is_part(inner: Network, outer: Network) -> bool:
+    if isinstance(inner, IPv4Network):
+        return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
+    return isinstance(outer, IPv6Network) and inner.subnet_of(outer)
 
 
 def client_address(scope: Mapping[str, Any], trusted: Networks) -> str:

@@ -3,6 +3,9 @@
 _CODES = {
     "client_left": "The client closed the connection before the answer was whole. It pays for what had been produced.",
     "broker_stopped": "The broker was shut down or restarted in the middle. The client may simply ask again.",
+    "key_revoked": "The key was revoked, and its answers under way were cut with it.",
+    "key_expired": "The key came to its end, and its stream with it. Regenerate it on the Keys page.",
+    "client_disabled": "The client was disabled, and its answers under way were cut with it.",
     "interrupted": "The broker's process ended under this request; its figures are an estimate. It may be asked again.",
     "upstream_truncated": "The provider's answer ended before it was whole. What had come was delivered and is billed.",
     "abandoned": "The attempt was given up: the client left, or the broker stopped, before the provider had answered.",
@@ -47,7 +50,7 @@ _ENDINGS = {
     "failed": "No provider gave an answer.",
     "client_left": "The client left before the answer was whole.",
     "upstream_truncated": "The provider broke off.",
-    "broker_stopped": "The broker's shutdown cut it.",
+    "broker_stopped": "The broker cut it: its shutdown, or the end of its key.",
     "interrupted": "The broker's process was killed.",
 }
 

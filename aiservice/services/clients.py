@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 from aiservice.errors import InvalidRequest, PermissionDenied, Unprocessable
 from aiservice.kit.clock import now_us
@@ -9,6 +10,7 @@ from aiservice.kit.ids import new_id
 from aiservice.principal import Person
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.emails import checked_email
+from aiservice.services.key_rights import checked_networks, checked_scopes
 from aiservice.services.names import MAX_NAME, clean_name, looks_like_id, no_such, shown, suggestion
 from aiservice.store import clients as store
 from aiservice.store import connections as connection_store
@@ -23,6 +25,15 @@ MAX_ALLOWED = 200
 _MAX_MODEL = 200
 
 
+class Bounds(TypedDict, total=False):
+    """What a client may do at most; None is "no restriction", what is left out stays as it is."""
+
+    connections: Names | None
+    models: Names | None
+    scopes: Names | None
+    networks: Names | None
+
+
 @dataclass(slots=True, frozen=True)
 class ClientView:
     """A client as people see it. None in an allowed set means all shared ones; times in microseconds UTC."""
@@ -32,6 +43,8 @@ class ClientView:
     owner_email: str | None
     connections: tuple[str, ...] | None
     models: tuple[str, ...] | None
+    scopes: tuple[str, ...] | None
+    networks: tuple[str, ...] | None
     limits: dict[str, int]
     is_disabled: bool
     created_us: int
@@ -51,8 +64,12 @@ class Clients:
         owner_email: str | None = None,
         connections: Names | None = None,
         models: Names | None = None,
+        *,
+        scopes: Names | None = None,
+        networks: Names | None = None,
     ) -> ClientView:
-        """A new client, owned by the person with `owner_email` or by nobody but the admins.
+        """A new client, owned by the person with `owner_email` or by nobody but the admins. None is "no restriction";
+        no key of the client will ever be wider.
 
         Raises:
             PermissionDenied: the actor is no admin.
@@ -70,10 +87,35 @@ class Clients:
                 owner_id=owner.id if owner else None,
                 allowed_connections=connections,
                 allowed_models=models,
+                allowed_scopes=checked_scopes(scopes),
+                allowed_networks=checked_networks(networks),
                 created_us=now_us(),
             )
             await self._add(session, client)
         return _view(client, owner.email if owner else None)
+
+    async def update(self, actor: Person, name_or_id: str, **bounds: Unpack[Bounds]) -> ClientView:
+        """Changes what `bounds` names of what a client may do at most; its keys shrink (or grow back) at once, ≤ 1 s.
+
+        Raises:
+            NotFound: as in `find`.
+            PermissionDenied: the actor is no admin.
+            Unprocessable: a value is not valid.
+        """
+        async with self._db.write() as session:
+            client = await visible_client(session, actor, name_or_id)
+            _admins_only(actor, "change what a client may do")
+            if "connections" in bounds:
+                await _check_connections(session, bounds["connections"])
+                client.allowed_connections = bounds["connections"]
+            if "models" in bounds:
+                client.allowed_models = _clean_models(bounds["models"])
+            if "scopes" in bounds:
+                client.allowed_scopes = checked_scopes(bounds["scopes"])
+            if "networks" in bounds:
+                client.allowed_networks = checked_networks(bounds["networks"])
+            self._changes.publish(session, "client", client.id)
+            return _view(client, await store.email_of(session, client))
 
     async def list(self, actor: Person) -> Sequence[ClientView]:
         """The actor's clients, or everybody's for an admin, by name."""
@@ -90,14 +132,15 @@ class Clients:
             client = await visible_client(session, actor, name_or_id)
             return _view(client, await store.email_of(session, client))
 
-    async def disable(self, actor: Person, name_or_id: str) -> ClientView:
-        """From now on (≤ 1 s) every key of the client is refused.
+    async def disable(self, actor: Person, name_or_id: str, *, cuts_streams: bool = False) -> ClientView:
+        """From now on (≤ 1 s) every key of the client is refused; with `cuts_streams` its answers under way end too, on
+        every worker.
 
         Raises:
             NotFound: as in `find`.
             PermissionDenied: the actor is no admin.
         """
-        return await self._set_disabled(actor, name_or_id, is_disabled=True)
+        return await self._set_disabled(actor, name_or_id, is_disabled=True, cuts_streams=cuts_streams)
 
     async def enable(self, actor: Person, name_or_id: str) -> ClientView:
         """Takes `disable` back; raises the same."""
@@ -130,12 +173,16 @@ class Clients:
             await self._add(session, client)
             return client
 
-    async def _set_disabled(self, actor: Person, name_or_id: str, *, is_disabled: bool) -> ClientView:
+    async def _set_disabled(
+        self, actor: Person, name_or_id: str, *, is_disabled: bool, cuts_streams: bool = False
+    ) -> ClientView:
         async with self._db.write() as session:
             client = await visible_client(session, actor, name_or_id)
             _admins_only(actor, "disable or enable clients")
             client.is_disabled = is_disabled
             self._changes.publish(session, "client", client.id)
+            if cuts_streams:
+                self._changes.publish(session, "cut", client.id)
             return _view(client, await store.email_of(session, client))
 
     async def _add(self, session: AsyncSession, client: Client) -> None:
@@ -227,6 +274,8 @@ def _view(client: Client, owner_email: str | None) -> ClientView:
         owner_email=owner_email,
         connections=_names(client.allowed_connections),
         models=_names(client.allowed_models),
+        scopes=_names(client.allowed_scopes),
+        networks=_names(client.allowed_networks),
         limits=dict(client.limits or {}),
         is_disabled=client.is_disabled,
         created_us=client.created_us,

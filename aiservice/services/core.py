@@ -18,6 +18,7 @@ from aiservice.services.clients import Clients
 from aiservice.services.cluster import Cluster, Node
 from aiservice.services.connections import Connections
 from aiservice.services.health import ConnectionHealth
+from aiservice.services.key_policy import KeyPolicy
 from aiservice.services.keys import Keys
 from aiservice.services.ledger import Ledger
 from aiservice.services.limiter import Limiter
@@ -133,7 +134,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     accounts = Accounts(db, vault, settings, changes)
     stack.push_async_callback(accounts.close)
     prices = Prices()
-    keys = Keys(db, vault, changes)
+    keys = Keys(db, vault, changes, KeyPolicy.of(settings))
     tokens = Tokens(db, vault, changes, keys.check, settings.public_url)
     stack.push_async_callback(tokens.keys.close)
     core = Core(
@@ -230,6 +231,7 @@ async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
         log.error("The vault is sealed: %s", core.vault.sealed_reason)
     else:
         await core.tokens.keys.rotate()
+        await core.keys.tidy_copies()
         await core.accounts.start()
         await _offer_provider_keys(core)
 

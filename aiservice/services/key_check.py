@@ -5,21 +5,20 @@ the change feed was last read, then the answer is 503.
 """
 
 import asyncio
-import hmac
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from enum import Enum
 from hashlib import sha256
 
-from aiservice.errors import BrokerError, Overloaded, PermissionDenied, RateLimited, Unauthenticated
+from aiservice.errors import Unauthenticated
 from aiservice.kit.clock import now_us
 from aiservice.kit.keyformat import parse
 from aiservice.principal import Principal
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.failure_limiter import FailureLimiter
 from aiservice.services.key_cache import Entry, KeyCache
-from aiservice.services.limit_names import limits_of
+from aiservice.services.key_policy import KeyPolicy
+from aiservice.services.key_standing import AWAY_SECONDS, Refusal, error_of, judge, key_digest, standing_of
 from aiservice.services.vault import PEPPER_VERSION, Vault
 from aiservice.store import keys as store
 from aiservice.store import tokens as token_store
@@ -33,36 +32,19 @@ _NEGATIVE_SECONDS = 2.0
 _NEGATIVE_ENTRIES = 10_000
 _LOOKUP_TIMEOUT_SECONDS = 2.0
 _LOOKUPS_AT_ONCE = 8
-_AWAY_SECONDS = 1.0  # after a failed look-up: how long nobody tries again
-_FOREVER_US = 2**62
-_NO_DIGEST = bytes(32)
+_LAST_USED_BATCH = 500
 
 log = logging.getLogger(__name__)
-
-
-class Refusal(Enum):
-    """Why a well-formed credential is refused."""
-
-    UNKNOWN = "invalid_api_key"
-    EXPIRED = "key_expired"
-    REVOKED = "key_revoked"
-    CLIENT_DISABLED = "client_disabled"
-    LIMITED = "too_many_failed_authentications"
-    AWAY = "database_unavailable"
 
 
 Read = Callable[[], Awaitable[Entry | Refusal]]
 
 
-def key_digest(pepper: bytes, credential: bytes) -> bytes:
-    """What the database keeps of a client key: 32 bytes, useless without the pepper and bound to the public id."""
-    return hmac.digest(pepper, b"ais-key-v1\0" + credential, "sha256")
-
-
 class KeyCheck:
     """Verifies client keys and remembers the good ones."""
 
-    def __init__(self, db: Database, vault: Vault, changes: ChangeFeed) -> None:
+    def __init__(self, db: Database, vault: Vault, changes: ChangeFeed, policy: KeyPolicy) -> None:
+        self._policy = policy
         self._db = db
         self._vault = vault
         self._is_fresh = changes.is_fresh
@@ -94,11 +76,11 @@ class KeyCheck:
         async def read() -> Entry | Refusal:
             pepper = self._vault.pepper(PEPPER_VERSION)
             row = await store.credential(self._db, public_id)
-            return _judge(row, key_digest(pepper, credential.encode()))
+            return judge(row, key_digest(pepper, credential.encode()), self._policy)
 
         principal = self.use(await self._entry(digest, address, read))
         if principal is None:
-            raise _error(Refusal.EXPIRED, 0.0)
+            raise error_of(Refusal.EXPIRED, 0.0)
         return principal
 
     async def standing(self, public_id: str, address: str) -> Entry:
@@ -109,7 +91,7 @@ class KeyCheck:
             return entry
 
         async def read() -> Entry | Refusal:
-            found = _standing(await store.credential(self._db, public_id))
+            found = standing_of(await store.credential(self._db, public_id), self._policy)
             if isinstance(found, Refusal):
                 return found
             async with self._db.read() as session:
@@ -122,14 +104,22 @@ class KeyCheck:
         if since_epoch == self.epoch and self._is_fresh(FRESH_SECONDS):
             self._cache.put(sha256(credential).digest(), entry)
 
-    def take_used(self) -> dict[str, int]:
-        """When each public id was last used since the last call, in microseconds UTC."""
-        used, self._used_us = self._used_us, {}
-        return used
+    async def flush_used(self) -> int:
+        """Writes when secrets were last used; returns how many secrets.
 
-    def put_back_used(self, used_us: dict[str, int]) -> None:
-        """Returns what could not be written."""
-        self._used_us = used_us | self._used_us
+        Raises:
+            DATABASE_ERRORS: the database is away; what could not be written stays for the next call.
+        """
+        used, self._used_us = self._used_us, {}
+        try:
+            names = sorted(used)
+            for start in range(0, len(names), _LAST_USED_BATCH):
+                batch = names[start : start + _LAST_USED_BATCH]
+                await store.write_last_used(self._db, {public_id: used[public_id] for public_id in batch})
+        except DATABASE_ERRORS:
+            self._used_us = used | self._used_us
+            raise
+        return len(used)
 
     def _fresh(self, digest: bytes) -> Principal | None:
         entry = self._cache.get(digest)
@@ -150,14 +140,14 @@ class KeyCheck:
         """What `read` finds, for all who ask for `name` at the same time; raises what it refuses."""
         refused = self._refused.get(name)
         if refused is not None and refused[1] > time.monotonic():
-            raise _error(refused[0], 0.0)
+            raise error_of(refused[0], 0.0)
         task = self._pending.get(name)
         if task is None:
             task = self._pending[name] = asyncio.ensure_future(self._look_up(name, address, read))
             task.add_done_callback(lambda _done: self._pending.pop(name, None))
         found = await asyncio.shield(task)
         if isinstance(found, Refusal):
-            raise _error(found, self.failures.wait_seconds(address))
+            raise error_of(found, self.failures.wait_seconds(address))
         return found
 
     async def _look_up(self, name: bytes, address: str, read: Read) -> Entry | Refusal:
@@ -173,7 +163,7 @@ class KeyCheck:
                     found = await read()
             except DATABASE_ERRORS as error:
                 log.warning("A client key could not be looked up: %s.", type(error).__name__)
-                self._away_until = time.monotonic() + _AWAY_SECONDS
+                self._away_until = time.monotonic() + AWAY_SECONDS
                 return self._stale(name)
         if isinstance(found, Refusal):
             if found is Refusal.UNKNOWN:
@@ -198,77 +188,3 @@ class KeyCheck:
             self.epoch += 1
             self._cache.drop(subject)
             self._refused.clear()
-
-
-def _judge(row: store.Credential, digest: bytes) -> Entry | Refusal:
-    """What the holder of a credential with `digest` is told. Who has not the right secret learns nothing else."""
-    is_known = row.public_id is not None and row.pepper_version == PEPPER_VERSION
-    expected = row.digest if is_known and isinstance(row.digest, bytes) else _NO_DIGEST
-    if not hmac.compare_digest(expected, digest) or expected is _NO_DIGEST:
-        return Refusal.UNKNOWN
-    return _standing(row)
-
-
-def _standing(row: store.Credential) -> Entry | Refusal:
-    """What a secret is good for now, whoever asks."""
-    if row.public_id is None:
-        return Refusal.UNKNOWN
-    if row.secret_revoked_us is not None or row.key_revoked_us is not None:
-        return Refusal.REVOKED
-    ends_us = min(_FOREVER_US if at is None else at for at in (row.secret_expires_us, row.key_expires_us))
-    if ends_us <= now_us():
-        return Refusal.EXPIRED
-    if row.is_client_disabled or row.is_owner_disabled:
-        return Refusal.CLIENT_DISABLED
-    principal = Principal(
-        client_id=row.client_id,
-        client_name=row.client_name,
-        key_id=row.key_id,
-        public_id=row.public_id,
-        scopes=_names(row.scopes),
-        connections=_both(_names(row.key_connections), _names(row.client_connections)),
-        models=_both(_names(row.key_models), _names(row.client_models)),
-        expires_us=None if ends_us == _FOREVER_US else ends_us,
-        is_test=row.is_test,
-        limits=(*limits_of("key", row.key_id, row.key_limits), *limits_of("client", row.client_id, row.client_limits)),
-    )
-    rests_on = (row.key_id, row.client_id, row.owner_id)
-    return Entry(principal, ends_us, tuple(subject for subject in rests_on if subject is not None), row.token_version)
-
-
-def _names(names: list[str] | None) -> frozenset[str] | None:
-    return None if names is None else frozenset(names)
-
-
-def _both(first: frozenset[str] | None, second: frozenset[str] | None) -> frozenset[str] | None:
-    if first is None or second is None:
-        return first if second is None else second
-    return first & second
-
-
-def too_many_failures(wait_seconds: float) -> RateLimited:
-    """What an address is told that has failed too often."""
-    return RateLimited(
-        "Too many failed authentications from this address. Check the API key, then try again later.",
-        code=Refusal.LIMITED.value,
-        retry_after=max(1.0, round(wait_seconds, 1)),
-    )
-
-
-def _error(refusal: Refusal, wait_seconds: float) -> BrokerError:
-    code = refusal.value
-    match refusal:
-        case Refusal.UNKNOWN:
-            return Unauthenticated()
-        case Refusal.EXPIRED:
-            return Unauthenticated("This API key has expired. Regenerate it on the portal's Keys page.", code=code)
-        case Refusal.REVOKED:
-            return Unauthenticated("This API key was revoked. Create another on the portal's Keys page.", code=code)
-        case Refusal.CLIENT_DISABLED:
-            return PermissionDenied("The client of this API key is disabled. Ask an admin to enable it.", code=code)
-        case Refusal.LIMITED:
-            return too_many_failures(wait_seconds)
-        case Refusal.AWAY:
-            return Overloaded(
-                "API keys cannot be checked right now. Try again shortly.", code=code, retry_after=_AWAY_SECONDS
-            )

@@ -1,17 +1,38 @@
-"""What a key may be given: names, scopes, connections and models that exist, never more than its client has."""
+"""What a key may be given: scopes, connections, models and addresses that exist, never more than its client has."""
 
 from collections.abc import Iterable
+from typing import TypedDict
 
 from aiservice.errors import PermissionDenied, Unprocessable
-from aiservice.kit.clock import SECOND_US
+from aiservice.kit.addresses import Networks, is_within, network_of, shared
 from aiservice.services.names import shown, suggestion
 from aiservice.store import connections as connection_store
 from aiservice.store.session import AsyncSession
+from aiservice.tables import Client, ClientKey
 from aiservice.tasks import registry
 
-MAX_EXPIRY_SECONDS = 10 * 366 * 86_400
 READ_SCOPE = "read"
 _MAX_NAMES = 200
+_MAX_NETWORKS = 50
+
+Names = Iterable[str] | None
+
+
+class Rights(TypedDict, total=False):
+    """What is asked for; None is "no restriction", which is to say: what the client may. Scopes are task names and
+    "read"; networks are addresses or CIDR. What is left out stays as it is."""
+
+    scopes: Names
+    connections: Names
+    models: Names
+    networks: Names
+
+
+class Edit(Rights, total=False):
+    """A change of a key. None as `expires_in_seconds`, counted from now, is never, or the policy's default."""
+
+    name: str
+    expires_in_seconds: float | None
 
 
 def valid_name(name: str) -> str:
@@ -22,25 +43,36 @@ def valid_name(name: str) -> str:
     return name
 
 
-def expiry(expires_in_seconds: float | None, now: int) -> int | None:
-    """When a key made `now` ends, in microseconds UTC; None stays None. Raises: Unprocessable."""
-    if expires_in_seconds is None:
-        return None
-    if not 1 <= expires_in_seconds <= MAX_EXPIRY_SECONDS:
-        raise Unprocessable("A key expires in 1 second to 10 years, or never.", param="expires_in")
-    return now + int(expires_in_seconds * SECOND_US)
+async def give(session: AsyncSession, key: ClientKey, client: Client, asked: Rights) -> None:
+    """Stores `asked` as the rights of `key`, a key of `client`.
+
+    Raises:
+        Unprocessable: a name or an address that is none.
+        PermissionDenied: wider than the client (`wider_than_client`).
+    """
+    if "scopes" in asked:
+        key.scopes = _narrowed("scopes", checked_scopes(asked["scopes"]), client.allowed_scopes)
+    if "connections" in asked:
+        chosen = _narrowed("connections", _names("connections", asked["connections"]), client.allowed_connections)
+        await _check_connections(session, client.id, chosen)
+        key.allowed_connections = chosen
+    if "models" in asked:
+        key.allowed_models = _narrowed("models", _names("models", asked["models"]), client.allowed_models)
+    if "networks" in asked:
+        key.allowed_networks = _narrowed_networks(checked_networks(asked["networks"]), client.allowed_networks)
 
 
-def _names(param: str, names: Iterable[str] | None) -> list[str] | None:
-    if names is None:
-        return None
-    chosen = sorted({name.strip() for name in names})
-    if not chosen or len(chosen) > _MAX_NAMES or not all(1 <= len(name) <= 200 for name in chosen):
-        raise Unprocessable(f"'{param}' takes 1 to {_MAX_NAMES} names; leave it out for no restriction.", param=param)
-    return chosen
+def clip(key: ClientKey, client: Client) -> None:
+    """Takes from a key what its client may no longer do: what is verified is the part of both, and so is what lasts."""
+    key.scopes = _part(key.scopes, client.allowed_scopes)
+    key.allowed_connections = _part(key.allowed_connections, client.allowed_connections)
+    key.allowed_models = _part(key.allowed_models, client.allowed_models)
+    both = networks_of_both(key.allowed_networks, client.allowed_networks)
+    if key.allowed_networks is not None and both:
+        key.allowed_networks = [str(network) for network in both]
 
 
-def checked_scopes(names: Iterable[str] | None) -> list[str] | None:
+def checked_scopes(names: Names) -> list[str] | None:
     """Scopes, each once; None is "no restriction". Raises: Unprocessable: there is no such scope."""
     chosen = _names("scopes", names)
     unknown = sorted(set(chosen or ()) - set(registry()) - {READ_SCOPE})
@@ -50,7 +82,41 @@ def checked_scopes(names: Iterable[str] | None) -> list[str] | None:
     return chosen
 
 
-async def check_connections(session: AsyncSession, client_id: str, names: "list[str] | None") -> None:
+def checked_networks(texts: Names) -> list[str] | None:
+    """Addresses and networks in their one form, each once; None is "any". Raises: Unprocessable: one is none."""
+    chosen = _names("networks", texts)
+    if chosen is None:
+        return None
+    if len(chosen) > _MAX_NETWORKS:
+        raise Unprocessable(f"A list of addresses has at most {_MAX_NETWORKS} entries.", param="networks")
+    try:
+        return sorted({str(network_of(text)) for text in chosen})
+    except ValueError as error:
+        raise Unprocessable(str(error), code="invalid_network", param="networks") from None
+
+
+def networks_of_both(first: list[str] | None, second: list[str] | None) -> Networks | None:
+    """The addresses that both of two stored lists allow; None is any."""
+    if first is None or second is None:
+        either = first if second is None else second
+        return None if either is None else _parsed(either)
+    return shared(_parsed(first), _parsed(second))
+
+
+def _parsed(texts: Iterable[str]) -> Networks:
+    return tuple(network_of(text) for text in texts)
+
+
+def _names(param: str, names: Names) -> list[str] | None:
+    if names is None:
+        return None
+    chosen = sorted({name.strip() for name in names})
+    if not chosen or len(chosen) > _MAX_NAMES or not all(1 <= len(name) <= 200 for name in chosen):
+        raise Unprocessable(f"'{param}' takes 1 to {_MAX_NAMES} names; leave it out for no restriction.", param=param)
+    return chosen
+
+
+async def _check_connections(session: AsyncSession, client_id: str, names: "list[str] | None") -> None:
     """Raises `Unprocessable` where a name is no connection that the client may use.
 
     A key for one that does not exist would be dead, and come alive with whoever makes that name later.
@@ -65,17 +131,27 @@ async def check_connections(session: AsyncSession, client_id: str, names: "list[
             )
 
 
-def narrowed(param: str, names: Iterable[str] | None, of_client: list[str] | None) -> list[str] | None:
-    """Names that are all among the client's own (None is all).
-
-    Raises:
-        Unprocessable: not a list of names.
-        PermissionDenied: wider than the client (`wider_than_client`).
-    """
-    chosen = _names(param, names)
+def _narrowed(param: str, chosen: list[str] | None, of_client: list[str] | None) -> list[str] | None:
     wider = sorted(set(chosen or ()) - set(of_client)) if of_client is not None else []
     if wider:
-        raise PermissionDenied(
-            f"The client itself may not use '{wider[0][:60]}'.", code="wider_than_client", param=param
-        )
+        raise _wider(wider[0], param)
     return chosen
+
+
+def _narrowed_networks(chosen: list[str] | None, of_client: list[str] | None) -> list[str] | None:
+    allowed = None if of_client is None else _parsed(of_client)
+    for text in chosen or ():
+        if allowed is not None and not is_within(network_of(text), allowed):
+            raise _wider(text, "networks")
+    return chosen
+
+
+def _part(of_key: list[str] | None, of_client: list[str] | None) -> list[str] | None:
+    """What both allow; where that is nothing, the key stays as it is and is good for nothing while that lasts."""
+    if of_key is None or of_client is None:
+        return of_key
+    return sorted(set(of_key) & set(of_client)) or of_key
+
+
+def _wider(name: str, param: str) -> PermissionDenied:
+    return PermissionDenied(f"The client itself may not use '{name[:60]}'.", code="wider_than_client", param=param)

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from aiservice.services.key_policy import IDLE_US, KeyPolicy
 from aiservice.tables import Client, ClientKey, KeySecret
 
-KeyState = Literal["active", "rolling", "expired", "revoked"]
+KeyState = Literal["active", "rolling", "stopped", "expired", "revoked"]
 
 
 @dataclass(slots=True, frozen=True)
@@ -20,7 +21,10 @@ class SecretView:
 
 @dataclass(slots=True, frozen=True)
 class KeyView:
-    """A key. `overlap_ends_us` is set while it is "rolling": when the older of its two secrets ends."""
+    """A key. `overlap_ends_us` is when the older of its two secrets ends, where there are two. It is "stopped" while
+    whoever made it may not use its client. `expires_us` is when its newest secret ends, whatever ends it;
+    `copy_owner_id` is who may see that secret again.
+    """
 
     id: str
     client_id: str
@@ -31,6 +35,7 @@ class KeyView:
     scopes: tuple[str, ...] | None
     connections: tuple[str, ...] | None
     models: tuple[str, ...] | None
+    networks: tuple[str, ...] | None
     limits: dict[str, int]
     client_limits: dict[str, int]
     created_us: int
@@ -38,13 +43,21 @@ class KeyView:
     revoked_us: int | None
     last_used_us: int | None
     overlap_ends_us: int | None
+    leaked_us: int | None
+    is_idle: bool
+    copy_owner_id: str | None
     secrets: tuple[SecretView, ...]
 
 
-def view(key: ClientKey, client: Client, live: list[KeySecret], now_us: int) -> KeyView:
+def view(
+    key: ClientKey, client: Client, live: list[KeySecret], now_us: int, policy: KeyPolicy, *, is_stopped: bool = False
+) -> KeyView:
     """The view of `key` with its live secrets, oldest first."""
-    state = _state(key, live, now_us)
-    is_live = state in ("active", "rolling")
+    ends = {secret.public_id: _end(key, secret, policy) for secret in live}
+    live = [secret for secret in live if (end := ends[secret.public_id]) is None or end > now_us]
+    state = _state(key, live, is_stopped=is_stopped)
+    is_live = state in ("active", "rolling", "stopped")
+    newest = live[-1] if live and is_live else None
     return KeyView(
         id=key.id,
         client_id=client.id,
@@ -55,30 +68,39 @@ def view(key: ClientKey, client: Client, live: list[KeySecret], now_us: int) -> 
         scopes=_tuple(key.scopes),
         connections=_tuple(key.allowed_connections),
         models=_tuple(key.allowed_models),
+        networks=_tuple(key.allowed_networks),
         limits=dict(key.limits or {}),
         client_limits=dict(client.limits or {}),
         created_us=key.created_us,
-        expires_us=key.expires_us,
+        expires_us=key.expires_us if newest is None else ends[newest.public_id],
         revoked_us=key.revoked_us,
         last_used_us=key.last_used_us,
-        overlap_ends_us=_earlier(live[0].expires_us, key.expires_us) if state == "rolling" else None,
+        overlap_ends_us=ends[live[0].public_id] if is_live and len(live) > 1 else None,
+        leaked_us=key.leaked_us,
+        is_idle=is_live and (key.last_used_us or key.created_us) < now_us - IDLE_US,
+        copy_owner_id=None if newest is None else newest.copy_owner_id,
         secrets=tuple(
-            SecretView(s.public_id, s.created_us, _earlier(s.expires_us, key.expires_us), s.last_used_us)
-            for s in live
-            if is_live
+            SecretView(s.public_id, s.created_us, ends[s.public_id], s.last_used_us) for s in live if is_live
         ),
     )
 
 
-def _state(key: ClientKey, live: list[KeySecret], now_us: int) -> KeyState:
+def _state(key: ClientKey, live: list[KeySecret], *, is_stopped: bool) -> KeyState:
     if key.revoked_us is not None:
         return "revoked"
-    if not live or (key.expires_us is not None and key.expires_us <= now_us):
+    if not live:
         return "expired"
+    if is_stopped:
+        return "stopped"
     return "rolling" if len(live) > 1 else "active"
 
 
-def _earlier(first: int | None, second: int | None) -> int | None:
+def _end(key: ClientKey, secret: KeySecret, policy: KeyPolicy) -> int | None:
+    return earlier(policy.secret_end(secret.created_us, secret.expires_us), key.expires_us)
+
+
+def earlier(first: int | None, second: int | None) -> int | None:
+    """The earlier of two times, of which either may be never."""
     return min((at for at in (first, second) if at is not None), default=None)
 
 

@@ -6,27 +6,32 @@ once, in the answer to whoever made it.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Unpack
 
-from aiservice.errors import NotFound, Unprocessable
+from aiservice.errors import Unprocessable
 from aiservice.kit import keyformat
 from aiservice.kit.clock import SECOND_US, now_us
 from aiservice.kit.ids import new_id
 from aiservice.kit.secret import Secret
-from aiservice.principal import Person, Principal
+from aiservice.principal import OPERATOR, Person, Principal
 from aiservice.services import key_rights
 from aiservice.services.changes import ChangeFeed
-from aiservice.services.clients import visible_client
-from aiservice.services.key_check import KeyCheck, key_digest
-from aiservice.services.key_views import KeyView, view
+from aiservice.services.clients import owner_scope, visible_client
+from aiservice.services.key_check import KeyCheck
+from aiservice.services.key_copies import KeyCopies
+from aiservice.services.key_policy import KeyPolicy
+from aiservice.services.key_rights import Edit, Rights
+from aiservice.services.key_standing import key_digest
+from aiservice.services.key_views import KeyView, earlier, view
 from aiservice.services.limit_names import Amounts, check_within, clean_amounts
+from aiservice.services.managed_keys import managed_key
 from aiservice.services.vault import PEPPER_VERSION, Vault
 from aiservice.store import keys as store
-from aiservice.store.session import DATABASE_ERRORS, AsyncSession, Database
+from aiservice.store.session import AsyncSession, Database
 from aiservice.tables import Client, ClientKey, KeySecret
 
 DEFAULT_OVERLAP_SECONDS = 86_400
 MAX_OVERLAP_SECONDS = 7 * 86_400
-_LAST_USED_BATCH = 500
 
 
 @dataclass(slots=True, frozen=True)
@@ -43,11 +48,13 @@ class NewKey:
 class Keys:
     """The keys of clients. Developers reach those of clients they own; to anybody else a key does not exist."""
 
-    def __init__(self, db: Database, vault: Vault, changes: ChangeFeed) -> None:
+    def __init__(self, db: Database, vault: Vault, changes: ChangeFeed, policy: KeyPolicy | None = None) -> None:
         self._db = db
         self._vault = vault
         self._changes = changes
-        self.check = KeyCheck(db, vault, changes)
+        self.policy = policy or KeyPolicy()
+        self.copies = KeyCopies(vault)
+        self.check = KeyCheck(db, vault, changes, self.policy)
         # sync, for the hot path: the principal of a key verified before, or None: then `verify` must be asked
         self.cached: Callable[[bytes], Principal | None] = self.check.cached
         self.failures = self.check.failures
@@ -58,7 +65,8 @@ class Keys:
         Raises:
             Unauthenticated: not a key, unknown or wrong (`invalid_api_key`); and, told only to the holder of the right
                 secret, `key_expired` or `key_revoked`.
-            PermissionDenied: the client or its owner is disabled (`client_disabled`).
+            PermissionDenied: the client or its owner is disabled (`client_disabled`), or whoever made the key may no
+                longer use its client (`creator_lost_rights`).
             RateLimited: too many failures from this address (`too_many_failed_authentications`).
             Overloaded: `database_unavailable` or `sealed`.
         """
@@ -72,13 +80,12 @@ class Keys:
         *,
         is_test: bool = False,
         expires_in_seconds: float | None = None,
-        scopes: Iterable[str] | None = None,
-        connections: Iterable[str] | None = None,
-        models: Iterable[str] | None = None,
+        is_retrievable: bool | None = None,
         limits: Amounts | None = None,
+        **rights: Unpack[Rights],
     ) -> NewKey:
-        """A new key for `client` (its id or name). Scopes are task names and "read"; None is "no restriction".
-        `limits` as in `services/limit_names.py`.
+        """A new key for `client` (its id or name). `limits` as in `services/limit_names.py`. A retrievable one can be
+        shown again, to the actor alone; None leaves that to the policy.
 
         Raises:
             NotFound: no such client, or it is not the actor's.
@@ -89,54 +96,71 @@ class Keys:
         now = now_us()
         minted = keyformat.mint(is_test=is_test)
         async with self._db.write() as session:
-            owner = await self._client(session, actor, client)
+            owner = await visible_client(session, actor, client)
             if owner.is_disabled:
                 raise Unprocessable("The client is disabled.", code="client_disabled", param="client")
-            allowed = key_rights.narrowed("connections", connections, owner.allowed_connections)
-            await key_rights.check_connections(session, owner.id, allowed)
             check_within(limits, owner.limits)
             key = ClientKey(
                 id=new_id("key"),
                 client_id=owner.id,
                 name=key_rights.valid_name(name),
                 is_test=is_test,
-                scopes=key_rights.checked_scopes(scopes),
-                allowed_connections=allowed,
-                allowed_models=key_rights.narrowed("models", models, owner.allowed_models),
                 limits=clean_amounts(limits),
                 created_us=now,
-                expires_us=key_rights.expiry(expires_in_seconds, now),
+                expires_us=self.policy.expiry(expires_in_seconds, now),
+                creator_id=_person_id(actor),
             )
-            await store.add_key(session, key, self._secret(key, minted, now))
+            await key_rights.give(session, key, owner, rights)
+            await store.add_key(session, key, secret := self._secret(key, minted, now))
+            if self.policy.keeps_copy(is_retrievable) and key.creator_id is not None:
+                await self.copies.make(session, key, secret, minted.text, key.creator_id)
             self._changes.publish(session, "key", key.id)
-        return NewKey(key.id, owner.name, key.name, minted.text, key.expires_us)
+        return self._made(key, owner, secret, minted)
 
     async def list(
-        self, actor: Person, client: str | None = None, *, first: int = 0, limit: int | None = None
+        self,
+        actor: Person,
+        client: str | None = None,
+        *,
+        idle_seconds: int | None = None,
+        first: int = 0,
+        limit: int | None = None,
     ) -> list[KeyView]:
         """The keys of `client` (id or name), or all that the actor may see; newest first, never a secret.
 
-        `limit` of them from the `first` on; None is all.
+        With `idle_seconds` those alone that work and were not used for so long. `limit` of them from the `first` on;
+        None is all.
 
         Raises:
             NotFound: no such client, or it is not the actor's.
         """
         now = now_us()
         async with self._db.read() as session:
-            client_id = None if client is None else (await self._client(session, actor, client)).id
-            rows = await store.keys(session, client_id, _owner(actor), first, limit)
+            client_id = None if client is None else (await visible_client(session, actor, client)).id
+            unused_since = None if idle_seconds is None else now - idle_seconds * SECOND_US
+            rows = await store.keys(session, store.Scope(client_id, owner_scope(actor), unused_since), first, limit)
+            stopped = await store.stopped(session, [key.id for key, _ in rows])
             secrets = await store.live_secrets(session, [key.id for key, _ in rows], now)
-        return [view(key, owner, [s for s in secrets if s.key_id == key.id], now) for key, owner in rows]
+        of_key: dict[str, list[KeySecret]] = {}
+        for secret in secrets:
+            of_key.setdefault(secret.key_id, []).append(secret)
+        views = [
+            view(key, owner, of_key.get(key.id, []), now, self.policy, is_stopped=key.id in stopped)
+            for key, owner in rows
+        ]
+        return views if idle_seconds is None else [one for one in views if one.secrets]
 
     async def count(self, actor: Person) -> int:
         """How many keys `list` would give in all."""
         async with self._db.read() as session:
-            return await store.key_count(session, _owner(actor))
+            return await store.key_count(session, store.Scope(None, owner_scope(actor)))
 
     async def roll(self, actor: Person, key_id: str, overlap_seconds: float = DEFAULT_OVERLAP_SECONDS) -> NewKey:
         """A new secret for a key; the one before works `overlap_seconds` longer (0 to 7 days), never past its own end.
 
-        At most two secrets live: rolling again during an overlap ends the oldest at once.
+        At most two secrets live: rolling again during an overlap ends the oldest at once. Whoever rolls a key takes it
+        over: what it is worth depends on them from now on, and so does who may see it again, where it could be seen.
+        It keeps no right that its client has lost.
 
         Raises:
             NotFound: no such key, or it is not the actor's.
@@ -147,17 +171,23 @@ class Keys:
             raise Unprocessable("The overlap must be between 0 and 7 days.", param="overlap")
         now = now_us()
         async with self._db.write() as session:
-            key, owner = await self._key(session, actor, key_id)
+            key, owner = await managed_key(session, actor, key_id)
             if key.revoked_us is not None or (key.expires_us is not None and key.expires_us <= now):
                 raise Unprocessable("The key is revoked or has expired. Create another one.", code="key_ended")
             live = await store.live_secrets(session, [key.id], now)
+            was_retrievable = any(secret.copy_owner_id is not None for secret in live)
             _end(live[:-1], now)
             _end(live[-1:], now, now + int(overlap_seconds * SECOND_US))
+            await self.copies.destroy(session, live)
+            key_rights.clip(key, owner)
+            key.creator_id = _person_id(actor)
             minted = keyformat.mint(is_test=key.is_test)
-            await store.add_secret(session, self._secret(key, minted, now))
+            await store.add_secret(session, secret := self._secret(key, minted, now))
+            if was_retrievable and self.policy.retrieval != "off" and key.creator_id is not None:
+                await self.copies.make(session, key, secret, minted.text, key.creator_id)
             self._changes.publish(session, "key", key.id)
         await self._changes.catch_up()
-        return NewKey(key.id, owner.name, key.name, minted.text, key.expires_us)
+        return self._made(key, owner, secret, minted)
 
     async def end_overlap(self, actor: Person, key_id: str) -> None:
         """Ends the old secret of a rolling key now; nothing happens where there is none.
@@ -167,38 +197,70 @@ class Keys:
         """
         now = now_us()
         async with self._db.write() as session:
-            key, _ = await self._key(session, actor, key_id)
-            _end((await store.live_secrets(session, [key.id], now))[:-1], now)
+            key, _ = await managed_key(session, actor, key_id)
+            older = (await store.live_secrets(session, [key.id], now))[:-1]
+            _end(older, now)
+            await self.copies.destroy(session, older)
             self._changes.publish(session, "key", key.id)
         await self._changes.catch_up()
 
-    async def revoke(self, actor: Person, key_or_public_id: str) -> str:
-        """Ends a key with all its secrets, for good, and returns its id; a revoked key stays as it is.
+    async def revoke(self, actor: Person, key_or_public_id: str, *, cuts_streams: bool = False) -> str:
+        """Ends a key with all its secrets, for good, and returns its id; a revoked key stays as it is. With
+        `cuts_streams` its answers under way end too, on every worker, with an error and settled.
 
         Raises:
             NotFound: no such key, or it is not the actor's.
         """
         now = now_us()
         async with self._db.write() as session:
-            key, _ = await self._key(session, actor, key_or_public_id)
-            if key.revoked_us is None:
-                key.revoked_us = now
-                _end(await store.live_secrets(session, [key.id], now), now)
-                self._changes.publish(session, "key", key.id)
+            key, _ = await managed_key(session, actor, key_or_public_id)
+            await self.end(session, key, now, cuts_streams=cuts_streams)
         await self._changes.catch_up()
         return key.id
 
-    async def rename(self, actor: Person, key_id: str, name: str) -> None:
-        """Gives a key another name.
+    async def end(self, session: AsyncSession, key: ClientKey, now: int, *, cuts_streams: bool) -> None:
+        """As `revoke`, in the caller's unit of work."""
+        if key.revoked_us is None:
+            key.revoked_us = now
+            live = await store.live_secrets(session, [key.id], now)
+            _end(live, now)
+            await self.copies.destroy(session, live)
+            self._changes.publish(session, "key", key.id)
+        if cuts_streams:
+            self._changes.publish(session, "cut", key.id)
+
+    async def update(self, actor: Person, key_id: str, **edit: Unpack[Edit]) -> KeyView:
+        """Changes what `edit` names of a key and leaves the rest; what was under way goes on.
 
         Raises:
             NotFound: no such key, or it is not the actor's.
-            Unprocessable: the name is not valid.
+            PermissionDenied: wider than what the client may use (`wider_than_client`).
+            Unprocessable: a value is not valid, or the key is revoked (`key_ended`).
         """
+        now = now_us()
         async with self._db.write() as session:
-            key, _ = await self._key(session, actor, key_id)
-            key.name = key_rights.valid_name(name)
+            key, owner = await managed_key(session, actor, key_id)
+            if key.revoked_us is not None:
+                raise Unprocessable("The key is revoked. Create another one.", code="key_ended")
+            if "name" in edit:
+                key.name = key_rights.valid_name(edit["name"])
+            if "expires_in_seconds" in edit:
+                key.expires_us = self.policy.expiry(edit["expires_in_seconds"], now)
+            await key_rights.give(session, key, owner, edit)
             self._changes.publish(session, "key", key.id)
+            shown = view(key, owner, await store.live_secrets(session, [key.id], now), now, self.policy)
+        await self._changes.catch_up()
+        return shown
+
+    async def rename(self, actor: Person, key_id: str, name: str) -> None:
+        """Gives a key another name. Raises as `update`."""
+        await self.update(actor, key_id, name=name)
+
+    async def tidy_copies(self) -> int:
+        """Destroys sealed copies of what has ended, or all where keys are not shown again; for every start and a job.
+        Returns how many."""
+        async with self._db.write() as session:
+            return await self.copies.destroy_ended(session, now_us(), all_of_them=self.policy.retrieval == "off")
 
     async def flush_last_used(self) -> int:
         """Writes when keys were last used, for a job to call about every 30 seconds; returns how many secrets.
@@ -206,16 +268,11 @@ class Keys:
         Raises:
             DATABASE_ERRORS: the database is away; what could not be written stays for the next call.
         """
-        used = self.check.take_used()
-        try:
-            names = sorted(used)
-            for start in range(0, len(names), _LAST_USED_BATCH):
-                batch = names[start : start + _LAST_USED_BATCH]
-                await store.write_last_used(self._db, {public_id: used[public_id] for public_id in batch})
-        except DATABASE_ERRORS:
-            self.check.put_back_used(used)
-            raise
-        return len(used)
+        return await self.check.flush_used()
+
+    def _made(self, key: ClientKey, client: Client, secret: KeySecret, minted: keyformat.MintedKey) -> NewKey:
+        ends_us = earlier(key.expires_us, self.policy.secret_end(secret.created_us, None))
+        return NewKey(key.id, client.name, key.name, minted.text, ends_us)
 
     def _secret(self, key: ClientKey, minted: keyformat.MintedKey, now: int) -> KeySecret:
         pepper = self._vault.pepper(PEPPER_VERSION)
@@ -227,36 +284,10 @@ class Keys:
             created_us=now,
         )
 
-    async def _client(self, session: AsyncSession, actor: Person, name_or_id: str) -> Client:
-        return await visible_client(session, actor, name_or_id)
 
-    async def _key(self, session: AsyncSession, actor: Person, key_or_public_id: str) -> tuple[ClientKey, Client]:
-        return await managed_key(session, actor, key_or_public_id)
-
-
-async def managed_key(
-    session: AsyncSession, actor: Person, key_or_public_id: str, *, to_change: bool = True
-) -> tuple[ClientKey, Client]:
-    """A key that the actor may change, with its client.
-
-    Raises:
-        NotFound: no such key, or it is not the actor's.
-    """
-    found = await store.key(session, key_or_public_id, to_change=to_change)
-    if found is None or not _may_manage(actor, found[1]):
-        raise NotFound(
-            f"There is no key '{key_or_public_id[:40]}'. A key is named by its id (key_…) or its public part.",
-            code="key_not_found",
-        )
-    return found
-
-
-def _owner(actor: Person) -> str | None:
-    return None if actor.is_admin else actor.user_id
-
-
-def _may_manage(actor: Person, client: Client) -> bool:
-    return actor.is_admin or client.owner_id == actor.user_id
+def _person_id(actor: Person) -> str | None:
+    """Who a key rests on; None for the command line, which is nobody's account."""
+    return None if actor.user_id == OPERATOR.user_id else actor.user_id
 
 
 def _end(secrets: Iterable[KeySecret], now: int, at_us: int | None = None) -> None:

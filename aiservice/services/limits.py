@@ -11,8 +11,8 @@ from aiservice.errors import PermissionDenied
 from aiservice.principal import Person
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import visible_client
-from aiservice.services.keys import managed_key
 from aiservice.services.limit_names import Amounts, changed, check_within, without
+from aiservice.services.managed_keys import managed_key
 from aiservice.store.session import AsyncSession, Database
 from aiservice.tables import Client, ClientKey
 

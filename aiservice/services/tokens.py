@@ -28,8 +28,9 @@ from aiservice.kit.secret import Secret
 from aiservice.principal import Principal
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.key_cache import Entry
-from aiservice.services.key_check import KeyCheck, too_many_failures
+from aiservice.services.key_check import KeyCheck
 from aiservice.services.key_rights import checked_scopes
+from aiservice.services.key_standing import too_many_failures
 from aiservice.services.token_keys import TokenKeys
 from aiservice.services.vault import Vault
 from aiservice.store import tokens as store

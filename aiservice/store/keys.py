@@ -11,7 +11,7 @@ from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
 from aiservice.store.session import AsyncSession, Database
-from aiservice.tables import Client, ClientKey, KeySecret, metadata
+from aiservice.tables import Client, ClientKey, KeySecret, User, metadata
 
 
 class Credential(NamedTuple):
@@ -29,7 +29,10 @@ class Credential(NamedTuple):
     is_test: bool
     key_expires_us: int | None
     key_revoked_us: int | None
-    scopes: list[str] | None
+    leaked_us: int | None
+    creator_id: str | None
+    key_scopes: list[str] | None
+    key_networks: list[str] | None
     key_connections: list[str] | None
     key_models: list[str] | None
     key_limits: dict[str, int] | None
@@ -37,14 +40,20 @@ class Credential(NamedTuple):
     client_id: str
     client_name: str
     owner_id: str | None
+    client_scopes: list[str] | None
+    client_networks: list[str] | None
     client_connections: list[str] | None
     client_models: list[str] | None
     client_limits: dict[str, int] | None
     is_client_disabled: bool
     is_owner_disabled: bool | None
+    creator_role: str | None
+    is_creator_disabled: bool | None
+    secret_created_us: int | None
 
 
 _secret, _key, _client, _person = (metadata.tables[name] for name in ("key_secret", "client_key", "client", "person"))
+_creator = _person.alias("creator")
 _CREDENTIAL = (
     select(
         _secret.c.public_id,
@@ -56,7 +65,10 @@ _CREDENTIAL = (
         _key.c.is_test,
         _key.c.expires_us,
         _key.c.revoked_us,
+        _key.c.leaked_us,
+        _key.c.creator_id,
         _key.c.scopes,
+        _key.c.allowed_networks,
         _key.c.allowed_connections,
         _key.c.allowed_models,
         _key.c.limits,
@@ -64,17 +76,23 @@ _CREDENTIAL = (
         _client.c.id,
         _client.c.name,
         _client.c.owner_id,
+        _client.c.allowed_scopes,
+        _client.c.allowed_networks,
         _client.c.allowed_connections,
         _client.c.allowed_models,
         _client.c.limits,
         _client.c.is_disabled,
         _person.c.is_disabled,
+        _creator.c.role,
+        _creator.c.is_disabled,
+        _secret.c.created_us,
     )
     .select_from(select(literal_column("1").label("one")).subquery())
     .outerjoin(_secret, _secret.c.public_id == bindparam("public_id"))
     .outerjoin(_key, _key.c.id == _secret.c.key_id)
     .outerjoin(_client, _client.c.id == _key.c.client_id)
     .outerjoin(_person, _person.c.id == _client.c.owner_id)
+    .outerjoin(_creator, _creator.c.id == _key.c.creator_id)
 )
 
 
@@ -121,26 +139,55 @@ async def key(session: AsyncSession, key_or_public_id: str, *, to_change: bool) 
     return None if row is None else (row[0], row[1])
 
 
+class Scope(NamedTuple):
+    """Which keys: of one client, of one owner's clients, that work and were not used since then; None is all."""
+
+    client_id: str | None
+    owner_id: str | None
+    unused_since_us: int | None = None
+
+
 async def keys(
-    session: AsyncSession, client_id: str | None, owner_id: str | None, first: int = 0, limit: int | None = None
+    session: AsyncSession, scope: Scope, first: int = 0, limit: int | None = None
 ) -> list[tuple[ClientKey, Client]]:
-    """Keys with their clients, newest first, from the `first` (0 is the newest) on; of one client and of one owner's
-    clients where given."""
+    """Keys with their clients, newest first, from the `first` (0 is the newest) on."""
     query = select(ClientKey, Client).join(Client, col(Client.id) == col(ClientKey.client_id))
-    query = query.where(*_mine(client_id, owner_id)).order_by(col(ClientKey.id).desc()).offset(first).limit(limit)
+    query = query.where(*_within(scope)).order_by(col(ClientKey.id).desc()).offset(first).limit(limit)
     return [(row[0], row[1]) for row in await session.execute(query)]
 
 
-async def key_count(session: AsyncSession, owner_id: str | None) -> int:
-    """How many keys there are, of one owner's clients where given."""
+async def key_count(session: AsyncSession, scope: Scope) -> int:
+    """How many keys there are."""
     query = select(func.count()).select_from(ClientKey).join(Client, col(Client.id) == col(ClientKey.client_id))
-    return await session.scalar(query.where(*_mine(None, owner_id))) or 0
+    return await session.scalar(query.where(*_within(scope))) or 0
 
 
-def _mine(client_id: str | None, owner_id: str | None) -> list[ColumnElement[bool]]:
-    of_client = [] if client_id is None else [col(ClientKey.client_id) == client_id]
-    of_owner = [] if owner_id is None else [col(Client.owner_id) == owner_id]
-    return [*of_client, *of_owner]
+async def stopped(session: AsyncSession, key_ids: Sequence[str]) -> set[str]:
+    """Those of `key_ids` whose maker may not use their client: neither owns it nor is an admin, or is disabled."""
+    query = (
+        select(col(ClientKey.id))
+        .join(Client, col(Client.id) == col(ClientKey.client_id))
+        .outerjoin(User, col(User.id) == col(ClientKey.creator_id))
+        .where(
+            col(ClientKey.id).in_(key_ids),
+            col(ClientKey.creator_id).is_not(None),
+            col(Client.owner_id).is_distinct_from(col(ClientKey.creator_id)),
+            or_(col(User.id).is_(None), col(User.role) != "admin", col(User.is_disabled)),
+        )
+    )
+    return set(await session.scalars(query))
+
+
+def _within(scope: Scope) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if scope.client_id is not None:
+        found.append(col(ClientKey.client_id) == scope.client_id)
+    if scope.owner_id is not None:
+        found.append(col(Client.owner_id) == scope.owner_id)
+    if scope.unused_since_us is not None:
+        found.append(func.coalesce(ClientKey.last_used_us, ClientKey.created_us) < scope.unused_since_us)
+        found.append(col(ClientKey.revoked_us).is_(None))
+    return found
 
 
 async def live_secrets(session: AsyncSession, key_ids: Sequence[str], now_us: int) -> list[KeySecret]:
@@ -151,6 +198,17 @@ async def live_secrets(session: AsyncSession, key_ids: Sequence[str], now_us: in
         or_(col(KeySecret.expires_us).is_(None), col(KeySecret.expires_us) > now_us),
     )
     return list(await session.scalars(query.order_by(col(KeySecret.created_us), col(KeySecret.public_id))))
+
+
+async def secrets_with_copy(session: AsyncSession, ended_before_us: int | None) -> list[KeySecret]:
+    """The secrets of which there is a sealed copy; those alone that had ended by then, where a time is given."""
+    query = select(KeySecret).join(ClientKey, col(ClientKey.id) == col(KeySecret.key_id))
+    query = query.where(col(KeySecret.copy_owner_id).is_not(None))
+    if ended_before_us is not None:
+        is_over = [col(at) <= ended_before_us for at in (KeySecret.expires_us, ClientKey.expires_us)]
+        is_revoked = [col(at).is_not(None) for at in (KeySecret.revoked_us, ClientKey.revoked_us)]
+        query = query.where(or_(*is_over, *is_revoked))
+    return list(await session.scalars(query))
 
 
 async def add_key(session: AsyncSession, row: ClientKey, secret: KeySecret) -> None:

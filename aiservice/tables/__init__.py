@@ -11,6 +11,7 @@ from aiservice.tables.connections import Connection, MasterKeyVersion, SealedSec
 from aiservice.tables.ledger import Horizon, LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
 from aiservice.tables.people import OneTimeLink, PortalSession, SignInAttempt, User
 from aiservice.tables.preferences import Preference
+from aiservice.tables.reveals import KeyReveal
 from aiservice.tables.tokens import EndedToken, TokenKey
 
 metadata = SQLModel.metadata
@@ -23,6 +24,7 @@ __all__ = [
     "Connection",
     "EndedToken",
     "Horizon",
+    "KeyReveal",
     "KeySecret",
     "Lease",
     "LedgerEntry",

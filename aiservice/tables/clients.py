@@ -13,7 +13,8 @@ def _json() -> Any:
 
 
 class Client(SQLModel, table=True):
-    """A party that is metered. None in an allowed set means all shared ones.
+    """A party that is metered. None in an allowed set means all (of connections: all shared ones), here and on keys; no
+    key of a client may do what the client may not.
 
     `limits` are by name (`services/limit_names.py`), here and on keys.
     """
@@ -25,6 +26,8 @@ class Client(SQLModel, table=True):
     owner_id: str | None = Field(default=None, index=True, foreign_key="person.id", max_length=40)
     allowed_connections: list[str] | None = _json()
     allowed_models: list[str] | None = _json()
+    allowed_scopes: list[str] | None = _json()
+    allowed_networks: list[str] | None = _json()
     limits: dict[str, int] | None = _json()
     is_disabled: bool = False
     created_us: int = big()
@@ -34,7 +37,9 @@ class ClientKey(SQLModel, table=True):
     """A logical key: name, rights and history stay when its secret is rolled.
 
     `allowed_networks`: the addresses it may be used from, as CIDR; None is any. A token carries the `token_version` of
-    its time; raising it ends every token of the key.
+    its time; raising it ends every token of the key. `creator_id` is the person who has seen its newest secret: a key
+    is worth no more than they may do now; None where it was made on the command line. `leaked_us`: when it was first
+    reported as found in public.
     """
 
     __tablename__ = "client_key"
@@ -49,6 +54,8 @@ class ClientKey(SQLModel, table=True):
     allowed_networks: list[str] | None = _json()
     limits: dict[str, int] | None = _json()
     token_version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    creator_id: str | None = Field(default=None, max_length=40)
+    leaked_us: int | None = big(nullable=True)
     created_us: int = big()
     expires_us: int | None = big(nullable=True)
     revoked_us: int | None = big(nullable=True)

@@ -19,7 +19,8 @@ class User(SQLModel, table=True):
 
 
 class PortalSession(SQLModel, table=True):
-    """A signed-in browser. `id_hash` is SHA-256 (hex) of the cookie; the cookie itself is kept nowhere."""
+    """A signed-in browser. `id_hash` is SHA-256 (hex) of the cookie; the cookie itself is kept nowhere. `confirmed_us`:
+    when its person last said their password again."""
 
     __tablename__ = "portal_session"
 
@@ -28,6 +29,7 @@ class PortalSession(SQLModel, table=True):
     created_us: int = big()
     last_seen_us: int = big()
     expires_us: int = big()
+    confirmed_us: int | None = big(nullable=True)
     address: str = Field(default="", max_length=64)
     user_agent: str = Field(default="", max_length=256)
 

@@ -7,7 +7,7 @@ from sqlmodel import insert
 from aiservice.kit import keyformat
 from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
-from aiservice.services.key_check import key_digest
+from aiservice.services.key_standing import key_digest
 from aiservice.services.vault import Vault
 from aiservice.settings import load_settings
 from aiservice.store.session import Database

@@ -116,7 +116,6 @@ def test_a_mistyped_name_gets_the_nearest(console: Console, command: list[str], 
     "command",
     [
         ["key", "create", "--client", "shop", "--budget", "5"],
-        ["key", "create", "--client", "shop", "--allow-ip", "10.0.0.0/8"],
         ["key", "create", "--client", "shop", "--expires-in", "soon"],
         ["provider", "add", "openai-compatible", "--name", "x", "--rpm", "5"],
         ["provider", "add", "openai-compatible", "--name", "x", "--key", "sk-1"],

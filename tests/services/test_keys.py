@@ -201,7 +201,7 @@ async def test_last_used_is_written_in_batches_and_never_moves_back(rig: Rig, da
     assert before <= (shown.last_used_us or 0) <= now_us()
     assert shown.secrets[0].last_used_us == shown.last_used_us
     assert await rig.keys.flush_last_used() == 0
-    rig.keys.check.put_back_used({parse(made.key.reveal_text()) or "": before - 1})
+    rig.keys.check._used_us[parse(made.key.reveal_text()) or ""] = before - 1
     await rig.keys.flush_last_used()
     assert (await rig.keys.list(DEVELOPER))[0].last_used_us == shown.last_used_us
 

@@ -162,7 +162,8 @@ def _disable(row: Any) -> rx.Component:
     return confirm_button(
         "Disable",
         title="Disable this account?",
-        text=f"{row['email']} is signed out everywhere at once. Keys of their clients go on working.",
+        text=f"{row['email']} is signed out everywhere at once. Keys of their clients are refused, and keys that they "
+        "made for other clients, until somebody rolls those.",
         confirm="Disable",
         on_confirm=page.disable(row["id"]),
     )
