@@ -19,7 +19,7 @@ app.command(
 
 def add_groups() -> None:
     """Adds every command but `serve`, which watches its workers for months and must not hold what they load."""
-    from aiservice.commands import backups, clients, doctor, keys, people, preferences, providers, upkeep  # noqa: PLC0415
+    from aiservice.commands import audit, backups, clients, doctor, keys, people, preferences, providers, upkeep  # noqa: PLC0415
 
     app.command("migrate", epilog=examples("migrate"))(upkeep.migrate)
     app.command(
@@ -38,6 +38,7 @@ def add_groups() -> None:
     app.add_typer(providers.provider, name="provider")
     app.add_typer(preferences.preference, name="preference")
     app.add_typer(upkeep.usage, name="usage")
+    app.add_typer(audit.audit, name="audit")
 
 
 def _show_version(is_asked: bool) -> None:

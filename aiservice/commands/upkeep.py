@@ -141,7 +141,7 @@ def export(
     """Print one line a request, in the order of their start (times are UTC)."""
     if is_csv and as_json:
         say("Both --csv and --json were given; printing JSON.")
-    start_us, end_us = _moment(since, "--since", 0), _moment(until, "--until", now_us() + SECOND_US)
+    start_us, end_us = moment(since, "--since", 0), moment(until, "--until", now_us() + SECOND_US)
 
     async def work(core: Core) -> None:
         client_id = "" if client is None else (await core.clients.find(OPERATOR, client)).id
@@ -173,7 +173,7 @@ def _typed(row: dict[str, Any]) -> dict[str, Any]:
     return typed
 
 
-def _moment(text: str | None, option: str, default_us: int) -> int:
+def moment(text: str | None, option: str, default_us: int) -> int:
     """Microseconds UTC from an ISO date or time (UTC where it names no zone), or from how long ago it was."""
     if text is None:
         return default_us

@@ -9,6 +9,7 @@ from aiservice.kit.secret import Secret
 from aiservice.principal import Person
 from aiservice.providers import registry
 from aiservice.services import connection_rules as rules
+from aiservice.services.audit_entry import record
 from aiservice.services.clients import visible_client
 from aiservice.services.connection_snapshot import PURPOSE, ConnectionSnapshot
 from aiservice.services.connection_views import ConnectionDetails, ConnectionView, details, outline, view
@@ -23,6 +24,8 @@ from aiservice.tables import Connection
 
 Names = list[str]
 SANDBOX = "sandbox"
+KEY_ACTIONS = ("connection.add", "connection.set_key", "connection.set_address")
+"""Entries of the audit log that say at which `revision` a connection's key is."""
 _FINGERPRINT = b"provider key fingerprint v1"
 _MAX_RESULT = 300
 
@@ -88,6 +91,7 @@ class Connections(ConnectionSnapshot):
                 row.owner_client_id = (await visible_client(session, actor, owner_client)).id
             await _insert(session, row)
             await self._seal(session, row, key)
+            record(session, actor, KEY_ACTIONS[0], row.id, after=_told(row))
             self._changes.publish(session, "connection", row.id)
         await self.refresh()
         return details(row)
@@ -101,6 +105,7 @@ class Connections(ConnectionSnapshot):
             key = rules.clean_secret(rules.known_kind(row.kind), secret)
             row.revision += 1
             await self._seal(session, row, key)
+            record(session, actor, KEY_ACTIONS[1], row.id, after=_told(row))
             self._changes.publish(session, "connection", row.id)
         await self.refresh()
         return details(row)
@@ -127,9 +132,11 @@ class Connections(ConnectionSnapshot):
                     code="key_required",
                     param="key",
                 )
+            before = _told(row)
             row.base_url, row.is_private_allowed = address, is_private_allowed
             row.revision += 1
             await self._seal(session, row, key)
+            record(session, actor, KEY_ACTIONS[2], row.id, before=before, after=_told(row))
             self._changes.publish(session, "connection", row.id)
         await self.refresh()
         return details(row)
@@ -172,6 +179,7 @@ class Connections(ConnectionSnapshot):
                     await session.delete(preference)
                 self._changes.publish(session, "preference", preference.client_id)
             await store.remove(session, row.id)
+            record(session, actor, "connection.remove", row.id, before=_told(row))
             self._changes.publish(session, "connection", row.id)
         await self.refresh()
 
@@ -226,6 +234,9 @@ class Connections(ConnectionSnapshot):
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
             row = await _existing(session, name_or_id)
+            if "tested_us" not in values:  # a test changes nothing
+                before = {field: getattr(row, field) for field in values}
+                record(session, actor, "connection.change", row.id, before=before, after=values)
             for field, value in values.items():
                 setattr(row, field, value)
             self._changes.publish(session, "connection", row.id)
@@ -253,6 +264,12 @@ class Connections(ConnectionSnapshot):
 def _admins_only(actor: Person) -> None:
     if not actor.is_admin:
         raise PermissionDenied("Only an admin may see to provider connections.", code="admin_only")
+
+
+def _told(row: Connection) -> dict[str, object]:
+    """A connection as the audit log tells of it."""
+    names = ("name", "kind", "base_url", "is_private_allowed", "owner_client_id", "key_hint", "revision")
+    return {name: getattr(row, name) for name in names}
 
 
 async def _existing(session: AsyncSession, name_or_id: str) -> Connection:

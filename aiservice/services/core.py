@@ -11,6 +11,7 @@ from aiservice.kit.ids import new_id
 from aiservice.providers import registry
 from aiservice.services.accounts import Accounts
 from aiservice.services.alert_notes import AlertNotes
+from aiservice.services.audit import Audit
 from aiservice.services.board import Board
 from aiservice.services.bodies import Bodies
 from aiservice.services.changes import ChangeFeed
@@ -72,6 +73,7 @@ class Core:
     requests: RequestLog
     upstream: Upstream
     alerts: AlertNotes
+    audit: Audit
 
 
 _current: Core | None = None
@@ -162,6 +164,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         requests=RequestLog(db),
         upstream=upstream,
         alerts=alerts,
+        audit=Audit(db, vault),
     )
     await changes.poll_once()
     if not vault.is_sealed:  # a database that is not ours to open is not ours to write to

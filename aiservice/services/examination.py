@@ -14,10 +14,13 @@ from typing import Literal
 
 from aiservice.kit.clock import DAY_US, MINUTE_US, iso, now_us
 from aiservice.kit.segments import adopt_orphans, has_segments
+from aiservice.services.audit import Audit
+from aiservice.services.connections import KEY_ACTIONS
 from aiservice.services.invariants import breaches
 from aiservice.services.vault import Vault
 from aiservice.settings import Settings, SettingsError
 from aiservice.store import changes as change_store
+from aiservice.store import connections as connection_store
 from aiservice.store import people as people_store
 from aiservice.store import vault as vault_store
 from aiservice.store.migrations import HEAD, current_revision, known_revisions
@@ -52,8 +55,10 @@ async def examine_store(settings: Settings) -> list[Finding]:
         schema = await _schema(db)
         if schema.state == "fail" or schema.next_step:
             return [schema]
-        master_key = await _master_key(db, settings)
-        return [schema, *master_key, await _ledger(db, settings), await _admin(db), await _clock(db)]
+        vault = Vault(db, settings)
+        master_key = await _master_key(db, vault)
+        audit = await _audit(db, vault)
+        return [schema, *master_key, *audit, await _ledger(db, settings), await _admin(db), await _clock(db)]
     except DATABASE_ERRORS as error:
         step = "Check AISERVICE_DATABASE_URL, and that the database runs."
         return [Finding("database", "fail", f"It does not answer ({type(error).__name__}).", step)]
@@ -72,12 +77,11 @@ async def _schema(db: Database) -> Finding:
     return Finding("database", "fail", f"A newer release has migrated it to {revision}.", step)
 
 
-async def _master_key(db: Database, settings: Settings) -> list[Finding]:
+async def _master_key(db: Database, vault: Vault) -> list[Finding]:
     async with db.read() as session:
         has_versions = bool(await vault_store.versions(session))
     if not has_versions:
         return [Finding("master key", "ok", "There is none yet; the first start makes it or takes the configured one.")]
-    vault = Vault(db, settings)
     try:
         await vault.open()
     except SettingsError as error:
@@ -90,6 +94,25 @@ async def _master_key(db: Database, settings: Settings) -> list[Finding]:
         step = "Set those provider keys again: provider set-key."
         return [Finding("master key", "fail", f"It opens, but {len(damaged)} secrets do not: {names}.", step)]
     return [Finding("master key", "ok", "It opens every sealed secret.")]
+
+
+async def _audit(db: Database, vault: Vault) -> list[Finding]:
+    """Whether the audit log is whole, and no provider key is older than the log says (security: rollback)."""
+    if vault.is_sealed:
+        return []
+    audit = Audit(db, vault)
+    verdict = await audit.verify()
+    if verdict.damage:
+        step = "Somebody wrote to the database past this program. Compare with a backup: audit verify."
+        return [Finding("audit log", "fail", f"It was tampered with. {verdict.damage[0]}", step)]
+    async with db.read() as session:
+        revisions = {row.id: row.revision for row in await connection_store.everything(session)}
+    for entry in await audit.latest_of(KEY_ACTIONS):
+        known = (entry.after or {}).get("revision")
+        if isinstance(known, int) and revisions.get(entry.subject, known) < known:
+            step = "An older key was put back in the database. Set that connection's key again: provider set-key."
+            return [Finding("audit log", "fail", f"{entry.subject} has an older key than the log says.", step)]
+    return [Finding("audit log", "ok", f"Every one of its {verdict.entries} entries is as it was written.")]
 
 
 async def _ledger(db: Database, settings: Settings) -> Finding:

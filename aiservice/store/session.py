@@ -49,6 +49,7 @@ class Database:
         self._at_once = AtOnce(url, is_writer=True) if self.is_sqlite else None
         self._read_at_once = AtOnce(url, is_writer=False) if self.is_sqlite else None
         self._write_turn = asyncio.Lock()
+        self._before_commit: list[Callable[[AsyncSession], Awaitable[None]]] = []
 
     @property
     def engine(self) -> AsyncEngine:
@@ -72,10 +73,20 @@ class Database:
             ):
                 await _check_fence(session)
                 yield session
+                await self._finish(session)
         else:
             async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
                 await _check_fence(session)
                 yield session
+                await self._finish(session)
+
+    def before_commit(self, work: Callable[[AsyncSession], Awaitable[None]]) -> None:
+        """Awaits `work` as the last thing in every `write()`; where it raises, nothing of that is committed."""
+        self._before_commit.append(work)
+
+    async def _finish(self, session: AsyncSession) -> None:
+        for work in self._before_commit:
+            await work(session)
 
     async def write_at_once(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """On SQLite: a unit of work made of plain statements, all of it in one turn of a thread.

@@ -3,6 +3,7 @@
 from sqlmodel import SQLModel
 
 from aiservice.tables.alerts import AlertEvent
+from aiservice.tables.audit import AuditEntry, AuditHead
 from aiservice.tables.bodies import SealedBody
 from aiservice.tables.changes import Change
 from aiservice.tables.clients import Client, ClientKey, KeySecret
@@ -18,6 +19,8 @@ metadata = SQLModel.metadata
 
 __all__ = [
     "AlertEvent",
+    "AuditEntry",
+    "AuditHead",
     "Change",
     "Client",
     "ClientKey",

@@ -47,6 +47,7 @@ def test_doctor_finds_a_used_installation_well(console: Console) -> None:
         "admin",
         "clock",
         "journal",
+        "audit log",
         "ledger",
         "port",
     }

@@ -169,6 +169,7 @@ class FreshDatabase:
 
 _EMPTY = """
 DO $$ DECLARE each record; is_used boolean; BEGIN
+    PERFORM set_config('session_replication_role', 'replica', true);  -- what is never deleted is deleted here
     PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
         AND pid <> pg_backend_pid();
     FOR each IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP

@@ -1,0 +1,80 @@
+"""SQL of the audit log."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import func, select, text
+from sqlmodel import col
+
+from aiservice.store.session import AsyncSession
+from aiservice.tables import AuditEntry, AuditHead
+
+_HEAD = 1
+_BEGIN = text("INSERT INTO audit_head (id, number, mac) VALUES (1, 0, :mac) ON CONFLICT (id) DO NOTHING")
+
+
+async def head_for_update(session: AsyncSession) -> AuditHead:
+    """Where the chain stands; nobody else appends before the unit of work ends. Made where there is none yet."""
+    locked = select(AuditHead).where(col(AuditHead.id) == _HEAD).with_for_update()
+    locked = locked.execution_options(populate_existing=True)
+    head = await session.scalar(locked)
+    if head is None:
+        await session.execute(_BEGIN, {"mac": b""})
+        head = (await session.scalars(locked)).one()
+    return head
+
+
+async def head(session: AsyncSession) -> AuditHead | None:
+    """Where the chain stands; None before the first entry."""
+    return await session.get(AuditHead, _HEAD, populate_existing=True)
+
+
+async def last(session: AsyncSession) -> AuditEntry | None:
+    """The entry with the highest number."""
+    return await session.scalar(select(AuditEntry).order_by(col(AuditEntry.number).desc()).limit(1))
+
+
+def add(session: AsyncSession, entry: AuditEntry) -> None:
+    session.add(entry)
+
+
+async def after(session: AsyncSession, number: int, limit: int) -> Sequence[AuditEntry]:
+    """Up to `limit` entries behind `number`, oldest first."""
+    query = select(AuditEntry).where(col(AuditEntry.number) > number).order_by(col(AuditEntry.number)).limit(limit)
+    return list(await session.scalars(query))
+
+
+async def page(
+    session: AsyncSession, filters: Mapping[str, str], span: tuple[int, int], before: int | None, limit: int
+) -> Sequence[AuditEntry]:
+    """Entries in [start, end) microseconds, newest first, from below the number `before` on.
+
+    `filters`: `actor` (its id or name), `action` (whole, or all that begin so where it ends in a dot), `subject`.
+    """
+    query = select(AuditEntry).where(col(AuditEntry.at_us) >= span[0], col(AuditEntry.at_us) < span[1])
+    if actor := filters.get("actor"):
+        query = query.where((col(AuditEntry.actor_id) == actor) | (col(AuditEntry.actor) == actor))
+    if action := filters.get("action"):
+        is_group = action.endswith(".")
+        query = query.where(
+            col(AuditEntry.action).startswith(action, autoescape=True) if is_group else col(AuditEntry.action) == action
+        )
+    if subject := filters.get("subject"):
+        query = query.where(col(AuditEntry.subject) == subject)
+    if before is not None:
+        query = query.where(col(AuditEntry.number) < before)
+    return list(await session.scalars(query.order_by(col(AuditEntry.number).desc()).limit(limit)))
+
+
+async def latest_of(session: AsyncSession, actions: Sequence[str]) -> Sequence[AuditEntry]:
+    """For each subject the newest entry of these actions."""
+    newest = (
+        select(func.max(col(AuditEntry.number)))
+        .where(col(AuditEntry.action).in_(actions))
+        .group_by(col(AuditEntry.subject))
+    )
+    return list(await session.scalars(select(AuditEntry).where(col(AuditEntry.number).in_(newest))))
+
+
+async def actions(session: AsyncSession) -> list[str]:
+    """Every action there has been, by name."""
+    return list(await session.scalars(select(col(AuditEntry.action)).distinct().order_by(col(AuditEntry.action))))
