@@ -10,6 +10,7 @@ from aiservice.kit.clock import DAY_US, now_us
 from aiservice.services.core import Core
 
 _LAST_USED_SECONDS = 30.0
+_LAST_USED_AT_ONCE = 5_000  # a hundred thousand busy keys would else cost a tenth of every request
 _PURGE_SECONDS = 3600.0
 _BODIES_SECONDS = 300.0
 
@@ -29,7 +30,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         asyncio.create_task(every(seconds, partial(one_of_all, core.cluster, name, seconds, work), name), name=name)
         for seconds, work, name in alone
     ]
-    last_used = every(_LAST_USED_SECONDS, core.keys.flush_last_used, "last used")
+    last_used = every(_LAST_USED_SECONDS, partial(core.keys.flush_last_used, _LAST_USED_AT_ONCE), "last used")
     tasks.append(asyncio.create_task(last_used, name="last used"))
     tasks.append(asyncio.create_task(core.cluster.keep_alive(on_refused), name="beat"))
     return tasks

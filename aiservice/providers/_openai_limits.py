@@ -10,16 +10,17 @@ import orjson
 from aiservice.providers._limit_headers import DAY, MINUTE, MONTH, Row, amount, notes_of
 from aiservice.wire import HttpReply, QuotaMeasure, QuotaNote
 
+_NAMES: tuple[tuple[QuotaMeasure, str], ...] = (
+    ("requests", "requests"),
+    ("tokens", "tokens"),
+    ("requests", "project-requests"),
+    ("tokens", "project-tokens"),
+    ("tokens", "tokens_usage_based"),
+    ("tokens", "tokens-usage-based"),
+)
 _OPENAI = tuple(
     Row(measure, MINUTE, f"x-ratelimit-limit-{name}", f"x-ratelimit-remaining-{name}", f"x-ratelimit-reset-{name}")
-    for measure, name in (
-        ("requests", "requests"),
-        ("tokens", "tokens"),
-        ("requests", "project-requests"),
-        ("tokens", "project-tokens"),
-        ("tokens", "tokens_usage_based"),
-        ("tokens", "tokens-usage-based"),
-    )
+    for measure, name in _NAMES
 )
 _GROQ = (_OPENAI[0]._replace(window_seconds=DAY), _OPENAI[1])  # requests a day, tokens a minute
 _MISTRAL = (
@@ -50,7 +51,8 @@ _TABLES: tuple[tuple[str, tuple[Row, ...]], ...] = (
 )
 # "Rate limit reached for gpt-4o … on tokens per min (TPM): Limit 30000, Used 29000, Requested 1500."
 _WORDS = re.compile(
-    r"on (requests|tokens|input tokens|output tokens) per (min|day)[^:]{0,20}: Limit (\d{1,13}(?:,\d{3})*)(?:, Used (\d{1,13}(?:,\d{3})*))?"
+    r"on (requests|tokens|input tokens|output tokens) per (min|day)[^:]{0,20}: "
+    r"Limit (\d{1,13}(?:,\d{3})*)(?:, Used (\d{1,13}(?:,\d{3})*))?"
 )
 
 

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
+from itertools import islice
 
 from aiservice.errors import Unauthenticated
 from aiservice.kit.clock import now_us
@@ -104,13 +105,13 @@ class KeyCheck:
         if since_epoch == self.epoch and self._is_fresh(FRESH_SECONDS):
             self._cache.put(sha256(credential).digest(), entry)
 
-    async def flush_used(self) -> int:
-        """Writes when secrets were last used; returns how many secrets.
+    async def flush_used(self, most: int | None = None) -> int:
+        """Writes when secrets were last used, of at most `most` of them, those that wait longest; returns how many.
 
         Raises:
             DATABASE_ERRORS: the database is away; what could not be written stays for the next call.
         """
-        used, self._used_us = self._used_us, {}
+        used = self._take_used(most)
         try:
             names = sorted(used)
             for start in range(0, len(names), _LAST_USED_BATCH):
@@ -120,6 +121,16 @@ class KeyCheck:
             self._used_us = used | self._used_us
             raise
         return len(used)
+
+    def _take_used(self, most: int | None) -> dict[str, int]:
+        used = self._used_us
+        if most is None or len(used) <= most:
+            self._used_us = {}
+            return used
+        taken = dict(islice(used.items(), most))
+        for public_id in taken:
+            del used[public_id]
+        return taken
 
     def _fresh(self, digest: bytes) -> Principal | None:
         entry = self._cache.get(digest)

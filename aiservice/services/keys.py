@@ -262,13 +262,14 @@ class Keys:
         async with self._db.write() as session:
             return await self.copies.destroy_ended(session, now_us(), all_of_them=self.policy.retrieval == "off")
 
-    async def flush_last_used(self) -> int:
-        """Writes when keys were last used, for a job to call about every 30 seconds; returns how many secrets.
+    async def flush_last_used(self, most: int | None = None) -> int:
+        """Writes when keys were last used, of at most `most` secrets (those that wait longest), for a job to call about
+        every 30 seconds; returns how many secrets.
 
         Raises:
             DATABASE_ERRORS: the database is away; what could not be written stays for the next call.
         """
-        return await self.check.flush_used()
+        return await self.check.flush_used(most)
 
     def _made(self, key: ClientKey, client: Client, secret: KeySecret, minted: keyformat.MintedKey) -> NewKey:
         ends_us = earlier(key.expires_us, self.policy.secret_end(secret.created_us, None))

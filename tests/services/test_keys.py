@@ -206,6 +206,17 @@ async def test_last_used_is_written_in_batches_and_never_moves_back(rig: Rig, da
     assert (await rig.keys.list(DEVELOPER))[0].last_used_us == shown.last_used_us
 
 
+async def test_of_many_used_keys_those_that_wait_longest_are_written_first(rig: Rig) -> None:
+    made = [await rig.keys.create(DEVELOPER, "acme", f"k{number}") for number in range(3)]
+    for one in made:
+        await rig.verify(one)
+    await rig.verify(made[0])
+    assert await rig.keys.flush_last_used(2) == 2
+    assert {key.name for key in await rig.keys.list(DEVELOPER) if key.last_used_us} == {"k0", "k1"}
+    assert await rig.keys.flush_last_used(2) == 1
+    assert all(key.last_used_us for key in await rig.keys.list(DEVELOPER))
+
+
 async def test_a_key_of_a_disabled_client_cannot_be_made(rig: Rig, database: Database) -> None:
     async with database.write() as session:
         await session.execute(text("UPDATE client SET is_disabled = true"))
