@@ -13,6 +13,7 @@ from aiservice.commands.console import (
     group,
     names_of,
     one_of,
+    read_secret,
     say,
     show,
     show_table,
@@ -20,12 +21,14 @@ from aiservice.commands.console import (
 )
 from aiservice.commands.limits import Concurrency, More, Rpm, Tpm, amounts_of, key_limits
 from aiservice.commands.opening import run
+from aiservice.errors import NotFound
 from aiservice.kit.clock import iso
 from aiservice.kit.durations import parse_duration
 from aiservice.principal import OPERATOR
 from aiservice.services.core import Core
 from aiservice.services.key_views import KeyView
 from aiservice.services.keys import DEFAULT_OVERLAP_SECONDS, NewKey
+from aiservice.services.leaks import Leak, Report
 
 key = group("Client keys: create, list, roll, revoke, limit.")
 key.add_typer(key_limits, name="limits")
@@ -162,6 +165,26 @@ def roll(
     ref = one_of(which, option, "key")
     seconds = DEFAULT_OVERLAP_SECONDS if overlap is None else _duration(overlap, "--overlap")
     _show_new(run(lambda core: core.keys.roll(OPERATOR, ref, seconds), as_json=as_json), as_json=as_json)
+
+
+@key.command("report-leak", epilog=examples("key report-leak < found-key.txt"))
+def report_leak(
+    where: Annotated[str, typer.Option("--where", help="Where it was found: an address or a few words.")] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Report a key that was found in public; the key itself is read from standard input."""
+    found = read_secret("The key that was found")
+
+    async def work(core: Core) -> Leak:
+        (leak,) = await core.leaks.report([Report(found.reveal_text().strip(), where, "command line")])
+        if leak is None:
+            raise NotFound("That is no key of this installation.", code="key_not_found")
+        return leak
+
+    leak = run(work, as_json=as_json)
+    done = "It is revoked." if leak.is_revoked else "It still works: roll it now."
+    told = {"id": leak.key_id, "client": leak.client, "name": leak.name, "revoked": leak.is_revoked}
+    show(told, [f"{leak.key_id}, '{leak.name}' of {leak.client}. {done}"], as_json=as_json)
 
 
 def _told(row: KeyView) -> dict[str, object]:

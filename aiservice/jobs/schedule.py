@@ -25,6 +25,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_PURGE_SECONDS, partial(_tidy_tokens, core), "signing keys"),
         (_BODIES_SECONDS, core.bodies.purge, "expired bodies"),
         (_PURGE_SECONDS, core.keys.tidy_copies, "copies of keys"),
+        (_PURGE_SECONDS, core.reveals.purge, "looks at keys"),
     )
     tasks = [
         asyncio.create_task(every(seconds, partial(one_of_all, core.cluster, name, seconds, work), name), name=name)

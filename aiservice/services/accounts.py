@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiservice.errors import Overloaded, PermissionDenied, Unauthenticated
+from aiservice.kit.clock import now_us
 from aiservice.kit.passwords import PasswordsBusy
 from aiservice.principal import Person, Role
 from aiservice.services.administration import Administration, PersonSummary, busy, person_of, require_password
@@ -229,6 +230,22 @@ class Accounts(Administration):
             signed_in = self._open(session, user, browser)
         self._sessions.forget(user.id)
         return signed_in
+
+    async def confirm(self, actor: Person, password: str) -> None:
+        """Notes that whoever sits at this session has just said the password again, which some acts ask for.
+
+        Raises:
+            Unauthenticated: it is not right. RateLimited. Unprocessable. Overloaded.
+        """
+        require_password(password)
+        async with self._db.read() as session:
+            user = await self._user(session, actor.user_id)
+        attempt = await self._limits.confirm(user.id)
+        if not await self._verify(attempt, password, user.password_hash):
+            raise Unauthenticated("The password is not right.", code="wrong_credentials", param="password")
+        async with self._db.write() as session:
+            await self._limits.succeeded(session, attempt)
+            await portal_sessions.confirm(session, actor.session_hash, now_us())
 
     def _open(self, session: AsyncSession, user: User, browser: Browser) -> SignedIn:
         cookie = self._sessions.open(session, user, browser.address, browser.user_agent)

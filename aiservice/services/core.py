@@ -20,7 +20,9 @@ from aiservice.services.cluster import Cluster, Node
 from aiservice.services.connections import Connections
 from aiservice.services.health import ConnectionHealth
 from aiservice.services.key_policy import KeyPolicy
+from aiservice.services.key_reveals import KeyReveals
 from aiservice.services.keys import Keys
+from aiservice.services.leaks import Leaks
 from aiservice.services.ledger import Ledger
 from aiservice.services.limiter import Limiter
 from aiservice.services.limits import Limits
@@ -64,6 +66,8 @@ class Core:
     limits: Limits
     limiter: Limiter
     tokens: Tokens
+    reveals: KeyReveals
+    leaks: Leaks
     connections: Connections
     health: ConnectionHealth
     preferences: Preferences
@@ -139,6 +143,8 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     keys = Keys(db, vault, changes, KeyPolicy.of(settings))
     tokens = Tokens(db, vault, changes, keys.check, settings.public_url)
     stack.push_async_callback(tokens.keys.close)
+    leaks = Leaks(db, vault, changes, keys, alerts, revokes=settings.leaked_keys == "revoke")
+    await leaks.open(settings)
     core = Core(
         settings=settings,
         db=db,
@@ -153,6 +159,8 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         clients=Clients(db, changes),
         keys=keys,
         tokens=tokens,
+        reveals=KeyReveals(db, keys, alerts),
+        leaks=leaks,
         limits=Limits(db, changes),
         limiter=Limiter(_open_shared_limits(settings, vault)),
         connections=Connections(db, vault, changes, upstream),

@@ -4,7 +4,7 @@ A key is a name, rights and history; its secret can be rolled without changing a
 once, in the answer to whoever made it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -19,6 +19,7 @@ from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import owner_scope, visible_client
 from aiservice.services.key_check import KeyCheck
 from aiservice.services.key_copies import KeyCopies
+from aiservice.services.key_endings import KeyEndings, end_secrets
 from aiservice.services.key_policy import KeyPolicy
 from aiservice.services.key_rights import Edit, Rights
 from aiservice.services.key_standing import key_digest
@@ -27,7 +28,7 @@ from aiservice.services.limit_names import Amounts, check_within, clean_amounts
 from aiservice.services.managed_keys import managed_key
 from aiservice.services.vault import PEPPER_VERSION, Vault
 from aiservice.store import keys as store
-from aiservice.store.session import AsyncSession, Database
+from aiservice.store.session import Database
 from aiservice.tables import Client, ClientKey, KeySecret
 
 DEFAULT_OVERLAP_SECONDS = 86_400
@@ -54,6 +55,7 @@ class Keys:
         self._changes = changes
         self.policy = policy or KeyPolicy()
         self.copies = KeyCopies(vault)
+        self.endings = KeyEndings(changes, self.copies)
         self.check = KeyCheck(db, vault, changes, self.policy)
         # sync, for the hot path: the principal of a key verified before, or None: then `verify` must be asked
         self.cached: Callable[[bytes], Principal | None] = self.check.cached
@@ -176,11 +178,11 @@ class Keys:
                 raise Unprocessable("The key is revoked or has expired. Create another one.", code="key_ended")
             live = await store.live_secrets(session, [key.id], now)
             was_retrievable = any(secret.copy_owner_id is not None for secret in live)
-            _end(live[:-1], now)
-            _end(live[-1:], now, now + int(overlap_seconds * SECOND_US))
+            end_secrets(live[:-1], now)
+            end_secrets(live[-1:], now, now + int(overlap_seconds * SECOND_US))
             await self.copies.destroy(session, live)
             key_rights.clip(key, owner)
-            key.creator_id = _person_id(actor)
+            key.creator_id, key.leaked_us = _person_id(actor), None
             minted = keyformat.mint(is_test=key.is_test)
             await store.add_secret(session, secret := self._secret(key, minted, now))
             if was_retrievable and self.policy.retrieval != "off" and key.creator_id is not None:
@@ -199,7 +201,7 @@ class Keys:
         async with self._db.write() as session:
             key, _ = await managed_key(session, actor, key_id)
             older = (await store.live_secrets(session, [key.id], now))[:-1]
-            _end(older, now)
+            end_secrets(older, now)
             await self.copies.destroy(session, older)
             self._changes.publish(session, "key", key.id)
         await self._changes.catch_up()
@@ -214,20 +216,9 @@ class Keys:
         now = now_us()
         async with self._db.write() as session:
             key, _ = await managed_key(session, actor, key_or_public_id)
-            await self.end(session, key, now, cuts_streams=cuts_streams)
+            await self.endings.end(session, key, now, cuts_streams=cuts_streams)
         await self._changes.catch_up()
         return key.id
-
-    async def end(self, session: AsyncSession, key: ClientKey, now: int, *, cuts_streams: bool) -> None:
-        """As `revoke`, in the caller's unit of work."""
-        if key.revoked_us is None:
-            key.revoked_us = now
-            live = await store.live_secrets(session, [key.id], now)
-            _end(live, now)
-            await self.copies.destroy(session, live)
-            self._changes.publish(session, "key", key.id)
-        if cuts_streams:
-            self._changes.publish(session, "cut", key.id)
 
     async def update(self, actor: Person, key_id: str, **edit: Unpack[Edit]) -> KeyView:
         """Changes what `edit` names of a key and leaves the rest; what was under way goes on.
@@ -289,12 +280,3 @@ class Keys:
 def _person_id(actor: Person) -> str | None:
     """Who a key rests on; None for the command line, which is nobody's account."""
     return None if actor.user_id == OPERATOR.user_id else actor.user_id
-
-
-def _end(secrets: Iterable[KeySecret], now: int, at_us: int | None = None) -> None:
-    """Ends secrets now (revoked), or at `at_us` where that is later, but never later than they would have ended."""
-    for secret in secrets:
-        if at_us is None or at_us <= now:
-            secret.revoked_us = now
-        else:
-            secret.expires_us = min(at_us, secret.expires_us or at_us)

@@ -32,6 +32,12 @@ async def touch(session: AsyncSession, id_hash: str, now_us: int) -> None:
     )
 
 
+async def confirm(session: AsyncSession, id_hash: str, now_us: int) -> None:
+    """Notes that the session's person has just said their password again."""
+    query = update(PortalSession).where(col(PortalSession.id_hash) == id_hash).values(confirmed_us=now_us)
+    await session.execute(query)
+
+
 async def live_of(session: AsyncSession, user_id: str, now_us: int, idle_since_us: int) -> Sequence[PortalSession]:
     """The person's sessions that still open the portal, newest first."""
     query = (

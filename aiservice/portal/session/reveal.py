@@ -1,5 +1,5 @@
-"""Routes through which a secret passes: a key made here goes from the answer to the person's screen, a provider's key
-from the form to the vault. Neither ever becomes part of a page's state, an event or a log line.
+"""Routes through which a secret passes: a key that is made or shown again here goes from the answer to the person's
+screen, a provider's key from the form to the vault. Neither ever is part of a page's state, an event or a log line.
 
 Each takes a JSON post of texts from a page of this portal, by somebody signed in, and answers JSON that nobody keeps.
 """
@@ -37,6 +37,7 @@ from aiservice.services.probe import ProbeResult
 log = logging.getLogger(__name__)
 
 PREFIX = "/auth/secrets"
+SHOWN_SECONDS = 60
 Answer = dict[str, Any]
 Action = Callable[[Person, Fields], Awaitable[Answer]]
 
@@ -59,15 +60,38 @@ class SecretRoutes:
             return _shown_once(await core.keys.create(person, client.id, "First key"))
 
     async def create_key(self, person: Person, fields: Fields) -> Answer:
-        """`client`, `name`, `expires_in_days` ("" is never), `is_test`."""
+        """`client`, `name`, `expires_in_days` ("" is never), `is_test`, `retrievable` ("true", or left to the policy),
+        `allow_ip` and `scopes` (separated by spaces, commas or lines; "" is all)."""
         key = await self._core().keys.create(
             person,
             fields.required("client"),
             fields.required("name"),
             is_test=fields.optional("is_test") == "true",
+            is_retrievable=_choice(fields, "retrievable"),
+            networks=_list(fields.optional("allow_ip")),
+            scopes=_list(fields.optional("scopes")),
             expires_in_seconds=_days(fields.optional("expires_in_days")),
         )
         return _shown_once(key)
+
+    async def reveal_key(self, person: Person, fields: Fields) -> Answer:
+        """`id`, `password` (may be empty within five minutes after the last time): a key that can be shown again."""
+        core = self._core()
+        if fields.optional("password"):
+            await core.accounts.confirm(person, fields.required("password"))
+        shown = await core.reveals.reveal(person, fields.required("id"))
+        about = {
+            "title": f"The key '{shown.name}'",
+            "text": f"Shown for {SHOWN_SECONDS} seconds. That you looked is noted, and the admins see it.",
+        }
+        return {
+            "id": shown.id,
+            "name": shown.name,
+            "client": shown.client,
+            "secret": shown.key.reveal_text(),
+            "shown_seconds": SHOWN_SECONDS,
+            "about": about,
+        }
 
     async def roll_key(self, person: Person, fields: Fields) -> Answer:
         """`id`, `overlap_seconds`."""
@@ -135,6 +159,7 @@ ACTIONS: dict[str, Callable[[SecretRoutes, Person, Fields], Awaitable[Answer]]] 
     "/first-key": SecretRoutes.first_key,
     "/keys": SecretRoutes.create_key,
     "/keys/roll": SecretRoutes.roll_key,
+    "/keys/reveal": SecretRoutes.reveal_key,
     "/connections": SecretRoutes.add_connection,
     "/connections/key": SecretRoutes.set_connection_key,
     "/invite": SecretRoutes.invite,
@@ -207,6 +232,16 @@ def _shown_once(key: NewKey) -> Answer:
 
 def _days(text: str) -> float | None:
     return _number("expires_in_days", text) * 86_400 if text else None
+
+
+def _choice(fields: Fields, name: str) -> bool | None:
+    """A checkbox: None where the form has none."""
+    return fields.values[name] == "true" if name in fields.values else None
+
+
+def _list(text: str) -> list[str] | None:
+    """What somebody wrote into a field for several; None where that is nothing."""
+    return text.replace(",", " ").split() or None
 
 
 def _number(param: str, text: str) -> float:
