@@ -19,7 +19,7 @@ app.command(
 
 def add_groups() -> None:
     """Adds every command but `serve`, which watches its workers for months and must not hold what they load."""
-    from aiservice.commands import audit, backups, clients, doctor, keys, people, preferences, providers, upkeep  # noqa: PLC0415
+    from aiservice.commands import audit, backups, clients, doctor, keys, people, preferences, providers, teams, upkeep  # noqa: PLC0415
 
     app.command("migrate", epilog=examples("migrate"))(upkeep.migrate)
     app.command(
@@ -34,6 +34,7 @@ def add_groups() -> None:
     app.add_typer(people.admin, name="admin")
     app.add_typer(people.user, name="user")
     app.add_typer(clients.client, name="client")
+    app.add_typer(teams.team, name="team")
     app.add_typer(keys.key, name="key")
     app.add_typer(providers.provider, name="provider")
     app.add_typer(preferences.preference, name="preference")

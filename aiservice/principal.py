@@ -16,7 +16,7 @@ class Role(StrEnum):
 @dataclass(slots=True, frozen=True)
 class Limit:
     """At most `amount` of `measure` ("requests", "tokens", or "concurrency": requests at once) in any `window_seconds`
-    (0: at once), for everything that shares the `subject`: the id of a key or a client, which `scope` says."""
+    (0: at once), for everything that shares the `subject`: the id of a key, a client or a team, which `scope` says."""
 
     scope: str
     subject: str
@@ -31,9 +31,9 @@ class Principal:
     """A verified API credential and what it may do; None in an allowed set means "no restriction".
 
     `scopes` are task names and `read` (GET routes); `connections` and `models` are names, already intersected with
-    the client's own sets; `networks` are the addresses it may come from, and every request is held against them.
-    `token_id` is set where the credential is a token of that key, and `expires_us` is the credential's end then;
-    `key_ends_us` is the key's own, at which its streams end, too. Times are microseconds UTC.
+    the client's and its team's own sets; `networks` are the addresses it may come from, and every request is held
+    against them. `token_id` is set where the credential is a token of that key, and `expires_us` is the credential's
+    end then; `key_ends_us` is the key's own, at which its streams end, too. Times are microseconds UTC.
     """
 
     client_id: str
@@ -49,6 +49,8 @@ class Principal:
     token_id: str | None = None
     networks: AllowList | None = None
     key_ends_us: int | None = None
+    team_id: str | None = None
+    team_name: str | None = None
 
 
 @dataclass(slots=True, frozen=True)

@@ -40,6 +40,7 @@ def create(
     models: Annotated[str | None, typer.Option("--models", help="Only these models: x,y.")] = None,
     scope: Annotated[list[str] | None, typer.Option("--scope", help="Only this task, or 'read'; may repeat.")] = None,
     allow_ip: AllowIp = None,
+    team: Annotated[str | None, typer.Option("--team", help="The team whose limits hold for it, too.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Create a client. No key of it may ever do more than it."""
@@ -47,7 +48,10 @@ def create(
 
     async def work(core: Core) -> ClientView:
         return await core.clients.create(
-            OPERATOR, name, owner, connections, allowed_models, scopes=scope or None, networks=allow_ip or None
+            *(OPERATOR, name, owner, connections, allowed_models),
+            scopes=scope or None,
+            networks=allow_ip or None,
+            team=team,
         )
 
     made = run(work, as_json=as_json)
@@ -71,6 +75,7 @@ def list_clients(as_json: JsonFlag = False) -> None:
                 "id": row.id,
                 "name": row.name,
                 "owner": row.owner_email,
+                "team": row.team,
                 "disabled": row.is_disabled,
                 "providers": row.connections,
                 "models": row.models,
@@ -82,7 +87,7 @@ def list_clients(as_json: JsonFlag = False) -> None:
             for row in await core.clients.list(OPERATOR)
         ]
 
-    columns = ("name", "owner", "disabled", "providers", "models", "created_at", "id")
+    columns = ("name", "owner", "team", "disabled", "providers", "models", "created_at", "id")
     show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="There are no clients yet.")
 
 
@@ -110,6 +115,21 @@ def update(
     row = run(lambda core: core.clients.update(OPERATOR, ref, **bounds), as_json=as_json)
     told = {"id": row.id, "name": row.name, "providers": row.connections, "models": row.models}
     show({**told, "scopes": row.scopes, "allowed_ips": row.networks}, [f"Changed {row.name}."], as_json=as_json)
+
+
+@client.command("set-team", epilog=examples("client set-team shop search", "client set-team shop --none"))
+def set_team(
+    which: Annotated[str, typer.Argument(metavar="CLIENT", help="Name or id.")],
+    team: Annotated[str | None, typer.Argument(metavar="TEAM", help="Name or id.")] = None,
+    none: Annotated[bool, typer.Option("--none", help="Take it out of its team.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Put a client into a team, whose limits then hold for it, too."""
+    if (team is None) != none:
+        usage_error("Name a team, or say --none.")
+    row = run(lambda core: core.clients.set_team(OPERATOR, which, team), as_json=as_json)
+    done = f"The client {row.name} is in " + (f"the team {row.team}." if row.team else "no team.")
+    show({"id": row.id, "name": row.name, "team": row.team}, [done], as_json=as_json)
 
 
 @client.command("disable", epilog=examples("client disable shop", "client disable shop --cut-streams --shred"))

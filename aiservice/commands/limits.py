@@ -1,4 +1,4 @@
-"""`key limits` and `client limits`: how much a key, or all keys of a client together, may use."""
+"""`key limits`, `client limits`, `team limits`: how much a key may use, or all keys of a client or a team together."""
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
@@ -23,6 +23,7 @@ Names = Annotated[list[str] | None, typer.Option("--limit", help="Only this one,
 
 key_limits = group("Limits of a key: list, set, clear.")
 client_limits = group("Limits of a client, for all its keys together: list, set, clear.")
+team_limits = group("Limits of a team, for all its clients together: list, set, clear.")
 
 Work = Callable[[Core], Coroutine[Any, Any, StoredLimits]]
 
@@ -95,6 +96,34 @@ def clear_of_client(
     _show(lambda core: core.limits.clear_client(OPERATOR, which, limit or None), as_json=as_json)
 
 
+@team_limits.command("list", epilog=examples("team limits list search"))
+def list_of_team(which: Annotated[str, typer.Argument(metavar="TEAM")], as_json: JsonFlag = False) -> None:
+    """Show a team's limits."""
+    _show(lambda core: core.limits.of_team(OPERATOR, which), as_json=as_json)
+
+
+@team_limits.command("set", epilog=examples("team limits set search --rpm 600 --tpm 200000 --concurrency 20"))
+def set_of_team(
+    which: Annotated[str, typer.Argument(metavar="TEAM")],
+    rpm: Rpm = None,
+    tpm: Tpm = None,
+    concurrency: Concurrency = None,
+    limit: More = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Set limits of a team; those not named stay."""
+    amounts = _some(amounts_of(rpm, tpm, concurrency, limit))
+    _show(lambda core: core.limits.set_team(OPERATOR, which, amounts), as_json=as_json)
+
+
+@team_limits.command("clear", epilog=examples("team limits clear search"))
+def clear_of_team(
+    which: Annotated[str, typer.Argument(metavar="TEAM")], limit: Names = None, as_json: JsonFlag = False
+) -> None:
+    """Take limits of a team away: all, or those named."""
+    _show(lambda core: core.limits.clear_team(OPERATOR, which, limit or None), as_json=as_json)
+
+
 def _some(amounts: dict[str, int]) -> dict[str, int]:
     if not amounts:
         usage_error("Name at least one limit, such as --rpm 600.")
@@ -110,3 +139,7 @@ def _show(work: Work, *, as_json: bool) -> None:
     rows = [{"limit": name, "of": "the " + stored.scope, "amount": n} for name, n in stored.amounts.items()]
     rows += [{"limit": name, "of": "its client", "amount": n} for name, n in stored.of_client.items()]
     show_table(rows, ("limit", "of", "amount"), as_json=False, empty="There are no limits.")
+
+
+for _group, _listing in ((key_limits, list_of_key), (client_limits, list_of_client), (team_limits, list_of_team)):
+    _group.command("show", hidden=True)(_listing)  # what people type before they look

@@ -8,12 +8,14 @@ from aiservice.errors import InvalidRequest, PermissionDenied, Unprocessable
 from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
 from aiservice.principal import Person
+from aiservice.services.allowed_sets import check_connections, clean_models
+from aiservice.services.audit_entry import record
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.emails import checked_email
 from aiservice.services.key_rights import checked_networks, checked_scopes
-from aiservice.services.names import MAX_NAME, clean_name, looks_like_id, no_such, shown, suggestion
+from aiservice.services.names import MAX_NAME, clean_name, looks_like_id, no_such, shown
+from aiservice.services.teams import team_of_admin
 from aiservice.store import clients as store
-from aiservice.store import connections as connection_store
 from aiservice.store import people as people_store
 from aiservice.store.cluster import take_turn
 from aiservice.store.session import AsyncSession, Database
@@ -21,8 +23,6 @@ from aiservice.store.unique import Taken, add_unique
 from aiservice.tables import Client, User
 
 Names = list[str]
-MAX_ALLOWED = 200
-_MAX_MODEL = 200
 
 
 class Bounds(TypedDict, total=False):
@@ -41,6 +41,7 @@ class ClientView:
     id: str
     name: str
     owner_email: str | None
+    team: str | None
     connections: tuple[str, ...] | None
     models: tuple[str, ...] | None
     scopes: tuple[str, ...] | None
@@ -67,6 +68,7 @@ class Clients:
         *,
         scopes: Names | None = None,
         networks: Names | None = None,
+        team: str | None = None,
     ) -> ClientView:
         """A new client, owned by the person with `owner_email` or by nobody but the admins. None is "no restriction";
         no key of the client will ever be wider.
@@ -74,17 +76,20 @@ class Clients:
         Raises:
             PermissionDenied: the actor is no admin.
             Unprocessable: the name is not good or taken, or the owner or a connection does not exist.
+            NotFound: there is no such team.
         """
         _admins_only(actor, "create clients")
         name = clean_name(name, "client")
-        models = _clean_models(models)
+        models = clean_models(models)
         async with self._db.write() as session:
             owner = await self._owner(session, owner_email)
-            await _check_connections(session, connections)
+            await check_connections(session, connections)
+            within = None if team is None else await team_of_admin(session, actor, team)
             client = Client(
                 id=new_id("cli"),
                 name=name,
                 owner_id=owner.id if owner else None,
+                team_id=within.id if within else None,
                 allowed_connections=connections,
                 allowed_models=models,
                 allowed_scopes=checked_scopes(scopes),
@@ -92,7 +97,7 @@ class Clients:
                 created_us=now_us(),
             )
             await self._add(session, client)
-        return _view(client, owner.email if owner else None)
+        return _view(client, owner.email if owner else None, within.name if within else None)
 
     async def update(self, actor: Person, name_or_id: str, **bounds: Unpack[Bounds]) -> ClientView:
         """Changes what `bounds` names of what a client may do at most; its keys shrink (or grow back) at once, ≤ 1 s.
@@ -106,21 +111,36 @@ class Clients:
             client = await visible_client(session, actor, name_or_id)
             _admins_only(actor, "change what a client may do")
             if "connections" in bounds:
-                await _check_connections(session, bounds["connections"])
+                await check_connections(session, bounds["connections"])
                 client.allowed_connections = bounds["connections"]
             if "models" in bounds:
-                client.allowed_models = _clean_models(bounds["models"])
+                client.allowed_models = clean_models(bounds["models"])
             if "scopes" in bounds:
                 client.allowed_scopes = checked_scopes(bounds["scopes"])
             if "networks" in bounds:
                 client.allowed_networks = checked_networks(bounds["networks"])
             self._changes.publish(session, "client", client.id)
-            return _view(client, await store.email_of(session, client))
+            return _view(client, *await store.owner_and_team(session, client))
+
+    async def set_team(self, actor: Person, name_or_id: str, team: str | None) -> ClientView:
+        """Puts a client into a team (None: into none); what it has used of the old one's limits stays there.
+
+        Raises:
+            NotFound: as in `find`, or there is no such team.
+            PermissionDenied: the actor is no admin.
+        """
+        async with self._db.write() as session:
+            client = await visible_client(session, actor, name_or_id)
+            _admins_only(actor, "put a client into a team")
+            before, client.team_id = client.team_id, team and (await team_of_admin(session, actor, team)).id
+            record(session, actor, "client.team", client.id, before={"team": before}, after={"team": client.team_id})
+            self._changes.publish(session, "client", client.id)
+            return _view(client, *await store.owner_and_team(session, client))
 
     async def list(self, actor: Person) -> Sequence[ClientView]:
         """The actor's clients, or everybody's for an admin, by name."""
         async with self._db.read() as session:
-            return [_view(client, email) for client, email in await store.listed(session, owner_scope(actor))]
+            return [_view(*row) for row in await store.listed(session, owner_scope(actor))]
 
     async def find(self, actor: Person, name_or_id: str) -> ClientView:
         """One client.
@@ -130,7 +150,7 @@ class Clients:
         """
         async with self._db.read() as session:
             client = await visible_client(session, actor, name_or_id)
-            return _view(client, await store.email_of(session, client))
+            return _view(client, *await store.owner_and_team(session, client))
 
     async def disable(self, actor: Person, name_or_id: str, *, cuts_streams: bool = False) -> ClientView:
         """From now on (≤ 1 s) every key of the client is refused; with `cuts_streams` its answers under way end too, on
@@ -154,9 +174,9 @@ class Clients:
         """
         async with self._db.read() as session:
             client = await store.oldest_of(session, actor.user_id)
-        if client is None:
-            client = await self._make_personal(actor)
-        return _view(client, actor.email)
+            if client is not None:
+                return _view(client, *await store.owner_and_team(session, client))
+        return _view(await self._make_personal(actor), actor.email, None)
 
     async def _make_personal(self, actor: Person) -> Client:
         async with self._db.write() as session:
@@ -183,7 +203,7 @@ class Clients:
             self._changes.publish(session, "client", client.id)
             if cuts_streams:
                 self._changes.publish(session, "cut", client.id)
-            return _view(client, await store.email_of(session, client))
+            return _view(client, *await store.owner_and_team(session, client))
 
     async def _add(self, session: AsyncSession, client: Client) -> None:
         try:
@@ -228,30 +248,6 @@ def _admins_only(actor: Person, what: str) -> None:
         raise PermissionDenied(f"Only an admin may {what}.", code="admin_only")
 
 
-async def _check_connections(session: AsyncSession, names: list[str] | None) -> None:
-    if names is None:
-        return
-    known = await connection_store.shared_names(session)
-    for name in names:
-        if name not in known:
-            raise Unprocessable(
-                f"There is no shared provider connection '{shown(name)}'.{suggestion(name, known)}",
-                code="connection_not_found",
-                param="connections",
-            )
-
-
-def _clean_models(models: list[str] | None) -> list[str] | None:
-    if models is None:
-        return None
-    if len(models) > MAX_ALLOWED:
-        raise Unprocessable(f"At most {MAX_ALLOWED} models can be listed.", code="too_many", param="models")
-    for model in models:
-        if not model or len(model) > _MAX_MODEL or not model.isprintable() or " " in model:
-            raise Unprocessable(f"'{shown(model)}' is not a model's name.", code="invalid_model", param="models")
-    return models
-
-
 def _stem(email: str) -> str:
     local = "".join(c for c in email.partition("@")[0] if c.isprintable() and not c.isspace())
     stem = local[: MAX_NAME - 10] or "developer"
@@ -267,11 +263,12 @@ def _free_name(stem: str, taken: set[str]) -> str:
     return f"{stem}-{number}"
 
 
-def _view(client: Client, owner_email: str | None) -> ClientView:
+def _view(client: Client, owner_email: str | None, team: str | None) -> ClientView:
     return ClientView(
         id=client.id,
         name=client.name,
         owner_email=owner_email,
+        team=team,
         connections=_names(client.allowed_connections),
         models=_names(client.allowed_models),
         scopes=_names(client.allowed_scopes),

@@ -31,6 +31,7 @@ from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
 from aiservice.services.request_log import RequestLog
 from aiservice.services.shared_limits import SharedLimits
+from aiservice.services.teams import Teams
 from aiservice.services.tokens import Tokens
 from aiservice.services.usage import Usage
 from aiservice.services.vault import Vault
@@ -62,6 +63,7 @@ class Core:
     bodies: Bodies
     accounts: Accounts
     clients: Clients
+    teams: Teams
     keys: Keys
     limits: Limits
     limiter: Limiter
@@ -157,6 +159,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         bodies=Bodies(db, vault),
         accounts=accounts,
         clients=Clients(db, changes),
+        teams=Teams(db, changes),
         keys=keys,
         tokens=tokens,
         reveals=KeyReveals(db, keys, alerts),

@@ -195,7 +195,7 @@ class KeyCheck:
         self._refused[digest] = (refusal, time.monotonic() + _NEGATIVE_SECONDS)
 
     def _on_change(self, kind: str, subject: str) -> None:
-        if kind in ("key", "client", "person"):
+        if kind in ("key", "client", "team", "person"):
             self.epoch += 1
             self._cache.drop(subject)
             self._refused.clear()

@@ -6,7 +6,7 @@ from enum import Enum
 from aiservice.errors import BrokerError, Overloaded, PermissionDenied, RateLimited, Unauthenticated
 from aiservice.kit.addresses import AllowList
 from aiservice.kit.clock import now_us
-from aiservice.principal import Principal, Role
+from aiservice.principal import Limit, Principal, Role
 from aiservice.services.key_cache import Entry
 from aiservice.services.key_policy import KeyPolicy
 from aiservice.services.key_rights import networks_of_both
@@ -65,16 +65,18 @@ def standing_of(row: Credential, policy: KeyPolicy) -> Entry | Refusal:
         client_name=row.client_name,
         key_id=row.key_id,
         public_id=row.public_id,
-        scopes=_both(_names(row.key_scopes), _names(row.client_scopes)),
-        connections=_both(_names(row.key_connections), _names(row.client_connections)),
-        models=_both(_names(row.key_models), _names(row.client_models)),
+        scopes=_all_of(row.key_scopes, row.client_scopes),
+        connections=_all_of(row.key_connections, row.client_connections, row.team_connections),
+        models=_all_of(row.key_models, row.client_models, row.team_models),
         expires_us=None if ends_us == _FOREVER_US else ends_us,
         is_test=row.is_test,
-        limits=(*limits_of("key", row.key_id, row.key_limits), *limits_of("client", row.client_id, row.client_limits)),
+        limits=_limits(row),
         networks=None if networks is None else AllowList(networks),
         key_ends_us=row.key_expires_us,
+        team_id=row.team_id,
+        team_name=row.team_name,
     )
-    rests_on = (row.key_id, row.client_id, row.owner_id, row.creator_id)
+    rests_on = (row.key_id, row.client_id, row.team_id, row.owner_id, row.creator_id)
     return Entry(principal, ends_us, tuple(subject for subject in rests_on if subject is not None), row.token_version)
 
 
@@ -85,14 +87,16 @@ def _may_creator(row: Credential) -> bool:
     return row.creator_role == Role.ADMIN and not row.is_creator_disabled
 
 
-def _names(names: list[str] | None) -> frozenset[str] | None:
-    return None if names is None else frozenset(names)
+def _limits(row: Credential) -> tuple[Limit, ...]:
+    of_team = () if row.team_id is None else limits_of("team", row.team_id, row.team_limits)
+    of_client = limits_of("client", row.client_id, row.client_limits)
+    return (*limits_of("key", row.key_id, row.key_limits), *of_client, *of_team)
 
 
-def _both(first: frozenset[str] | None, second: frozenset[str] | None) -> frozenset[str] | None:
-    if first is None or second is None:
-        return first if second is None else second
-    return first & second
+def _all_of(*allowed: list[str] | None) -> frozenset[str] | None:
+    """What every one of the sets allows; None allows all."""
+    sets = [frozenset(names) for names in allowed if names is not None]
+    return frozenset.intersection(*sets) if sets else None
 
 
 def too_many_failures(wait_seconds: float) -> RateLimited:

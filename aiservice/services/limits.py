@@ -1,7 +1,8 @@
-"""What clients and keys may use, as people set it. The gateway's side is `services/limiter.py`.
+"""What keys, clients and teams may use, as people set it. The gateway's side is `services/limiter.py`.
 
-An admin limits clients; whoever manages a client limits its keys, within the client's own limits. A change reaches
-every worker like any edit of a key: through the change feed, which drops the cached principals.
+An admin limits clients and teams; whoever manages a client limits its keys, within the client's own limits. All limits
+hold, so the narrowest decides. A change reaches every worker like any edit of a key: through the change feed, which
+drops the cached principals.
 """
 
 from collections.abc import Iterable
@@ -9,18 +10,22 @@ from dataclasses import dataclass
 
 from aiservice.errors import PermissionDenied
 from aiservice.principal import Person
-from aiservice.services.changes import ChangeFeed
+from aiservice.services.audit_entry import record
+from aiservice.services.changes import ChangeFeed, Kind
 from aiservice.services.clients import visible_client
 from aiservice.services.limit_names import Amounts, changed, check_within, without
 from aiservice.services.managed_keys import managed_key
+from aiservice.services.teams import team_of_admin, visible_team
 from aiservice.store.session import AsyncSession, Database
-from aiservice.tables import Client, ClientKey
+from aiservice.tables import Client, ClientKey, Team
+
+_KINDS: dict[type[ClientKey | Client | Team], Kind] = {ClientKey: "key", Client: "client", Team: "team"}
 
 
 @dataclass(slots=True, frozen=True)
 class StoredLimits:
-    """The limits of one key or client (`scope`), by name (`services/limit_names.py`); `of_client` are those of a key's
-    client, which hold for all its keys together."""
+    """The limits of one key, client or team (`scope`), by name (`services/limit_names.py`); `of_client` are those of
+    a key's client, which hold for all its keys together."""
 
     scope: str
     id: str
@@ -66,8 +71,8 @@ class Limits:
         async with self._db.write() as session:
             row, client = await managed_key(session, actor, key)
             check_within(amounts, client.limits)
-            row.limits = changed(row.limits, amounts)
-            return self._key_changed(session, row, client)
+            self._change(session, actor, row, changed(row.limits, amounts))
+            return _of_key(row, client)
 
     async def clear_key(self, actor: Person, key: str, names: Iterable[str] | None = None) -> StoredLimits:
         """Takes limits away: those named, or all.
@@ -78,8 +83,8 @@ class Limits:
         """
         async with self._db.write() as session:
             row, client = await managed_key(session, actor, key)
-            row.limits = None if names is None else without(row.limits, [*names])
-            return self._key_changed(session, row, client)
+            self._change(session, actor, row, None if names is None else without(row.limits, [*names]))
+            return _of_key(row, client)
 
     async def set_client(self, actor: Person, client: str, amounts: Amounts) -> StoredLimits:
         """As `set_key`, for a client.
@@ -91,21 +96,46 @@ class Limits:
         """
         async with self._db.write() as session:
             row = await _client_of_admin(session, actor, client)
-            row.limits = changed(row.limits, amounts)
-            self._changes.publish(session, "client", row.id)
+            self._change(session, actor, row, changed(row.limits, amounts))
             return _of_client(row)
 
     async def clear_client(self, actor: Person, client: str, names: Iterable[str] | None = None) -> StoredLimits:
         """As `clear_key`, for a client; raises as `set_client`."""
         async with self._db.write() as session:
             row = await _client_of_admin(session, actor, client)
-            row.limits = None if names is None else without(row.limits, [*names])
-            self._changes.publish(session, "client", row.id)
+            self._change(session, actor, row, None if names is None else without(row.limits, [*names]))
             return _of_client(row)
 
-    def _key_changed(self, session: AsyncSession, row: ClientKey, client: Client) -> StoredLimits:
-        self._changes.publish(session, "key", row.id)
-        return _of_key(row, client)
+    async def of_team(self, actor: Person, team: str) -> StoredLimits:
+        """The limits of a team, by its name or id.
+
+        Raises:
+            NotFound: no such team, or no client of the actor's is in it.
+        """
+        async with self._db.read() as session:
+            return _of_team(await visible_team(session, actor, team))
+
+    async def set_team(self, actor: Person, team: str, amounts: Amounts) -> StoredLimits:
+        """As `set_client`, for a team; raises the same."""
+        async with self._db.write() as session:
+            row = await team_of_admin(session, actor, team)
+            self._change(session, actor, row, changed(row.limits, amounts))
+            return _of_team(row)
+
+    async def clear_team(self, actor: Person, team: str, names: Iterable[str] | None = None) -> StoredLimits:
+        """As `clear_key`, for a team; raises as `set_team`."""
+        async with self._db.write() as session:
+            row = await team_of_admin(session, actor, team)
+            self._change(session, actor, row, None if names is None else without(row.limits, [*names]))
+            return _of_team(row)
+
+    def _change(
+        self, session: AsyncSession, actor: Person, row: ClientKey | Client | Team, limits: dict[str, int] | None
+    ) -> None:
+        kind = _KINDS[type(row)]
+        record(session, actor, f"{kind}.limits", row.id, before=row.limits or {}, after=limits or {})
+        row.limits = limits
+        self._changes.publish(session, kind, row.id)
 
 
 async def _client_of_admin(session: AsyncSession, actor: Person, client: str) -> Client:
@@ -121,3 +151,7 @@ def _of_key(row: ClientKey, client: Client) -> StoredLimits:
 
 def _of_client(row: Client) -> StoredLimits:
     return StoredLimits("client", row.id, row.name, row.name, dict(row.limits or {}), {})
+
+
+def _of_team(row: Team) -> StoredLimits:
+    return StoredLimits("team", row.id, row.name, "", dict(row.limits or {}), {})

@@ -6,7 +6,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from aiservice.tables import Client, User
+from aiservice.tables import Client, Team, User
 
 
 async def find(session: AsyncSession, name_or_id: str, owner_id: str | None) -> Client | None:
@@ -17,14 +17,17 @@ async def find(session: AsyncSession, name_or_id: str, owner_id: str | None) -> 
     return (await session.execute(query)).scalars().first()
 
 
-async def listed(session: AsyncSession, owner_id: str | None) -> Sequence[tuple[Client, str | None]]:
-    """(client, its owner's e-mail) by name."""
+async def listed(session: AsyncSession, owner_id: str | None) -> Sequence[tuple[Client, str | None, str | None]]:
+    """(client, its owner's e-mail, its team's name) by name."""
     query = (
-        select(Client, col(User.email)).outerjoin(User, col(User.id) == col(Client.owner_id)).order_by(col(Client.name))
+        select(Client, col(User.email), col(Team.name))
+        .outerjoin(User, col(User.id) == col(Client.owner_id))
+        .outerjoin(Team, col(Team.id) == col(Client.team_id))
+        .order_by(col(Client.name))
     )
     if owner_id is not None:
         query = query.where(col(Client.owner_id) == owner_id)
-    return [(row[0], row[1]) for row in (await session.execute(query)).all()]
+    return [(row[0], row[1], row[2]) for row in (await session.execute(query)).all()]
 
 
 async def names(session: AsyncSession, owner_id: str | None) -> list[str]:
@@ -51,8 +54,11 @@ async def names_like(session: AsyncSession, stem: str) -> set[str]:
     return set((await session.execute(query)).scalars())
 
 
-async def email_of(session: AsyncSession, client: Client) -> str | None:
-    """The owner's e-mail."""
-    if client.owner_id is None:
-        return None
-    return (await session.execute(select(col(User.email)).where(col(User.id) == client.owner_id))).scalars().first()
+async def owner_and_team(session: AsyncSession, client: Client) -> tuple[str | None, str | None]:
+    """The owner's e-mail and the team's name."""
+    query = select(
+        select(col(User.email)).where(col(User.id) == client.owner_id).scalar_subquery(),
+        select(col(Team.name)).where(col(Team.id) == client.team_id).scalar_subquery(),
+    )
+    row = (await session.execute(query)).one()
+    return row[0], row[1]

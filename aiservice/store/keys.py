@@ -46,13 +46,20 @@ class Credential(NamedTuple):
     client_models: list[str] | None
     client_limits: dict[str, int] | None
     is_client_disabled: bool
+    team_id: str | None
+    team_name: str | None
+    team_connections: list[str] | None
+    team_models: list[str] | None
+    team_limits: dict[str, int] | None
     is_owner_disabled: bool | None
     creator_role: str | None
     is_creator_disabled: bool | None
     secret_created_us: int | None
 
 
-_secret, _key, _client, _person = (metadata.tables[name] for name in ("key_secret", "client_key", "client", "person"))
+_secret, _key, _client, _team, _person = (
+    metadata.tables[name] for name in ("key_secret", "client_key", "client", "team", "person")
+)
 _creator = _person.alias("creator")
 _CREDENTIAL = (
     select(
@@ -82,6 +89,11 @@ _CREDENTIAL = (
         _client.c.allowed_models,
         _client.c.limits,
         _client.c.is_disabled,
+        _team.c.id,
+        _team.c.name,
+        _team.c.allowed_connections,
+        _team.c.allowed_models,
+        _team.c.limits,
         _person.c.is_disabled,
         _creator.c.role,
         _creator.c.is_disabled,
@@ -91,6 +103,7 @@ _CREDENTIAL = (
     .outerjoin(_secret, _secret.c.public_id == bindparam("public_id"))
     .outerjoin(_key, _key.c.id == _secret.c.key_id)
     .outerjoin(_client, _client.c.id == _key.c.client_id)
+    .outerjoin(_team, _team.c.id == _client.c.team_id)
     .outerjoin(_person, _person.c.id == _client.c.owner_id)
     .outerjoin(_creator, _creator.c.id == _key.c.creator_id)
 )

@@ -6,7 +6,7 @@ from aiservice.tables.alerts import AlertEvent
 from aiservice.tables.audit import AuditEntry, AuditHead
 from aiservice.tables.bodies import SealedBody
 from aiservice.tables.changes import Change
-from aiservice.tables.clients import Client, ClientKey, KeySecret
+from aiservice.tables.clients import Client, ClientKey, KeySecret, Team
 from aiservice.tables.cluster import Lease, Worker
 from aiservice.tables.connections import Connection, MasterKeyVersion, SealedSecret
 from aiservice.tables.ledger import Horizon, LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
@@ -39,6 +39,7 @@ __all__ = [
     "SealedBody",
     "SealedSecret",
     "SignInAttempt",
+    "Team",
     "TokenKey",
     "UsageDay",
     "UsageHour",

@@ -1,4 +1,4 @@
-"""Clients (the parties that are metered and limited), their keys, and each key's live secrets."""
+"""Clients (the parties that are metered and limited), their teams and keys, and each key's live secrets."""
 
 from typing import Any
 
@@ -12,11 +12,24 @@ def _json() -> Any:
     return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
 
 
+class Team(SQLModel, table=True):
+    """Clients that share limits. None in an allowed set means all, as on clients."""
+
+    __tablename__ = "team"
+
+    id: str = Field(primary_key=True, max_length=40)
+    name: str = Field(unique=True, index=True, max_length=100)
+    allowed_connections: list[str] | None = _json()
+    allowed_models: list[str] | None = _json()
+    limits: dict[str, int] | None = _json()
+    created_us: int = big()
+
+
 class Client(SQLModel, table=True):
     """A party that is metered. None in an allowed set means all (of connections: all shared ones), here and on keys; no
     key of a client may do what the client may not.
 
-    `limits` are by name (`services/limit_names.py`), here and on keys.
+    `limits` are by name (`services/limit_names.py`), here, on teams and on keys.
     """
 
     __tablename__ = "client"
@@ -24,6 +37,7 @@ class Client(SQLModel, table=True):
     id: str = Field(primary_key=True, max_length=40)
     name: str = Field(unique=True, index=True, max_length=100)
     owner_id: str | None = Field(default=None, index=True, foreign_key="person.id", max_length=40)
+    team_id: str | None = Field(default=None, index=True, foreign_key="team.id", max_length=40)
     allowed_connections: list[str] | None = _json()
     allowed_models: list[str] | None = _json()
     allowed_scopes: list[str] | None = _json()

@@ -1,0 +1,164 @@
+"""Teams: clients that share limits and bounds. Admins see to them; which clients are in one is `Clients.set_team`.
+
+A team's limits hold for all its clients together (`services/limits.py`), and no client of it may use more connections
+or models than it. A change reaches every worker through the change feed, as an edit of the clients would.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiservice.errors import PermissionDenied, Unprocessable
+from aiservice.kit.clock import now_us
+from aiservice.kit.ids import new_id
+from aiservice.principal import Person
+from aiservice.services.allowed_sets import check_connections, clean_models
+from aiservice.services.audit_entry import record
+from aiservice.services.changes import ChangeFeed
+from aiservice.services.names import clean_name, no_such, shown
+from aiservice.store import teams as store
+from aiservice.store.session import AsyncSession, Database
+from aiservice.store.unique import Taken, add_unique
+from aiservice.tables import Team
+
+Names = list[str]
+_SHOWN_CLIENTS = 3
+
+
+@dataclass(slots=True, frozen=True)
+class TeamView:
+    """A team as people see it. None in an allowed set means all; times in microseconds UTC."""
+
+    id: str
+    name: str
+    clients: int
+    connections: tuple[str, ...] | None
+    models: tuple[str, ...] | None
+    limits: dict[str, int]
+    created_us: int
+
+
+class Teams:
+    """Admins see and change every team; a developer sees those of the own clients."""
+
+    def __init__(self, db: Database, changes: ChangeFeed) -> None:
+        self._db = db
+        self._changes = changes
+
+    async def create(
+        self, actor: Person, name: str, connections: Names | None = None, models: Names | None = None
+    ) -> TeamView:
+        """A new team, with no client in it.
+
+        Raises:
+            PermissionDenied: the actor is no admin.
+            Unprocessable: the name is not good or taken, or a connection does not exist.
+        """
+        _admins_only(actor)
+        team = Team(
+            id=new_id("tea"), name=clean_name(name, "team"), allowed_models=clean_models(models), created_us=now_us()
+        )
+        async with self._db.write() as session:
+            await check_connections(session, connections)
+            team.allowed_connections = connections
+            await _store(session, team)
+            record(session, actor, "team.create", team.id, after=_told(team))
+            self._changes.publish(session, "team", team.id)
+        return _view(team, 0)
+
+    async def list(self, actor: Person) -> Sequence[TeamView]:
+        """The teams that the actor sees, by name."""
+        async with self._db.read() as session:
+            return [_view(team, clients) for team, clients in await store.listed(session, team_scope(actor))]
+
+    async def rename(self, actor: Person, name_or_id: str, name: str) -> TeamView:
+        """Gives a team another name.
+
+        Raises:
+            NotFound: there is no such team that the actor sees.
+            PermissionDenied: the actor is no admin.
+            Unprocessable: the name is not good or taken.
+        """
+        async with self._db.write() as session:
+            team = await team_of_admin(session, actor, name_or_id)
+            before = team.name
+            team.name = clean_name(name, "team")
+            await _store(session, team)
+            record(session, actor, "team.rename", team.id, before={"name": before}, after={"name": team.name})
+            self._changes.publish(session, "team", team.id)
+            return _view(team, len(await store.clients_of(session, team.id)))
+
+    async def delete(self, actor: Person, name_or_id: str) -> None:
+        """Removes a team that has no clients any more: with them, its limits would silently end.
+
+        Raises:
+            NotFound, PermissionDenied: as `rename`.
+            Unprocessable: there are clients in it (`team_not_empty`).
+        """
+        async with self._db.write() as session:
+            team = await team_of_admin(session, actor, name_or_id)
+            clients = await store.clients_of(session, team.id)
+            if clients:
+                named = ", ".join(shown(name) for name in clients[:_SHOWN_CLIENTS])
+                more = ", …" if len(clients) > _SHOWN_CLIENTS else ""
+                raise Unprocessable(
+                    f"The team '{shown(team.name)}' has clients: {named}{more}. Move them first: "
+                    f"client set-team {shown(clients[0])} --none",
+                    code="team_not_empty",
+                )
+            record(session, actor, "team.delete", team.id, before=_told(team))
+            await store.remove(session, team.id)
+            self._changes.publish(session, "team", team.id)
+
+
+def team_scope(actor: Person) -> str | None:
+    """Whose clients' teams the actor sees: None for all teams."""
+    return None if actor.is_admin else actor.user_id
+
+
+async def visible_team(session: AsyncSession, actor: Person, name_or_id: str) -> Team:
+    """The team of that name or id.
+
+    Raises:
+        NotFound: there is none, or no client of the actor's is in it (the two are not told apart).
+    """
+    team = await store.find(session, name_or_id, team_scope(actor))
+    if team is None:
+        raise no_such("team", name_or_id, await store.names(session, team_scope(actor)))
+    return team
+
+
+async def team_of_admin(session: AsyncSession, actor: Person, name_or_id: str) -> Team:
+    """As `visible_team`, to change it. Raises also PermissionDenied: the actor is no admin."""
+    team = await visible_team(session, actor, name_or_id)
+    _admins_only(actor)
+    return team
+
+
+async def _store(session: AsyncSession, team: Team) -> None:
+    name = team.name
+    try:
+        await add_unique(session, team)
+    except Taken:
+        message = f"There is already a team called '{shown(name)}'. Choose another name."
+        raise Unprocessable(message, code="name_taken", param="name") from None
+
+
+def _admins_only(actor: Person) -> None:
+    if not actor.is_admin:
+        raise PermissionDenied("Only an admin may see to teams.", code="admin_only")
+
+
+def _told(team: Team) -> dict[str, object]:
+    return {"name": team.name, "connections": team.allowed_connections, "models": team.allowed_models}
+
+
+def _view(team: Team, clients: int) -> TeamView:
+    return TeamView(
+        id=team.id,
+        name=team.name,
+        clients=clients,
+        connections=None if team.allowed_connections is None else tuple(team.allowed_connections),
+        models=None if team.allowed_models is None else tuple(team.allowed_models),
+        limits=dict(team.limits or {}),
+        created_us=team.created_us,
+    )
