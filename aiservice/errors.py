@@ -8,9 +8,11 @@ BrokerError
 ├── NotFound              404 not_found_error
 ├── MethodNotAllowed      405 invalid_request_error
 ├── Conflict              409 conflict_error
+│   └── AnswerNotKept     409 conflict_error, which trying again does not help
 ├── TooLarge              413 request_too_large
 ├── UnsupportedMedia      415 invalid_request_error
 ├── Unprocessable         422 invalid_request_error
+├── IdempotencyMismatch   422 idempotency_error
 ├── HeadersTooLarge       431 invalid_request_error
 ├── RateLimited           429 rate_limit_error
 │   └── RequestOverLimit  429 rate_limit_error, which trying again does not help
@@ -109,6 +111,14 @@ class Conflict(BrokerError):
     default_message = "Another request is changing the same thing."
 
 
+class AnswerNotKept(Conflict):
+    is_retryable, default_code = False, "answer_not_kept"
+    default_message = (
+        "The request with this Idempotency-Key was answered, but its answer is not kept: it is over 4 MiB, or was "
+        "destroyed since. Send a new key to ask again."
+    )
+
+
 class TooLarge(BrokerError):
     status, type, default_code = 413, "request_too_large", "request_too_large"
     default_message = "The request body is too large."
@@ -122,6 +132,13 @@ class UnsupportedMedia(BrokerError):
 class Unprocessable(BrokerError):
     status, type, default_code = 422, "invalid_request_error", "invalid_value"
     default_message = "A value is not valid."
+
+
+class IdempotencyMismatch(BrokerError):
+    status, type, default_code = 422, "idempotency_error", "idempotency_key_reused"
+    default_message = (
+        "This Idempotency-Key was used with another body in the last 24 hours. Send the same body, or a new key."
+    )
 
 
 class HeadersTooLarge(BrokerError):

@@ -4,6 +4,7 @@ from aiservice.gateway.admit import InFlight
 from aiservice.gateway.catalogue import Catalogue
 from aiservice.gateway.edge import Edge
 from aiservice.gateway.exchange import AsgiApp
+from aiservice.gateway.idempotency import OncePerKey
 from aiservice.gateway.leaks import LeakRoutes
 from aiservice.gateway.limits import OwnLimits
 from aiservice.gateway.meter import Meter
@@ -28,4 +29,4 @@ def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: Asg
         **LeakRoutes(core).routes(),
         **Ops(core, in_flight, meter.figures).routes(),
     }
-    return Edge(routes, catalogue.route_with_argument, sign_in, portal)
+    return Edge(OncePerKey(core, in_flight).around(routes), catalogue.route_with_argument, sign_in, portal)

@@ -21,6 +21,7 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 _CHARACTERS_PER_TOKEN = 4
 # The code of an attempt that was cut off from our side before the provider had answered, or had even been asked.
 ABANDONED, ABANDONED_UNSENT = "abandoned", "abandoned_unsent"
+EXCHANGE = "aiservice.exchange"  # where a scope holds the exchange that it became
 CIRCUIT_OPEN = "circuit_open"  # of a candidate that was passed over, because it has just failed others
 
 
@@ -29,12 +30,13 @@ class Handler:
     """What answers one method of one route: it gets the request id, and its errors are shown in `dialect`'s words.
 
     `scope_name` is the scope a key needs here, or "key" where any client key will do; None marks a route that takes no
-    credential.
+    credential. `without_secret` makes of an answer's body, where that holds a secret, what may be given out again.
     """
 
     run: Callable[[Scope, Receive, Send, str], Awaitable[None]]
     dialect: Dialect | None = None
     scope_name: str | None = None
+    without_secret: Callable[[bytes], bytes] | None = None
 
 
 Routes = Mapping[str, Mapping[str, Handler]]

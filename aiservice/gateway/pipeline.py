@@ -11,7 +11,7 @@ from aiservice.gateway.answering import ClientStream, WholeAnswer
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.counting import estimated_input
 from aiservice.gateway.dispatch import Dispatcher
-from aiservice.gateway.exchange import Candidate, Exchange, Handler, Receive, Routes, Scope, Send
+from aiservice.gateway.exchange import EXCHANGE, Candidate, Exchange, Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.intake import read_body
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.meter import Meter
@@ -82,6 +82,7 @@ class Pipeline:
         exchange = Exchange(
             request_id, dialect, principal, request, started_us, started, estimated_input(request.ask, len(raw))
         )
+        scope[EXCHANGE] = exchange
         candidates: tuple[Candidate, ...] = ()
         unroutable: BrokerError | None = None
         try:

@@ -29,7 +29,7 @@ class TokenRoutes:
 
     def routes(self) -> Routes:
         return {
-            "/ai-service/token": {"POST": Handler(self._issue, scope_name="key")},
+            "/ai-service/token": {"POST": Handler(self._issue, scope_name="key", without_secret=_without_token)},
             "/ai-service/token/revoke": {"POST": Handler(self._end, scope_name="key")},
             "/.well-known/jwks.json": {"GET": Handler(self._jwks)},
         }
@@ -79,6 +79,11 @@ class TokenRoutes:
 
     def _address(self, scope: Scope) -> str:
         return client_address(scope, self._core.settings.trusted_proxies)
+
+
+def _without_token(body: bytes) -> bytes:
+    """What is told again of a token that was issued: all but the token, which is kept nowhere."""
+    return orjson.dumps({**orjson.loads(body), "token": None, "already_issued": True})
 
 
 def _identified(request_id: str) -> tuple[tuple[bytes, bytes], ...]:

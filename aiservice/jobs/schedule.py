@@ -8,6 +8,7 @@ from aiservice.jobs.clock import every, one_of_all
 from aiservice.jobs.rollup import EVERY_SECONDS, NAME, fold
 from aiservice.kit.clock import DAY_US, now_us
 from aiservice.services.core import Core
+from aiservice.services.idempotency import RENEW_SECONDS
 
 _LAST_USED_SECONDS = 30.0
 _LAST_USED_AT_ONCE = 5_000  # a hundred thousand busy keys would else cost a tenth of every request
@@ -24,6 +25,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_PURGE_SECONDS, partial(_check_secrets, core), "check of sealed secrets"),
         (_PURGE_SECONDS, partial(_tidy_tokens, core), "signing keys"),
         (_BODIES_SECONDS, core.bodies.purge, "expired bodies"),
+        (_BODIES_SECONDS, core.idempotency.purge, "idempotent calls of yesterday"),
         (_PURGE_SECONDS, core.keys.tidy_copies, "copies of keys"),
         (_PURGE_SECONDS, core.reveals.purge, "looks at keys"),
     )
@@ -33,6 +35,8 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
     ]
     last_used = every(_LAST_USED_SECONDS, partial(core.keys.flush_last_used, _LAST_USED_AT_ONCE), "last used")
     tasks.append(asyncio.create_task(last_used, name="last used"))
+    renewing = every(RENEW_SECONDS, core.idempotency.renew, "idempotent calls")
+    tasks.append(asyncio.create_task(renewing, name="idempotent calls"))
     tasks.append(asyncio.create_task(core.cluster.keep_alive(on_refused), name="beat"))
     return tasks
 

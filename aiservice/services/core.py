@@ -19,6 +19,7 @@ from aiservice.services.clients import Clients
 from aiservice.services.cluster import Cluster, Node
 from aiservice.services.connections import Connections
 from aiservice.services.health import ConnectionHealth
+from aiservice.services.idempotency import Idempotency
 from aiservice.services.key_policy import KeyPolicy
 from aiservice.services.key_reveals import KeyReveals
 from aiservice.services.keys import Keys
@@ -61,6 +62,7 @@ class Core:
     changes: ChangeFeed
     vault: Vault
     bodies: Bodies
+    idempotency: Idempotency
     accounts: Accounts
     clients: Clients
     teams: Teams
@@ -147,6 +149,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     stack.push_async_callback(tokens.keys.close)
     leaks = Leaks(db, vault, changes, keys, alerts, revokes=settings.leaked_keys == "revoke")
     await leaks.open(settings)
+    bodies = Bodies(db, vault)
     core = Core(
         settings=settings,
         db=db,
@@ -156,7 +159,8 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         page_copies=_open_page_copies(settings, vault, stack),
         changes=changes,
         vault=vault,
-        bodies=Bodies(db, vault),
+        bodies=bodies,
+        idempotency=Idempotency(db, vault, bodies, cluster.worker_id),
         accounts=accounts,
         clients=Clients(db, changes),
         teams=Teams(db, changes),

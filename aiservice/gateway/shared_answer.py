@@ -1,0 +1,134 @@
+"""An answer that several requests with one Idempotency-Key share: its call, its recording, and how it may be kept."""
+
+import asyncio
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from aiservice.dialects._base import Outcome, StreamWriter
+from aiservice.errors import AnswerNotKept, BrokerError, InternalFault, InvalidRequest
+from aiservice.gateway.exchange import EXCHANGE, Exchange, Handler, Scope
+from aiservice.gateway.recording import Header, Recording
+from aiservice.gateway.respond import KeepAlive, end_stream, send_error
+from aiservice.services.idempotency import CallName, KeptAnswer
+
+_OF_ONE_EXCHANGE = frozenset({b"x-request-id", b"request-id", b"x-aiservice-cache", b"retry-after"})
+
+
+def is_of_one_exchange(header: bytes) -> bool:
+    """Whether a header (by its name) is about one exchange, and not about the answer."""
+    return header in _OF_ONE_EXCHANGE or header.startswith((b"x-ratelimit-", b"ratelimit"))
+
+
+@dataclass(slots=True)
+class SharedAnswer:
+    """One call under way in this process, and what everybody who came with its key follows.
+
+    `is_replay`: the answer was kept from the request `original_id`. `is_waiting`: no provider was asked yet.
+    """
+
+    name: CallName
+    fingerprint: bytes
+    request_id: str
+    handler: Handler
+    scope: Scope
+    raw: bytes
+    body: object
+    recording: Recording = field(default_factory=Recording)
+    original_id: str = ""
+    is_replay: bool = False
+    is_waiting: bool = True
+    stopped_by: BrokerError | None = None
+    is_read: bool = False
+    task: "asyncio.Task[None] | None" = None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the answer is asked for in events."""
+        return self.handler.dialect is not None and isinstance(self.body, dict) and self.body.get("stream") is True
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """What the call hears of its client: the body, and never that it leaves."""
+        if self.is_read:
+            await asyncio.get_running_loop().create_future()
+        self.is_read = True
+        return {"type": "http.request", "body": self.raw, "more_body": False}
+
+    def stop(self, why: BrokerError) -> None:
+        """Ends the wait for another process' answer; a call that is being made is ended where it is made."""
+        if self.is_waiting and self.task is not None:
+            self.stopped_by = why
+            self.task.cancel()
+
+    def is_answer(self, refused: BrokerError | None) -> bool:
+        """Whether what was recorded is what the key gives from now on."""
+        exchange: Exchange | None = self.scope.get(EXCHANGE)
+        if not self.recording.is_whole:
+            return False
+        if refused is not None:
+            return refused.provider is not None and 400 <= refused.status < 500 and refused.status != 429
+        if exchange is None:
+            return self.recording.status < 300
+        is_broken_off = exchange.outcome == "upstream_truncated" and exchange.first_byte_us is not None
+        return exchange.outcome == "finished" or is_broken_off
+
+    def answer(self) -> KeptAnswer | None:
+        """The answer as it is kept, without the secret it may hold; None where it is too long."""
+        recording = self.recording
+        if not recording.is_kept:
+            return None
+        body, headers = recording.body, recording.headers
+        if self.handler.without_secret is not None:
+            body = self.handler.without_secret(body)
+            length = (b"content-length", b"%d" % len(body))
+            headers = (*(header for header in headers if header[0] != b"content-length"), length)
+        return KeptAnswer(self.request_id, recording.status, headers, body)
+
+    async def replay(self, kept: KeptAnswer | None) -> None:
+        """Gives out an answer that was kept.
+
+        Raises:
+            AnswerNotKept: it was not.
+        """
+        if kept is None:
+            raise AnswerNotKept
+        self.is_replay, self.original_id = True, kept.request_id
+        if self.recording.status and kept.status != self.recording.status:  # a stream's head is out
+            await self.fail(_told_in(kept))
+            return
+        await self.recording.send({"type": "http.response.start", "status": kept.status, "headers": kept.headers})
+        await end_stream(self.recording.send, kept.body)
+
+    async def fail(self, error: BrokerError, *, is_rendered: bool = False) -> None:
+        """Ends with an error: in an event where the head is out, else in the words of each who follows, or
+        (`is_rendered`) in one answer for all."""
+        recording = self.recording
+        if recording.is_whole:
+            return
+        if not recording.status:
+            if is_rendered:
+                await send_error(recording.send, error, self.request_id, self.handler.dialect)
+            else:
+                recording.fail(error)
+        elif self.is_stream:
+            await end_stream(recording.send, self._writer().failed(error, Outcome(self.request_id, 0, "", "", "")))
+
+    def keep_alive(self) -> KeepAlive:
+        """Keeps a stream's followers from thinking it dead while another process makes the call; started."""
+        keep_alive = KeepAlive(self.recording.send, list[Header], self._writer().keep_alive())
+        keep_alive.start()
+        return keep_alive
+
+    def _writer(self) -> StreamWriter:
+        dialect = self.handler.dialect
+        if dialect is None or not isinstance(self.body, dict):
+            raise InternalFault
+        return dialect.writer(dialect.read(self.body))
+
+
+def _told_in(kept: KeptAnswer) -> BrokerError:
+    """The error in an answer that was kept, in any dialect's words: a refusal of the request itself."""
+    told = orjson.loads(kept.body).get("error", {})
+    return InvalidRequest(told.get("message"), code=told.get("code") or told.get("type"))

@@ -1,0 +1,28 @@
+"""Requests that came with an Idempotency-Key, as every process sees them."""
+
+from sqlalchemy import Column, LargeBinary
+from sqlmodel import Field, SQLModel
+
+from aiservice.tables._base import big
+
+
+class IdempotentCall(SQLModel, table=True):
+    """The one call of a client's key. `name` is a MAC of the key, its route and the caller's rights, `fingerprint` one
+    of the body: neither can be guessed at by who reads the table.
+
+    `state` is `running` until `lease_us` at most (`holder` is a worker; `fence` counts how often it was begun anew),
+    `answered` (the answer is a sealed body) or `unkept` (it was answered, but the answer could not be kept).
+    """
+
+    __tablename__ = "idempotent_call"
+
+    client_id: str = Field(primary_key=True, foreign_key="client.id", max_length=40)
+    name: str = Field(primary_key=True, max_length=64)
+    fingerprint: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+    request_id: str = Field(max_length=40)
+    state: str = Field(max_length=10)
+    holder: str = Field(max_length=40)
+    fence: int
+    lease_us: int = big()
+    created_us: int = big()
+    expires_us: int = big(index=True)
