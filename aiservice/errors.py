@@ -4,6 +4,7 @@ BrokerError
 ├── InvalidRequest        400 invalid_request_error
 ├── Unauthenticated       401 authentication_error
 ├── BudgetExceeded        402 budget_exceeded
+│   └── BudgetReserved    402 budget_exceeded, which may be over in a moment
 ├── PermissionDenied      403 permission_error
 ├── NotFound              404 not_found_error
 ├── MethodNotAllowed      405 invalid_request_error
@@ -89,6 +90,10 @@ class Unauthenticated(BrokerError):
 class BudgetExceeded(BrokerError):
     status, type, default_code = 402, "budget_exceeded", "budget_exceeded"
     default_message = "The budget is spent."
+
+
+class BudgetReserved(BudgetExceeded):
+    default_code, is_retryable = "budget_reserved", True
 
 
 class PermissionDenied(BrokerError):

@@ -27,6 +27,22 @@ class Limit:
 
 
 @dataclass(slots=True, frozen=True)
+class Budget:
+    """At most `cap` of `measure` ("money", in 10⁻⁹ USD, or "tokens") in every `period` ("day", "week" or "month"; one
+    that `is_rolling` ends now), for everything that shares the `subject`: the id of a key, a client or a team, which
+    `scope` says. `unpriced` are models that may be used though nobody knows what they cost."""
+
+    id: str
+    scope: str
+    subject: str
+    measure: str
+    period: str
+    is_rolling: bool
+    cap: int
+    unpriced: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True, frozen=True)
 class Principal:
     """A verified API credential and what it may do; None in an allowed set means "no restriction".
 
@@ -51,6 +67,7 @@ class Principal:
     key_ends_us: int | None = None
     team_id: str | None = None
     team_name: str | None = None
+    budgets: tuple[Budget, ...] = ()
 
 
 @dataclass(slots=True, frozen=True)

@@ -130,6 +130,15 @@ class Answer:
     is_usage_valid: bool = True
     raw_wire: str = CHAT_WIRE
 
+    def end_with(self, finish_reason: FinishReason) -> None:
+        """Says why it ended in another word than the provider's, which knew only that it was to be no longer."""
+        self.finish_reason = finish_reason
+        if self.raw_wire == CHAT_WIRE:
+            self.raw = None
+        for choice in self.body.get("choices") or ():
+            if choice.get("finish_reason") == "length":
+                choice["finish_reason"] = finish_reason
+
 
 class EventKind(Enum):
     """What one event of a stream says."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import orjson
 
 from aiservice.errors import BrokerError, InvalidRequest
-from aiservice.wire import Answer, Ask, Attempt, FinishReason, StreamEvent, Usage
+from aiservice.wire import Answer, Ask, Attempt, EventKind, FinishReason, StreamEvent, Usage
 
 Json = dict[str, Any]
 
@@ -80,6 +80,12 @@ class StreamWriter(ABC):
     @abstractmethod
     def done(self, outcome: Outcome) -> bytes:
         """The end of a whole answer."""
+
+    def exhausted(self, choices: int, outcome: Outcome) -> bytes:
+        """The end of an answer, of so many choices, that the caller's budget pays no further: whole in its form, with a
+        finish reason of its own."""
+        ends = [StreamEvent(EventKind.FINISH, choice=n, finish_reason="budget_exhausted") for n in range(choices)]
+        return self.events(ends) + self.done(outcome)
 
     @abstractmethod
     def failed(self, error: BrokerError, outcome: Outcome) -> bytes:

@@ -61,6 +61,8 @@ def stop_of(finish: FinishReason | None, stop_sequence: str, *, has_tool_use: bo
         "stop_reason": "stop_sequence" if is_matched else reason,
         "stop_sequence": stop_sequence if is_matched else None,
     }
+    if finish == "budget_exhausted":  # this wire's clients know no such reason; those who look closer are told
+        stop["stop_details"] = {"type": "budget_exhausted"}
     if reason == "refusal":
         stop["stop_details"] = {"type": "refusal", "category": None, "explanation": None}
     return stop

@@ -1,5 +1,6 @@
 """`POST /v1/messages` and `/v1/messages/count_tokens`, in Anthropic's own format (docs.claude.com/en/api/messages)."""
 
+import re
 from collections.abc import Iterable
 
 import orjson
@@ -87,10 +88,14 @@ class TokenCount(AnthropicMessages):
         raise NotImplementedError("counts are never streamed")
 
 
+_BLOCK_EDGE = b"content_block_st"
+_BLOCK_EDGES = re.compile(rb'"type":\s*"content_block_(start|stop)",\s*"index":\s*(\d+)')
+
+
 class MessagesWriter(StreamWriter):
     """Passes on frames that already are this wire; writes events from what is not."""
 
-    __slots__ = ("_blocks", "_finish", "_last", "_outcome", "_passes", "_stop_sequence")
+    __slots__ = ("_block_frame", "_blocks", "_finish", "_last", "_outcome", "_passes", "_stop_sequence")
 
     def __init__(self) -> None:
         self._blocks: BlockStream | None = None
@@ -99,6 +104,7 @@ class MessagesWriter(StreamWriter):
         self._stop_sequence = ""
         self._passes = False
         self._last = b""
+        self._block_frame = b""  # the last that passed and began or ended a block
 
     def start(self, outcome: Outcome) -> bytes:
         self._outcome = outcome
@@ -114,6 +120,8 @@ class MessagesWriter(StreamWriter):
                     self._last = event.frame
                 else:
                     frames.append(event.frame)
+                    if _BLOCK_EDGE in event.frame:
+                        self._block_frame = event.frame
             elif not self._passes and event.choice == 0:
                 if blocks is None:
                     assert self._outcome is not None  # noqa: S101 - start() comes first
@@ -135,6 +143,18 @@ class MessagesWriter(StreamWriter):
         stop = stop_of(self._finish or outcome.finish_reason, self._stop_sequence, has_tool_use=blocks.has_tool_use)
         delta = {"type": "message_delta", "delta": stop, "usage": usage_of(outcome.usage)}
         return b"".join([*blocks.out, named_frame("message_delta", orjson.dumps(delta)), _STOP])
+
+    def exhausted(self, choices: int, outcome: Outcome) -> bytes:
+        if not self._passes:
+            return super().exhausted(choices, outcome)
+        edges = _BLOCK_EDGES.findall(self._block_frame)
+        out = b""
+        if edges and edges[-1][0] == b"start":  # a block is open: its end first
+            stop = {"type": "content_block_stop", "index": int(edges[-1][1])}
+            out = named_frame("content_block_stop", orjson.dumps(stop))
+        ended = stop_of("budget_exhausted", "", has_tool_use=False)
+        delta = {"type": "message_delta", "delta": ended, "usage": usage_of(outcome.usage)}
+        return out + named_frame("message_delta", orjson.dumps(delta)) + _STOP
 
     def failed(self, error: BrokerError, outcome: Outcome) -> bytes:
         return named_frame("error", orjson.dumps(_envelope(error, outcome.request_id)))

@@ -103,6 +103,11 @@ class ChatWriter(StreamWriter):
         chunk = {**self._chunk_base(outcome), "choices": [], "usage": openai_usage(outcome.usage)}
         return data_frame(orjson.dumps(chunk)) + _DONE
 
+    def exhausted(self, choices: int, outcome: Outcome) -> bytes:
+        if self._first_frame is not None:
+            self._begun.update(range(choices))
+        return super().exhausted(choices, outcome)
+
     def failed(self, error: BrokerError, outcome: Outcome) -> bytes:
         return data_frame(orjson.dumps(error.body(outcome.request_id)))
 

@@ -4,12 +4,14 @@ Fails closed: while the journal cannot be written, or the broker is draining, no
 """
 
 import logging
+import time
 from asyncio import TimerHandle, get_running_loop
 from collections.abc import Callable
 from types import TracebackType
 from typing import NamedTuple, Protocol
 
 from aiservice.errors import BrokerError, Overloaded, PermissionDenied, Unauthenticated
+from aiservice.gateway.charge import Charges, answers_of
 from aiservice.gateway.exchange import Exchange
 from aiservice.kit.clock import DAY_US, SECOND_US, now_us
 from aiservice.principal import Principal
@@ -78,11 +80,12 @@ class Books(Protocol):
 
 
 class Permit:
-    """`async with Permit(…)`: inside, the caller's limits have given what the request needs and the intent is in the
-    journal; after it, the settlement is there and what was not used is given back, whatever happens. What a limit
-    refuses is no request in the ledger: it cost nothing, and a storm of them must not cost a row each."""
+    """`async with Permit(…)`: inside, the caller's limits and budgets have given what the request needs and the intent
+    is in the journal; after it, the settlement is there and what was not used is given back, whatever happens. What a
+    limit or a budget refuses is no request in the ledger: it cost nothing, and a storm of them must not cost a row
+    each."""
 
-    __slots__ = ("_at_end", "_books", "_exchange", "_in_flight", "_limiter", "_stop")
+    __slots__ = ("_at_end", "_books", "_charges", "_exchange", "_in_flight", "_limiter", "_stop")
 
     def __init__(
         self,
@@ -91,8 +94,11 @@ class Permit:
         books: Books,
         limiter: Limiter,
         stop: Stop,
+        *,
+        charges: Charges,
     ) -> None:
         self._limiter = limiter
+        self._charges = charges
         self._stop = stop
         self._exchange = exchange
         self._in_flight = in_flight
@@ -110,10 +116,14 @@ class Permit:
                 most_output(exchange.request.ask),
             )
         try:
+            if exchange.principal.budgets and exchange.candidates and exchange.request.ask.kind != "token-count":
+                await self._reserve(exchange)
             self._books.begin(exchange)
         except BaseException:
             if exchange.grant is not None:
                 exchange.grant.settle(0)
+            if exchange.charge is not None:
+                exchange.charge.settle(0, 0, time.monotonic())
             raise
         self._in_flight.add(exchange.request_id, exchange.principal, self._stop)
         ends_us = exchange.principal.key_ends_us
@@ -138,6 +148,21 @@ class Permit:
             grant = self._exchange.grant
             if grant is not None and not grant.is_settled:  # it could not be settled: what was reserved stays used
                 grant.settle(grant.tokens)
+            if self._exchange.charge is not None:
+                self._learn(self._exchange)
+                self._exchange.charge.keep()
+
+    async def _reserve(self, exchange: Exchange) -> None:
+        ask = exchange.request.ask
+        most = most_output(ask)
+        expected = self._limiter.plan(exchange.principal).expected_output(ask.task, most)
+        await self._charges.reserve(exchange, exchange.candidates, expected, most)
+
+    def _learn(self, exchange: Exchange) -> None:
+        """A caller with limits learns at its grant's settlement."""
+        if exchange.grant is None and exchange.outcome == "finished" and exchange.usage is not None:
+            task = exchange.request.ask.task
+            self._limiter.plan(exchange.principal).learn(task, exchange.usage.output_tokens)
 
 
 def most_output(ask: Ask) -> int | None:
@@ -148,8 +173,7 @@ def most_output(ask: Ask) -> int | None:
     most = body.get("max_tokens", body.get("max_completion_tokens"))
     if type(most) is not int or most < 0:
         return None
-    answers = body.get("n")
-    return most * answers if type(answers) is int and answers > 1 else most
+    return most * answers_of(ask)
 
 
 def check_scope(principal: Principal, scope: str) -> None:

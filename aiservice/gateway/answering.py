@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from typing import Literal
 
 from aiservice.errors import BrokerError
+from aiservice.gateway.charge import Charges, answers_of
 from aiservice.gateway.dispatch import Dispatcher
 from aiservice.gateway.exchange import Candidate, Exchange, ProviderGaveUp, Receive, Send
 from aiservice.gateway.meter import Meter
@@ -60,6 +61,9 @@ class WholeAnswer:
             exchange.status, exchange.outcome, exchange.error_code = error.status, "broker_stopped", error.code
             self._meter.settle(exchange)
             raise error from None
+        if exchange.is_shortened and answer.finish_reason == "length":
+            exchange.finish_reason = "budget_exhausted"
+            answer.end_with("budget_exhausted")
         exchange.status, exchange.outcome = 200, "finished"
         self._meter.settle(exchange)
         await self._meter.durable(exchange)
@@ -70,13 +74,24 @@ class WholeAnswer:
 class ClientStream:
     """One streamed answer, from the first byte waited for to the last byte sent.
 
-    Three things can end it from outside: the provider, the client leaving, and the broker itself (its shutdown, the
-    key's end). The last two cancel the one task that runs here and say so in `_stopped`, so that every ending is
-    settled in one place.
+    Four things can end it from outside: the provider, a budget that pays no further, the client leaving, and the broker
+    itself (its shutdown, the key's end). The last two cancel the one task that runs here and say so in `_stopped`, so
+    that every ending is settled in one place.
     """
 
-    def __init__(self, exchange: Exchange, dispatcher: Dispatcher, meter: Meter, receive: Receive, send: Send) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        dispatcher: Dispatcher,
+        meter: Meter,
+        receive: Receive,
+        send: Send,
+        *,
+        charges: Charges,
+    ) -> None:
         self._exchange = exchange
+        self._charges = charges
+        self._is_unpaid = self._is_exhausted = False
         self._dispatcher = dispatcher
         self._meter = meter
         self._receive = receive
@@ -131,11 +146,18 @@ class ClientStream:
             exchange.outcome, exchange.error_code = "upstream_truncated", failure.code
             await self._end_failed(failure)
             return
-        exchange.outcome = "finished"
+        if self._is_exhausted:
+            exchange.outcome = exchange.finish_reason = "budget_exhausted"
+        else:
+            exchange.outcome = "finished"
         self._meter.settle(exchange)
         await self._meter.durable(exchange)
         await self._keep_alive.quiet()
-        await end_stream(self._send, self._writer.done(exchange.told()))
+        told = exchange.told()
+        if self._is_exhausted:
+            await end_stream(self._send, self._writer.exhausted(answers_of(exchange.request.ask), told))
+        else:
+            await end_stream(self._send, self._writer.done(told))
 
     async def _pump(self, stream: OpenStream) -> ProviderGaveUp | None:
         """Passes events on until the stream ends; what it ended of, or None when the answer is whole."""
@@ -144,6 +166,12 @@ class ClientStream:
             if self._unsent is not None:  # a client that reads slower than the provider writes
                 await self._unsent
                 self._unsent = None
+            if self._is_unpaid:
+                self._is_unpaid = False
+                if not await self._charges.extend(self._exchange, self._exchange.counted_output()):
+                    self._is_exhausted = True
+                    stream.give_up()
+                    return None
         return stream.failure
 
     def _pass_on(self, events: list[StreamEvent]) -> bool:
@@ -153,13 +181,18 @@ class ClientStream:
         self._meter.count(exchange, events)
         if self._held:
             piece, self._held = self._held + piece, b""
-        if not piece:
-            return True
-        if exchange.first_byte_us is None:
-            exchange.first_byte_us = now_us()
-        self._keep_alive.pieces += 1
-        self._unsent = send_at_once(self._send, piece)
-        return self._unsent is None
+        if piece:
+            if exchange.first_byte_us is None:
+                exchange.first_byte_us = now_us()
+            self._keep_alive.pieces += 1
+            self._unsent = send_at_once(self._send, piece)
+        paid = exchange.paid_outputs
+        # What has come is given to the client in any case; the answer goes on when more of it is paid.
+        if exchange.delivered_pieces >= paid or exchange.delivered_characters >> 2 >= paid:
+            self._is_unpaid = exchange.finish_reason is None and not self._charges.cover(
+                exchange, exchange.counted_output()
+            )
+        return self._unsent is None and not self._is_unpaid
 
     async def _watch_client(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

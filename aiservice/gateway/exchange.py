@@ -9,6 +9,7 @@ from aiservice.principal import Principal
 from aiservice.providers._base import Provider
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.limiter import Grant
+from aiservice.services.purses import Reservation
 from aiservice.services.settlement import Outcome as LedgerOutcome
 from aiservice.wire import Attempt, AttemptFailure, FinishReason, Usage, UsageSource
 
@@ -22,6 +23,7 @@ _CHARACTERS_PER_TOKEN = 4
 # The code of an attempt that was cut off from our side before the provider had answered, or had even been asked.
 ABANDONED, ABANDONED_UNSENT = "abandoned", "abandoned_unsent"
 EXCHANGE = "aiservice.exchange"  # where a scope holds the exchange that it became
+UNMETERED_OUTPUT = 2**62  # tokens that a caller without a budget may be given
 CIRCUIT_OPEN = "circuit_open"  # of a candidate that was passed over, because it has just failed others
 
 
@@ -64,7 +66,8 @@ class Exchange:
     client was given, for when the provider does not say; `reported_pieces` were given when it last did. Of `attempts`
     `passed_over` were none: a circuit breaker was open, and the first may be tried again in `next_try_seconds`.
     `is_attempt_sent`: a byte of the last attempt may have reached the provider. `grant` is what it took of its
-    caller's limits, where there are any.
+    caller's limits, where there are any, `charge` what it reserved of their budgets: more than `paid_outputs` tokens
+    of a stream are not paid yet, and an answer that `is_shortened` was asked for no longer than the budgets can pay.
     """
 
     request_id: str
@@ -94,6 +97,10 @@ class Exchange:
     is_attempt_sent: bool = False
     is_settled: bool = False
     grant: Grant | None = None
+    candidates: tuple[Candidate, ...] = ()
+    charge: Reservation | None = None
+    paid_outputs: int = UNMETERED_OUTPUT
+    is_shortened: bool = False
 
     def counted(self) -> Usage:
         """The prompt by its size, and what was delivered.
@@ -101,9 +108,12 @@ class Exchange:
         A stream's pieces are about a token each with most providers, four characters are about one with all: the larger
         of the two is the count.
         """
-        output = max(self.delivered_pieces, -(-self.delivered_characters // _CHARACTERS_PER_TOKEN))
         source: UsageSource = "counted" if self.delivered_pieces else "estimated"
-        return Usage(self.est_input_tokens, output, source=source)
+        return Usage(self.est_input_tokens, self.counted_output(), source=source)
+
+    def counted_output(self) -> int:
+        """The tokens of what was delivered."""
+        return max(self.delivered_pieces, -(-self.delivered_characters // _CHARACTERS_PER_TOKEN))
 
     def told(self) -> Outcome:
         """What the answer says about itself."""

@@ -1,5 +1,6 @@
 """Counts what a request used and cost: one intent, one settlement."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -69,6 +70,7 @@ class Meter:
                 first.connection.name if first else "",
                 first.model if first else "",
                 self._cost(exchange, Usage(exchange.est_input_tokens)) if first else None,
+                exchange.charge.names if exchange.charge is not None else None,
             )
         )
 
@@ -126,6 +128,8 @@ class Meter:
             is_whole = exchange.outcome == "finished"
             exchange.grant.settle(usage.total_tokens, usage.output_tokens if is_whole else None)
         exchange.cost_nano_usd = self._cost(exchange, usage) if usage.total_tokens else 0
+        if exchange.charge is not None:
+            exchange.charge.settle(exchange.cost_nano_usd or 0, usage.total_tokens, time.monotonic())
         exchange.settlement_token = self._ledger.settle(self._row(exchange, usage, ended_us))
         self.figures.add(exchange, usage)
 
@@ -195,6 +199,7 @@ class Meter:
             error_code=exchange.error_code,
             is_stream=ask.is_stream,
             attempts=[_attempt_row(attempt) for attempt in exchange.attempts],
+            budgets=exchange.charge.names if exchange.charge is not None else None,
         )
 
 

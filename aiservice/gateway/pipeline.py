@@ -9,6 +9,7 @@ from aiservice.errors import BrokerError, InvalidRequest
 from aiservice.gateway.admit import InFlight, Permit, check_scope, check_taking_requests
 from aiservice.gateway.answering import ClientStream, WholeAnswer
 from aiservice.gateway.authenticate import authenticate
+from aiservice.gateway.charge import Charges
 from aiservice.gateway.counting import estimated_input
 from aiservice.gateway.dispatch import Dispatcher
 from aiservice.gateway.exchange import EXCHANGE, Candidate, Exchange, Handler, Receive, Routes, Scope, Send
@@ -30,6 +31,7 @@ class Pipeline:
         self._meter = meter
         self._in_flight = in_flight
         self._router = Router()
+        self._charges = Charges(core.spending, core.prices)
         self._dispatcher = Dispatcher(core.upstream, core.connections, core.settings.deadlines, core.health)
 
     def routes(self) -> Routes:
@@ -88,17 +90,19 @@ class Pipeline:
         try:
             chain = core.preferences.chain_for(principal.client_id, request.ask.task)
             candidates = self._router.candidates(principal, request, chain, core.connections.snapshot())
-            exchange.candidate = candidates[0]
+            if principal.budgets:
+                candidates = self._charges.affordable(principal, candidates)
+            exchange.candidates, exchange.candidate = candidates, candidates[0]
         except BrokerError as error:
             unroutable = error  # in the ledger too: it was asked for
         check_taking_requests(self._in_flight)  # the body may have taken until after the drain's last look
         answering: WholeAnswer | ClientStream
         if request.ask.is_stream:
-            answering = ClientStream(exchange, self._dispatcher, self._meter, receive, send)
+            answering = ClientStream(exchange, self._dispatcher, self._meter, receive, send, charges=self._charges)
         else:
             answering = WholeAnswer(exchange, self._dispatcher, self._meter, send)
         meter = self._meter
-        async with Permit(exchange, self._in_flight, meter, core.limiter, answering.stop):
+        async with Permit(exchange, self._in_flight, meter, core.limiter, answering.stop, charges=self._charges):
             try:
                 if unroutable is not None:
                     raise unroutable  # noqa: TRY301 - it must pass the permit to be in the ledger

@@ -27,6 +27,7 @@ class OpenStream:
         self._first: list[StreamEvent] | None = None
         self._take: TakeEvents = _take_nothing
         self._is_over = self._is_held_back = False
+        self._is_given_up = False
         self._fault: Exception | None = None
         self.failure: ProviderGaveUp | None = None
 
@@ -72,6 +73,10 @@ class OpenStream:
             return True
         self._ended(None)
         return False
+
+    def give_up(self) -> None:
+        """Nothing more of it is wanted: the provider is let go at once."""
+        self._is_over = self._is_given_up = True
 
     def _feed(self, chunk: bytes) -> bool:
         try:
@@ -119,7 +124,7 @@ class OpenStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None and self.failure is None:
+        if error is None and self.failure is None and not self._is_given_up:
             # Behind the end marker comes the end of the body; with it read, the connection can be used again.
             with contextlib.suppress(TimeoutError, UpstreamFailure):
                 async with asyncio.timeout(_DRAIN_SECONDS):

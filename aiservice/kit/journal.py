@@ -49,7 +49,8 @@ class Journal:
         self._header = header
         self._segment_bytes = segment_bytes
         self._reserve = Reserve(directory / "reserve", reserve_bytes)
-        self._life = new_id("jrn")
+        self.life = new_id("jrn")
+        """Names this writer, in its files' names and wherever else it holds something."""
         self._position = 0
         self._synced = 0
         self._segments: deque[Segment] = deque()
@@ -154,7 +155,7 @@ class Journal:
 
     def _begin_segment(self) -> None:
         number = self._segments[-1].number + 1 if self._segments else 1
-        segment = Segment(self._directory, self._life, number)
+        segment = Segment(self._directory, self.life, number)
         record = frame(self._header) if self._header else b""
         try:
             segment.write(record)
@@ -278,7 +279,7 @@ class Journal:
 
     def _probe(self) -> bool:
         """Whether the disk takes a small file and the reserve again."""
-        path = self._directory / f"{self._life}.probe"
+        path = self._directory / f"{self.life}.probe"
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:

@@ -61,7 +61,8 @@ def _create_locked(path: Path) -> int:
 class Orphan:
     """All files of one dead writer's life, locked by us, oldest first."""
 
-    def __init__(self, paths: list[Path], handles: list[int]) -> None:
+    def __init__(self, life: str, paths: list[Path], handles: list[int]) -> None:
+        self.life = life
         self.paths = paths
         self._handles = handles
 
@@ -113,7 +114,7 @@ def _lives(directory: Path) -> set[str]:
 def _adopt(directory: Path, life: str) -> Orphan | None:
     paths = sorted(directory.glob(f"{life}.*{SUFFIX}"))
     handles: list[int] = []
-    orphan = Orphan(paths, handles)
+    orphan = Orphan(life, paths, handles)
     try:
         for path in paths:
             handles.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))

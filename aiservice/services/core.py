@@ -14,6 +14,7 @@ from aiservice.services.alert_notes import AlertNotes
 from aiservice.services.audit import Audit
 from aiservice.services.board import Board
 from aiservice.services.bodies import Bodies
+from aiservice.services.budgets import Budgets
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import Clients
 from aiservice.services.cluster import Cluster, Node
@@ -32,6 +33,8 @@ from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
 from aiservice.services.request_log import RequestLog
 from aiservice.services.shared_limits import SharedLimits
+from aiservice.services.slices import Slices
+from aiservice.services.spending import Spending
 from aiservice.services.teams import Teams
 from aiservice.services.tokens import Tokens
 from aiservice.services.usage import Usage
@@ -77,6 +80,8 @@ class Core:
     preferences: Preferences
     prices: Prices
     ledger: Ledger
+    budgets: Budgets
+    spending: Spending
     usage: Usage
     requests: RequestLog
     upstream: Upstream
@@ -150,6 +155,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     leaks = Leaks(db, vault, changes, keys, alerts, revokes=settings.leaked_keys == "revoke")
     await leaks.open(settings)
     bodies = Bodies(db, vault)
+    ledger = Ledger(db, settings)
     core = Core(
         settings=settings,
         db=db,
@@ -174,7 +180,9 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         health=health,
         preferences=Preferences(db, changes),
         prices=prices,
-        ledger=Ledger(db, settings),
+        ledger=ledger,
+        budgets=Budgets(db, changes),
+        spending=Spending(Slices(db, ledger.life, changes, lambda: cluster.live_workers)),
         usage=Usage(db),
         requests=RequestLog(db),
         upstream=upstream,
@@ -227,8 +235,10 @@ async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
     stack.callback(core.board.close)
     core.board.watch.start()
     await asyncio.to_thread(core.prices.load)
+    stack.push_async_callback(core.spending.slices.close)
     await core.ledger.open()
     stack.push_async_callback(core.ledger.close)
+    core.spending.slices.start()
     writing = asyncio.create_task(core.alerts.run(), name="alerts")
     stack.push_async_callback(_end_task, writing)
     feed = asyncio.create_task(core.changes.run(), name="change-feed")

@@ -47,6 +47,8 @@ async def breaches(
             ("Every folded day is the sum of its hours", _times(await store.days_unlike_hours(session))),
             ("Every request is in the ledger once", await store.repeated_requests(session)),
             ("No amount is below nothing, and nothing ends before it begins", await store.impossible_rows(session)),
+            ("Every budget has spent what the ledger says", await store.windows_unlike_rows(session, rows_us)),
+            ("What is reserved of a budget is what workers hold", await store.windows_unlike_slices(session)),
             ("The database is undamaged", await store.damage(session)),
         ]
     found.append(("Every request that was begun is settled", _left_open(journal_dir, now_us() - open_after_us)))

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
 
@@ -15,6 +16,7 @@ from aiservice.errors import Unauthenticated
 from aiservice.kit.clock import now_us
 from aiservice.kit.keyformat import parse
 from aiservice.principal import Principal
+from aiservice.services.caller_budgets import budgets_of
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.failure_limiter import FailureLimiter
 from aiservice.services.key_cache import Entry, KeyCache
@@ -77,7 +79,7 @@ class KeyCheck:
         async def read() -> Entry | Refusal:
             pepper = self._vault.pepper(PEPPER_VERSION)
             row = await store.credential(self._db, public_id)
-            return judge(row, key_digest(pepper, credential.encode()), self._policy)
+            return await self._with_budgets(row, judge(row, key_digest(pepper, credential.encode()), self._policy))
 
         principal = self.use(await self._entry(digest, address, read))
         if principal is None:
@@ -92,7 +94,8 @@ class KeyCheck:
             return entry
 
         async def read() -> Entry | Refusal:
-            found = standing_of(await store.credential(self._db, public_id), self._policy)
+            row = await store.credential(self._db, public_id)
+            found = await self._with_budgets(row, standing_of(row, self._policy))
             if isinstance(found, Refusal):
                 return found
             async with self._db.read() as session:
@@ -146,6 +149,14 @@ class KeyCheck:
         principal = entry[0]
         self._used_us[principal.public_id] = at_us
         return principal
+
+    async def _with_budgets(self, row: store.Credential, found: Entry | Refusal) -> Entry | Refusal:
+        if isinstance(found, Refusal) or not row.has_budgets:
+            return found
+        budgets = await budgets_of(
+            self._db, [each for each in (row.key_id, row.client_id, row.team_id) if each is not None]
+        )
+        return found._replace(principal=replace(found.principal, budgets=budgets))
 
     async def _entry(self, name: bytes, address: str, read: Read) -> Entry:
         """What `read` finds, for all who ask for `name` at the same time; raises what it refuses."""

@@ -36,6 +36,7 @@ from aiservice.services.settlement import (
     rows_of,
 )
 from aiservice.settings import Settings
+from aiservice.store import budget_slices
 from aiservice.store import ledger as store
 from aiservice.store.session import DATABASE_ERRORS, Database
 
@@ -71,6 +72,7 @@ class Ledger:
             segment_bytes=segment_bytes,
             reserve_bytes=reserve_bytes,
         )
+        self.life = self._journal.life  # this worker's slices of budgets are held by it, and given back with it
         self._max_waiting_rows = max_waiting_rows
         self._open: dict[str, tuple[Intent, Segment]] = {}
         self._waiting: deque[tuple[Settlement, Segment]] = deque()
@@ -184,9 +186,8 @@ class Ledger:
     @property
     def failure(self) -> str | None:
         """Why no metered request is begun; None while all is well."""
-        if self._journal.failure is not None:
-            return self._journal.failure
-        return "too many rows wait for the database" if len(self._waiting) >= self._max_waiting_rows else None
+        is_behind = len(self._waiting) >= self._max_waiting_rows
+        return self._journal.failure or ("too many rows wait for the database" if is_behind else None)
 
     async def flush(self) -> int:
         """Takes all waiting rows to the database and returns how many that were.
@@ -198,7 +199,7 @@ class Ledger:
             count = 0
             while self._waiting:
                 batch = list(islice(self._waiting, BATCH_ROWS))
-                await self._post([row for row, _ in batch])
+                await self._post([row for row, _ in batch], self._journal.life)
                 for row, segment in batch:
                     self._waiting.popleft()
                     self._journal.unpin(segment)
@@ -212,13 +213,13 @@ class Ledger:
         Raises:
             DATABASE_ERRORS: as for `flush`; the journals stay for the next time.
         """
-        count = 0
-        orphans = await asyncio.to_thread(adopt_orphans, self._directory)
+        orphans, count = await asyncio.to_thread(adopt_orphans, self._directory), 0
         try:
             for orphan in orphans:
                 rows = await asyncio.to_thread(rows_of, orphan.records(), orphan.last_written_us)
                 for begin in range(0, len(rows), BATCH_ROWS):
-                    await self._post(rows[begin : begin + BATCH_ROWS])
+                    await self._post(rows[begin : begin + BATCH_ROWS], orphan.life)
+                await budget_slices.end_all_of(self._db, orphan.life)
                 await asyncio.to_thread(orphan.remove)
                 count += len(rows)
                 log.info("Adopted the journal of a worker that died: %d rows.", len(rows))
@@ -227,33 +228,32 @@ class Ledger:
                 orphan.let_go()
         return count
 
-    async def _post(self, rows: list[Settlement]) -> None:
+    async def _post(self, rows: list[Settlement], life: str) -> None:
         try:
-            await self._insert(rows)
+            await self._insert(rows, life)
         except DATABASE_ERRORS as exc:
             if store.is_disk_full(exc):
                 self._journal.fail(OSError(errno.ENOSPC, "the database's disk is full"))
             if not store.is_refusal(exc):
                 raise
             for row in rows:
-                await self._post_alone(row)
+                await self._post_alone(row, life)
 
-    async def _post_alone(self, row: Settlement) -> None:
+    async def _post_alone(self, row: Settlement, life: str) -> None:
         """One row the database will never take must not hold up all behind it: it is kept in a file of its own."""
         try:
-            await self._insert([row])
+            await self._insert([row], life)
         except DATABASE_ERRORS as exc:
             if not store.is_refusal(exc):
                 raise
             log.exception("The database refused the row of %s; it is kept in %s.", row.request_id, REFUSED)
             await asyncio.to_thread(_keep, self._directory / REFUSED, frame(encode_settlement(row)))
 
-    async def _insert(self, rows: list[Settlement]) -> None:
-        await store.insert_entries(self._db, map(columns, rows))
+    async def _insert(self, rows: list[Settlement], life: str) -> None:
+        await store.insert_entries(self._db, map(columns, rows), life)
 
     async def _run(self) -> None:
-        pause, adopt_at = FLUSH_SECONDS, time.monotonic() + ADOPTION_SECONDS
-        is_away = False
+        pause, adopt_at, is_away = FLUSH_SECONDS, time.monotonic() + ADOPTION_SECONDS, False
         while True:
             await asyncio.sleep(pause)
             began = time.monotonic()

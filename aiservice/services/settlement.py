@@ -13,7 +13,9 @@ import orjson
 from aiservice.tables.ledger import MAX_TOKENS
 from aiservice.wire import UsageSource
 
-Outcome = Literal["finished", "failed", "client_left", "upstream_truncated", "broker_stopped", "interrupted"]
+Outcome = Literal[
+    "finished", "failed", "client_left", "upstream_truncated", "broker_stopped", "budget_exhausted", "interrupted"
+]
 
 INTENT, SETTLED, PROGRESS = 1, 2, 3
 
@@ -22,7 +24,8 @@ INTENT, SETTLED, PROGRESS = 1, 2, 3
 class Intent:
     """A request that is about to be sent to a provider. `started_us` is microseconds UTC.
 
-    `provider` and `model` are where it goes first, `est_cost_nano_usd` is what the prompt alone costs there.
+    `provider` and `model` are where it goes first, `est_cost_nano_usd` is what the prompt alone costs there. `budgets`
+    names the windows that it will be charged to.
     """
 
     request_id: str
@@ -38,6 +41,7 @@ class Intent:
     provider: str = ""
     model: str = ""
     est_cost_nano_usd: int | None = None
+    budgets: str | None = None
 
 
 @dataclass(slots=True)
@@ -81,6 +85,7 @@ class Settlement:
     is_stream: bool = False
     attempts: list[dict[str, Any]] = field(default_factory=list)
     overhead_us: int | None = None
+    budgets: str | None = None
 
 
 _RECORDS: dict[int, type[Intent | Progress | Settlement]] = {INTENT: Intent, SETTLED: Settlement, PROGRESS: Progress}

@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlmodel import col, select
 
 from aiservice.kit.clock import DAY_US, HOUR_US
+from aiservice.store.budget_charges import charged
 from aiservice.store.ledger import SUMMED
 from aiservice.store.session import AsyncSession
 from aiservice.tables import Horizon
@@ -77,6 +78,34 @@ async def impossible_rows(session: AsyncSession) -> list[str]:
     """Rows with money or times that cannot be."""
     query = "SELECT request_id FROM ledger_entry WHERE cost_nano_usd < 0 OR ended_us < started_us OR input_tokens < 0 "
     return list((await session.execute(text(f"{query} OR output_tokens < 0 LIMIT {_LIMIT}"))).scalars())
+
+
+async def windows_unlike_rows(session: AsyncSession, since_us: int) -> list[str]:
+    """Windows of budgets, from those on that begin an hour after `since_us`, that have not spent the sum of the rows
+    that name them."""
+    query = (
+        "SELECT budgets, SUM(COALESCE(cost_nano_usd, 0)), SUM(input_tokens + output_tokens) FROM ledger_entry "
+        "WHERE budgets IS NOT NULL AND started_us >= :since GROUP BY budgets"
+    )
+    charges: dict[tuple[str, int], int] = {}
+    for named, money, tokens in await session.execute(text(query), {"since": since_us}):
+        for window, amount in charged(named, int(money), int(tokens)):
+            charges[window] = charges.get(window, 0) + amount
+    spent = await session.execute(
+        text("SELECT budget_id, start_us, spent FROM budget_window WHERE start_us >= :first"),
+        {"first": since_us + HOUR_US if since_us else 0},
+    )
+    return [f"{row[0]} at {row[1]}" for row in spent if charges.get((row[0], int(row[1])), 0) != row[2]]
+
+
+async def windows_unlike_slices(session: AsyncSession) -> list[str]:
+    """Windows of budgets of which workers hold another amount than is reserved."""
+    query = (
+        "SELECT budget_id, start_us FROM (SELECT budget_id, start_us, reserved AS amount FROM budget_window "
+        "UNION ALL SELECT budget_id, start_us, -amount FROM budget_slice) AS both_sides "
+        "GROUP BY budget_id, start_us HAVING SUM(amount) <> 0 LIMIT :most"
+    )
+    return [f"{row[0]} at {row[1]}" for row in await session.execute(text(query), {"most": _LIMIT})]
 
 
 async def damage(session: AsyncSession) -> list[str]:

@@ -55,12 +55,14 @@ class Credential(NamedTuple):
     creator_role: str | None
     is_creator_disabled: bool | None
     secret_created_us: int | None
+    has_budgets: bool
 
 
 _secret, _key, _client, _team, _person = (
     metadata.tables[name] for name in ("key_secret", "client_key", "client", "team", "person")
 )
 _creator = _person.alias("creator")
+_budget = metadata.tables["budget"]
 _CREDENTIAL = (
     select(
         _secret.c.public_id,
@@ -98,6 +100,10 @@ _CREDENTIAL = (
         _creator.c.role,
         _creator.c.is_disabled,
         _secret.c.created_us,
+        select(_budget.c.id)
+        .where(_budget.c.subject.in_([_key.c.id, _client.c.id, _team.c.id]))
+        .exists()
+        .label("has_budgets"),
     )
     .select_from(select(literal_column("1").label("one")).subquery())
     .outerjoin(_secret, _secret.c.public_id == bindparam("public_id"))

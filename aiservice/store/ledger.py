@@ -15,6 +15,7 @@ from sqlalchemy import Table, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, StatementError
 
 from aiservice.kit.clock import HOUR_US, MINUTE_US
+from aiservice.store.budget_charges import charge_postgres, charge_sqlite, charges_of
 from aiservice.store.session import AsyncSession, Database
 from aiservice.tables.ledger import LATENCY_BOUNDS_US, LedgerEntry, UsageMinute
 
@@ -84,17 +85,19 @@ def is_disk_full(exc: Exception) -> bool:
     return isinstance(exc, OperationalError) and "database or disk is full" in str(exc)
 
 
-async def insert_entries(db: Database, rows: Iterable[dict[str, Any]]) -> set[str]:
+async def insert_entries(db: Database, rows: Iterable[dict[str, Any]], holder: str = "") -> set[str]:
     """Inserts rows (all columns but `id`) whose request id is not in the ledger yet, sums exactly those into minutes,
-    and returns their ids. A unit of work of its own."""
+    charges them to their budgets (out of the slices of `holder`), and returns their ids. A unit of work of its own."""
     unique: dict[str, dict[str, Any]] = {}
     for row in rows:
         unique.setdefault(row["request_id"], row)
     _fit(unique.values())
     if db.is_sqlite:
-        return await db.write_at_once(partial(_insert_sqlite, unique, [_values(row) for row in unique.values()]))
+        return await db.write_at_once(
+            partial(_insert_sqlite, unique, [_values(row) for row in unique.values()], holder)
+        )
     async with db.write() as session:
-        return await _insert_postgres(session, unique)
+        return await _insert_postgres(session, unique, holder)
 
 
 def sum_rows(rows: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -141,7 +144,7 @@ def _latency_bucket(latency_us: int) -> int:
 
 
 def _insert_sqlite(
-    rows: Mapping[str, dict[str, Any]], values: list[list[Any]], connection: sqlite3.Connection
+    rows: Mapping[str, dict[str, Any]], values: list[list[Any]], holder: str, connection: sqlite3.Connection
 ) -> set[str]:
     known = {row[0] for row in connection.execute(_KNOWN_SQLITE, (orjson.dumps(list(rows)).decode(),))}
     if known:
@@ -151,6 +154,8 @@ def _insert_sqlite(
     minutes = sum_rows(rows.values())
     _in_bulk(connection, _ADD_MINUTES_FORM, minutes)
     connection.executemany(_MARK_HOURS % "?", [(hour,) for hour in _hours(minutes)])
+    if charges := charges_of(rows.values()):
+        charge_sqlite(connection, charges, holder)
     return set(rows)
 
 
@@ -168,7 +173,7 @@ def _with_rows(form: str, count: int, width: int) -> str:
     return form % ", ".join([f"({', '.join('?' * width)})"] * count)
 
 
-async def _insert_postgres(session: AsyncSession, rows: Mapping[str, dict[str, Any]]) -> set[str]:
+async def _insert_postgres(session: AsyncSession, rows: Mapping[str, dict[str, Any]], holder: str) -> set[str]:
     document = orjson.dumps(list(rows.values())).decode()
     new = set((await session.execute(_INSERT_POSTGRES, {"rows": document})).scalars())
     minutes = sum_rows(row for request_id, row in rows.items() if request_id in new)
@@ -176,6 +181,8 @@ async def _insert_postgres(session: AsyncSession, rows: Mapping[str, dict[str, A
         named = [dict(zip(_MINUTE_COLUMNS, minute, strict=True)) for minute in minutes]
         await session.execute(_ADD_MINUTES_POSTGRES, named)
         await session.execute(_MARK_HOURS_POSTGRES, [{"start_us": hour} for hour in _hours(minutes)])
+    if charges := charges_of(row for request_id, row in rows.items() if request_id in new):
+        await charge_postgres(session, charges, holder)
     return new
 
 

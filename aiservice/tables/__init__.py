@@ -5,6 +5,7 @@ from sqlmodel import SQLModel
 from aiservice.tables.alerts import AlertEvent
 from aiservice.tables.audit import AuditEntry, AuditHead
 from aiservice.tables.bodies import SealedBody
+from aiservice.tables.budgets import Budget, BudgetSlice, BudgetWindow
 from aiservice.tables.changes import Change
 from aiservice.tables.clients import Client, ClientKey, KeySecret, Team
 from aiservice.tables.cluster import Lease, Worker
@@ -22,6 +23,9 @@ __all__ = [
     "AlertEvent",
     "AuditEntry",
     "AuditHead",
+    "Budget",
+    "BudgetSlice",
+    "BudgetWindow",
     "Change",
     "Client",
     "ClientKey",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, Text, text
 from sqlmodel import Field, SQLModel
 
 from aiservice.tables._base import big, row_number
@@ -15,10 +15,12 @@ class LedgerEntry(SQLModel, table=True):
     """One request of a client, settled. Names are copied, not referenced: history outlives what it names.
 
     `status` is the HTTP status the client was given; `outcome` is "finished", "failed", "client_left",
-    "upstream_truncated", "broker_stopped" or "interrupted"; `cost_nano_usd` is None where the model has no price;
+    "upstream_truncated", "broker_stopped", "budget_exhausted" or "interrupted";
+    `cost_nano_usd` is None where the model has no price;
     `usage_source` is "reported", "counted" or "estimated"; `is_usage_invalid` says that the provider reported numbers
     that cannot be, so that they were not used. `id` is the order of settlement. `overhead_us` is the broker's own time
-    until the answer, or a stream's first byte, went out.
+    until the answer, or a stream's first byte, went out. `budgets` names the windows that the row is charged to
+    (`store/budget_charges.py`), None where there are none.
 
     Every index costs the flusher about 2 µs a row, so there are few: the roll-ups say which hours hold what is looked
     for (`services/request_log.py`), and these find it within them.
@@ -70,6 +72,7 @@ class LedgerEntry(SQLModel, table=True):
     ended_us: int = big()
     attempts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     overhead_us: int | None = big(nullable=True)
+    budgets: str | None = Field(default=None, sa_type=Text)
 
 
 # Upper ends of the latency histogram's buckets, doubling; the last bucket has none.

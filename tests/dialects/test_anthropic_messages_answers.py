@@ -85,7 +85,7 @@ def test_every_ending_has_its_reason(
 ) -> None:
     said = _said(message, finish, **choice)
     assert (said["stop_reason"], said["stop_sequence"]) == (reason, sequence)
-    assert ("stop_details" in said) == (reason == "refusal")
+    assert ("stop_details" in said) == (reason == "refusal" or finish == "budget_exhausted")
 
 
 def test_a_refusals_words_are_text() -> None:

@@ -95,10 +95,10 @@ async def test_r04_rows_wait_while_the_database_is_away_and_go_in_once(
     insert = ledger._insert
     away = True
 
-    async def unreachable(batch: list[Settlement]) -> None:
+    async def unreachable(batch: list[Settlement], life: str) -> None:
         if away:
             raise OSError("no route to host")
-        await insert(batch)
+        await insert(batch, life)
 
     monkeypatch.setattr(ledger, "_insert", unreachable)
     for number in range(1200):
@@ -164,8 +164,8 @@ async def test_a_flush_whose_commit_went_unanswered_counts_nothing_twice(
 ) -> None:
     insert = ledger._insert
 
-    async def unanswered(batch: list[Settlement]) -> None:
-        await insert(batch)
+    async def unanswered(batch: list[Settlement], life: str) -> None:
+        await insert(batch, life)
         raise TimeoutError("no answer to the commit")
 
     monkeypatch.setattr(ledger, "_insert", unanswered)

@@ -83,7 +83,7 @@ async def test_what_the_database_did_not_take_at_the_end_is_taken_at_the_next_st
     first = new_ledger(database, settings)
     await first.open()
 
-    async def unreachable(_: list[Settlement]) -> None:
+    async def unreachable(_: list[Settlement], _life: str) -> None:
         raise OSError("away")
 
     monkeypatch.setattr(first, "_insert", unreachable)
@@ -145,7 +145,7 @@ async def test_after_a_disk_error_all_that_is_still_needed_is_written_again(
     first = new_ledger(database, settings)
     await first.open()
 
-    async def unreachable(_: list[Settlement]) -> None:
+    async def unreachable(_: list[Settlement], _life: str) -> None:
         raise OSError("away")
 
     monkeypatch.setattr(first, "_insert", unreachable)

@@ -1,0 +1,141 @@
+"""What a request may cost its caller's budgets: reserved before the provider is asked, extended while it streams.
+
+A stream begins with what its answer is likely to cost, takes more as it grows, and ends where no more is to be had. A
+whole answer cannot be ended from here, so all that it may cost is reserved; where the budgets do not have that, the
+provider is asked for a shorter one. Fails closed: without a reservation nothing is sent.
+"""
+
+import time
+
+from aiservice.errors import PermissionDenied
+from aiservice.gateway.exchange import UNMETERED_OUTPUT, Candidate, Exchange
+from aiservice.kit.clock import now_us
+from aiservice.principal import Budget, Principal
+from aiservice.services.prices import Prices
+from aiservice.services.purses import Cost
+from aiservice.services.spending import Spending
+from aiservice.wire import Ask, Usage
+
+DEFAULT_MAX_TOKENS = 4_096
+"""The longest whole answer of a caller with a budget, where the request does not say: every chat model takes it."""
+STEP_TOKENS = 64
+"""What a stream takes at a time; and it begins with no less, where there is so much."""
+_LEAST_TOKENS = 16
+_UNIT = 1_000
+_LIMITS = ("max_tokens", "max_completion_tokens")
+
+
+class Charges:
+    """Reserves for requests of callers with budgets. One a worker."""
+
+    def __init__(self, spending: Spending, prices: Prices) -> None:
+        self._spending = spending
+        self._prices = prices
+
+    def affordable(self, principal: Principal, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        """The candidates that have a price, or are allowed by name without one, where the caller's money is counted.
+
+        Raises:
+            PermissionDenied: there are none (`model_unpriced`).
+        """
+        counted = [budget for budget in principal.budgets if budget.measure == "money"]
+        if not counted:
+            return candidates
+        at_us = now_us()
+        found = tuple(each for each in candidates if self._is_priced(each, at_us) or _is_allowed(each, counted))
+        if not found:
+            raise PermissionDenied(
+                f"Nobody knows what '{candidates[0].model}' costs, and this caller has a budget of money. Ask for "
+                "another model, or have this one allowed by name: --allow-unpriced of 'budget set'.",
+                code="model_unpriced",
+                param="model",
+            )
+        return found
+
+    async def reserve(
+        self, exchange: Exchange, candidates: tuple[Candidate, ...], expected: int, most: int | None
+    ) -> None:
+        """Takes what the request may cost; `expected` tokens of answers are likely, `most` are allowed (None: any
+        number). A whole answer that the budgets cannot pay to its end is asked for no longer than they can.
+
+        Raises:
+            BudgetExceeded: they cannot pay for any.
+            Overloaded: the database is away, and this worker holds too little.
+        """
+        ask, budgets = exchange.request.ask, exchange.principal.budgets
+        cost = self._cost(candidates, exchange.est_input_tokens, exchange.started_us)
+        if ask.is_stream:
+            wanted = max(expected, STEP_TOKENS) if most is None else min(max(expected, STEP_TOKENS), most)
+            least = min(wanted, _LEAST_TOKENS)
+        else:
+            longest = most if most is not None else DEFAULT_MAX_TOKENS * answers_of(ask)
+            wanted, least = longest, min(expected, longest)
+        taken = self._spending.take(budgets, cost, wanted, exchange.started_us)
+        if taken is None:
+            taken = await self._spending.reserve(budgets, cost, wanted, least, is_divisible=ask.is_stream)
+        exchange.charge = taken
+        if ask.is_stream:
+            exchange.paid_outputs = taken.covers if most is None or taken.covers < most else UNMETERED_OUTPUT
+        elif ask.kind == "chat" and (most is None or taken.covers < wanted):
+            exchange.is_shortened = taken.covers < wanted
+            _shorten(ask, max(1, taken.covers // answers_of(ask)))
+
+    def cover(self, exchange: Exchange, outputs: int) -> bool:
+        """Whether a stream that has given `outputs` tokens may go on; False: wait for `extend`."""
+        charge = exchange.charge
+        assert charge is not None  # noqa: S101 - who asks has one
+        missing = outputs + 1 - charge.covers
+        taken = charge.extend(max(missing, STEP_TOKENS), time.monotonic()) if missing > 0 else 0
+        self._spending.refill_soon(charge)
+        exchange.paid_outputs = charge.covers
+        return taken >= missing
+
+    async def extend(self, exchange: Exchange, outputs: int) -> bool:
+        """Waits until a stream may go on; False where its budgets have no more.
+
+        Raises:
+            Overloaded: the database is away.
+        """
+        charge = exchange.charge
+        assert charge is not None  # noqa: S101 - as above
+        while (missing := outputs + 1 - charge.covers) > 0:
+            if not await self._spending.extend(charge, max(missing, STEP_TOKENS)):
+                return False
+        exchange.paid_outputs = charge.covers
+        return True
+
+    def _cost(self, candidates: tuple[Candidate, ...], input_tokens: int, at_us: int) -> Cost:
+        """At the dearest of the candidates' prices, written to a cache and thought about where that costs more."""
+        money = each = 0
+        for candidate in candidates:
+            view, model = candidate.connection, candidate.model
+            prompt = Usage(input_tokens, cache_write_tokens=input_tokens)
+            spoken = Usage(input_tokens, _UNIT, cache_write_tokens=input_tokens, reasoning_tokens=_UNIT)
+            of_prompt = self._prices.cost_nano_usd(view.kind, view.base_url, model, prompt, at_us) or 0
+            of_all = self._prices.cost_nano_usd(view.kind, view.base_url, model, spoken, at_us) or 0
+            money = max(money, of_prompt)
+            each = max(each, -(-(of_all - of_prompt) // _UNIT))
+        return Cost(money, each, input_tokens)
+
+    def _is_priced(self, candidate: Candidate, at_us: int) -> bool:
+        view = candidate.connection
+        return self._prices.is_priced(view.kind, view.base_url, candidate.model, at_us)
+
+
+def _is_allowed(candidate: Candidate, budgets: list[Budget]) -> bool:
+    names = {candidate.model, f"{candidate.connection.name}/{candidate.model}"}
+    return all(names & budget.unpriced for budget in budgets)
+
+
+def answers_of(ask: Ask) -> int:
+    """How many answers are paid for: several may be asked for, or the best of several."""
+    counts = [ask.body.get(name) for name in ("n", "best_of")]
+    return max([1, *(count for count in counts if type(count) is int)])
+
+
+def _shorten(ask: Ask, most: int) -> None:
+    """Asks for an answer of at most `most` tokens, by the word that the request used."""
+    name = next((name for name in _LIMITS if ask.body.get(name) is not None), _LIMITS[0])
+    ask.body[name] = most
+    if ask.native is not None:
+        ask.native["max_tokens"] = most
