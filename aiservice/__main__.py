@@ -19,7 +19,19 @@ app.command(
 
 def add_groups() -> None:
     """Adds every command but `serve`, which watches its workers for months and must not hold what they load."""
-    from aiservice.commands import audit, backups, clients, doctor, keys, people, preferences, providers, teams, upkeep  # noqa: PLC0415
+    from aiservice.commands import (  # noqa: PLC0415
+        alerts,
+        audit,
+        backups,
+        clients,
+        doctor,
+        keys,
+        people,
+        preferences,
+        providers,
+        teams,
+        upkeep,
+    )
 
     app.command("migrate", epilog=examples("migrate"))(upkeep.migrate)
     app.command(
@@ -40,6 +52,7 @@ def add_groups() -> None:
     app.add_typer(preferences.preference, name="preference")
     app.add_typer(upkeep.usage, name="usage")
     app.add_typer(audit.audit, name="audit")
+    app.add_typer(alerts.alert, name="alert")
 
 
 def _show_version(is_asked: bool) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from aiservice.kit.durations import parse_duration
 from aiservice.kit.process import is_withheld, take_from_environment
 from aiservice.kit.secret import Secret
+from aiservice.kit.smtp_url import SmtpServer, parse_smtp_url
 
 PREFIX = "AISERVICE_"
 MASTER_KEY_BYTES = 32
+_MAIL_FROM = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
 
 # Usual names of provider keys, with the connection name and address they would get. They are offered for import at the
 # start and never used silently.
@@ -65,6 +68,8 @@ class Settings:
     admin_password: Secret | None = None
     signup: Literal["open", "invite", "closed"] = "invite"
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    smtp_url: SmtpServer | None = None
+    mail_from: str | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
     key_retrieval: Literal["off", "opt_in", "on"] = "opt_in"
@@ -182,6 +187,11 @@ def _convert(name: str, key: str, text: str) -> Any:
         return _positive(name, text, float)
     if key in _DURATIONS:
         return _duration(name, text)
+    if key == "smtp_url":
+        try:
+            return parse_smtp_url(text)
+        except ValueError as exc:
+            raise SettingsError(f"{name} cannot be used: {exc}.") from None
     if key == "max_body_bytes":
         return _positive(name, text, int)
     if key == "trusted_proxies":
@@ -258,6 +268,8 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError(f"{PREFIX}PORTAL_REDIS_URL is of use only beside {PREFIX}REDIS_URL.")
     if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
         raise SettingsError(f"{PREFIX}PUBLIC_URL must start with http:// or https://.")
+    if settings.mail_from and not _MAIL_FROM.fullmatch(settings.mail_from):
+        raise SettingsError(f"{PREFIX}MAIL_FROM must be one e-mail address, such as aiservice@example.com.")
     if (settings.admin_email is None) != (settings.admin_password is None):
         raise SettingsError(f"{PREFIX}ADMIN_EMAIL and {PREFIX}ADMIN_PASSWORD belong together: set both or neither.")
     return settings

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from aiservice.jobs import alerts
 from aiservice.jobs.clock import every, one_of_all
 from aiservice.jobs.rollup import EVERY_SECONDS, NAME, fold
 from aiservice.kit.clock import DAY_US, now_us
+from aiservice.services.alert_notes import Severity
 from aiservice.services.core import Core
 from aiservice.services.idempotency import RENEW_SECONDS
 
@@ -24,6 +26,8 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_PURGE_SECONDS, partial(_purge_changes, core), "old changes"),
         (_PURGE_SECONDS, partial(_check_secrets, core), "check of sealed secrets"),
         (_PURGE_SECONDS, partial(_tidy_tokens, core), "signing keys"),
+        (_PURGE_SECONDS, core.alerts.tidy, "old alerts"),
+        (alerts.LOOK_SECONDS, partial(alerts.look, core), alerts.LOOK_NAME),
         (_BODIES_SECONDS, core.bodies.purge, "expired bodies"),
         (_BODIES_SECONDS, core.idempotency.purge, "idempotent calls of yesterday"),
         (_PURGE_SECONDS, core.keys.tidy_copies, "copies of keys"),
@@ -37,6 +41,11 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
     tasks.append(asyncio.create_task(last_used, name="last used"))
     renewing = every(RENEW_SECONDS, core.idempotency.renew, "idempotent calls")
     tasks.append(asyncio.create_task(renewing, name="idempotent calls"))
+    for seconds, work, name in (
+        (alerts.SELF_SECONDS, partial(alerts.note_own_state, core), "own state"),
+        (alerts.POST_SECONDS, partial(alerts.deliver, core), "alert messages"),
+    ):
+        tasks.append(asyncio.create_task(every(seconds, work, name), name=name))
     tasks.append(asyncio.create_task(core.cluster.keep_alive(on_refused), name="beat"))
     return tasks
 
@@ -46,8 +55,10 @@ async def _purge_changes(core: Core) -> None:
 
 
 async def _check_secrets(core: Core) -> None:
-    if not core.vault.is_sealed:
-        await core.vault.check()
+    if not core.vault.is_sealed and (damaged := await core.vault.check()):
+        names = [f"{purpose} of {row_id}" for purpose, row_id in damaged]
+        words = f"{len(names)} sealed secrets do not open: {', '.join(names[:3])}. Set them again, or restore a backup."
+        core.alerts.note("vault", "sealed secrets", words, severity=Severity.CRITICAL, evidence={"damaged": names[:50]})
 
 
 async def _tidy_tokens(core: Core) -> None:

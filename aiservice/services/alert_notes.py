@@ -54,7 +54,6 @@ class _Said:
     evidence: Mapping[str, Any] | None = None
     client_id: str | None = None
     ends_us: int | None = None
-    rule_id: str | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -76,7 +75,6 @@ class AlertNotes:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._listeners: list[Callable[[], None]] = []
         self.dropped = 0
         """What was said and found no room."""
 
@@ -95,7 +93,6 @@ class AlertNotes:
         client_id: str | None = None,
         evidence: Mapping[str, Any] | None = None,
         ends_after_seconds: float | None = None,
-        rule_id: str | None = None,
     ) -> None:
         """Says that something happened. Returns at once, raises nothing, may be called in any thread.
 
@@ -106,15 +103,11 @@ class AlertNotes:
         """
         now = now_us()
         ends_us = None if ends_after_seconds is None else now + int(ends_after_seconds * SECOND_US)
-        self._put(_Said(kind, subject, now, False, now, 1, severity, words, evidence, client_id, ends_us, rule_id))
+        self._put(_Said(kind, subject, now, False, now, 1, severity, words, evidence, client_id, ends_us))
 
     def over(self, kind: str, subject: str) -> None:
         """Says that it is over: the alert, if one is open, resolves. As cheap and safe as `note`."""
         self._put(_Said(kind, subject, now_us(), True))
-
-    def on_written(self, callback: Callable[[], None]) -> None:
-        """Calls `callback` on the event loop whenever something was written."""
-        self._listeners.append(callback)
 
     def _put(self, said: _Said) -> None:
         with self._lock:
@@ -170,8 +163,6 @@ class AlertNotes:
                         raise
                 finally:
                     self._in_hand = 0
-                for listener in self._listeners:
-                    listener()
 
     async def close(self) -> None:
         """Writes the rest, for at most three seconds; what is left then is counted as dropped."""
@@ -227,7 +218,6 @@ class AlertNotes:
             "kind": _text(said.kind, 48),
             "subject": _text(said.subject, 120),
             "client_id": said.client_id,
-            "rule_id": said.rule_id,
             "severity": int(said.severity),
             "words": _text(said.words, 500),
             "evidence": _as_json(said.evidence),

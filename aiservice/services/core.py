@@ -10,7 +10,7 @@ from functools import partial
 from aiservice.kit.ids import new_id
 from aiservice.providers import registry
 from aiservice.services.accounts import Accounts
-from aiservice.services.alert_notes import AlertNotes
+from aiservice.services.alerts import Alerts
 from aiservice.services.audit import Audit
 from aiservice.services.board import Board
 from aiservice.services.bodies import Bodies
@@ -85,8 +85,8 @@ class Core:
     usage: Usage
     requests: RequestLog
     upstream: Upstream
-    alerts: AlertNotes
     audit: Audit
+    alerts: Alerts
 
 
 _current: Core | None = None
@@ -137,13 +137,14 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     vault = Vault(db, settings)
     await vault.open()
     changes.subscribe(vault.on_change)
-    alerts = AlertNotes(db, worker=cluster.worker_id, may_write=lambda: not vault.is_sealed)
-    stack.push_async_callback(alerts.close)
     shared = _open_shared(settings, vault, stack)
     if shared is not None:
         changes.tell_others_with(partial(shared.tell, CHANGE_TOPIC))
     upstream = Upstream(SocketTransport(settings.deadlines), settings.deadlines)
     stack.push_async_callback(upstream.close)
+    usage = Usage(db)
+    alerts = Alerts(db, vault, usage, upstream, settings, worker=cluster.worker_id)
+    stack.push_async_callback(alerts.close)
     health = ConnectionHealth()
     changes.subscribe(partial(_forget_connection, upstream, health))
     accounts = Accounts(db, vault, settings, changes)
@@ -183,7 +184,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         ledger=ledger,
         budgets=Budgets(db, changes),
         spending=Spending(Slices(db, ledger.life, changes, lambda: cluster.live_workers)),
-        usage=Usage(db),
+        usage=usage,
         requests=RequestLog(db),
         upstream=upstream,
         alerts=alerts,
@@ -258,6 +259,8 @@ async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
     if core.vault.is_sealed:
         log.error("The vault is sealed: %s", core.vault.sealed_reason)
     else:
+        await core.alerts.rules.ensure_builtin()
+        await core.alerts.channels.ensure_builtin()
         await core.tokens.keys.rotate()
         await core.keys.tidy_copies()
         await core.accounts.start()

@@ -78,6 +78,16 @@ class Usage:
         filters = (("client_id", client_id), *((("key_id", key_id),) if key_id else ()))
         return await self._total(store.Scope(None, filters), since_us, until_us)
 
+    async def totals(
+        self, since_us: int, until_us: int, *, group_by: GroupBy, filters: Mapping[str, str] | None = None
+    ) -> dict[str, Sums]:
+        """Everybody's sums by group, both ends cut to their minute, the end's own included: for rules, not people."""
+        scope = store.Scope(None, tuple(sorted((filters or {}).items())))
+        span = (since_us // MINUTE_US * MINUTE_US, until_us // MINUTE_US * MINUTE_US + MINUTE_US)
+        async with self._db.read() as session:
+            await store.hold_still(session)
+            return await (await _Reading.begin(session, scope, span, _GROUPS[group_by])).totals()
+
     async def series(
         self,
         actor: Person,

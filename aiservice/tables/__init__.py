@@ -2,7 +2,7 @@
 
 from sqlmodel import SQLModel
 
-from aiservice.tables.alerts import AlertEvent
+from aiservice.tables.alerts import AlertChannel, AlertCourse, AlertDelivery, AlertEvent, AlertMute, AlertRule
 from aiservice.tables.audit import AuditEntry, AuditHead
 from aiservice.tables.bodies import SealedBody
 from aiservice.tables.budgets import Budget, BudgetSlice, BudgetWindow
@@ -20,7 +20,12 @@ from aiservice.tables.tokens import EndedToken, TokenKey
 metadata = SQLModel.metadata
 
 __all__ = [
+    "AlertChannel",
+    "AlertCourse",
+    "AlertDelivery",
     "AlertEvent",
+    "AlertMute",
+    "AlertRule",
     "AuditEntry",
     "AuditHead",
     "Budget",

@@ -52,7 +52,7 @@ async def test_over_resolves_and_the_next_time_is_another_alert(database: Databa
     await notes.flush()
     first, second = await stored(database)
     assert first.resolved_us is not None
-    assert (first.open_key, first.to_tell) == (None, 0), "nobody was told of it, so nobody is told that it ended"
+    assert (first.open_key, first.to_tell) == (None, 2)
     assert (second.open_key, second.words) == ("provider_down:con_1", "It is down again.")
 
 
