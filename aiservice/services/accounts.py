@@ -12,6 +12,7 @@ from aiservice.kit.clock import now_us
 from aiservice.kit.passwords import PasswordsBusy
 from aiservice.principal import Person, Role
 from aiservice.services.administration import Administration, PersonSummary, busy, person_of, require_password
+from aiservice.services.audit_entry import record
 from aiservice.services.emails import checked_email
 from aiservice.services.links import invalid_link
 from aiservice.services.sessions import SessionSummary, hash_of
@@ -203,6 +204,7 @@ class Accounts(Administration):
             if user is None or user.is_disabled:
                 raise invalid_link("reset")
             await self._replace_password(session, user, password_hash)
+            record(session, person_of(user), "person.reset_password", user.id, address=browser.address)
             signed_in = self._open(session, user, browser)
         self._sessions.forget(user.id)
         return signed_in
@@ -227,6 +229,7 @@ class Accounts(Administration):
                 raise _wrong_current_password()
             await self._limits.succeeded(session, attempt)
             await self._replace_password(session, user, password_hash)
+            record(session, actor, "person.change_password", user.id, address=browser.address)
             signed_in = self._open(session, user, browser)
         self._sessions.forget(user.id)
         return signed_in
@@ -249,6 +252,7 @@ class Accounts(Administration):
 
     def _open(self, session: AsyncSession, user: User, browser: Browser) -> SignedIn:
         cookie = self._sessions.open(session, user, browser.address, browser.user_agent)
+        record(session, person_of(user), "session.open", user.id, address=browser.address)
         return SignedIn(person_of(user, hash_of(cookie)), cookie)
 
     async def _verify(self, attempt: Attempt, password: str, stored: str | None) -> bool:

@@ -7,6 +7,7 @@ from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
 from aiservice.kit.passwords import PasswordRefused, Passwords, PasswordsBusy, check_password
 from aiservice.principal import Person, Role
+from aiservice.services.audit_entry import record
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.emails import checked_email
 from aiservice.services.links import Links
@@ -53,7 +54,7 @@ class Administration:
             Unprocessable: the address or the password is none.
         """
         _require_admin(actor)
-        return await self._create(checked_email(email), password, role)
+        return await self._create(actor, checked_email(email), password, role)
 
     async def list_users(self, actor: Person) -> list[PersonSummary]:
         """All accounts, oldest first. Raises: PermissionDenied."""
@@ -73,6 +74,7 @@ class Administration:
         async with self._db.write() as session:
             if await store.by_email(session, email) is not None:
                 raise email_taken()
+            record(session, actor, "person.invite", email, after={"role": role})
             return await self._links.make(session, "invite", email=email, role=role)
 
     async def reset_link(self, actor: Person, ref: str) -> str:
@@ -84,6 +86,7 @@ class Administration:
         _require_admin(actor)
         async with self._db.write() as session:
             user = await self._user(session, ref)
+            record(session, actor, "person.reset_link", user.id)
             return await self._links.make(session, "reset", email=user.email)
 
     async def reset_password(self, actor: Person, ref: str, password: str) -> None:
@@ -93,6 +96,7 @@ class Administration:
         async with self._db.write() as session:
             user = await self._user(session, ref)
             await self._replace_password(session, user, password_hash)
+            record(session, actor, "person.reset_password", user.id)
         self._sessions.forget(user.id)
 
     async def disable_user(self, actor: Person, ref: str) -> None:
@@ -102,6 +106,7 @@ class Administration:
             user = await self._user(session, ref)
             await self._keep_an_admin(session, user)
             await store.set_disabled(session, user.id, True)
+            record(session, actor, "person.disable", user.id)
             await self._sessions.end_all(session, user.id)
         self._sessions.forget(user.id)
 
@@ -111,6 +116,7 @@ class Administration:
         async with self._db.write() as session:
             user = await self._user(session, ref)
             await store.set_disabled(session, user.id, False)
+            record(session, actor, "person.enable", user.id)
             self._changes.publish(session, "person", user.id)
 
     async def set_role(self, actor: Person, ref: str, role: Role) -> None:
@@ -121,6 +127,7 @@ class Administration:
             if user.role == role:
                 return
             await self._keep_an_admin(session, user)
+            record(session, actor, "person.role", user.id, before={"role": user.role}, after={"role": role})
             await store.set_role(session, user.id, role)
             await self._sessions.end_all(session, user.id)
         self._sessions.forget(user.id)
@@ -155,15 +162,19 @@ class Administration:
                 "This is the last admin. Make somebody else an admin first.", code="last_admin", param="user"
             )
 
-    async def _create(self, email: str, password: str, role: Role) -> Person:
+    async def _create(self, actor: Person, email: str, password: str, role: Role) -> Person:
         password_hash = await self._hash(password)
         async with self._db.write() as session:
-            return person_of(await self._add(session, email, password_hash, role))
+            return person_of(await self._add(session, email, password_hash, role, by=actor))
 
-    async def _add(self, session: AsyncSession, email: str, password_hash: str, role: Role) -> User:
+    async def _add(
+        self, session: AsyncSession, email: str, password_hash: str, role: Role, *, by: Person | None = None
+    ) -> User:
+        """A new account, made by `by` or by whoever it is of."""
         user = User(id=new_id("usr"), email=email, password_hash=password_hash, role=role.value, created_us=now_us())
         if not await store.add(session, user):
             raise email_taken()
+        record(session, by or person_of(user), "person.create", user.id, after={"email": email, "role": role})
         self._changes.publish(session, "person", user.id)
         return user
 

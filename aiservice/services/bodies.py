@@ -21,6 +21,7 @@ from aiservice.kit import crypto
 from aiservice.kit.clock import now_us
 from aiservice.kit.secret import Secret
 from aiservice.principal import Person
+from aiservice.services.audit_entry import record
 from aiservice.services.clients import visible_client
 from aiservice.services.envelopes import Binding
 from aiservice.services.vault import Vault
@@ -119,6 +120,7 @@ class Bodies:
             client = await visible_client(session, actor, name_or_id)
             if not actor.is_admin:
                 raise PermissionDenied("Only an admin may destroy what is kept of a client.", code="admin_only")
+            record(session, actor, "client.shred", client.id)
             return await self.shred(session, client.id)
 
     async def shred(self, session: AsyncSession, client_id: str) -> int:

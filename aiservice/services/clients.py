@@ -96,7 +96,7 @@ class Clients:
                 allowed_networks=checked_networks(networks),
                 created_us=now_us(),
             )
-            await self._add(session, client)
+            await self._add(session, actor, client)
         return _view(client, owner.email if owner else None, within.name if within else None)
 
     async def update(self, actor: Person, name_or_id: str, **bounds: Unpack[Bounds]) -> ClientView:
@@ -110,6 +110,7 @@ class Clients:
         async with self._db.write() as session:
             client = await visible_client(session, actor, name_or_id)
             _admins_only(actor, "change what a client may do")
+            before = _told(client)
             if "connections" in bounds:
                 await check_connections(session, bounds["connections"])
                 client.allowed_connections = bounds["connections"]
@@ -119,6 +120,7 @@ class Clients:
                 client.allowed_scopes = checked_scopes(bounds["scopes"])
             if "networks" in bounds:
                 client.allowed_networks = checked_networks(bounds["networks"])
+            record(session, actor, "client.change", client.id, before=before, after=_told(client))
             self._changes.publish(session, "client", client.id)
             return _view(client, *await store.owner_and_team(session, client))
 
@@ -190,7 +192,7 @@ class Clients:
             stem = _stem(person.email)
             name = _free_name(stem, await store.names_like(session, stem))
             client = Client(id=new_id("cli"), name=name, owner_id=person.id, created_us=now_us())
-            await self._add(session, client)
+            await self._add(session, actor, client)
             return client
 
     async def _set_disabled(
@@ -200,17 +202,19 @@ class Clients:
             client = await visible_client(session, actor, name_or_id)
             _admins_only(actor, "disable or enable clients")
             client.is_disabled = is_disabled
+            record(session, actor, "client.disable" if is_disabled else "client.enable", client.id)
             self._changes.publish(session, "client", client.id)
             if cuts_streams:
                 self._changes.publish(session, "cut", client.id)
             return _view(client, *await store.owner_and_team(session, client))
 
-    async def _add(self, session: AsyncSession, client: Client) -> None:
+    async def _add(self, session: AsyncSession, actor: Person, client: Client) -> None:
         try:
             await add_unique(session, client)
         except Taken:
             message = f"There is already a client called '{shown(client.name)}'. Choose another name."
             raise Unprocessable(message, code="name_taken", param="name") from None
+        record(session, actor, "client.create", client.id, after=_told(client))
         self._changes.publish(session, "client", client.id)
 
     async def _owner(self, session: AsyncSession, email: str | None) -> User | None:
@@ -277,6 +281,12 @@ def _view(client: Client, owner_email: str | None, team: str | None) -> ClientVi
         is_disabled=client.is_disabled,
         created_us=client.created_us,
     )
+
+
+def _told(client: Client) -> dict[str, object]:
+    """A client as the audit log tells of it."""
+    names = ("name", "owner_id", "allowed_connections", "allowed_models", "allowed_scopes", "allowed_networks")
+    return {name: getattr(client, name) for name in names}
 
 
 def _names(names: list[str] | None) -> tuple[str, ...] | None:

@@ -9,6 +9,18 @@ from aiservice.tables import Client, ClientKey, KeySecret
 KeyState = Literal["active", "rolling", "stopped", "expired", "revoked"]
 
 
+_TOLD = (
+    "name",
+    "client_id",
+    "scopes",
+    "allowed_connections",
+    "allowed_models",
+    "allowed_networks",
+    "limits",
+    "expires_us",
+)
+
+
 @dataclass(slots=True, frozen=True)
 class SecretView:
     """A live secret of a key. Times are microseconds UTC."""
@@ -106,3 +118,8 @@ def earlier(first: int | None, second: int | None) -> int | None:
 
 def _tuple(names: list[str] | None) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)
+
+
+def told(key: ClientKey) -> dict[str, object]:
+    """A key as the audit log tells of it."""
+    return {name: getattr(key, name) for name in _TOLD}

@@ -15,6 +15,7 @@ from aiservice.kit.ids import new_id
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR, Person, Principal
 from aiservice.services import key_rights
+from aiservice.services.audit_entry import record
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import owner_scope, visible_client
 from aiservice.services.key_check import KeyCheck
@@ -23,7 +24,7 @@ from aiservice.services.key_endings import KeyEndings, end_secrets
 from aiservice.services.key_policy import KeyPolicy
 from aiservice.services.key_rights import Edit, Rights
 from aiservice.services.key_standing import key_digest
-from aiservice.services.key_views import KeyView, earlier, view
+from aiservice.services.key_views import KeyView, earlier, told, view
 from aiservice.services.limit_names import Amounts, check_within, clean_amounts
 from aiservice.services.managed_keys import managed_key
 from aiservice.services.vault import PEPPER_VERSION, Vault
@@ -116,6 +117,7 @@ class Keys:
             await store.add_key(session, key, secret := self._secret(key, minted, now))
             if self.policy.keeps_copy(is_retrievable) and key.creator_id is not None:
                 await self.copies.make(session, key, secret, minted.text, key.creator_id)
+            record(session, actor, "key.create", key.id, after=told(key))
             self._changes.publish(session, "key", key.id)
         return self._made(key, owner, secret, minted)
 
@@ -187,6 +189,7 @@ class Keys:
             await store.add_secret(session, secret := self._secret(key, minted, now))
             if was_retrievable and self.policy.retrieval != "off" and key.creator_id is not None:
                 await self.copies.make(session, key, secret, minted.text, key.creator_id)
+            record(session, actor, "key.roll", key.id, after={"overlap_seconds": int(overlap_seconds)})
             self._changes.publish(session, "key", key.id)
         await self._changes.catch_up()
         return self._made(key, owner, secret, minted)
@@ -203,6 +206,7 @@ class Keys:
             older = (await store.live_secrets(session, [key.id], now))[:-1]
             end_secrets(older, now)
             await self.copies.destroy(session, older)
+            record(session, actor, "key.end_overlap", key.id)
             self._changes.publish(session, "key", key.id)
         await self._changes.catch_up()
 
@@ -216,6 +220,7 @@ class Keys:
         now = now_us()
         async with self._db.write() as session:
             key, _ = await managed_key(session, actor, key_or_public_id)
+            record(session, actor, "key.revoke", key.id, after={"cuts_streams": cuts_streams})
             await self.endings.end(session, key, now, cuts_streams=cuts_streams)
         await self._changes.catch_up()
         return key.id
@@ -233,11 +238,13 @@ class Keys:
             key, owner = await managed_key(session, actor, key_id)
             if key.revoked_us is not None:
                 raise Unprocessable("The key is revoked. Create another one.", code="key_ended")
+            before = told(key)
             if "name" in edit:
                 key.name = key_rights.valid_name(edit["name"])
             if "expires_in_seconds" in edit:
                 key.expires_us = self.policy.expiry(edit["expires_in_seconds"], now)
             await key_rights.give(session, key, owner, edit)
+            record(session, actor, "key.change", key.id, before=before, after=told(key))
             self._changes.publish(session, "key", key.id)
             shown = view(key, owner, await store.live_secrets(session, [key.id], now), now, self.policy)
         await self._changes.catch_up()

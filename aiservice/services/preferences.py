@@ -8,6 +8,7 @@ from aiservice.errors import Unprocessable
 from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
 from aiservice.principal import Person
+from aiservice.services.audit_entry import record
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import owner_scope, visible_client
 from aiservice.services.connection_rules import is_model_name
@@ -111,6 +112,8 @@ class Preferences:
                 await self._check_room(session)
                 row = Preference(id=new_id("prf"), client_id=owner.id, task=task, chain=chain, updated_us=0)
                 session.add(row)
+            before = None if not row.updated_us else {"task": task, "chain": row.chain}
+            record(session, actor, "preference.set", owner.id, before=before, after={"task": task, "chain": chain})
             row.chain = list(chain)
             row.updated_us = now_us()
             self._changes.publish(session, "preference", owner.id)
@@ -140,6 +143,7 @@ class Preferences:
         async with self._db.write() as session:
             owner = await visible_client(session, actor, client)
             removed = await store.remove(session, owner.id, task)
+            record(session, actor, "preference.clear", owner.id, before={"task": task or "all"})
             self._changes.publish(session, "preference", owner.id)
         await self._read_again(owner.id)
         return removed

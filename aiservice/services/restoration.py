@@ -15,13 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiservice.kit.archive import ArchiveReader, BadArchive
-from aiservice.kit.clock import from_us, now_us
+from aiservice.kit.clock import from_us, iso, now_us
 from aiservice.kit.segments import has_segments
+from aiservice.principal import OPERATOR
 from aiservice.services import master_key
+from aiservice.services.audit import Audit
+from aiservice.services.audit_entry import record
 from aiservice.services.backups import DATABASE_PART, JOURNALS, TABLES, seal_of
 from aiservice.services.cluster import living_workers
 from aiservice.services.invariants import Breach, breaches
 from aiservice.services.ledger import Ledger
+from aiservice.services.vault import Vault
 from aiservice.settings import Settings
 from aiservice.store.migrations import NewerDatabase, known_revisions, lock_out_starts, migrate
 from aiservice.store.restoration import NotEmpty, lay_to_rest, restore_postgres
@@ -142,6 +146,8 @@ async def _restore_sqlite(archive: ArchiveReader, settings: Settings, is_forced:
             is_key_known = await _check_key(archive, settings, is_forced, versions)
             await migrate(url, staged.data_dir)
             rows, found = await _settle(staged, is_copy=True)
+            if is_key_known:
+                await _tell(url, settings, archive)
             await asyncio.to_thread(seal_off, database_file(url))
             kept = await asyncio.to_thread(_swap, database_file(url), target, settings)
             refused = staged.journal_dir / "refused.records"
@@ -184,6 +190,8 @@ async def _restore_postgres(archive: ArchiveReader, settings: Settings, is_force
     kept = await asyncio.to_thread(_put_aside, settings, [])
     await asyncio.to_thread(_extract, archive, settings)
     count, found = await _settle(settings, is_copy=False)
+    if outcome[0]:
+        await _tell(settings.effective_database_url, settings, archive)
     return Restored(manifest["made_us"], count, outcome[0], kept, found)
 
 
@@ -196,6 +204,21 @@ async def _settle(settings: Settings, *, is_copy: bool) -> tuple[int, list[Breac
                 await lay_to_rest(session)
         rows = await Ledger(db, settings).adopt()
         return rows, await breaches(db, settings.journal_dir)
+    finally:
+        await db.close()
+
+
+async def _tell(url: str, settings: Settings, archive: ArchiveReader) -> None:
+    """Continues the restored audit log: what was done after the backup is not in it."""
+    db = Database(url)
+    try:
+        vault = Vault(db, settings)
+        await vault.open()
+        Audit(db, vault)
+        async with db.write() as session:
+            record(
+                session, OPERATOR, "installation.restore", "database", after={"made": iso(archive.manifest["made_us"])}
+            )
     finally:
         await db.close()
 

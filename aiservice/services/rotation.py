@@ -19,7 +19,9 @@ from aiservice.errors import Conflict, InvalidRequest
 from aiservice.kit import crypto
 from aiservice.kit.clock import SECOND_US, now_us
 from aiservice.kit.secret import Secret
+from aiservice.principal import OPERATOR
 from aiservice.services import master_key
+from aiservice.services.audit_entry import record
 from aiservice.services.keyring import Keyring, is_check_of, next_version, unlock
 from aiservice.store import changes as change_store
 from aiservice.store import vault as store
@@ -93,6 +95,7 @@ async def _begin(db: Database, ring: Keyring, plan: Plan, key: Secret) -> Keyrin
         for row in versions:
             row.is_active = False
         session.add(next_version(ring, key, is_bridged=plan.is_bridged))
+        record(session, OPERATOR, "master_key.rotate", "vault", before={"version": ring.active})
         change_store.publish(session, "vault", "rotation")
         await session.flush()
         return unlock(await store.versions(session), (*ring.keys.values(), key))
@@ -142,6 +145,7 @@ async def _retire(db: Database, ring: Keyring, plan: Plan) -> int:
             if await store.count_not_under(session, ring.active) == 0:
                 for row in versions:
                     _erase_ways(row, is_old=row.version != ring.active)
+                record(session, OPERATOR, "master_key.retire_old", "vault", after={"version": ring.active})
                 change_store.publish(session, "vault", "retired")
                 return moved
         late, damaged = await _move_all(db, ring, _silent)
