@@ -68,6 +68,8 @@ class WholeAnswer:
         self._meter.settle(exchange)
         await self._meter.durable(exchange)
         body = exchange.dialect.answer(answer, exchange.told())
+        if exchange.payload is not None:
+            exchange.payload.answer = body
         await send_whole(self._send, 200, exchange_headers(exchange), body)
 
 
@@ -179,6 +181,8 @@ class ClientStream:
         exchange = self._exchange
         piece = self._writer.events(events)
         self._meter.count(exchange, events)
+        if exchange.payload is not None:
+            exchange.payload.note(events)
         if self._held:
             piece, self._held = self._held + piece, b""
         if piece:

@@ -9,6 +9,7 @@ from aiservice.principal import Principal
 from aiservice.providers._base import Provider
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.limiter import Grant
+from aiservice.services.payloads import Payload
 from aiservice.services.purses import Reservation
 from aiservice.services.settlement import Outcome as LedgerOutcome
 from aiservice.wire import Attempt, AttemptFailure, FinishReason, Usage, UsageSource
@@ -68,6 +69,7 @@ class Exchange:
     `is_attempt_sent`: a byte of the last attempt may have reached the provider. `grant` is what it took of its
     caller's limits, where there are any, `charge` what it reserved of their budgets: more than `paid_outputs` tokens
     of a stream are not paid yet, and an answer that `is_shortened` was asked for no longer than the budgets can pay.
+    `payload` is what is kept of body and answer, where that is wanted.
     """
 
     request_id: str
@@ -101,6 +103,7 @@ class Exchange:
     charge: Reservation | None = None
     paid_outputs: int = UNMETERED_OUTPUT
     is_shortened: bool = False
+    payload: Payload | None = None
 
     def counted(self) -> Usage:
         """The prompt by its size, and what was delivered.

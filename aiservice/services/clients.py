@@ -49,6 +49,7 @@ class ClientView:
     limits: dict[str, int]
     is_disabled: bool
     created_us: int
+    keeps_payloads: bool = False
 
 
 class Clients:
@@ -280,6 +281,7 @@ def _view(client: Client, owner_email: str | None, team: str | None) -> ClientVi
         limits=dict(client.limits or {}),
         is_disabled=client.is_disabled,
         created_us=client.created_us,
+        keeps_payloads=client.keeps_payloads,
     )
 
 

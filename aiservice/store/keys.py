@@ -56,6 +56,7 @@ class Credential(NamedTuple):
     is_creator_disabled: bool | None
     secret_created_us: int | None
     has_budgets: bool
+    keeps_payloads: bool | None
 
 
 _secret, _key, _client, _team, _person = (
@@ -104,6 +105,7 @@ _CREDENTIAL = (
         .where(_budget.c.subject.in_([_key.c.id, _client.c.id, _team.c.id]))
         .exists()
         .label("has_budgets"),
+        _client.c.keeps_payloads,
     )
     .select_from(select(literal_column("1").label("one")).subquery())
     .outerjoin(_secret, _secret.c.public_id == bindparam("public_id"))

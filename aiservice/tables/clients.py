@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, LargeBinary
+from sqlalchemy import JSON, Column, LargeBinary, false
 from sqlmodel import Field, SQLModel
 
 from aiservice.tables._base import big
@@ -44,6 +44,7 @@ class Client(SQLModel, table=True):
     allowed_networks: list[str] | None = _json()
     limits: dict[str, int] | None = _json()
     is_disabled: bool = False
+    keeps_payloads: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_us: int = big()
 
 
