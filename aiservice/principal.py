@@ -46,11 +46,11 @@ class Budget:
 class Principal:
     """A verified API credential and what it may do; None in an allowed set means "no restriction".
 
+    `weight` is its client's, where clients share what a provider gives.
     `scopes` are task names and `read` (GET routes); `connections` and `models` are names, already intersected with
     the client's and its team's own sets; `networks` are the addresses it may come from, and every request is held
     against them. `token_id` is set where the credential is a token of that key, and `expires_us` is the credential's
-    end then; `key_ends_us` is the key's own, at which its streams end, too. `keeps_payloads`: an admin wants what its
-    client asks and is answered kept for a while. Times are microseconds UTC.
+    end then; `key_ends_us` is the key's own, at which its streams end, too. Times are microseconds UTC.
     """
 
     client_id: str
@@ -64,12 +64,12 @@ class Principal:
     is_test: bool = False
     limits: tuple[Limit, ...] = ()
     token_id: str | None = None
+    weight: int = 1
     networks: AllowList | None = None
     key_ends_us: int | None = None
     team_id: str | None = None
     team_name: str | None = None
     budgets: tuple[Budget, ...] = ()
-    keeps_payloads: bool = False
 
 
 @dataclass(slots=True, frozen=True)

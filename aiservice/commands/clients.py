@@ -20,7 +20,6 @@ from aiservice.commands.console import (
 )
 from aiservice.commands.limits import client_limits
 from aiservice.commands.opening import run
-from aiservice.commands.payloads import client_payloads
 from aiservice.kit.clock import iso
 from aiservice.principal import OPERATOR
 from aiservice.services.clients import ClientView
@@ -28,7 +27,6 @@ from aiservice.services.core import Core
 
 client = group("Clients: the parties that are metered and limited. Their keys call the API.")
 client.add_typer(client_limits, name="limits")
-client.add_typer(client_payloads, name="payloads")
 
 Which = Annotated[str | None, typer.Argument(metavar="CLIENT", help="Name or id.")]
 WhichOption = Annotated[str | None, typer.Option("--name", help="The same, as an option.")]
@@ -79,12 +77,12 @@ def list_clients(as_json: JsonFlag = False) -> None:
                 "owner": row.owner_email,
                 "team": row.team,
                 "disabled": row.is_disabled,
-                "payloads": row.keeps_payloads,
                 "providers": row.connections,
                 "models": row.models,
                 "scopes": row.scopes,
                 "allowed_ips": row.networks,
                 "limits": row.limits,
+                "weight": row.weight,
                 "created_at": iso(row.created_us),
             }
             for row in await core.clients.list(OPERATOR)
@@ -133,6 +131,19 @@ def set_team(
     row = run(lambda core: core.clients.set_team(OPERATOR, which, team), as_json=as_json)
     done = f"The client {row.name} is in " + (f"the team {row.team}." if row.team else "no team.")
     show({"id": row.id, "name": row.name, "team": row.team}, [done], as_json=as_json)
+
+
+@client.command("set-weight", epilog=examples("client set-weight shop --weight 3"))
+def set_weight(
+    which: Which = None,
+    option: WhichOption = None,
+    weight: Annotated[int, typer.Option("--weight", help="1 to 1000; the others have 1.")] = 1,
+    as_json: JsonFlag = False,
+) -> None:
+    """Set a client's share, against other clients', of what a provider gives while that is not enough for all."""
+    ref = one_of(which, option, "client")
+    row = run(lambda core: core.clients.update(OPERATOR, ref, weight=weight), as_json=as_json)
+    show({"id": row.id, "name": row.name, "weight": row.weight}, [f"{row.name} has {row.weight}."], as_json=as_json)
 
 
 @client.command("disable", epilog=examples("client disable shop", "client disable shop --cut-streams --shred"))

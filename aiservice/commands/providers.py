@@ -16,6 +16,7 @@ from aiservice.commands.console import (
     say,
     show,
     show_table,
+    usage_error,
 )
 from aiservice.commands.opening import run
 from aiservice.errors import BrokerError, Unprocessable
@@ -51,6 +52,8 @@ def add(
     name: Annotated[str, typer.Option("--name", help="A name of your choice: lower case, digits, hyphens.")],
     base_url: Annotated[str | None, typer.Option("--base-url", help="Where the provider's API begins.")] = None,
     weight: Annotated[int, typer.Option("--weight", help="Share among equals, 1 to 1000.")] = 1,
+    rpm: Annotated[int | None, typer.Option("--rpm", help="Requests a minute that the provider gives.")] = None,
+    tpm: Annotated[int | None, typer.Option("--tpm", help="Tokens a minute that the provider gives.")] = None,
     models: Annotated[str | None, typer.Option("--models", help="Models to offer: a,b; else what it lists.")] = None,
     client: Annotated[str | None, typer.Option("--client", help="Only this client may use it (its own key).")] = None,
     is_private_allowed: AllowPrivate = False,
@@ -78,6 +81,8 @@ def add(
             is_private_allowed=is_private_allowed,
             models=chosen,
             weight=weight,
+            rpm=rpm,
+            tpm=tpm,
             owner_client=client,
         )
         return made if found is None else await core.connections.record_test(OPERATOR, made.id, found)
@@ -105,6 +110,8 @@ def list_connections(as_json: JsonFlag = False) -> None:
                 "private": row.is_private_allowed,
                 "disabled": row.is_disabled,
                 "weight": row.weight,
+                "rpm": row.rpm,
+                "tpm": row.tpm,
                 "models": row.models,
                 "client_id": row.owner_client_id,
                 "key_hint": row.key_hint,
@@ -196,6 +203,24 @@ def set_address(
     row = run(work, as_json=as_json)
     answer = {"id": row.id, "name": row.name, "kind": row.kind, "base_url": row.base_url}
     show(answer, [f"{row.name} is at {row.base_url} now."], as_json=as_json)
+
+
+@provider.command("set-quota", epilog=examples("provider set-quota openai --rpm 500 --tpm 200000"))
+def set_quota(
+    which: Which = None,
+    name: WhichOption = None,
+    rpm: Annotated[int | None, typer.Option("--rpm", help="Requests a minute; 0: find it out.")] = None,
+    tpm: Annotated[int | None, typer.Option("--tpm", help="Tokens a minute; 0: find it out.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what the provider gives in a minute, for all models together. What is not said is found out in use."""
+    ref = one_of(which, name, "connection")
+    if rpm is None and tpm is None:
+        usage_error("Say at least one of --rpm and --tpm.")
+    row = run(lambda core: core.connections.set_quota(OPERATOR, ref, rpm, tpm), as_json=as_json)
+    said = ", ".join(f"{n:,} {what} a minute" for n, what in ((row.rpm, "requests"), (row.tpm, "tokens")) if n)
+    answer = {"id": row.id, "name": row.name, "rpm": row.rpm, "tpm": row.tpm}
+    show(answer, [f"{row.name}: {said or 'its limits are found out in use'}."], as_json=as_json)
 
 
 @provider.command("remove", short_help="Remove a connection and its key.", epilog=examples("provider remove openai"))

@@ -11,6 +11,7 @@ from aiservice.gateway.dispatch import Dispatcher
 from aiservice.gateway.exchange import Candidate, Exchange, ProviderGaveUp, Receive, Send
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.provider_stream import OpenStream
+from aiservice.gateway.quota_turns import ClientLeft
 from aiservice.gateway.respond import (
     KeepAlive,
     end_stream,
@@ -26,12 +27,14 @@ log = logging.getLogger(__name__)
 
 
 class WholeAnswer:
-    """One answer in one piece. A client that leaves does not end it: it is paid for, so it is finished."""
+    """One answer in one piece. A client that leaves does not end it: it is paid for, so it is finished. One that leaves
+    while it waits for a provider's quota gives its place up."""
 
-    def __init__(self, exchange: Exchange, dispatcher: Dispatcher, meter: Meter, send: Send) -> None:
+    def __init__(self, exchange: Exchange, dispatcher: Dispatcher, meter: Meter, receive: Receive, send: Send) -> None:
         self._exchange = exchange
         self._dispatcher = dispatcher
         self._meter = meter
+        self._receive = receive
         self._send = send
         self._task: asyncio.Task[None] | None = None
         self._stopped: BrokerError | None = None
@@ -51,8 +54,13 @@ class WholeAnswer:
         """
         exchange = self._exchange
         self._task = asyncio.current_task()
+        exchange.left = self._left
         try:
             answer = await self._dispatcher.whole(exchange, candidates)
+        except ClientLeft:
+            exchange.status, exchange.outcome, exchange.error_code = 499, "client_left", "client_left"
+            self._meter.settle(exchange)
+            return
         except asyncio.CancelledError:
             if self._stopped is None or self._task is None:
                 raise
@@ -68,9 +76,11 @@ class WholeAnswer:
         self._meter.settle(exchange)
         await self._meter.durable(exchange)
         body = exchange.dialect.answer(answer, exchange.told())
-        if exchange.payload is not None:
-            exchange.payload.answer = body
         await send_whole(self._send, 200, exchange_headers(exchange), body)
+
+    async def _left(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
 
 class ClientStream:
@@ -181,8 +191,6 @@ class ClientStream:
         exchange = self._exchange
         piece = self._writer.events(events)
         self._meter.count(exchange, events)
-        if exchange.payload is not None:
-            exchange.payload.note(events)
         if self._held:
             piece, self._held = self._held + piece, b""
         if piece:

@@ -9,10 +9,10 @@ from aiservice.principal import Principal
 from aiservice.providers._base import Provider
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.limiter import Grant
-from aiservice.services.payloads import Payload
 from aiservice.services.purses import Reservation
+from aiservice.services.quota_turn import Turn
 from aiservice.services.settlement import Outcome as LedgerOutcome
-from aiservice.wire import Attempt, AttemptFailure, FinishReason, Usage, UsageSource
+from aiservice.wire import Attempt, AttemptFailure, FinishReason, QuotaNote, Usage, UsageSource
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -69,7 +69,10 @@ class Exchange:
     `is_attempt_sent`: a byte of the last attempt may have reached the provider. `grant` is what it took of its
     caller's limits, where there are any, `charge` what it reserved of their budgets: more than `paid_outputs` tokens
     of a stream are not paid yet, and an answer that `is_shortened` was asked for no longer than the budgets can pay.
-    `payload` is what is kept of body and answer, where that is wanted.
+
+    `turn` is the last attempt's at its provider's own limits, `quota_notes` what a refusal of it said of them; it
+    waited `quota_waited_us` for turns, and those it did not get may come in `quota_wait_seconds`. `left` ends when the
+    client has hung up, where somebody may wait for that.
     """
 
     request_id: str
@@ -103,7 +106,12 @@ class Exchange:
     charge: Reservation | None = None
     paid_outputs: int = UNMETERED_OUTPUT
     is_shortened: bool = False
-    payload: Payload | None = None
+    turn: Turn | None = None
+    quota_notes: tuple[QuotaNote, ...] = ()
+    quota_waited_us: int = 0
+    quota_wait_seconds: float = 0.0
+    was_asked_again: bool = False
+    left: Callable[[], Awaitable[None]] | None = None
 
     def counted(self) -> Usage:
         """The prompt by its size, and what was delivered.

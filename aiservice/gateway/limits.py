@@ -1,5 +1,7 @@
 """What a key has left: `GET /ai-service/limits`. Takes nothing of it itself."""
 
+from collections.abc import Callable
+
 import orjson
 
 from aiservice.gateway.admit import check_scope
@@ -7,6 +9,8 @@ from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.respond import send_whole
+from aiservice.principal import Principal
+from aiservice.services.connection_views import ConnectionView
 from aiservice.services.core import Core
 from aiservice.services.limiter import Standing
 
@@ -30,6 +34,7 @@ class OwnLimits:
             "key_id": principal.key_id,
             "client": principal.client_name,
             "limits": [_told(one) for one in standing],
+            "providers": self._core.quotas.shares_of(principal.client_id, principal.weight, _may_use(principal)),
         }
         headers = [(b"x-request-id", request_id.encode()), *headers_of_caller(limiter, principal)]
         await send_whole(send, 200, headers, orjson.dumps(body))
@@ -47,3 +52,11 @@ def _told(standing: Standing) -> dict[str, object]:
         "remaining": standing.remaining,
         "reset_seconds": -(-standing.reset_us // 1_000) / 1_000 if limit.window_seconds else None,
     }
+
+
+def _may_use(principal: Principal) -> Callable[[ConnectionView], bool]:
+    def may(view: ConnectionView) -> bool:
+        is_own = view.owner_client_id in (None, principal.client_id)
+        return is_own and (principal.connections is None or view.name in principal.connections)
+
+    return may

@@ -127,6 +127,8 @@ class Meter:
             # Before the last byte: who has the answer may ask again at once.
             is_whole = exchange.outcome == "finished"
             exchange.grant.settle(usage.total_tokens, usage.output_tokens if is_whole else None)
+        if exchange.turn is not None:
+            exchange.turn.lane.settled(exchange.turn, usage.input_tokens, usage.output_tokens)
         exchange.cost_nano_usd = self._cost(exchange, usage) if usage.total_tokens else 0
         if exchange.charge is not None:
             exchange.charge.settle(exchange.cost_nano_usd or 0, usage.total_tokens, time.monotonic())

@@ -16,12 +16,12 @@ from aiservice.gateway.exchange import EXCHANGE, Candidate, Exchange, Handler, R
 from aiservice.gateway.intake import read_body
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.meter import Meter
+from aiservice.gateway.quota_turns import QuotaTurns
 from aiservice.gateway.route import Router
 from aiservice.kit.clock import now_us
 from aiservice.kit.strict_json import BadJson, parse_without_stall
 from aiservice.principal import Principal
 from aiservice.services.core import Core
-from aiservice.services.payloads import Payload
 
 
 class Pipeline:
@@ -33,7 +33,8 @@ class Pipeline:
         self._in_flight = in_flight
         self._router = Router()
         self._charges = Charges(core.spending, core.prices)
-        self._dispatcher = Dispatcher(core.upstream, core.connections, core.settings.deadlines, core.health)
+        turns = QuotaTurns(core.quotas, core.settings.quota_wait)
+        self._dispatcher = Dispatcher(core.upstream, core.connections, core.settings.deadlines, core.health, turns)
 
     def routes(self) -> Routes:
         """The routes, each with the dialect its clients speak."""
@@ -86,8 +87,6 @@ class Pipeline:
             request_id, dialect, principal, request, started_us, started, estimated_input(request.ask, len(raw))
         )
         scope[EXCHANGE] = exchange
-        if principal.keeps_payloads and core.payloads.is_allowed:
-            exchange.payload = Payload(principal.client_id, request_id, raw)
         candidates: tuple[Candidate, ...] = ()
         unroutable: BrokerError | None = None
         try:
@@ -103,7 +102,7 @@ class Pipeline:
         if request.ask.is_stream:
             answering = ClientStream(exchange, self._dispatcher, self._meter, receive, send, charges=self._charges)
         else:
-            answering = WholeAnswer(exchange, self._dispatcher, self._meter, send)
+            answering = WholeAnswer(exchange, self._dispatcher, self._meter, receive, send)
         meter = self._meter
         async with Permit(exchange, self._in_flight, meter, core.limiter, answering.stop, charges=self._charges):
             try:
@@ -114,9 +113,6 @@ class Pipeline:
                 # The permit settles on the way out; the edge renders what was not answered yet.
                 meter.failed(exchange, error)
                 raise meter.words_for(error) from error
-            finally:
-                if exchange.payload is not None:
-                    core.payloads.hand_over(exchange.payload)
 
 
 class Caller(NamedTuple):

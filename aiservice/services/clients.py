@@ -11,6 +11,7 @@ from aiservice.principal import Person
 from aiservice.services.allowed_sets import check_connections, clean_models
 from aiservice.services.audit_entry import record
 from aiservice.services.changes import ChangeFeed
+from aiservice.services.connection_rules import clean_weight
 from aiservice.services.emails import checked_email
 from aiservice.services.key_rights import checked_networks, checked_scopes
 from aiservice.services.names import MAX_NAME, clean_name, looks_like_id, no_such, shown
@@ -32,6 +33,7 @@ class Bounds(TypedDict, total=False):
     models: Names | None
     scopes: Names | None
     networks: Names | None
+    weight: int
 
 
 @dataclass(slots=True, frozen=True)
@@ -47,9 +49,9 @@ class ClientView:
     scopes: tuple[str, ...] | None
     networks: tuple[str, ...] | None
     limits: dict[str, int]
+    weight: int
     is_disabled: bool
     created_us: int
-    keeps_payloads: bool = False
 
 
 class Clients:
@@ -121,6 +123,8 @@ class Clients:
                 client.allowed_scopes = checked_scopes(bounds["scopes"])
             if "networks" in bounds:
                 client.allowed_networks = checked_networks(bounds["networks"])
+            if "weight" in bounds:
+                client.weight = clean_weight(bounds["weight"])
             record(session, actor, "client.change", client.id, before=before, after=_told(client))
             self._changes.publish(session, "client", client.id)
             return _view(client, *await store.owner_and_team(session, client))
@@ -253,6 +257,9 @@ def _admins_only(actor: Person, what: str) -> None:
         raise PermissionDenied(f"Only an admin may {what}.", code="admin_only")
 
 
+MAX_WEIGHT = 1000
+
+
 def _stem(email: str) -> str:
     local = "".join(c for c in email.partition("@")[0] if c.isprintable() and not c.isspace())
     stem = local[: MAX_NAME - 10] or "developer"
@@ -279,15 +286,23 @@ def _view(client: Client, owner_email: str | None, team: str | None) -> ClientVi
         scopes=_names(client.allowed_scopes),
         networks=_names(client.allowed_networks),
         limits=dict(client.limits or {}),
+        weight=client.weight,
         is_disabled=client.is_disabled,
         created_us=client.created_us,
-        keeps_payloads=client.keeps_payloads,
     )
 
 
 def _told(client: Client) -> dict[str, object]:
     """A client as the audit log tells of it."""
-    names = ("name", "owner_id", "allowed_connections", "allowed_models", "allowed_scopes", "allowed_networks")
+    names = (
+        "name",
+        "owner_id",
+        "allowed_connections",
+        "allowed_models",
+        "allowed_scopes",
+        "allowed_networks",
+        "weight",
+    )
     return {name: getattr(client, name) for name in names}
 
 

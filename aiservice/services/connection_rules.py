@@ -13,6 +13,7 @@ from aiservice.upstream.guard import check_base_url
 MAX_MODELS = 2000
 MAX_MODEL = 200
 MAX_WEIGHT = 1000
+MAX_QUOTA = 10**9
 _MAX_KEY_BYTES = 4096
 _HINT = 4
 _MIN_HINTED = 12  # a shorter key would be half given away by its last four characters
@@ -125,3 +126,15 @@ def clean_weight(weight: int) -> int:
     if not 1 <= weight <= MAX_WEIGHT:
         raise InvalidRequest(f"The weight must be between 1 and {MAX_WEIGHT}.", code="invalid_weight", param="weight")
     return weight
+
+
+def clean_quota(rpm: int | None, tpm: int | None) -> dict[str, int | None]:
+    """What a provider gives in a minute, as it is stored; None and 0 are "nobody said".
+
+    Raises:
+        Unprocessable: outside 0 to a thousand million.
+    """
+    for name, amount in (("rpm", rpm), ("tpm", tpm)):
+        if amount is not None and not 0 <= amount <= MAX_QUOTA:
+            raise Unprocessable(f"{name} takes 1 to {MAX_QUOTA:,}, or 0 for none.", code="invalid_quota", param=name)
+    return {"rpm": rpm or None, "tpm": tpm or None}

@@ -21,6 +21,8 @@ class ConnectionView:
     revision: int
     created_us: int
     has_key: bool = False
+    rpm: int | None = None
+    tpm: int | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -41,6 +43,8 @@ class ConnectionDetails:
     key_fingerprint: str = ""
     tested_us: int | None = None
     test_result: str = ""
+    rpm: int | None = None
+    tpm: int | None = None
 
     @property
     def has_failed_test(self) -> bool:
@@ -63,6 +67,8 @@ def view(row: Connection) -> ConnectionView:
         revision=row.revision,
         created_us=row.created_us,
         has_key=bool(row.key_fingerprint),
+        rpm=row.rpm,
+        tpm=row.tpm,
     )
 
 
@@ -96,5 +102,7 @@ def details(row: Connection) -> ConnectionDetails:
         key_hint=row.key_hint,
         key_fingerprint=row.key_fingerprint,
         tested_us=row.tested_us,
+        rpm=row.rpm,
+        tpm=row.tpm,
         test_result=row.test_result,
     )

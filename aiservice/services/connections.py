@@ -63,6 +63,8 @@ class Connections(ConnectionSnapshot):
         is_private_allowed: bool = False,
         models: Names | None = None,
         weight: int = 1,
+        rpm: int | None = None,
+        tpm: int | None = None,
         owner_client: str | None = None,
     ) -> ConnectionDetails:
         """A new connection; its key is sealed in the same unit of work.
@@ -76,6 +78,7 @@ class Connections(ConnectionSnapshot):
         provider = rules.known_kind(kind)
         clean_connection_name(name, kind, registry())
         key, names = rules.clean_secret(provider, secret), rules.clean_models(models)
+        quota = rules.clean_quota(rpm, tpm)
         row = Connection(
             id=new_id("con"),
             name=name,
@@ -84,6 +87,8 @@ class Connections(ConnectionSnapshot):
             is_private_allowed=is_private_allowed,
             models=list(provider.default_models) if names is None else names,
             weight=rules.clean_weight(weight),
+            rpm=quota["rpm"],
+            tpm=quota["tpm"],
             created_us=now_us(),
         )
         async with self._db.write() as session:
@@ -145,6 +150,13 @@ class Connections(ConnectionSnapshot):
         """Replaces the list of models. Raises as `set_key`."""
         names = rules.clean_models(models) or []
         return await self._change(actor, name_or_id, models=names)
+
+    async def set_quota(self, actor: Person, name_or_id: str, rpm: int | None, tpm: int | None) -> ConnectionDetails:
+        """Says what the provider gives in a minute; None leaves one as it is, 0 takes it away. Raises as `set_key`."""
+        _admins_only(actor)
+        quota = rules.clean_quota(rpm, tpm)
+        given = {name: amount for name, amount in (("rpm", rpm), ("tpm", tpm)) if amount is not None}
+        return await self._change(actor, name_or_id, **{name: quota[name] for name in given})
 
     async def disable(self, actor: Person, name_or_id: str) -> ConnectionDetails:
         """Routing leaves the connection out from now on (≤ 1 s). Raises as `set_key`."""

@@ -29,9 +29,9 @@ from aiservice.services.ledger import Ledger
 from aiservice.services.limiter import Limiter
 from aiservice.services.limits import Limits
 from aiservice.services.page_copies import PageCopies
-from aiservice.services.payloads import Payloads
 from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
+from aiservice.services.quotas import Quotas
 from aiservice.services.request_log import RequestLog
 from aiservice.services.shared_limits import SharedLimits
 from aiservice.services.slices import Slices
@@ -67,7 +67,6 @@ class Core:
     vault: Vault
     bodies: Bodies
     idempotency: Idempotency
-    payloads: Payloads
     accounts: Accounts
     clients: Clients
     teams: Teams
@@ -79,6 +78,7 @@ class Core:
     leaks: Leaks
     connections: Connections
     health: ConnectionHealth
+    quotas: Quotas
     preferences: Preferences
     prices: Prices
     ledger: Ledger
@@ -148,7 +148,9 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     alerts = Alerts(db, vault, usage, upstream, settings, worker=cluster.worker_id)
     stack.push_async_callback(alerts.close)
     health = ConnectionHealth()
-    changes.subscribe(partial(_forget_connection, upstream, health))
+    quotas = Quotas()
+    quotas.sharers = lambda: cluster.live_workers
+    changes.subscribe(partial(_forget_connection, upstream, health, quotas))
     accounts = Accounts(db, vault, settings, changes)
     stack.push_async_callback(accounts.close)
     prices = Prices()
@@ -170,7 +172,6 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         vault=vault,
         bodies=bodies,
         idempotency=Idempotency(db, vault, bodies, cluster.worker_id),
-        payloads=Payloads(db, bodies, changes, settings),
         accounts=accounts,
         clients=Clients(db, changes),
         teams=Teams(db, changes),
@@ -182,6 +183,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         limiter=Limiter(_open_shared_limits(settings, vault)),
         connections=Connections(db, vault, changes, upstream),
         health=health,
+        quotas=quotas,
         preferences=Preferences(db, changes),
         prices=prices,
         ledger=ledger,
@@ -201,10 +203,11 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     return core
 
 
-def _forget_connection(upstream: Upstream, health: ConnectionHealth, kind: str, subject: str) -> None:
+def _forget_connection(upstream: Upstream, health: ConnectionHealth, quotas: Quotas, kind: str, subject: str) -> None:
     if kind == "connection":
         upstream.forget(subject)
         health.forget(subject)
+        quotas.forget(subject)
 
 
 def _open_shared(settings: Settings, vault: Vault, stack: AsyncExitStack) -> Shared | None:
@@ -235,6 +238,7 @@ def _open_page_copies(settings: Settings, vault: Vault, stack: AsyncExitStack) -
 async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
     await core.cluster.join()
     stack.push_async_callback(core.cluster.leave)
+    core.board.show("quotas", core.quotas.said)
     await asyncio.to_thread(core.board.open)
     stack.callback(core.board.close)
     core.board.watch.start()
@@ -247,8 +251,6 @@ async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
     stack.push_async_callback(_end_task, writing)
     feed = asyncio.create_task(core.changes.run(), name="change-feed")
     stack.push_async_callback(_end_task, feed)
-    keeping = asyncio.create_task(core.payloads.run(), name="payloads")
-    stack.push_async_callback(_end_task, keeping)
     if core.shared is not None:
         shared, cluster = core.shared, core.cluster
         core.keys.failures.tell = lambda network: shared.tell(FAILURE_TOPIC, b"%s %s" % (own, network.encode()))

@@ -45,6 +45,7 @@ class Credential(NamedTuple):
     client_connections: list[str] | None
     client_models: list[str] | None
     client_limits: dict[str, int] | None
+    client_weight: int
     is_client_disabled: bool
     team_id: str | None
     team_name: str | None
@@ -56,7 +57,6 @@ class Credential(NamedTuple):
     is_creator_disabled: bool | None
     secret_created_us: int | None
     has_budgets: bool
-    keeps_payloads: bool | None
 
 
 _secret, _key, _client, _team, _person = (
@@ -91,6 +91,7 @@ _CREDENTIAL = (
         _client.c.allowed_connections,
         _client.c.allowed_models,
         _client.c.limits,
+        _client.c.weight,
         _client.c.is_disabled,
         _team.c.id,
         _team.c.name,
@@ -105,7 +106,6 @@ _CREDENTIAL = (
         .where(_budget.c.subject.in_([_key.c.id, _client.c.id, _team.c.id]))
         .exists()
         .label("has_budgets"),
-        _client.c.keeps_payloads,
     )
     .select_from(select(literal_column("1").label("one")).subquery())
     .outerjoin(_secret, _secret.c.public_id == bindparam("public_id"))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, LargeBinary, false
+from sqlalchemy import JSON, Column, LargeBinary
 from sqlmodel import Field, SQLModel
 
 from aiservice.tables._base import big
@@ -43,8 +43,8 @@ class Client(SQLModel, table=True):
     allowed_scopes: list[str] | None = _json()
     allowed_networks: list[str] | None = _json()
     limits: dict[str, int] | None = _json()
+    weight: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     is_disabled: bool = False
-    keeps_payloads: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_us: int = big()
 
 

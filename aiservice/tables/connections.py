@@ -19,6 +19,8 @@ class Connection(SQLModel, table=True):
     owner_client_id: str | None = Field(default=None, foreign_key="client.id", max_length=40)
     models: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     weight: int = 1
+    rpm: int | None = None  # what the provider gives in a minute, as an admin says; None where nobody said
+    tpm: int | None = big(nullable=True)
     is_disabled: bool = False
     revision: int = 1
     key_hint: str = Field(default="", max_length=8)

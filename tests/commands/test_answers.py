@@ -117,7 +117,7 @@ def test_a_mistyped_name_gets_the_nearest(console: Console, command: list[str], 
     [
         ["key", "create", "--client", "shop", "--budget", "5"],
         ["key", "create", "--client", "shop", "--expires-in", "soon"],
-        ["provider", "add", "openai-compatible", "--name", "x", "--rpm", "5"],
+        ["provider", "add", "openai-compatible", "--name", "x", "--rps", "5"],
         ["provider", "add", "openai-compatible", "--name", "x", "--key", "sk-1"],
         ["admin", "create", "--email", "a@b.org", "--password", "x"],
         ["admin", "create"],

@@ -152,51 +152,6 @@ export function ActionForm({ action, fixed, fromQuery, submit, busy, after, next
   );
 }
 
-// What is kept of a request's bodies, once somebody asks for it: into the page, and nowhere else.
-export function KeptPayload({ action, request, styles }) {
-  const [error, setError] = useState(null);
-  const [isAsking, setAsking] = useState(false);
-  const [kept, setKept] = useState(null);
-  const show = async () => {
-    if (isAsking) return;
-    setAsking(true);
-    setError(null);
-    const answer = await post(action, { id: request });
-    setAsking(false);
-    if (answer.error) setError(answer.error);
-    else setKept(answer);
-  };
-  if (!kept)
-    return h(
-      "div",
-      null,
-      h("button", { type: "button", className: styles.secondary, onClick: show, "aria-busy": isAsking }, isAsking ? "One moment…" : "Show them"),
-      h(ErrorNote, { error, className: styles.error }),
-    );
-  if (kept.request === undefined) return h("p", { role: "status", className: styles.text }, "They are not kept any more.");
-  const body = (title, text) => [
-    h("h3", { key: `${title} title`, className: styles.bodyTitle }, title),
-    h("pre", { key: title, className: styles.body, tabIndex: 0, role: "region", "aria-label": title }, readable(text)),
-  ];
-  return h(
-    "div",
-    { role: "status" },
-    kept.is_cut ? h("p", { className: styles.warning }, "They were longer: only the first megabyte of each is kept.") : null,
-    ...body("Asked", kept.request),
-    ...(kept.answer === null ? [h("p", { key: "none", className: styles.text }, "There was no answer.")] : body("Answered", kept.answer)),
-  );
-}
-
-// JSON with its lines, anything else as it is.
-function readable(text) {
-  try {
-    const value = JSON.parse(text);
-    return typeof value === "object" ? JSON.stringify(value, null, 2) : text;
-  } catch {
-    return text;
-  }
-}
-
 // Only paths of this site: no scheme, no host, no backslash tricks.
 function localPath(path) {
   return typeof path === "string" && /^\/(?![/\\])[^\\\s]*$/.test(path) ? path : "/";
@@ -209,29 +164,22 @@ function RevealOnce({ secret, styles, onClose }) {
   const [isAsking, setAsking] = useState(false);
   const [isShown, setShown] = useState(false);
   const title = useId();
-  // What can be seen again needs no reminder to copy it, but is not left on the screen either.
-  const seconds = secret.shown_seconds || 0;
   useEffect(() => {
     dialog.current.showModal();
-    if (!seconds) return undefined;
-    const timer = setTimeout(close, seconds * 1000);
-    return () => clearTimeout(timer);
   }, []);
   useEffect(() => {
-    if (isCopied || seconds) return undefined;
+    if (isCopied) return undefined;
     const warn = (event) => event.preventDefault();
     window.addEventListener("beforeunload", warn);
     return () => window.removeEventListener("beforeunload", warn);
   }, [isCopied]);
-  const close = () => {
-    isLeaving.current = true;
-    dialog.current?.close();
-    onClose();
-  };
   const leave = (event) => {
     event?.preventDefault();
-    if (isCopied || isAsking || seconds) close();
-    else setAsking(true);
+    if (isCopied || isAsking) {
+      isLeaving.current = true;
+      dialog.current.close();
+      onClose();
+    } else setAsking(true);
   };
   // Escape never loses a secret: it asks, and only the button says yes. Browsers let a page hold back the dialog's own
   // closing once at most, so the key is taken before it gets there, and a dialog that was closed all the same comes back.
@@ -239,7 +187,7 @@ function RevealOnce({ secret, styles, onClose }) {
     if (event.key !== "Escape") return;
     event.preventDefault();
     event.stopPropagation();
-    if (isCopied || seconds) leave();
+    if (isCopied) leave();
     else setAsking(true);
   };
   const reopen = () => {
@@ -271,14 +219,12 @@ function RevealOnce({ secret, styles, onClose }) {
 }
 
 // A button whose action asks first. The question is a native dialog: focus, Escape and the backdrop come with it.
-export function ConfirmButton({ label, title, text, choice, confirm, styles, className, onConfirm, onChoose }) {
+export function ConfirmButton({ label, title, text, confirm, styles, className, onConfirm }) {
   const dialog = useRef(null);
-  const box = useRef(null);
   const heading = useId();
   const yes = () => {
     dialog.current.close();
     onConfirm?.();
-    onChoose?.(Boolean(box.current?.checked));
   };
   return h(
     "span",
@@ -289,7 +235,6 @@ export function ConfirmButton({ label, title, text, choice, confirm, styles, cla
       { ref: dialog, className: styles.dialog, "aria-labelledby": heading },
       h("h2", { id: heading, className: styles.title }, title),
       h("p", { className: styles.text }, text),
-      choice ? h("label", { className: styles.choice }, h("input", { type: "checkbox", ref: box, className: styles.box }), choice) : null,
       h(
         "div",
         { className: "mt-5 flex justify-end gap-2" },

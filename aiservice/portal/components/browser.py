@@ -22,8 +22,6 @@ STYLES = {
         f"m-auto w-[min(32rem,calc(100vw-2rem))] {theme.CARD} text-left whitespace-normal "
         "text-slate-900 dark:text-slate-100 backdrop:bg-slate-950/60 shadow-xl"
     ),
-    "choice": "mt-4 flex items-center gap-2 text-sm font-medium",
-    "box": f"size-4 accent-indigo-700 {theme.FOCUS}",
     "tabs": "flex gap-1 overflow-x-auto",
     "tabOn": f"rounded-t-lg bg-slate-900 px-3 py-2 text-sm font-medium text-white dark:bg-black {theme.FOCUS}",
     "tabOff": f"rounded-t-lg px-3 py-2 text-sm font-medium cursor-pointer {theme.MUTED} {theme.FOCUS}",
@@ -32,8 +30,6 @@ STYLES = {
         "rounded-md bg-slate-700 px-2.5 py-1 text-xs font-medium text-white cursor-pointer hover:bg-slate-600 "
         "focus-visible:outline-2 focus-visible:outline-white"
     ),
-    "body": f"mt-1 max-h-96 overflow-auto whitespace-pre-wrap break-words text-sm {theme.CODE} {theme.FOCUS}",
-    "bodyTitle": "mt-4 text-sm font-medium",
     "zone": "inline-flex items-center gap-1 text-sm",
     "choiceOn": f"{theme.CHOICE} {theme.CHOICE_ON}",
     "choiceOff": f"{theme.CHOICE} {theme.CHOICE_OFF}",
@@ -70,19 +66,8 @@ class ActionForm(rx.Component):
     on_done: rx.EventHandler[rx.event.passthrough_event_spec(str)]  # type: ignore[type-arg,valid-type]
 
 
-class KeptPayload(rx.Component):
-    """A button that fetches what is kept of a request's bodies and shows it; no State ever holds it."""
-
-    library = _LIBRARY
-    tag = "KeptPayload"
-
-    action: rx.Var[str]
-    request: rx.Var[str]
-    styles: rx.Var[dict[str, str]]
-
-
 class ConfirmButton(rx.Component):
-    """A button that asks before `on_confirm` happens; with a `choice` to tick, `on_choose` is told whether it was."""
+    """A button that asks before `on_confirm` happens."""
 
     library = _LIBRARY
     tag = "ConfirmButton"
@@ -90,11 +75,9 @@ class ConfirmButton(rx.Component):
     label: rx.Var[str]
     title: rx.Var[str]
     text: rx.Var[str]
-    choice: rx.Var[str]
     confirm: rx.Var[str]
     styles: rx.Var[dict[str, str]]
     on_confirm: rx.EventHandler[rx.event.no_args_event_spec]  # type: ignore[type-arg,valid-type]
-    on_choose: rx.EventHandler[rx.event.passthrough_event_spec(bool)]  # type: ignore[type-arg,valid-type]
 
 
 class OpenDialog(rx.Component):
@@ -155,25 +138,10 @@ def action_form(
     return ActionForm.create(*fields, action=action, submit=submit, after=after, styles=styles, **props)
 
 
-def kept_payload(request_id: Any, *, action: str) -> rx.Component:
-    """What is kept of a request's bodies; keyed by the request, so that the next page's begins empty."""
-    return KeptPayload.create(action=action, request=request_id, styles=STYLES, key=request_id)
-
-
 def confirm_button(label: Any, *, title: Any, text: Any, confirm: str, on_confirm: Any, **props: Any) -> rx.Component:
     props.setdefault("class_name", theme.QUIET)
     return ConfirmButton.create(
         label=label, title=title, text=text, confirm=confirm, on_confirm=on_confirm, styles=STYLES, **props
-    )
-
-
-def choose_button(
-    label: Any, *, title: Any, text: Any, choice: str, confirm: str, on_choose: Any, **props: Any
-) -> rx.Component:
-    """As `confirm_button`, with something to tick, of which `on_choose` is told."""
-    props.setdefault("class_name", theme.QUIET)
-    return ConfirmButton.create(
-        label=label, title=title, text=text, choice=choice, confirm=confirm, on_choose=on_choose, styles=STYLES, **props
     )
 
 

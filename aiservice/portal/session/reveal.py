@@ -1,6 +1,5 @@
 """Routes through which a secret passes: a key that is made or shown again here goes from the answer to the person's
-screen (so do kept bodies), a provider's key from the form to the vault. None ever is part of a page's state, an event
-or a log line.
+screen, a provider's key from the form to the vault. Neither ever is part of a page's state, an event or a log line.
 
 Each takes a JSON post of texts from a page of this portal, by somebody signed in, and answers JSON that nobody keeps.
 """
@@ -25,7 +24,6 @@ from aiservice.errors import (
     Unprocessable,
 )
 from aiservice.kit.addresses import is_https
-from aiservice.kit.clock import iso
 from aiservice.kit.ids import new_id
 from aiservice.kit.secret import Secret
 from aiservice.portal.session.bodies import Fields, read_fields, receive_body
@@ -33,7 +31,6 @@ from aiservice.portal.session.cookie import read_session_cookie
 from aiservice.portal.session.same_origin import is_same_origin
 from aiservice.principal import Person, Role
 from aiservice.services.core import Core
-from aiservice.services.key_rights import Edit
 from aiservice.services.keys import NewKey
 from aiservice.services.probe import ProbeResult
 
@@ -96,35 +93,10 @@ class SecretRoutes:
             "about": about,
         }
 
-    async def show_payload(self, person: Person, fields: Fields) -> Answer:
-        """`id`: what was asked and answered in that request; `request` is missing where nothing is kept any more."""
-        kept = await self._core().payloads.of(person, fields.required("id"))
-        if kept is None:
-            return {}
-        return {
-            "request": kept.request,
-            "answer": kept.answer,
-            "is_cut": kept.is_cut,
-            "until": iso(kept.expires_us),
-        }
-
     async def roll_key(self, person: Person, fields: Fields) -> Answer:
         """`id`, `overlap_seconds`."""
         overlap = _number("overlap_seconds", fields.required("overlap_seconds"))
         return _shown_once(await self._core().keys.roll(person, fields.required("id"), overlap))
-
-    async def update_key(self, person: Person, fields: Fields) -> Answer:
-        """`id`, `name`, `allow_ip`, `scopes`, `expires_in_days` ("keep" for no change, "" for never): no secret, but a
-        form whose mistakes are told beside its fields."""
-        edit = Edit(
-            name=fields.required("name"),
-            networks=_list(fields.required("allow_ip")),
-            scopes=_list(fields.required("scopes")),
-        )
-        days = fields.optional("expires_in_days") if "expires_in_days" in fields.values else "keep"
-        if days != "keep":
-            edit["expires_in_seconds"] = _days(days)
-        return {"id": (await self._core().keys.update(person, fields.required("id"), **edit)).id}
 
     async def add_connection(self, person: Person, fields: Fields) -> Answer:
         """`kind`, `name`, `base_url`, `secret`, `models`, `allow_private`: tried before it is stored."""
@@ -188,8 +160,6 @@ ACTIONS: dict[str, Callable[[SecretRoutes, Person, Fields], Awaitable[Answer]]] 
     "/keys": SecretRoutes.create_key,
     "/keys/roll": SecretRoutes.roll_key,
     "/keys/reveal": SecretRoutes.reveal_key,
-    "/keys/update": SecretRoutes.update_key,
-    "/payload": SecretRoutes.show_payload,
     "/connections": SecretRoutes.add_connection,
     "/connections/key": SecretRoutes.set_connection_key,
     "/invite": SecretRoutes.invite,

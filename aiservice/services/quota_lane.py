@@ -1,0 +1,329 @@
+"""The limits of one provider connection and model, found out while it is used, and the turns of those who want to.
+
+Nothing is known at first, and nobody waits. A refusal (429) shows what the window held when it came: that much is
+given, and from then on calls stay a little under it, are spread evenly, and go to waiting clients in fair turns. Now
+and then it is looked whether more is given (`services/quota_probe.py`). After refusals that no known limit explains,
+one call at a time is tried, with growing pauses, until one is taken. What replies tell of the limits is believed, as
+long as refusals do not contradict it.
+
+Fails open: where nothing is known everything goes. Pure: times are microseconds of one monotonic clock, given from
+outside, so that a simulation can drive it.
+"""
+
+import random
+from collections.abc import Sequence
+from math import inf
+
+from aiservice.services.call_window import MEASURES, CallWindow
+from aiservice.services.fair_queue import FairQueue
+from aiservice.services.quota_bound import Bound, explaining
+from aiservice.services.quota_notes import MAX_HOLD_US, SECOND_US, told_in
+from aiservice.services.quota_probe import NEAR, Probe
+from aiservice.services.quota_turn import Turn
+from aiservice.wire import QuotaNote
+
+_EVEN_ABOVE = 0.5  # of a limit: up to there calls go as they come, above they are spread
+_LEAST_PACE = 0.3  # of a limit in a window: where a burst has left less than that, the wall itself is waited for
+_UNKNOWN_SHARE = 1e-6
+_REQUESTS, _TOKENS, _INPUT = 0, 1, 2
+
+
+class Lane:
+    """One connection's and model's limits and turns. A turn is asked for with `enter` or, where that says no, `join`
+    and `release`; then `accepted` or `refused` when the provider has answered, `settled` when its tokens are known."""
+
+    def __init__(self, window_us: int = 60 * SECOND_US, *, seed: int | None = None) -> None:
+        self.calls = CallWindow(window_us)
+        self.queue: FairQueue[Turn] = FairQueue()
+        self.bounds: list[Bound] = []
+        self.window_us = window_us
+        self.hold_us = 0
+        """Until when nothing goes at all."""
+        self.refusals = 0
+        self._dice = random.Random(seed)  # noqa: S311 - spreads retries, hides nothing
+        self._episode_us = -1  # when the last refusal came that was news
+        self._misses = 0  # refusals in a row of calls that were sent after one
+        self._trouble_us: int | None = None  # since when one call at a time is tried
+        self._trial: Turn | None = None
+        self._probe = Probe(window_us)
+        self._mean_tokens = 0.0
+        self._mean_output = 0.0
+        self.configured: tuple[int | None, int | None, int] = (None, None, 1)
+
+    # Turns
+
+    def turn(self, client: str, weight: float, input_tokens: int) -> Turn:
+        """A turn to ask for; its answer is taken to be as long as answers were lately."""
+        return Turn(self, client, weight, input_tokens, int(self._mean_output))
+
+    def enter(self, turn: Turn, now: int) -> bool:
+        """Lets a call through at once, where nobody waits and nothing is in its way."""
+        if not self.bounds and now >= self.hold_us and self._trouble_us is None and not self.queue.waiting:
+            self.calls.move(now)
+            self._count(turn, now)
+            return True
+        if self.queue.waiting:
+            return False
+        turn.share = self._share_of(turn)
+        if self._wait_us(turn, now):
+            return False
+        self.queue.served(turn.client, turn.weight, turn.share)
+        self._count(turn, now)
+        return True
+
+    def expected_wait_us(self, turn: Turn, now: int) -> int:
+        """How long the turn would have to wait if it joined now: an estimate."""
+        turn.share = self._share_of(turn)
+        return max(self._wait_us(turn, now), int(self.queue.ahead(turn) * self.window_us), 1)
+
+    def join(self, turn: Turn, *, is_again: bool = False) -> None:
+        """Waits for a turn; first in its client's line where it had one before."""
+        turn.share = self._share_of(turn)
+        self.queue.join(turn, is_first=is_again)
+
+    def leave(self, turn: Turn) -> None:
+        """Gives a place in the queue up."""
+        self.queue.leave(turn)
+
+    def release(self, now: int) -> tuple[list[Turn], int]:
+        """Those whose turn it is now, counted; and in how many microseconds to ask again (0: not until something has
+        happened)."""
+        released: list[Turn] = []
+        while (first := self.queue.first()) is not None:
+            wait = self._wait_us(first, now)
+            if wait:
+                return released, wait
+            self.queue.take()
+            self._count(first, now)
+            released.append(first)
+        return released, 0
+
+    # What came of it
+
+    def accepted(self, turn: Turn, notes: Sequence[QuotaNote], now: int) -> None:
+        """The provider has begun to answer."""
+        self._probe.called()
+        if notes:
+            self._take_notes(turn, notes, now, is_refused=False)
+        if turn.is_beyond:
+            self._probe.taken(turn, self.bounds, is_news=turn.sent_us >= self._episode_us)
+        if self._misses and turn.sent_us >= self._episode_us:
+            self._misses = 0
+            if self._trouble_us is not None:
+                self._trouble_over(turn, now)
+        if self._trial is turn:
+            self._trial = None
+
+    def settled(self, turn: Turn, input_tokens: int, output_tokens: int) -> None:
+        """Its tokens are known: what it was let through for is corrected. Only the first call counts."""
+        if turn.is_settled:
+            return
+        turn.is_settled = True
+        self._mean_tokens += (input_tokens + output_tokens - self._mean_tokens) * 0.05
+        self._mean_output += (output_tokens - self._mean_output) * 0.05
+        more_in, more_out = input_tokens - turn.input_tokens, output_tokens - turn.output_tokens
+        if more_in or more_out:
+            self.calls.change(turn.part, 0, more_in, more_out)
+            if self.bounds:
+                before = turn.share
+                turn.input_tokens, turn.output_tokens = input_tokens, output_tokens
+                self.queue.corrected(turn.client, turn.weight, self._share_of(turn) - before)
+
+    def failed(self, turn: Turn) -> None:
+        """The call failed for another reason: it may have been counted, and shows nothing of the limits."""
+        if not turn.is_settled:
+            self._let_go(turn)
+            self.settled(turn, turn.input_tokens, 0)
+
+    def void(self, turn: Turn) -> None:
+        """The call came to nothing, and the provider has not counted it."""
+        if not turn.is_settled:
+            turn.is_settled = True
+            self.calls.change(turn.part, -1, -turn.input_tokens, -turn.output_tokens)
+            self._let_go(turn)
+
+    def refused(self, turn: Turn, retry_after: float | None, notes: Sequence[QuotaNote], now: int) -> None:
+        """The provider has refused it (429). `retry_after` is in seconds, as the reply says."""
+        self.refusals += 1
+        self.void(turn)
+        if notes:
+            self._take_notes(turn, notes, now, is_refused=True)
+        if self._is_outlier(turn):
+            return  # one client's big request: what it shows is in `learned`, and no reason for others to wait
+        if retry_after:
+            self.hold_us = max(self.hold_us, now + min(int(retry_after * SECOND_US), MAX_HOLD_US))
+        is_news = turn.sent_us >= self._episode_us
+        is_edge = self._cut(turn, notes)
+        if not is_news:
+            self._probe.refused_too()
+            return
+        self._episode_us = now
+        self._misses += 1
+        if turn.is_probe:
+            self._probe.failed(self.bounds, int((retry_after or 0.0) * SECOND_US), now)
+            self._misses = min(self._misses, 1)
+        elif not is_edge or self._misses > 2:
+            self._pause(now)
+
+    def configure(self, rpm: int | None, tpm: int | None, sharers: int) -> None:
+        """Sets what an admin says the provider gives: of it this worker takes its part, `sharers` being how many share
+        it."""
+        self.configured = (rpm, tpm, sharers)
+        for place, amount in ((_REQUESTS, rpm), (_TOKENS, tpm)):
+            bound = self._bound(place) if amount else next((b for b in self.bounds if b.place == place), None)
+            if bound is not None:
+                minute = self.window_us / (60 * SECOND_US)
+                bound.configured = max(1.0, amount * minute / max(1, sharers)) if amount else inf
+        self._tidy()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing is known that could make anybody wait."""
+        return not self.bounds and not self.hold_us and self._trouble_us is None
+
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether only one call at a time is tried."""
+        return self._trouble_us is not None
+
+    # What is in the way
+
+    def _wait_us(self, turn: Turn, now: int) -> int:
+        """0 where the call may go now; else in how long to ask again."""
+        if now < self.hold_us:
+            return self.hold_us - now
+        self.hold_us = 0
+        if self._trial is not None:
+            return self.window_us // 240
+        self.calls.move(now)
+        is_light = self.queue.is_light(turn.client)
+        worst, is_probe, is_beyond, totals = 0, False, False, self.calls.totals
+        for bound in self.bounds:
+            if self._trouble_us is not None and bound.source == "learned":
+                continue  # the one call that is tried shows whether it still holds
+            used, aim = totals[bound.place], bound.aim(now, is_light=is_light)
+            cost = min(turn.cost(bound.place), bound.limit)
+            is_over = used + cost > aim
+            if not is_over and (is_light or now >= bound.next_us or used <= aim * _EVEN_ABOVE):
+                continue
+            if not self._may_probe(bound, used, now):
+                full = self.calls.wait_us(now, bound.place, int(used + cost - aim) + 1) if is_over else 0
+                worst = max(worst, full or bound.next_us - now)
+            else:
+                is_probe = True
+                is_beyond |= self._probe.is_beyond(bound, used + cost)
+        if is_beyond:
+            worst = max(worst, self._probe.wait_us(now))
+        turn.is_probe, turn.is_beyond = is_probe, is_beyond
+        return worst
+
+    def _may_probe(self, bound: Bound, used: int, now: int) -> bool:
+        """Whether a call may go beyond what was learned, to see whether more is given by now."""
+        is_binding = bound.learned < min(bound.configured, bound.told) and used >= bound.learned * NEAR
+        return is_binding and self._trouble_us is None and self._probe.may_look(self.bounds, now)
+
+    def _count(self, turn: Turn, now: int) -> None:
+        """Counts a call that goes now."""
+        calls = self.calls
+        for bound in self.bounds:
+            aim = bound.aim(now, is_light=False)
+            used = calls.totals[bound.place]
+            if used > aim * _EVEN_ABOVE:
+                least = max(aim, 1.0) * _LEAST_PACE / self.window_us
+                pace = max(calls.pace(now, bound.place, aim - used, max(aim, 1.0)), least)
+                step = int(turn.cost(bound.place) / pace)
+                bound.next_us = min(max(bound.next_us, now - self.window_us // 600) + step, now + 2 * step)
+        turn.part = calls.add(now, turn.input_tokens, turn.output_tokens)
+        turn.counts = tuple(calls.totals)
+        turn.sent_us = now
+        turn.is_settled = False
+        if turn.is_beyond:
+            self._probe.sent(turn, self.bounds, now)
+        if self._trouble_us is not None:
+            self._trial = turn
+
+    def _share_of(self, turn: Turn) -> float:
+        """What part of a window a call takes: of the limit that it takes most of."""
+        share = max((turn.cost(bound.place) / bound.limit for bound in self.bounds), default=0.0)
+        return share or _UNKNOWN_SHARE
+
+    # What is learned
+
+    def _cut(self, turn: Turn, notes: Sequence[QuotaNote]) -> bool:
+        """Lowers what explains the refusal to what the window held without it; whether something known did."""
+        named = {MEASURES.index(note.measure) for note in notes if note.remaining == 0 or note.limit}
+        if any(note.remaining == 0 and note.limit for note in notes) and not turn.is_probe:
+            return True  # told, and so known: headers say the rest
+        explained = explaining(self.bounds, turn.counts)
+        if explained:
+            for bound in explained:
+                bound.cut(turn.counts[bound.place] - turn.cost(bound.place))
+            return True
+        places = named if len(named) == 1 else (_REQUESTS, _TOKENS, _INPUT)
+        for place in places:
+            held = turn.counts[place] - turn.cost(place)
+            if held < self._bound(place).limit:
+                self._bound(place).cut(held)
+        return False
+
+    def _is_outlier(self, turn: Turn) -> bool:
+        """Whether a refusal is likely to be about this one request's size."""
+        cost, held = turn.cost(_TOKENS), turn.counts[_TOKENS]
+        if self._mean_tokens <= 0 or cost <= 4 * self._mean_tokens or cost < held // 5:
+            return False
+        self._bound(_TOKENS).cut(held - 1)
+        return True
+
+    def _pause(self, now: int) -> None:
+        """Leaves the provider alone for a while, then tries one call; longer each time it is refused."""
+        if self._trouble_us is None:
+            self._trouble_us = now
+        self._probe.stop()
+        pause = min(max(self.window_us // 50, (now - self._trouble_us) // 8), self.window_us)
+        self.hold_us = max(self.hold_us, now + int(pause * self._dice.uniform(1.0, 1.1)))
+
+    def _trouble_over(self, turn: Turn, now: int) -> None:
+        """A call was taken again: the limit is between what its window held and what the last refused one's did."""
+        self._trouble_us = None
+        for bound in self.bounds:
+            taken = turn.counts[bound.place]
+            if taken < bound.learned < inf:
+                is_close = bound.learned - taken <= 0.1 * bound.learned
+                bound.learned = max(1.0, taken if is_close else (taken + bound.learned) / 2)
+        self._probe.begin_anew(now)
+
+    def _let_go(self, turn: Turn) -> None:
+        if self._trial is turn:
+            self._trial = None
+        if turn.is_beyond:
+            self._probe.let_go()
+
+    # What is told
+
+    def _take_notes(self, turn: Turn, notes: Sequence[QuotaNote], now: int, *, is_refused: bool) -> None:
+        told, held_until = told_in(notes, turn.counts, self.window_us, now, is_refused=is_refused)
+        self.hold_us = max(self.hold_us, held_until)
+        for place, (limit, others, ends_us) in told.items():
+            self._bound(place).tell(limit, others, now, ends_us)
+
+    def _bound(self, place: int) -> Bound:
+        for bound in self.bounds:
+            if bound.place == place:
+                return bound
+        bound = Bound(place)
+        self.bounds.append(bound)
+        return bound
+
+    def _tidy(self) -> None:
+        self.bounds = [bound for bound in self.bounds if bound.limit < inf]
+
+    def forget_old(self, now: int) -> None:
+        """Forgets what was learned long ago. To be called now and then."""
+        self.calls.move(now)
+        self.bounds = [
+            bound
+            for bound in self.bounds
+            if not bound.is_forgotten(now, self.calls.totals[bound.place], self.window_us)
+        ]
+        if now >= self.hold_us:
+            self.hold_us = 0

@@ -1,0 +1,142 @@
+"""The providers' own limits as this worker knows them, one lane for each connection and model.
+
+Each worker learns for itself: refusals and headers are about all that an account does, so each finds the part that is
+its own. Only what an admin configured is divided among the living workers. A connection with configured limits has
+one lane for all its models, since they are the account's. Fails open.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import Any
+
+from aiservice.services.connection_views import ConnectionView
+from aiservice.services.quota_lane import Lane
+from aiservice.services.quota_notes import SECOND_US
+
+_MOST_LANES = 2_000  # a client may name any model, where a connection takes any
+_TIDY_US = 60 * SECOND_US
+
+Json = dict[str, Any]
+
+
+class Quotas:
+    """All lanes of one worker. `sharers` is how many workers share what is configured."""
+
+    def __init__(self, clock: Callable[[], int] | None = None, window_us: int = 60 * SECOND_US) -> None:
+        self.now: Callable[[], int] = clock or _now
+        self.sharers: Callable[[], int] = lambda: 1
+        self._window_us = window_us
+        self._lanes: dict[tuple[str, str], Lane] = {}
+        self._names: dict[tuple[str, str], tuple[ConnectionView, str]] = {}
+        self._tidy_us = 0
+
+    def lane(self, view: ConnectionView, model: str, now: int) -> Lane:
+        """The lane of a connection and model; a new one knows nothing and lets everything through."""
+        rpm, tpm = view.rpm, view.tpm
+        key = (view.id, "" if rpm or tpm else model)
+        lane = self._lanes.get(key)
+        if lane is None:
+            if len(self._lanes) >= _MOST_LANES:
+                self._sweep()
+            lane = self._lanes[key] = Lane(self._window_us)
+            self._names[key] = (view, key[1])
+        elif now - self._tidy_us > _TIDY_US:
+            self._tidy_us = now
+            for each in self._lanes.values():
+                each.forget_old(now)
+        if rpm or tpm:
+            configured = (rpm, tpm, self.sharers())
+            if lane.configured != configured:
+                lane.configure(*configured)
+        return lane
+
+    def forget(self, connection_id: str) -> None:
+        """Call it when a connection has changed: another key has other limits."""
+        for key in [key for key in self._lanes if key[0] == connection_id]:
+            if not self._lanes[key].queue.waiting:
+                del self._lanes[key], self._names[key]
+
+    def said(self) -> list[Json]:
+        """What is known of every lane of which something is, as JSON holds it."""
+        now = self.now()
+        return [
+            {"connection_id": key[0], "provider": view.name, "model": model, **picture(lane, now)}
+            for key, lane in list(self._lanes.items())
+            if not lane.is_free
+            for view, model in (self._names[key],)
+        ]
+
+    def shares_of(self, client_id: str, weight: float, may_use: Callable[[ConnectionView], bool]) -> list[Json]:
+        """What is known of the lanes a client may use, with its fair share of each."""
+        now = self.now()
+        found = []
+        for key, lane in self._lanes.items():
+            view, model = self._names[key]
+            if not lane.is_free and may_use(view):
+                part = lane.queue.part(client_id, weight)
+                told = picture(lane, now)
+                for limit in told["limits"]:
+                    limit["fair_share"] = int(limit["limit"] * part)
+                told["your_requests_waiting"] = lane.queue.clients_waiting.get(client_id, 0)
+                found.append({"provider": view.name, "model": model or None, "fair_part": round(part, 4), **told})
+        return found
+
+    def _sweep(self) -> None:
+        idle = [key for key, lane in self._lanes.items() if lane.is_free and not lane.queue.waiting]
+        for key in idle:
+            del self._lanes[key], self._names[key]
+
+
+def picture(lane: Lane, now: int) -> Json:
+    """One lane: its limits, what this worker has used of each, who waits, and when calls go again."""
+    lane_limits = [
+        {
+            "measure": bound.measure,
+            "window_seconds": lane.window_us // SECOND_US,
+            "limit": int(bound.limit),
+            "source": bound.source,
+            "used": lane.calls.totals[bound.place],
+            "used_by_others": int(bound.used_by_others(now)),
+        }
+        for bound in list(lane.bounds)
+        if bound.limit < inf
+    ]
+    return {
+        "limits": lane_limits,
+        "waiting": lane.queue.waiting,
+        "refusals": lane.refusals,
+        "held_seconds": round(max(0, lane.hold_us - now) / SECOND_US, 1),
+        "is_in_trouble": lane.is_in_trouble,
+    }
+
+
+def merged(said: Iterable[Json]) -> list[Json]:
+    """The pictures of several workers as one: what each may use, has used and has waiting adds up; what a provider told
+    is the account's, and the same for all."""
+    lanes: dict[tuple[str, str], Json] = {}
+    for one in said:
+        key = (one["connection_id"], one["model"])
+        known = lanes.get(key)
+        if known is None:
+            lanes[key] = {**one, "limits": [dict(limit) for limit in one["limits"]]}
+            continue
+        known["waiting"] += one["waiting"]
+        known["refusals"] += one["refusals"]
+        known["held_seconds"] = max(known["held_seconds"], one["held_seconds"])
+        known["is_in_trouble"] |= one["is_in_trouble"]
+        for limit in one["limits"]:
+            same = next((known_one for known_one in known["limits"] if known_one["measure"] == limit["measure"]), None)
+            if same is None:
+                known["limits"].append(dict(limit))
+                continue
+            same["used"] += limit["used"]
+            if "told" in (same["source"], limit["source"]):
+                same["limit"], same["source"] = max(same["limit"], limit["limit"]), "told"
+            else:
+                same["limit"] += limit["limit"]
+    return list(lanes.values())
+
+
+def _now() -> int:
+    return time.monotonic_ns() // 1_000
