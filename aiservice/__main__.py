@@ -20,6 +20,7 @@ app.command(
 def add_groups() -> None:
     """Adds every command but `serve`, which watches its workers for months and must not hold what they load."""
     from aiservice.commands import (  # noqa: PLC0415
+        abuse,
         alerts,
         audit,
         backups,
@@ -50,6 +51,7 @@ def add_groups() -> None:
     app.add_typer(keys.key, name="key")
     app.add_typer(providers.provider, name="provider")
     app.add_typer(preferences.preference, name="preference")
+    app.add_typer(abuse.abuse, name="abuse")
     app.add_typer(upkeep.usage, name="usage")
     app.add_typer(audit.audit, name="audit")
     app.add_typer(alerts.alert, name="alert")

@@ -43,6 +43,15 @@ class Budget:
 
 
 @dataclass(slots=True, frozen=True)
+class Sanction:
+    """What abuse has brought about for a client: `level` is "throttle", "quarantine" or "block"."""
+
+    id: str
+    level: str
+    until_us: int
+
+
+@dataclass(slots=True, frozen=True)
 class Principal:
     """A verified API credential and what it may do; None in an allowed set means "no restriction".
 
@@ -50,7 +59,8 @@ class Principal:
     `scopes` are task names and `read` (GET routes); `connections` and `models` are names, already intersected with
     the client's and its team's own sets; `networks` are the addresses it may come from, and every request is held
     against them. `token_id` is set where the credential is a token of that key, and `expires_us` is the credential's
-    end then; `key_ends_us` is the key's own, at which its streams end, too. Times are microseconds UTC.
+    end then; `key_ends_us` is the key's own, at which its streams end, too. What a `sanction` slows is among the
+    `limits`. Times are microseconds UTC.
     """
 
     client_id: str
@@ -70,6 +80,7 @@ class Principal:
     team_id: str | None = None
     team_name: str | None = None
     budgets: tuple[Budget, ...] = ()
+    sanction: Sanction | None = None
 
 
 @dataclass(slots=True, frozen=True)

@@ -61,6 +61,9 @@ def create(
     concurrency: Concurrency = None,
     limit: More = None,
     is_test: Annotated[bool, typer.Option("--test", help="A test key: it reaches only the sandbox.")] = False,
+    is_decoy: Annotated[
+        bool, typer.Option("--decoy", help="Good for nothing; whoever uses it raises an alarm.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Create a client key and print it, once."""
@@ -74,6 +77,7 @@ def create(
             client,
             name,
             is_test=is_test,
+            is_decoy=is_decoy,
             expires_in_seconds=seconds,
             scopes=scope or None,
             connections=connections,

@@ -9,6 +9,7 @@ from aiservice.kit.access_tokens import looks_like_token
 from aiservice.kit.addresses import client_address
 from aiservice.principal import Principal
 from aiservice.services.core import Core
+from aiservice.services.sanction_terms import check_blocked
 
 _BEARER = b"bearer "
 _CREDENTIAL_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key")
@@ -20,7 +21,8 @@ async def authenticate(core: Core, scope: Scope) -> Principal:
     Raises:
         InvalidRequest: two credentials that differ.
         Unauthenticated: none, or one that is not valid.
-        PermissionDenied: the key is not used from this address (`address_not_allowed`), or good for nothing now.
+        PermissionDenied: the key is not used from this address (`address_not_allowed`), its client is blocked
+            (`blocked_for_abuse`), or it is good for nothing now.
         RateLimited: too many failures from this address.
     """
     credential = credential_of(scope["headers"])
@@ -28,6 +30,8 @@ async def authenticate(core: Core, scope: Scope) -> Principal:
     if principal is not None:
         if principal.networks is not None:
             _check_address(principal, client_address(scope, core.settings.trusted_proxies))
+        if principal.sanction is not None:
+            check_blocked(principal.sanction)
         return principal
     address = client_address(scope, core.settings.trusted_proxies)
     if looks_like_token(credential):
@@ -36,6 +40,8 @@ async def authenticate(core: Core, scope: Scope) -> Principal:
         principal = await core.keys.verify(credential.decode("latin-1"), address=address)
     if principal.networks is not None:
         _check_address(principal, address)
+    if principal.sanction is not None:
+        check_blocked(principal.sanction)
     return principal
 
 

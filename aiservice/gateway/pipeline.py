@@ -18,9 +18,11 @@ from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.quota_turns import QuotaTurns
 from aiservice.gateway.route import Router
+from aiservice.kit.addresses import client_address
 from aiservice.kit.clock import now_us
 from aiservice.kit.strict_json import BadJson, parse_without_stall
 from aiservice.principal import Principal
+from aiservice.services.abuse_observing import Seen, note_prompt
 from aiservice.services.core import Core
 
 
@@ -57,13 +59,16 @@ class Pipeline:
         started, started_us = time.perf_counter(), now_us()
         check_taking_requests(self._in_flight)
         principal = await authenticate(self._core, scope)
+        address = client_address(scope, self._core.settings.trusted_proxies)
+        seen = self._core.observer.request(principal.client_id, address, started_us)
+        caller = Caller(principal, request_id, started, started_us, seen)
         if not principal.limits:
-            await self._answer(dialect, scope, receive, send, Caller(principal, request_id, started, started_us))
+            await self._answer(dialect, scope, receive, send, caller)
             return
         limiter = self._core.limiter
         try:
             limiter.check(principal)
-            await self._answer(dialect, scope, receive, send, Caller(principal, request_id, started, started_us))
+            await self._answer(dialect, scope, receive, send, caller)
         except BrokerError as error:
             self._meter.figures.count_refusal(error)
             error.headers = tuple(headers_of_caller(limiter, principal))
@@ -71,8 +76,9 @@ class Pipeline:
 
     async def _answer(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send, caller: "Caller") -> None:
         core = self._core
-        principal, request_id, started, started_us = caller
+        principal, request_id, started, started_us, seen = caller
         raw = await read_body(scope, receive, core.settings.max_body_bytes)
+        note_prompt(seen, raw)
         try:
             body = await parse_without_stall(raw)
         except BadJson as exc:
@@ -116,9 +122,10 @@ class Pipeline:
 
 
 class Caller(NamedTuple):
-    """Who asks, and since when: seconds of the monotonic clock, and microseconds UTC."""
+    """Who asks, and since when: seconds of the monotonic clock, and microseconds UTC; `seen` counts what they ask."""
 
     principal: Principal
     request_id: str
     started: float
     started_us: int
+    seen: Seen

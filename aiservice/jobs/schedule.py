@@ -8,6 +8,8 @@ from aiservice.jobs import alerts
 from aiservice.jobs.clock import every, one_of_all
 from aiservice.jobs.rollup import EVERY_SECONDS, NAME, fold
 from aiservice.kit.clock import DAY_US, now_us
+from aiservice.services.abuse_judge import JUDGE_SECONDS
+from aiservice.services.abuse_observing import FLUSH_SECONDS
 from aiservice.services.alert_notes import Severity
 from aiservice.services.core import Core
 from aiservice.services.idempotency import RENEW_SECONDS
@@ -28,6 +30,8 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_PURGE_SECONDS, partial(_tidy_tokens, core), "signing keys"),
         (_PURGE_SECONDS, core.alerts.tidy, "old alerts"),
         (alerts.LOOK_SECONDS, partial(alerts.look, core), alerts.LOOK_NAME),
+        (JUDGE_SECONDS, core.judge.judge, "watch for abuse"),
+        (_PURGE_SECONDS, core.judge.purge, "old counts"),
         (_BODIES_SECONDS, core.bodies.purge, "expired bodies"),
         (_BODIES_SECONDS, core.idempotency.purge, "idempotent calls of yesterday"),
         (_PURGE_SECONDS, core.keys.tidy_copies, "copies of keys"),
@@ -38,6 +42,8 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         for seconds, work, name in alone
     ]
     last_used = every(_LAST_USED_SECONDS, partial(core.keys.flush_last_used, _LAST_USED_AT_ONCE), "last used")
+    counts = every(FLUSH_SECONDS, core.observer.flush, "counts of clients")
+    tasks.append(asyncio.create_task(counts, name="counts of clients"))
     tasks.append(asyncio.create_task(last_used, name="last used"))
     renewing = every(RENEW_SECONDS, core.idempotency.renew, "idempotent calls")
     tasks.append(asyncio.create_task(renewing, name="idempotent calls"))

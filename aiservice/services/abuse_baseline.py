@@ -8,7 +8,7 @@ import math
 from array import array
 from dataclasses import dataclass, field
 
-from aiservice.services.abuse_features import Counts, Hour
+from aiservice.services.abuse_features import Hour
 from aiservice.services.abuse_tails import least_surprising, middle_and_spread
 
 DAY_HOURS = 24
@@ -44,8 +44,8 @@ PART_GATES = {name: least_surprising(_GATE_BANS, LEAST[name], PART_VARIANCE) for
 @dataclass(slots=True)
 class Expectation:
     """What an hour should look like. `top_…` are the client's usual daily peaks, `slot_…` what is most at this time of
-    the week; `in_ten` is the usual most of failures and errors in ten minutes, `share` the usual share of requests. `level` and `spread` are the median and the
-    spread of the hour's requests, as logarithms of one more."""
+    the week; `in_ten` is the usual most of failures and errors in ten minutes, `share` the usual share of requests.
+    `level` and `spread` are the median and the spread of the hour's requests, as logarithms of one more."""
 
     is_young: bool
     top_minute: float
@@ -178,12 +178,12 @@ def _day_starts(hours: int) -> range:
 def _slot_most(series: "array[float]") -> float:
     """The most at this time of the week in the weeks before, two hours more or less, and a day ago."""
     hours = len(series)
-    most = 0.0
+    stretches = []
     for back in range(WEEK_HOURS, hours + 1, WEEK_HOURS):
-        most = max(most, max(series[max(hours - back - 2, 0) : hours - back + 3]))
+        stretches.append(series[max(hours - back - 2, 0) : hours - back + 3])
     if hours >= DAY_HOURS + 1:
-        most = max(most, max(series[hours - DAY_HOURS - 1 : hours - DAY_HOURS + 2]))
-    return most
+        stretches.append(series[hours - DAY_HOURS - 1 : hours - DAY_HOURS + 2])
+    return max(map(max, stretches), default=0.0)
 
 
 def _slot(series: "array[float]") -> tuple[float, float]:

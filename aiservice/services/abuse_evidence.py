@@ -29,6 +29,13 @@ _REPEATED_VARIANCE = 0.05
 _BESIDE_FAMILIAR = 1.5
 _DEARER = 2.0
 _DEARER_COST = 1.4
+GROUPS = {
+    "requests": VOLUME,
+    "requests at this time": TIMING,
+    "errors": OUTCOME,
+    "repeated prompts": CONTENT,
+    "failed authentications": GUESSING,
+}
 # No feature alone is believed more than this.
 CAPS = {
     "requests": 8.0,
@@ -67,15 +74,15 @@ def weigh(expectation: Expectation, minute: Counts, ten: Counts) -> list[Evidenc
     usual = expectation.in_ten
     if not expectation.is_young:
         top, top_ten = expectation.top_minute, expectation.top_ten
-        _note(found, "requests", VOLUME, "minute", minute.requests, top, TOP_VARIANCE)
-        _note(found, "requests", VOLUME, "10 minutes", ten.requests, top_ten, TOP_VARIANCE)
+        _note(found, "requests", "minute", (minute.requests, top), TOP_VARIANCE)
+        _note(found, "requests", "10 minutes", (ten.requests, top_ten), TOP_VARIANCE)
         slot = expectation.slot_ten
-        _note(found, "requests at this time", TIMING, "10 minutes", ten.requests, slot, SLOT_VARIANCE)
-        _note(found, "errors", OUTCOME, "10 minutes", ten.errors, usual["errors"], PART_VARIANCE)
+        _note(found, "requests at this time", "10 minutes", (ten.requests, slot), SLOT_VARIANCE)
+        _note(found, "errors", "10 minutes", (ten.errors, usual["errors"]), PART_VARIANCE)
         _note_parts(found, expectation, ten, "10 minutes", 1.0)
     failures = usual["failures"]
-    _note(found, "failed authentications", GUESSING, "10 minutes", ten.failures, failures, FAILURE_VARIANCE)
-    _note(found, "failed authentications", GUESSING, "minute", minute.failures, failures / 5, FAILURE_VARIANCE)
+    _note(found, "failed authentications", "10 minutes", (ten.failures, failures), FAILURE_VARIANCE)
+    _note(found, "failed authentications", "minute", (minute.failures, failures / 5), FAILURE_VARIANCE)
     return found
 
 
@@ -100,10 +107,10 @@ def weigh_hour(expectation: Expectation, hour: Counts, drift: float) -> list[Evi
         _keep(found, Evidence(feature, VOLUME, "hour", observed, top, bans))
     mean = math.expm1(expectation.level)
     variance = max(expectation.spread**2, 0.04)
-    _note(found, "requests at this time", DRIFT, "hour", hour.requests, max(mean, 1.0), variance)
+    _note(found, "requests at this time", "hour", (hour.requests, max(mean, 1.0)), variance)
     usual = expectation.in_ten
     failures = usual["failures"] * 6
-    _note(found, "failed authentications", GUESSING, "hour", hour.failures, failures, FAILURE_VARIANCE)
+    _note(found, "failed authentications", "hour", (hour.failures, failures), FAILURE_VARIANCE)
     if drift:
         _keep(found, Evidence("drift", DRIFT, "days", drift, 0.0, drift * _BANS_A_DRIFT))
     return found
@@ -128,7 +135,7 @@ def _note_parts(found: list[Evidence], expectation: Expectation, counts: Counts,
             bans = min(bans, _BESIDE_FAMILIAR)
         _keep(found, Evidence(feature, group, window, getattr(counts, name), usual, bans))
     usual = tens * LEAST["repeated"] + share["repeated"] * asked + _TRIED_AGAIN * counts.errors
-    _note(found, "repeated prompts", CONTENT, window, counts.repeated, usual, _REPEATED_VARIANCE)
+    _note(found, "repeated prompts", window, (counts.repeated, usual), _REPEATED_VARIANCE)
 
 
 def _is_more_from_familiar(expectation: Expectation, counts: Counts, tens: float) -> bool:
@@ -138,9 +145,11 @@ def _is_more_from_familiar(expectation: Expectation, counts: Counts, tens: float
 
 
 def _note(
-    found: list[Evidence], feature: str, group: str, window: str, observed: float, usual: float, variance: float
+    found: list[Evidence], feature: str, window: str, seen_and_usual: tuple[float, float], variance: float
 ) -> None:
-    _keep(found, Evidence(feature, group, window, observed, usual, surprise(observed, usual, variance)))
+    observed, usual = seen_and_usual
+    bans = surprise(observed, usual, variance)
+    _keep(found, Evidence(feature, GROUPS[feature], window, observed, usual, bans))
 
 
 def _keep(found: list[Evidence], evidence: Evidence) -> None:

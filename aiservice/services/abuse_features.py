@@ -1,4 +1,4 @@
-"""What is counted of a client to find abuse, and what speaks for it. Values only; the same for traffic and simulator."""
+"""What is counted of a client to find abuse, and what speaks for it: the same for real traffic and the simulator."""
 
 from enum import IntEnum
 from typing import NamedTuple

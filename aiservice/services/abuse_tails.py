@@ -1,7 +1,7 @@
 """How unlikely a count is, in closed form: cheap enough for every client and minute, and never an overstatement.
 
 Counts of a rate that itself varies are negative binomial: of mean m and a rate that varies by a gamma factor of
-variance v. Chernoff's bound on its upper tail is what is used (H. Chernoff, Annals of Mathematical Statistics 23, 1952):
+variance v. Chernoff's bound on the upper tail is used (H. Chernoff, Annals of Mathematical Statistics 23, 1952):
 log P(X >= x) <= -(x log(x/m) - (x+r) log((x+r)/(m+r))) with r = 1/v, for x > m.
 """
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from aiservice.services.abuse_baseline import PART_GATES, Baseline, Expectation
 from aiservice.services.abuse_evidence import Drift, weigh, weigh_hour, without_forgiven
-from aiservice.services.abuse_features import Counts, Hour, Level
-from aiservice.services.abuse_ladder import Case, Step, decide
+from aiservice.services.abuse_features import Counts, Evidence, Hour, Level
+from aiservice.services.abuse_ladder import SECONDS, Case, Step, decide
 
 
 @dataclass(slots=True)
@@ -40,6 +40,16 @@ class Watch:
         """Judges the minute under way, as far as it is seen, and the last ten with it."""
         evidence = without_forgiven(weigh(self.expectation, minute, ten), self.forgiven)
         return decide(self.case, evidence, now, self.most)
+
+    def ceiling(self, level: Level, evidence: list[Evidence], now: float) -> Step:
+        """What people set as the answer to this much: at once, and whatever the policy."""
+        case = self.case
+        is_new = now >= case.until or level > case.level
+        if is_new:
+            case.level, case.since = max(level, case.level if now < case.until else Level.NONE), now
+        case.until = max(case.until, now + SECONDS[case.level])
+        case.evidence, case.seen = evidence, now
+        return Step(case.level, case.until, is_new, max(each.bans for each in evidence), tuple(evidence))
 
     def end_hour(self, hour: Hour, now: float) -> Step | None:
         """Judges an hour that is over, learns it, and turns to the next."""

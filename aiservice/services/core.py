@@ -9,6 +9,9 @@ from functools import partial
 
 from aiservice.kit.ids import new_id
 from aiservice.providers import registry
+from aiservice.services.abuse_judge import AbuseJudge
+from aiservice.services.abuse_observing import Observer
+from aiservice.services.abuse_replay import AbuseReplay
 from aiservice.services.accounts import Accounts
 from aiservice.services.alerts import Alerts
 from aiservice.services.audit import Audit
@@ -19,10 +22,12 @@ from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import Clients
 from aiservice.services.cluster import Cluster, Node
 from aiservice.services.connections import Connections
+from aiservice.services.decoys import Decoys
 from aiservice.services.health import ConnectionHealth
 from aiservice.services.idempotency import Idempotency
 from aiservice.services.key_policy import KeyPolicy
 from aiservice.services.key_reveals import KeyReveals
+from aiservice.services.key_standing import Refusal
 from aiservice.services.keys import Keys
 from aiservice.services.leaks import Leaks
 from aiservice.services.ledger import Ledger
@@ -33,6 +38,7 @@ from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
 from aiservice.services.quotas import Quotas
 from aiservice.services.request_log import RequestLog
+from aiservice.services.sanctions import Sanctions
 from aiservice.services.shared_limits import SharedLimits
 from aiservice.services.slices import Slices
 from aiservice.services.spending import Spending
@@ -41,6 +47,7 @@ from aiservice.services.tokens import Tokens
 from aiservice.services.usage import Usage
 from aiservice.services.vault import Vault
 from aiservice.settings import IMPORTABLE, Settings
+from aiservice.store.keys import Credential
 from aiservice.store.migrations import migrate
 from aiservice.store.session import Database
 from aiservice.store.shared import Shared
@@ -87,6 +94,11 @@ class Core:
     usage: Usage
     requests: RequestLog
     upstream: Upstream
+    sanctions: Sanctions
+    observer: Observer
+    judge: AbuseJudge
+    replay: AbuseReplay
+    decoys: Decoys
     audit: Audit
     alerts: Alerts
 
@@ -155,6 +167,9 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     stack.push_async_callback(accounts.close)
     prices = Prices()
     keys = Keys(db, vault, changes, KeyPolicy.of(settings))
+    sanctions, observer, decoys = Sanctions(db, changes), Observer(db, cluster.worker_id), Decoys(db, alerts)
+    stack.push_async_callback(decoys.close)
+    keys.check.tell_refused = partial(_key_refused, observer, decoys)
     tokens = Tokens(db, vault, changes, keys.check, settings.public_url)
     stack.push_async_callback(tokens.keys.close)
     leaks = Leaks(db, vault, changes, keys, alerts, revokes=settings.leaked_keys == "revoke")
@@ -193,6 +208,11 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         requests=RequestLog(db),
         upstream=upstream,
         alerts=alerts,
+        sanctions=sanctions,
+        observer=observer,
+        judge=AbuseJudge(db, sanctions, alerts),
+        replay=AbuseReplay(db),
+        decoys=decoys,
         audit=Audit(db, vault),
     )
     await changes.poll_once()
@@ -201,6 +221,14 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     await core.connections.refresh()
     await core.preferences.refresh()
     return core
+
+
+def _key_refused(observer: Observer, decoys: Decoys, row: Credential, refusal: Refusal, address: str) -> None:
+    """What was tried with whose key: a decoy's alarm, and what the watch for abuse counts."""
+    if refusal is Refusal.DECOY:
+        decoys.used(row.key_id, row.client_id, row.public_id or "", address)
+    elif row.public_id is not None and refusal in (Refusal.UNKNOWN, Refusal.EXPIRED, Refusal.REVOKED):
+        observer.failure(row.client_id)
 
 
 def _forget_connection(upstream: Upstream, health: ConnectionHealth, quotas: Quotas, kind: str, subject: str) -> None:

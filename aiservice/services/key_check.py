@@ -57,6 +57,8 @@ class KeyCheck:
         self._pending: dict[bytes, asyncio.Task[Entry | Refusal]] = {}
         self._lookups = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
         self.failures = FailureLimiter()
+        # Who is told of every key that was looked up and refused: what was found, why, and where it came from.
+        self.tell_refused: Callable[[store.Credential, Refusal, str], None] = lambda _row, _refusal, _address: None
         self._used_us: dict[str, int] = {}
         self.epoch = 0  # how many changes were heard of
         self._away_until = 0.0
@@ -79,7 +81,10 @@ class KeyCheck:
         async def read() -> Entry | Refusal:
             pepper = self._vault.pepper(PEPPER_VERSION)
             row = await store.credential(self._db, public_id)
-            return await self._with_budgets(row, judge(row, key_digest(pepper, credential.encode()), self._policy))
+            found = judge(row, key_digest(pepper, credential.encode()), self._policy)
+            if isinstance(found, Refusal):
+                self.tell_refused(row, found, address)
+            return await self._with_budgets(row, found)
 
         principal = self.use(await self._entry(digest, address, read))
         if principal is None:
@@ -188,7 +193,7 @@ class KeyCheck:
                 self._away_until = time.monotonic() + AWAY_SECONDS
                 return self._stale(name)
         if isinstance(found, Refusal):
-            if found is Refusal.UNKNOWN:
+            if found in (Refusal.UNKNOWN, Refusal.DECOY):
                 self.failures.record(address)
             self._refuse(name, found)
         # A change that came in while we read may be about this very key: use the answer, but do not keep it.

@@ -11,6 +11,7 @@ from aiservice.services.key_cache import Entry
 from aiservice.services.key_policy import KeyPolicy
 from aiservice.services.key_rights import networks_of_both
 from aiservice.services.limit_names import limits_of
+from aiservice.services.sanction_terms import sanction_of
 from aiservice.services.vault import PEPPER_VERSION
 from aiservice.store.keys import Credential
 
@@ -27,6 +28,7 @@ class Refusal(Enum):
     REVOKED = "key_revoked"
     CLIENT_DISABLED = "client_disabled"
     CREATOR = "creator_lost_rights"
+    DECOY = "decoy"  # for us: the caller is told what the holder of an unknown key is told
     LIMITED = "too_many_failed_authentications"
     AWAY = "database_unavailable"
 
@@ -42,6 +44,8 @@ def judge(row: Credential, digest: bytes, policy: KeyPolicy) -> Entry | Refusal:
     expected = row.digest if is_known and isinstance(row.digest, bytes) else _NO_DIGEST
     if not hmac.compare_digest(expected, digest) or expected is _NO_DIGEST:
         return Refusal.UNKNOWN
+    if row.is_decoy:
+        return Refusal.DECOY
     return standing_of(row, policy)
 
 
@@ -55,10 +59,14 @@ def standing_of(row: Credential, policy: KeyPolicy) -> Entry | Refusal:
     ends_us = min(_FOREVER_US if at is None else at for at in ends)
     if ends_us <= now_us():
         return Refusal.EXPIRED
+    expires_us = ends_us
     if row.is_client_disabled or row.is_owner_disabled:
         return Refusal.CLIENT_DISABLED
     if not _may_creator(row):
         return Refusal.CREATOR
+    sanction, slowed = sanction_of(row.sanction, now_us())
+    if sanction is not None:
+        ends_us = min(ends_us, sanction.until_us)  # then it is looked at anew
     networks = networks_of_both(row.key_networks, row.client_networks)
     principal = Principal(
         client_id=row.client_id,
@@ -68,9 +76,10 @@ def standing_of(row: Credential, policy: KeyPolicy) -> Entry | Refusal:
         scopes=_all_of(row.key_scopes, row.client_scopes),
         connections=_all_of(row.key_connections, row.client_connections, row.team_connections),
         models=_all_of(row.key_models, row.client_models, row.team_models),
-        expires_us=None if ends_us == _FOREVER_US else ends_us,
+        expires_us=None if expires_us == _FOREVER_US else expires_us,
         is_test=row.is_test,
-        limits=_limits(row),
+        limits=(*_limits(row), *slowed),
+        sanction=sanction,
         networks=None if networks is None else AllowList(networks),
         key_ends_us=row.key_expires_us,
         team_id=row.team_id,
@@ -112,7 +121,7 @@ def too_many_failures(wait_seconds: float) -> RateLimited:
 def error_of(refusal: Refusal, wait_seconds: float) -> BrokerError:
     code = refusal.value
     match refusal:
-        case Refusal.UNKNOWN:
+        case Refusal.UNKNOWN | Refusal.DECOY:
             return Unauthenticated()
         case Refusal.EXPIRED:
             return Unauthenticated("This API key has expired. Regenerate it on the portal's Keys page.", code=code)

@@ -82,13 +82,15 @@ class Keys:
         name: str,
         *,
         is_test: bool = False,
+        is_decoy: bool = False,
         expires_in_seconds: float | None = None,
         is_retrievable: bool | None = None,
         limits: Amounts | None = None,
         **rights: Unpack[Rights],
     ) -> NewKey:
         """A new key for `client` (its id or name). `limits` as in `services/limit_names.py`. A retrievable one can be
-        shown again, to the actor alone; None leaves that to the policy.
+        shown again, to the actor alone; None leaves that to the policy. A decoy is refused like an unknown key, and
+        whoever uses it raises an alarm (`services/decoys.py`).
 
         Raises:
             NotFound: no such client, or it is not the actor's.
@@ -108,6 +110,7 @@ class Keys:
                 client_id=owner.id,
                 name=key_rights.valid_name(name),
                 is_test=is_test,
+                is_decoy=is_decoy,
                 limits=clean_amounts(limits),
                 created_us=now,
                 expires_us=self.policy.expiry(expires_in_seconds, now),

@@ -13,7 +13,12 @@ from aiservice.principal import Limit, Principal
 from aiservice.services.limit_plans import Plan, Plans
 
 _AT_ONCE_RETRY_US = 1_000_000  # nobody knows when an answer under way will end
-_SCOPES = {"key": "This key", "client": "This client", "team": "This team"}
+_SCOPES = {
+    "key": "This key",
+    "client": "This client",
+    "team": "This team",
+    "sanction": "This client (slowed down for unusual traffic)",
+}
 _CODES = {
     "requests/minute": "client_rpm_exceeded",
     "requests/hour": "client_rph_exceeded",

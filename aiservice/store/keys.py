@@ -57,6 +57,8 @@ class Credential(NamedTuple):
     is_creator_disabled: bool | None
     secret_created_us: int | None
     has_budgets: bool
+    is_decoy: bool | None
+    sanction: dict[str, Any] | None
 
 
 _secret, _key, _client, _team, _person = (
@@ -106,6 +108,8 @@ _CREDENTIAL = (
         .where(_budget.c.subject.in_([_key.c.id, _client.c.id, _team.c.id]))
         .exists()
         .label("has_budgets"),
+        _key.c.is_decoy,
+        _client.c.sanction,
     )
     .select_from(select(literal_column("1").label("one")).subquery())
     .outerjoin(_secret, _secret.c.public_id == bindparam("public_id"))

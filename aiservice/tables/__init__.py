@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+from aiservice.tables.abuse import AbuseHour, AbuseMinute, AbusePolicy, Sanction
 from aiservice.tables.alerts import AlertChannel, AlertCourse, AlertDelivery, AlertEvent, AlertMute, AlertRule
 from aiservice.tables.audit import AuditEntry, AuditHead
 from aiservice.tables.bodies import SealedBody
@@ -20,6 +21,9 @@ from aiservice.tables.tokens import EndedToken, TokenKey
 metadata = SQLModel.metadata
 
 __all__ = [
+    "AbuseHour",
+    "AbuseMinute",
+    "AbusePolicy",
     "AlertChannel",
     "AlertCourse",
     "AlertDelivery",
@@ -47,6 +51,7 @@ __all__ = [
     "PortalSession",
     "Preference",
     "RollupDirty",
+    "Sanction",
     "SealedBody",
     "SealedSecret",
     "SignInAttempt",

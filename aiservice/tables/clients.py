@@ -29,7 +29,8 @@ class Client(SQLModel, table=True):
     """A party that is metered. None in an allowed set means all (of connections: all shared ones), here and on keys; no
     key of a client may do what the client may not.
 
-    `limits` are by name (`services/limit_names.py`), here, on teams and on keys.
+    `limits` are by name (`services/limit_names.py`), here, on teams and on keys. `sanction` is what abuse has brought
+    about and holds now, or held last (`services/sanctions.py`): its id, level, end and the requests a minute it leaves.
     """
 
     __tablename__ = "client"
@@ -44,6 +45,7 @@ class Client(SQLModel, table=True):
     allowed_networks: list[str] | None = _json()
     limits: dict[str, int] | None = _json()
     weight: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    sanction: dict[str, Any] | None = _json()
     is_disabled: bool = False
     created_us: int = big()
 
@@ -54,7 +56,7 @@ class ClientKey(SQLModel, table=True):
     `allowed_networks`: the addresses it may be used from, as CIDR; None is any. A token carries the `token_version` of
     its time; raising it ends every token of the key. `creator_id` is the person who has seen its newest secret: a key
     is worth no more than they may do now; None where it was made on the command line. `leaked_us`: when it was first
-    reported as found in public.
+    reported as found in public. A decoy is good for nothing, and whoever uses it has found what they should not have.
     """
 
     __tablename__ = "client_key"
@@ -63,6 +65,7 @@ class ClientKey(SQLModel, table=True):
     client_id: str = Field(index=True, foreign_key="client.id", max_length=40)
     name: str = Field(max_length=100)
     is_test: bool = False
+    is_decoy: bool = False
     scopes: list[str] | None = _json()
     allowed_connections: list[str] | None = _json()
     allowed_models: list[str] | None = _json()
