@@ -13,7 +13,7 @@ from aiservice.services.abuse_baseline import KEPT_HOURS
 from aiservice.services.abuse_client import Learned, WatchedClient, learned, raw_minutes
 from aiservice.services.abuse_familiar import RawMinute
 from aiservice.services.abuse_features import Evidence, Level
-from aiservice.services.abuse_ladder import Step
+from aiservice.services.abuse_ladder import Case, Step
 from aiservice.services.alert_notes import AlertNotes, Severity
 from aiservice.services.sanctions import Finding, Sanctions
 from aiservice.store import abuse as store
@@ -60,7 +60,7 @@ class AbuseJudge:
         default, policies = await self._sanctions.all_policies()
         for client_id, client in self._clients.items():
             client.policy = policies.get(client_id, default)
-        await self._take_undone(now)
+        await self._take_undone()
         said, hours = await asyncio.to_thread(self._look, raw, now)
         await self._write(hours)
         self._read_until_us = now
@@ -110,14 +110,16 @@ class AbuseJudge:
                 _forgive(client, row)
             self._clients[client_id] = client
 
-    async def _take_undone(self, now: int) -> None:
+    async def _take_undone(self) -> None:
+        """What people undid in the last minutes is forgiven, and the case begun anew."""
         async with self._db.read() as session:
-            rows = await store.undone(session, now - 4 * MINUTE_US)
+            rows = await store.undone(session, now_us() - 4 * MINUTE_US)
         for row in rows:
             client = self._clients.get(row.client_id)
-            if client is not None and client.sanction_id == row.id:
+            if client is not None:
                 _forgive(client, row)
-                client.watch.case.level, client.watch.case.until, client.sanction_id = Level.NONE, 0.0, ""
+                if client.sanction_id == row.id:
+                    client.watch.case, client.sanction_id = Case(), ""
 
     async def _write(self, hours: list[tuple[str, Learned]]) -> None:
         if not hours:
