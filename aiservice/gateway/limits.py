@@ -16,7 +16,7 @@ from aiservice.services.limiter import Standing
 
 
 class OwnLimits:
-    """The limits of the key that asks and of its client."""
+    """The limits of the key that asks, of its client and of that one's team."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -33,6 +33,7 @@ class OwnLimits:
             "object": "ai_service.limits",
             "key_id": principal.key_id,
             "client": principal.client_name,
+            "team": principal.team_name,
             "limits": [_told(one) for one in standing],
             "providers": self._core.quotas.shares_of(principal.client_id, principal.weight, _may_use(principal)),
         }

@@ -31,6 +31,7 @@ from aiservice.services.key_standing import Refusal
 from aiservice.services.keys import Keys
 from aiservice.services.leaks import Leaks
 from aiservice.services.ledger import Ledger
+from aiservice.services.limit_standing import LimitStanding
 from aiservice.services.limiter import Limiter
 from aiservice.services.limits import Limits
 from aiservice.services.page_copies import PageCopies
@@ -80,6 +81,7 @@ class Core:
     keys: Keys
     limits: Limits
     limiter: Limiter
+    limit_standing: LimitStanding
     tokens: Tokens
     reveals: KeyReveals
     leaks: Leaks
@@ -176,6 +178,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     await leaks.open(settings)
     bodies = Bodies(db, vault)
     ledger = Ledger(db, settings)
+    limiter = Limiter(_open_shared_limits(settings, vault))
     core = Core(
         settings=settings,
         db=db,
@@ -195,7 +198,8 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         reveals=KeyReveals(db, keys, alerts),
         leaks=leaks,
         limits=Limits(db, changes),
-        limiter=Limiter(_open_shared_limits(settings, vault)),
+        limiter=limiter,
+        limit_standing=LimitStanding(db, limiter),
         connections=Connections(db, vault, changes, upstream),
         health=health,
         quotas=quotas,

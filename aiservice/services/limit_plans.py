@@ -1,6 +1,7 @@
 """What limits one key, ready to be asked: its limits beside what has been used of each in this worker."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from aiservice.kit.sliding_window import SlidingWindow
 from aiservice.principal import Limit, Principal
@@ -18,17 +19,27 @@ class Slots:
         self.held = 0
 
 
+class Said(NamedTuple):
+    """What is always the same of a plan's commands to the shared store: the beginning of each, their common end, and
+    the keys of its leases."""
+
+    take: bytes
+    give_back: bytes
+    rest: bytes
+    leases: tuple[bytes, ...]
+
+
 class Plan:
     """The limits of one key. `policy` and `labels` (for what is left, and seconds) are for whoever writes headers,
-    `described` for whoever shares counts."""
+    `said` for whoever shares counts."""
 
     __slots__ = (
-        "described",
         "labels",
         "learned",
         "limits",
         "names",
         "policy",
+        "said",
         "slots",
         "standing",
         "until_us",
@@ -47,7 +58,7 @@ class Plan:
         """The limits' keys where they are shared, windows first."""
         self.labels = [f'"{limit.scope}-{limit.name}";r=%d;t=%d'.encode() for limit in (*rated, *at_once)]
         self.policy = b""
-        self.described: tuple[bytes, ...] = ()
+        self.said: Said | None = None
         self.learned: dict[str, tuple[int, int]] = {}
         self.standing: tuple[int, ...] = ()
         """What the shared store said last: used and µs until empty, for each of `names` in turn."""
@@ -97,6 +108,17 @@ class Plans:
             fresh.learned = plan.learned
         self._plans[principal.key_id] = fresh
         return fresh
+
+    def seen(self, limits: tuple[Limit, ...]) -> Plan:
+        """A plan of limits that need not be one key's, to look at and not to take from: nothing is kept for it."""
+        windows = [
+            self._windows.get((limit.subject, limit.name)) or SlidingWindow(limit.window_seconds * 1_000_000)
+            for limit in limits
+            if limit.window_seconds
+        ]
+        return Plan(
+            limits, windows, [self._slots.get(one.subject) or Slots() for one in limits if not one.window_seconds]
+        )
 
     def _parts(self, limits: Iterable[Limit]) -> tuple[list[SlidingWindow], list[Slots]]:
         windows, slots = [], []

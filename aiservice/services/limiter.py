@@ -16,9 +16,10 @@ _AT_ONCE_RETRY_US = 1_000_000  # nobody knows when an answer under way will end
 _SCOPES = {
     "key": "This key",
     "client": "This client",
-    "team": "This team",
+    "team": "The team",
     "sanction": "This client (slowed down for unusual traffic)",
 }
+_LOOKED_AT_ONCE = 50  # one script in Redis: it must not hold the others up
 _CODES = {
     "requests/minute": "client_rpm_exceeded",
     "requests/hour": "client_rph_exceeded",
@@ -176,6 +177,21 @@ class Limiter:
                 plan.standing = taken.standing
         return self.standing(plan)
 
+    async def look_at(self, limits: tuple[Limit, ...]) -> tuple[list[Standing], bool]:
+        """How any limits stand, in their order, and whether that is what all workers counted."""
+        standing: list[Standing] = []
+        is_whole = True
+        for first in range(0, len(limits), _LOOKED_AT_ONCE):
+            some = limits[first : first + _LOOKED_AT_ONCE]
+            plan = self._plans.seen(some)
+            if self.shared is not None:
+                taken = await self.shared.look(plan)
+                is_whole = is_whole and taken is not None
+                plan.standing = () if taken is None else taken.standing
+            by_limit = {one.limit: one for one in self.standing(plan)}
+            standing += [by_limit[limit] for limit in some]
+        return standing, is_whole
+
     def _shared_grant(self, plan: Plan, task: str, tokens: int, lease: str, taken: Taken) -> Grant:
         plan.standing = taken.standing
         now = _now()
@@ -272,9 +288,11 @@ def _refusal(limit: Limit, wait_us: int) -> RateLimited:
 
 
 def _words(limit: Limit) -> str:
+    measure, _, window = limit.name.partition("/")
     if not limit.window_seconds:
-        return f"{limit.amount} requests at once"
-    return f"{limit.amount} {limit.name.replace('/', ' a ').replace('a hour', 'an hour')}"
+        measure = "requests"
+    things = measure if limit.amount != 1 else measure.removesuffix("s")
+    return f"{limit.amount} {things} " + (f"{'an' if window == 'hour' else 'a'} {window}" if window else "at once")
 
 
 def _now() -> int:

@@ -5,13 +5,12 @@ Fails open to each worker's part of the limit (`services/limiter.py`): no answer
 
 import asyncio
 import time
-from collections.abc import Iterable
 
 from aiservice.kit.sliding_window import SlidingWindow
 from aiservice.principal import Limit
-from aiservice.services.limit_plans import Plan
+from aiservice.services.limit_plans import Plan, Said
 from aiservice.services.limiter import Taken
-from aiservice.store.redis_line import RedisLine, name_of
+from aiservice.store.redis_line import RedisLine, evaluation_head, name_of, packed
 from aiservice.store.window_script import ADD, GIVE_BACK, HOLD, TAKE
 
 LEASE_SECONDS = 12.0
@@ -46,9 +45,9 @@ class SharedLimits:
         self._held.pop(lease, None)
         if reserved == used and not plan.slots:
             return
-        keys = self._keys(plan)
-        first = (b"%d" % taken_us, b"%d" % reserved, b"%d" % used, lease.encode(), _LEASE_US)
-        self._line.tell(_GIVE_BACK, keys, (*first, *_described(plan)))
+        said = plan.said or self._say(plan)
+        changing = packed(b"%d" % taken_us, b"%d" % reserved, b"%d" % used, lease.encode())
+        self._line.tell_packed(said.give_back + changing + said.rest)
 
     def missed(self, plan: Plan, tokens: int) -> None:
         """Notes what was let through while Redis was away, so that it counts there when it is back."""
@@ -90,26 +89,26 @@ class SharedLimits:
             self._line.tell(_HOLD, (key,), (_LEASE_US, *held))
 
     async def _ask(self, plan: Plan, how: bytes, tokens: int, lease: str) -> Taken | None:
-        keys = self._keys(plan)
-        reply = await self._line.ask(_TAKE, keys, (how, b"%d" % tokens, lease.encode(), _LEASE_US, *_described(plan)))
+        said = plan.said or self._say(plan)
+        reply = await self._line.ask_packed(said.take + packed(how, b"%d" % tokens, lease.encode()) + said.rest)
         if reply is None:
             return None
         refused, wait_us, at_us, *standing = reply
         if how == b"1" and refused < 0 and plan.slots:
-            self._held[lease] = keys[len(plan.windows) :]
+            self._held[lease] = said.leases
         return Taken(refused, wait_us, at_us, tuple(standing))
 
-    def _keys(self, plan: Plan) -> tuple[bytes, ...]:
-        return tuple([self._prefix + name for name in plan.names])
-
-
-def _described(plan: Plan) -> Iterable[bytes]:
-    if not plan.described:
-        rated = [_three(limit) for limit, _, _ in plan.windows]
-        plan.described = tuple(
-            word for three in (*rated, *(_three(limit) for limit, _ in plan.slots)) for word in three
+    def _say(self, plan: Plan) -> Said:
+        keys = tuple([self._prefix + name for name in plan.names])
+        limits = (*(limit for limit, _, _ in plan.windows), *(limit for limit, _ in plan.slots))
+        described = [word for limit in limits for word in _three(limit)]
+        plan.said = Said(
+            take=evaluation_head(_TAKE, keys, 4 + len(described)),
+            give_back=evaluation_head(_GIVE_BACK, keys, 5 + len(described)),
+            rest=packed(_LEASE_US, *described),
+            leases=keys[len(plan.windows) :],
         )
-    return plan.described
+        return plan.said
 
 
 def _three(limit: Limit) -> tuple[bytes, bytes, bytes]:

@@ -46,12 +46,21 @@ class RedisLine:
 
     def ask(self, script: bytes, keys: Iterable[bytes], arguments: Iterable[bytes]) -> "asyncio.Future[Reply]":
         """What a script answers; None where it does not, or says no."""
+        return self.ask_packed(_evaluate(script, keys, arguments))
+
+    def ask_packed(self, command: bytes) -> "asyncio.Future[Reply]":
+        """`ask` for whoever has most of a command ready: see `evaluation_head` and `packed`."""
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         if self._wire is None:
             answer.set_result(None)
         else:
-            self._wire.send(_evaluate(script, keys, arguments), answer)
+            self._wire.send(command, answer)
         return answer
+
+    def tell_packed(self, command: bytes) -> None:
+        """`tell`, likewise."""
+        if self._wire is not None:
+            self._wire.send(command, None)
 
     def tell(self, script: bytes, keys: Iterable[bytes], arguments: Iterable[bytes]) -> None:
         """Runs a script whose answer nobody waits for."""
@@ -110,13 +119,19 @@ def name_of(script: str) -> bytes:
     return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest().encode()
 
 
+def evaluation_head(script: bytes, keys: tuple[bytes, ...], arguments: int) -> bytes:
+    """A script's command up to its arguments, of which so many are to follow, `packed`."""
+    return b"*%d\r\n%s" % (3 + len(keys) + arguments, packed(b"EVALSHA", script, b"%d" % len(keys), *keys))
+
+
+def packed(*words: bytes) -> bytes:
+    """Words of a command."""
+    return b"".join([b"$%d\r\n%s\r\n" % (len(word), word) for word in words])
+
+
 def _evaluate(script: bytes, keys: Iterable[bytes], arguments: Iterable[bytes]) -> bytes:
-    keys = tuple(keys)
-    return _packed((b"EVALSHA", script, b"%d" % len(keys), *keys, *arguments))
-
-
-def _packed(words: tuple[bytes, ...]) -> bytes:
-    return b"*%d\r\n%s" % (len(words), b"".join([b"$%d\r\n%s\r\n" % (len(word), word) for word in words]))
+    keys, arguments = tuple(keys), tuple(arguments)
+    return evaluation_head(script, keys, len(arguments)) + packed(*arguments)
 
 
 def _tls(target: dict[str, Any]) -> ssl.SSLContext:
@@ -131,7 +146,7 @@ def _tls(target: dict[str, Any]) -> ssl.SSLContext:
 
 async def _said(wire: "_Wire", *words: bytes) -> Reply:
     answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-    wire.send(_packed(words), answer, is_strict=True)
+    wire.send(b"*%d\r\n%s" % (len(words), packed(*words)), answer, is_strict=True)
     return await answer
 
 

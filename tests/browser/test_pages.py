@@ -19,7 +19,10 @@ pytestmark = pytest.mark.browser
 
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 360)]
 PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/no-such-page"]
-FRAMED_PAGES = ["/", "/first-call", "/requests", "/usage", "/keys", "/preferences", "/providers", "/users", "/account"]
+FRAMED_PAGES = [
+    *("/", "/first-call", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers", "/teams", "/users"),
+    "/account",
+]
 VIEWS = [
     "/usage?by=model&range=1h&metric=cost",
     "/usage?model=none",
@@ -103,8 +106,7 @@ def test_pages_before_anything_has_happened(inspected: Inspection) -> None:
     inspected.look("plain-sign-in-refused")
     tab.problems = [line for line in tab.problems if "401" not in line]  # the refusal
     sign_in(tab)
-    empty = ["/", "/requests", "/usage", "/keys", "/preferences", "/providers", "/users", "/account", "/first-call"]
-    inspected.pages(empty, "empty")
+    inspected.pages([path for path in FRAMED_PAGES if path != "/first-call"] + ["/first-call"], "empty")
     leave_without_copying(tab)
 
 
@@ -149,6 +151,11 @@ def fill(installation: Installation, server: ServerProcess, mock: MockProcess) -
     installation.command("key", "roll", rolled)
     revoked = installation.add_key("second", "--name", "Revoked", is_new_client=False)["id"]
     installation.command("key", "revoke", revoked)
+    installation.command("team", "create", "--name", "search")
+    installation.command("client", "set-team", "second", "search")
+    installation.command("team", "limits", "set", "search", "--rpm", "60", "--limit", "tokens/day=5000000")
+    installation.command("client", "limits", "set", "a-client-with-quite-a-long-name-that-somebody-chose", "--rpm", "3")
+    installation.command("key", "limits", "set", rolled, "--concurrency", "4")
     installation.command("preference", "set", "--client", "second", "--task", "chat", "--order", "mock,sandbox")
     for body in ({"input": "hello"}, {"input": "hello", "model": "mock/mock-small"}, {"input": "x", "model": "none"}):
         httpx.post(f"{server.url}/ai-service", headers={"Authorization": f"Bearer {key}"}, json=body)
@@ -206,6 +213,14 @@ def set_provider_key(page: Page) -> None:
     page.get_by_role("button", name="Set key").first.click()
 
 
+def clear_limit(page: Page) -> None:
+    page.get_by_role("button", name="Clear").first.click()
+
+
+def rename_team(page: Page) -> None:
+    page.get_by_role("button", name="Rename").first.click()
+
+
 def clear_chain(page: Page) -> None:
     page.get_by_role("button", name="Clear").first.click()
 
@@ -239,6 +254,8 @@ DIALOGS: list[tuple[str, Callable[[Page], None]]] = [
     ("/keys", revoke_key),
     ("/keys", end_overlap),
     ("/keys", reveal_key),
+    ("/limits", clear_limit),
+    ("/teams", rename_team),
     ("/preferences", clear_chain),
     ("/providers", add_provider),
     ("/providers", add_provider_refused),

@@ -38,6 +38,21 @@ async def test_one_clients_keys_share_its_limit(gateway: Gateway) -> None:
     assert "This client's limit of 2 requests an hour" in refused["message"]
 
 
+async def test_a_teams_limit_is_named_in_errors_headers_and_limits(gateway: Gateway) -> None:
+    key, core = await gateway.new_key(limits={"requests/minute": 9}), gateway.core
+    await core.teams.create(OPERATOR, "search")
+    await core.limits.set_team(OPERATOR, "search", {"requests/minute": 1})
+    await core.clients.set_team(OPERATOR, "app", "search")
+    await core.changes.poll_once()
+    assert (await _chat(gateway, key)).status == 200
+    refused = await _chat(gateway, key)
+    assert "The team's limit of 1 request a minute" in refused.json()["error"]["message"]
+    assert '"team-requests/minute";r=0' in refused.headers["ratelimit"]
+    told = (await gateway.get("/ai-service/limits", key=key)).json()
+    assert told["team"] == "search"
+    assert [(one["scope"], one["remaining"]) for one in told["limits"]] == [("key", 8), ("team", 0)]
+
+
 async def test_tokens_are_reserved_and_corrected_to_what_was_used(gateway: Gateway) -> None:
     key = await gateway.new_key(limits={"tokens/minute": 10_000})
     answer = await _chat(gateway, key, max_tokens=4000)

@@ -1,0 +1,289 @@
+"""Limits: what keys, clients and teams may use, how they stand now, and the form that sets them."""
+
+from typing import Any, TypedDict
+
+import reflex as rx
+from pydantic import ConfigDict
+from typing_extensions import TypedDict as ValidatedDict
+
+from aiservice.errors import InvalidRequest
+from aiservice.portal import theme
+from aiservice.portal.components.browser import confirm_button
+from aiservice.portal.components.parts import (
+    alert,
+    badge,
+    card,
+    cell,
+    data_table,
+    empty,
+    field,
+    select_field,
+    skeleton,
+    table_row,
+)
+from aiservice.portal.layout import portal_page
+from aiservice.portal.session.guard import handler, signed_in, tell
+from aiservice.portal.session.live import watch
+from aiservice.principal import Person
+from aiservice.services.core import current_core
+from aiservice.services.limit_names import CONCURRENCY, KINDS
+from aiservice.services.limit_standing import Holder
+from aiservice.services.limiter import Standing
+
+_SCOPES = {"team": "Team", "client": "Client", "key": "Key"}
+_NEARLY, _FULL = 0.8, 1.0
+
+
+class LimitRow(TypedDict):
+    """One limit and how it stands; `holder` is scope and id, for the handler that clears it."""
+
+    holder: str
+    name: str
+    what: str
+    of: str
+    words: str
+    used: str
+    width: str
+    level: str
+    free: str
+    is_mine: bool
+
+
+class Choice(TypedDict):
+    """A choice in a select."""
+
+    value: str
+    label: str
+
+
+class SetLimit(ValidatedDict):
+    """The form that sets a limit."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+    holder: str
+    limit: str
+    amount: str
+
+
+class LimitsState(rx.State):
+    """The limits that the signed-in person may see."""
+
+    rows: list[LimitRow] = []
+    holders: list[Choice] = []
+    is_whole: bool = True
+    is_loaded: bool = False
+
+    @handler()
+    async def load(self) -> None:
+        await _show(self)
+        watch(self, _show)
+
+    @handler()
+    async def set_limit(self, form: SetLimit) -> None:
+        scope, subject = _holder(form["holder"])
+        text = form["amount"].strip().replace(",", "")
+        if not (text.isascii() and text.isdecimal() and len(text) <= 15):
+            raise InvalidRequest("A limit is a whole number, such as 600.", param="amount")
+        limits, amounts = current_core().limits, {form["limit"]: int(text)}
+        setting = {"key": limits.set_key, "client": limits.set_client, "team": limits.set_team}[scope]
+        stored = await setting(signed_in(), subject, amounts)
+        await tell(self, f"Set. {stored.name} now has {int(text):,} {_words(form['limit'])}.")
+        await _show(self)
+
+    @handler()
+    async def clear(self, holder: str, name: str) -> None:
+        scope, subject = _holder(holder)
+        limits = current_core().limits
+        clearing = {"key": limits.clear_key, "client": limits.clear_client, "team": limits.clear_team}[scope]
+        stored = await clearing(signed_in(), subject, [name])
+        await tell(self, f"Cleared. {stored.name} has no limit of {_words(name)} any more.")
+        await _show(self)
+
+
+async def _show(state: LimitsState) -> None:
+    core, me = current_core(), signed_in()
+    found = await core.limit_standing.of(me)
+    state.rows = [_row(me, holder, one) for holder in found.holders for one in holder.standing]
+    state.holders = [
+        Choice(value=f"{holder.scope}:{holder.id}", label=_label(holder))
+        for holder in found.holders
+        if _may_change(me, holder)
+    ]
+    state.is_whole = found.is_whole
+    state.is_loaded = True
+
+
+def _row(me: Person, holder: Holder, standing: Standing) -> LimitRow:
+    limit, part = standing.limit, min(1.0, standing.used / standing.limit.amount)
+    within = f" of {holder.within}" if holder.scope == "key" else ""
+    return LimitRow(
+        holder=f"{holder.scope}:{holder.id}",
+        name=limit.name,
+        what=_SCOPES[holder.scope],
+        of=f"{holder.name}{within}",
+        words=f"{limit.amount:,} {_words(limit.name)}",
+        used=f"{standing.used:,} of {limit.amount:,}",
+        width=f"{part:.0%}",
+        level="bad" if part >= _FULL else "warn" if part >= _NEARLY else "good",
+        free=_free(standing),
+        is_mine=_may_change(me, holder),
+    )
+
+
+def _free(standing: Standing) -> str:
+    """When nothing of what is used now counts any more."""
+    if not standing.used:
+        return "all free"
+    if not standing.limit.window_seconds:
+        return "as answers end"
+    seconds = -(-standing.reset_us // 1_000_000)
+    if seconds < 60:
+        return f"all in {seconds} s"
+    minutes = -(-seconds // 60)
+    return f"all in {minutes} min" if minutes < 60 else f"all in {minutes // 60} h {minutes % 60} min"
+
+
+def _label(holder: Holder) -> str:
+    within = f" of {holder.within}" if holder.scope == "key" else ""
+    return f"{_SCOPES[holder.scope]} {holder.name}{within}"
+
+
+def _may_change(me: Person, holder: Holder) -> bool:
+    """Whether to offer it: who may is the service's to say."""
+    return me.is_admin or holder.scope == "key"
+
+
+def _holder(text: str) -> tuple[str, str]:
+    scope, _, subject = text.partition(":")
+    if scope not in _SCOPES or not subject:
+        raise InvalidRequest("Choose what to limit.", param="holder")
+    return scope, subject
+
+
+def _words(name: str) -> str:
+    """`requests/minute` as people say it."""
+    if name == CONCURRENCY:
+        return "requests at once"
+    measure, _, window = name.partition("/")
+    return f"{measure} {'an' if window == 'hour' else 'a'} {window}"
+
+
+HEADS = ["For", "Limit", "Used now", "Free again", ""]
+page: Any = LimitsState  # in markup its attributes are Vars
+
+
+@portal_page("/limits", title="Limits", icon="bars", place=35, on_load=LimitsState.load)
+def limits() -> rx.Component:
+    return rx.cond(
+        page.is_loaded,
+        rx.el.div(_standing(), _form(), class_name="flex flex-col gap-5"),
+        rx.el.div(skeleton("h-72"), skeleton("h-40"), class_name="flex flex-col gap-5"),
+    )
+
+
+def _standing() -> rx.Component:
+    away = alert(
+        "Redis does not answer, so these are the counts of one worker alone. Until it is back, each worker allows its "
+        "part of every limit.",
+        kind="warn",
+    )
+    return card(
+        rx.cond(page.is_whole, rx.fragment(), rx.el.div(away, class_name="mb-4")),
+        rx.cond(
+            page.rows.length() > 0,
+            data_table(HEADS, rx.foreach(page.rows, _line), caption="Limits and how they stand"),
+            empty(
+                "No limits",
+                "Nothing holds these keys back. Set the first limit below: it takes effect within a second.",
+                rx.el.a("Set a limit", href="#set-a-limit", class_name=theme.PRIMARY),
+            ),
+        ),
+        title="How they stand",
+        actions=badge("live", "good"),
+    )
+
+
+def _line(row: Any) -> rx.Component:
+    return table_row(
+        HEADS,
+        cell(
+            rx.el.span(row["of"], class_name="font-medium break-words"),
+            rx.el.span(row["what"], class_name=f"block text-xs {theme.MUTED}"),
+        ),
+        cell(row["words"]),
+        cell(_bar(row)),
+        cell(row["free"], class_name=theme.MUTED),
+        cell(
+            rx.cond(
+                row["is_mine"],
+                confirm_button(
+                    "Clear",
+                    title="Take this limit away?",
+                    text=f"{row['of']} may then use as much as its other limits let it.",
+                    confirm="Take it away",
+                    on_confirm=page.clear(row["holder"], row["name"]),
+                    custom_attrs={"aria-label": f"Clear {row['words']} of {row['of']}"},
+                ),
+            ),
+            class_name="text-right max-sm:text-left",
+        ),
+    )
+
+
+def _bar(row: Any) -> rx.Component:
+    """The words say what the bar shows, so that it is no news to a screen reader."""
+    look = "h-full rounded-full"
+    colour = rx.match(
+        row["level"],
+        ("bad", f"{look} bg-red-700 dark:bg-red-400"),
+        ("warn", f"{look} bg-amber-600 dark:bg-amber-400"),
+        f"{look} bg-indigo-600 dark:bg-indigo-400",
+    )
+    return rx.el.div(
+        rx.el.div(
+            rx.el.span(row["used"], class_name="tabular-nums"),
+            rx.cond(row["level"] == "bad", badge("used up", "bad")),
+            class_name="flex flex-wrap items-center gap-2",
+        ),
+        rx.el.div(
+            rx.el.div(class_name=colour, style={"width": row["width"]}),
+            class_name="mt-1 h-1.5 w-full min-w-32 overflow-hidden rounded-full bg-slate-200 dark:bg-slate-700",
+            custom_attrs={"aria-hidden": "true"},
+        ),
+        class_name="w-full",
+    )
+
+
+def _form() -> rx.Component:
+    names = [rx.el.option(_words(name).capitalize(), value=name) for name in KINDS]
+    form = rx.el.form(
+        select_field(
+            "For",
+            "holder",
+            rx.foreach(page.holders, lambda one: rx.el.option(one["label"], value=one["value"])),
+        ),
+        select_field("Limit", "limit", names),
+        field("At most", "amount", required=True, input_mode="numeric", placeholder="600", auto_complete="off"),
+        rx.el.button("Set", type="submit", class_name=f"{theme.PRIMARY} self-end"),
+        on_submit=page.set_limit,
+        class_name="grid gap-4 sm:grid-cols-[1fr_1fr_8rem_auto]",
+    )
+    note = (
+        "Windows slide: in no minute, whenever it begins, more passes than that. A key, its client and the client's "
+        "team each have their own limits, and all of them hold."
+    )
+    return rx.el.div(
+        card(
+            rx.cond(
+                page.holders.length() > 0,
+                rx.el.div(form, rx.el.p(note, class_name=f"mt-3 {theme.HINT}")),
+                empty(
+                    "Nothing to limit yet",
+                    "Limits belong to keys. Make one first.",
+                    rx.el.a("Make a key", href="/keys", class_name=theme.PRIMARY),
+                ),
+            ),
+            title="Set a limit",
+        ),
+        id="set-a-limit",
+    )
