@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from aiservice.dialects import ai_service, anthropic_messages, openai_chat, openai_embeddings
 from aiservice.dialects._base import Dialect, headers_of_wire
+from aiservice.dialects._object_ids import object_id_in, object_not_found
 from aiservice.errors import BrokerError, InvalidRequest
 from aiservice.gateway.admit import InFlight, Permit, check_scope, check_taking_requests
 from aiservice.gateway.answering import ClientStream, WholeAnswer
@@ -98,6 +99,8 @@ class Pipeline:
         try:
             chain = core.preferences.chain_for(principal.client_id, request.ask.task)
             candidates = self._router.candidates(principal, request, chain, core.connections.snapshot())
+            if (object_id := object_id_in(body)) is not None:
+                candidates = _own(principal, candidates, object_id)
             if principal.budgets:
                 candidates = self._charges.affordable(principal, candidates)
             exchange.candidates, exchange.candidate = candidates, candidates[0]
@@ -119,6 +122,18 @@ class Pipeline:
                 # The permit settles on the way out; the edge renders what was not answered yet.
                 meter.failed(exchange, error)
                 raise meter.words_for(error) from error
+
+
+def _own(principal: Principal, candidates: tuple[Candidate, ...], object_id: str) -> tuple[Candidate, ...]:
+    """Those of the client's own: none else may be shown an id of something that its provider keeps.
+
+    Raises:
+        NotFound: there are none.
+    """
+    own = tuple(one for one in candidates if one.connection.owner_client_id == principal.client_id)
+    if not own:
+        raise object_not_found(object_id)
+    return own
 
 
 class Caller(NamedTuple):

@@ -134,7 +134,9 @@ async def running_rig(installed: Settings) -> AsyncIterator[Rig]:
                 continue
             path = urlsplit(registry()[kind].default_base_url or "http://any/v1").path
             await core.connections.add(
-                OPERATOR, kind, name, upstream.address + path, Secret(PROVIDER_KEY), is_private_allowed=True
+                *(OPERATOR, kind, name, upstream.address + path, Secret(PROVIDER_KEY)),
+                is_private_allowed=True,
+                owner_client="app",  # some recordings name files of their own
             )
         made = await core.keys.create(OPERATOR, "app", "first")
         app = build_gateway(core, InFlight(), portal, portal)
