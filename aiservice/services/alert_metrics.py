@@ -41,16 +41,16 @@ METRICS: Mapping[str, Metric] = {
 }
 
 EVENTS: Mapping[str, str] = {
-    "abuse": "Abuse or an anomaly",
-    "budget": "A budget is spent, or nearly",
+    "budget_level": "A budget is spent, or nearly",
     "channel_disabled": "An alert channel was disabled",
     "decoy_used": "A decoy key was used",
-    "key_expiring": "A key expires",
     "key_leaked": "A key was reported as leaked",
+    "key_revealed": "Somebody looked at a key's secret again",
     "ledger_lag": "Settled requests wait for the database",
     "provider_down": "A provider does not answer",
     "quota": "A provider's quota is used up",
     "redis_down": "Redis does not answer",
+    "unusual_traffic": "Abuse, or traffic that is unlike a client's own",
     "vault": "Sealed secrets cannot be opened",
 }
 """Kinds of events with a title of their own; any other kind may be noted as well."""

@@ -104,6 +104,7 @@ def _in_state(state: str) -> list[Any]:
     states: dict[str, list[Any]] = {
         "open": [is_open, ~is_known],
         "acknowledged": [is_open, is_known],
+        "unresolved": [is_open],
         "resolved": [~is_open],
     }
     return states.get(state, [])

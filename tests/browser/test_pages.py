@@ -21,7 +21,7 @@ LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 360
 PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/no-such-page"]
 FRAMED_PAGES = [
     *("/", "/first-call", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers", "/teams", "/users"),
-    "/account",
+    *("/account", "/alerts", "/alerts/rules", "/alerts/channels"),
 ]
 VIEWS = [
     "/usage?by=model&range=1h&metric=cost",
@@ -157,6 +157,8 @@ def fill(installation: Installation, server: ServerProcess, mock: MockProcess) -
     installation.command("client", "limits", "set", "a-client-with-quite-a-long-name-that-somebody-chose", "--rpm", "3")
     installation.command("key", "limits", "set", rolled, "--concurrency", "4")
     installation.command("preference", "set", "--client", "second", "--task", "chat", "--order", "mock,sandbox")
+    installation.command("alert", "channel", "add", "pager", "--webhook", f"{mock.base_url}/hook", "--allow-private")
+    installation.command("alert", "rule", "set", "any request", "--metric", "requests", "--above", "0")
     for body in ({"input": "hello"}, {"input": "hello", "model": "mock/mock-small"}, {"input": "x", "model": "none"}):
         httpx.post(f"{server.url}/ai-service", headers={"Authorization": f"Bearer {key}"}, json=body)
 
@@ -203,6 +205,22 @@ def add_provider_refused(page: Page) -> None:
     form.get_by_role("textbox", name="Address").fill("http://127.0.0.1:9/v1")
     form.get_by_role("button", name="Test and add").click()
     expect(form.get_by_role("alert")).to_be_visible()
+
+
+def add_alert_rule(page: Page) -> None:
+    page.get_by_role("button", name="Add rule").first.click()
+
+
+def change_alert_rule(page: Page) -> None:
+    page.get_by_role("button", name="Change").first.click()
+
+
+def add_alert_channel(page: Page) -> None:
+    page.get_by_role("button", name="Add channel").first.click()
+
+
+def new_alert_secret(page: Page) -> None:
+    page.get_by_role("button", name="New secret").first.click()
 
 
 def remove_provider(page: Page) -> None:
@@ -257,6 +275,10 @@ DIALOGS: list[tuple[str, Callable[[Page], None]]] = [
     ("/limits", clear_limit),
     ("/teams", rename_team),
     ("/preferences", clear_chain),
+    ("/alerts/rules", add_alert_rule),
+    ("/alerts/rules", change_alert_rule),
+    ("/alerts/channels", add_alert_channel),
+    ("/alerts/channels", new_alert_secret),
     ("/providers", add_provider),
     ("/providers", add_provider_refused),
     ("/providers", remove_provider),

@@ -147,7 +147,7 @@ async def test_what_is_not_said_again_in_time_ends(watched: Watched) -> None:
 async def test_there_are_sensible_rules_from_the_start_which_cannot_be_removed(db: Database) -> None:
     rules = AlertRules(db)
     known = {rule.metric: rule for rule in await rules.list(OPERATOR)}
-    assert {"error_share", "key_expiry", "provider_down", "budget", "ledger_lag", "vault"} <= known.keys()
+    assert {"error_share", "key_expiry", "provider_down", "budget_level", "ledger_lag", "vault"} <= known.keys()
     assert known["error_share"].threshold == 20.0
     with pytest.raises(BrokerError) as raised:
         await rules.remove(OPERATOR, known["error_share"].name)
@@ -168,7 +168,7 @@ async def test_there_are_sensible_rules_from_the_start_which_cannot_be_removed(d
         ({"for_seconds": 10**6}, "invalid_for"),
         ({"no_data": "maybe"}, "invalid_no_data"),
         ({"channels": ("none",)}, "alert_channel_not_found"),
-        ({"metric": "budget"}, "invalid_threshold"),
+        ({"metric": "budget_level"}, "invalid_threshold"),
     ],
 )
 @pytest.mark.sqlite_only("refused before anything is stored")

@@ -18,13 +18,14 @@ def card(*children: Any, title: Any = None, actions: Any = None, class_name: str
 
 
 def field(label: str, name: str, *, hint: str = "", **props: Any) -> rx.Component:
-    """A labelled input; `hint` is tied to it for screen readers."""
+    """A labelled input; `hint` is tied to it for screen readers. A form that stands in every row needs an `id` each."""
     props.setdefault("type", "text")
-    described = {"aria-describedby": f"{name}-hint"} if hint else {}
-    hints = [rx.el.p(hint, id=f"{name}-hint", class_name=theme.HINT)] if hint else []
+    own = props.pop("id", name)
+    described = {"aria-describedby": f"{own}-hint"} if hint else {}
+    hints = [rx.el.p(hint, id=f"{own}-hint", class_name=theme.HINT)] if hint else []
     return rx.el.div(
-        rx.el.label(label, html_for=name, class_name=theme.LABEL),
-        rx.el.input(id=name, name=name, class_name=f"mt-1 {theme.INPUT}", custom_attrs=described, **props),
+        rx.el.label(label, html_for=own, class_name=theme.LABEL),
+        rx.el.input(id=own, name=name, class_name=f"mt-1 {theme.INPUT}", custom_attrs=described, **props),
         *hints,
     )
 
@@ -33,9 +34,10 @@ def select_field(label: str, name: str, options: Any, *, hint: str = "", **props
     """A labelled native select; `options` are <option> elements or one `rx.foreach`."""
     choices = options if isinstance(options, list) else [options]
     hints = [rx.el.p(hint, class_name=theme.HINT)] if hint else []
+    own = props.pop("id", name)
     return rx.el.div(
-        rx.el.label(label, html_for=name, class_name=theme.LABEL),
-        rx.el.select(*choices, id=name, name=name, class_name=f"mt-1 {theme.INPUT}", **props),
+        rx.el.label(label, html_for=own, class_name=theme.LABEL),
+        rx.el.select(*choices, id=own, name=name, class_name=f"mt-1 {theme.INPUT}", **props),
         *hints,
     )
 

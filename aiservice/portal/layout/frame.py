@@ -10,6 +10,7 @@ from aiservice.portal.components.browser import action_form
 from aiservice.portal.components.icons import icon
 from aiservice.portal.components.parts import alert, skeleton
 from aiservice.portal.components.scheme import scheme_switch
+from aiservice.portal.layout.bell import ALERTS, bell
 from aiservice.portal.layout.registry import PageSpec, navigation
 from aiservice.portal.session.guard import SessionState, handler
 
@@ -144,6 +145,7 @@ def _nav_item(item: PageSpec, *, is_here: bool) -> rx.Component:
     entry = rx.el.a(
         icon(item.icon),
         rx.el.span(item.title, class_name="whitespace-nowrap"),
+        *([bell()] if item.route == ALERTS else []),
         href=item.route,
         class_name=look,
         custom_attrs={"aria-current": "page"} if is_here else {},

@@ -26,6 +26,7 @@ from aiservice.errors import (
 from aiservice.kit.addresses import is_https
 from aiservice.kit.ids import new_id
 from aiservice.kit.secret import Secret
+from aiservice.portal.session import alert_forms
 from aiservice.portal.session.bodies import Fields, read_fields, receive_body
 from aiservice.portal.session.cookie import read_session_cookie
 from aiservice.portal.session.same_origin import is_same_origin
@@ -155,6 +156,15 @@ class SecretRoutes:
         return {"secret": accounts.link_url(path), "is_path": accounts.link_url(path) == path, "about": about}
 
 
+def _of_core(
+    action: Callable[[Core, Person, Fields], Awaitable[Answer]],
+) -> Callable[[SecretRoutes, Person, Fields], Awaitable[Answer]]:
+    async def act(routes: SecretRoutes, person: Person, fields: Fields) -> Answer:
+        return await action(routes._core(), person, fields)
+
+    return act
+
+
 ACTIONS: dict[str, Callable[[SecretRoutes, Person, Fields], Awaitable[Answer]]] = {
     "/first-key": SecretRoutes.first_key,
     "/keys": SecretRoutes.create_key,
@@ -162,6 +172,9 @@ ACTIONS: dict[str, Callable[[SecretRoutes, Person, Fields], Awaitable[Answer]]] 
     "/keys/reveal": SecretRoutes.reveal_key,
     "/connections": SecretRoutes.add_connection,
     "/connections/key": SecretRoutes.set_connection_key,
+    "/alert-channels": _of_core(alert_forms.add_channel),
+    "/alert-channels/secret": _of_core(alert_forms.roll_secret),
+    "/alert-rules": _of_core(alert_forms.set_rule),
     "/invite": SecretRoutes.invite,
     "/reset-link": SecretRoutes.reset_link,
 }

@@ -1,0 +1,302 @@
+"""Alert channels: e-mail and signed webhooks, tried with one click, and the log of every message. For admins."""
+
+from typing import Any, TypedDict
+
+import reflex as rx
+
+from aiservice.kit.clock import from_us
+from aiservice.portal import theme
+from aiservice.portal.components.browser import action_form, confirm_button, open_dialog
+from aiservice.portal.components.parts import (
+    alert,
+    card,
+    cell,
+    checkbox,
+    data_table,
+    empty,
+    field,
+    select_field,
+    state_badge,
+    table_row,
+)
+from aiservice.portal.layout import portal_page
+from aiservice.portal.session.guard import handler, signed_in, tell, warn
+from aiservice.principal import Role
+from aiservice.services.alert_channels import ChannelView
+from aiservice.services.alerts import DeliveryView
+from aiservice.services.core import current_core
+
+_LOG_ROWS = 50
+_STATES = {"delivered": "good", "waiting": "warn", "failed": "bad", "dropped": "plain"}
+_TIME = "%Y-%m-%d %H:%M:%S UTC"
+_EVENTS = {"alert.opened": "alert", "alert.resolved": "all-clear", "alert.test": "test"}
+
+
+class ChannelRow(TypedDict):
+    """A channel in the list."""
+
+    id: str
+    name: str
+    kind: str
+    address: str
+    least: str
+    state: str
+    state_kind: str
+    detail: str
+    is_webhook: bool
+    is_disabled: bool
+
+
+class MessageRow(TypedDict):
+    """A message in the log."""
+
+    at: str
+    channel: str
+    event: str
+    words: str
+    state: str
+    state_kind: str
+    tries: str
+    next_try: str
+
+
+class AlertChannelsState(rx.State):
+    """The channels, and the messages of late."""
+
+    rows: list[ChannelRow] = []
+    messages: list[MessageRow] = []
+    has_mail: bool = True
+    testing: str = ""
+    changes: int = 0
+
+    @handler(role=Role.ADMIN)
+    async def load(self) -> None:
+        await _show(self)
+
+    @handler(role=Role.ADMIN)
+    async def changed(self, channel_id: str) -> None:
+        """After a form of this page has been taken and a secret has been seen."""
+        self.changes += 1
+        await _show(self)
+
+    @handler(role=Role.ADMIN)
+    async def test(self, channel_id: str):  # type: ignore[no-untyped-def]
+        self.testing = channel_id
+        yield
+        try:
+            outcome = await current_core().alerts.test(signed_in(), channel_id)
+            await (tell if outcome.is_delivered else warn)(self, f"Test: {outcome.words} ({outcome.ms} ms)")
+        finally:
+            self.testing = ""
+        await _show(self)
+
+    @handler(role=Role.ADMIN)
+    async def switch(self, channel_id: str, is_on: bool) -> None:
+        channels = current_core().alerts.channels
+        await (channels.enable if is_on else channels.disable)(signed_in(), channel_id)
+        await _show(self)
+
+    @handler(role=Role.ADMIN)
+    async def remove(self, channel_id: str) -> None:
+        await current_core().alerts.channels.remove(signed_in(), channel_id)
+        await tell(self, "Removed, with its secret.")
+        await _show(self)
+
+
+async def _show(state: AlertChannelsState) -> None:
+    alerts, me = current_core().alerts, signed_in()
+    state.rows = [_row_of(view) for view in await alerts.channels.list(me)]
+    state.messages = [_message_of(view) for view in await alerts.deliveries(me, limit=_LOG_ROWS)]
+    state.has_mail = alerts.channels.has_mail
+
+
+def _row_of(view: ChannelView) -> ChannelRow:
+    last = f"last message taken {from_us(view.delivered_us):{_TIME}}" if view.delivered_us else "no message yet"
+    return ChannelRow(
+        id=view.id,
+        name=view.name,
+        kind=view.kind,
+        address=view.address,
+        least=view.min_severity.name.lower(),
+        state="disabled" if view.is_disabled else "in use",
+        state_kind="bad" if view.is_disabled else "good",
+        detail=view.disabled_why if view.is_disabled else last,
+        is_webhook=view.kind == "webhook",
+        is_disabled=view.is_disabled,
+    )
+
+
+def _message_of(view: DeliveryView) -> MessageRow:
+    tries = len(view.attempts)
+    last = view.attempts[-1]["words"] if view.attempts else "not tried yet"
+    return MessageRow(
+        at=f"{from_us(view.created_us):{_TIME}}",
+        channel=view.channel,
+        event=_EVENTS.get(view.event, view.event),
+        words=view.words,
+        state=view.state,
+        state_kind=_STATES.get(view.state, "plain"),
+        tries=f"{tries} {'try' if tries == 1 else 'tries'}: {last}",
+        next_try=f"next {from_us(view.next_us):{_TIME}}" if view.next_us else "",
+    )
+
+
+HEADS = ["Name", "To", "From severity", "State", ""]
+LOG_HEADS = ["When", "Channel", "What", "State", "Tries"]
+page: Any = AlertChannelsState  # in markup its attributes are Vars
+
+
+@portal_page(
+    "/alerts/channels", title="Alert channels", is_admin=True, on_load=AlertChannelsState.load, below="/alerts"
+)
+def alert_channels() -> rx.Component:
+    return rx.el.div(
+        rx.el.a("Back to the alerts", href="/alerts", class_name=f"text-sm {theme.LINK}"),
+        card(
+            rx.cond(
+                page.rows.length() > 0,
+                data_table(HEADS, rx.foreach(page.rows, _row), caption="Alert channels"),
+                empty("Alerts are shown in the portal only", "Add e-mail or a webhook, so that somebody hears."),
+            ),
+            title="Channels",
+            actions=_add(),
+        ),
+        card(
+            rx.cond(
+                page.messages.length() > 0,
+                data_table(LOG_HEADS, rx.foreach(page.messages, _message), caption="Messages to channels"),
+                empty("Nothing was sent yet", "Try a channel with its Test button."),
+            ),
+            title="Messages",
+        ),
+        class_name="flex flex-col gap-4",
+    )
+
+
+def _add() -> rx.Component:
+    return open_dialog(
+        action_form(
+            select_field(
+                "Kind",
+                "kind",
+                [rx.el.option("Webhook (Standard Webhooks)", value="webhook"), rx.el.option("E-mail", value="email")],
+            ),
+            field("Name", "name", required=True, auto_complete="off"),
+            field(
+                "To",
+                "address",
+                required=True,
+                hint="A URL such as https://hooks.example.com/aiservice; or addresses, separated by commas. "
+                "'admins' are all admins, 'owner' owns the client concerned.",
+                auto_complete="off",
+            ),
+            select_field(
+                "From which severity on",
+                "severity",
+                [rx.el.option(word, value=word) for word in ("info", "warning", "critical")],
+                default_value="warning",
+            ),
+            field(
+                "Secret (optional)",
+                "secret",
+                type="password",
+                hint="For a webhook: whsec_… of the receiver's. Empty: one is made and shown once.",
+                auto_complete="off",
+            ),
+            checkbox("The address may be private or loopback", "allow_private", hint="Plain http is allowed then."),
+            rx.cond(~page.has_mail, alert("E-mail needs a mail server: set AISERVICE_SMTP_URL and restart.")),
+            action="/auth/secrets/alert-channels",
+            submit="Add channel",
+            after="reveal",
+            on_done=page.changed,
+        ),
+        label="Add channel",
+        title="Tell somebody",
+        close_signal=page.changes,
+    )
+
+
+def _row(row: Any) -> rx.Component:
+    return table_row(
+        HEADS,
+        cell(
+            rx.el.span(row["name"], class_name="block font-medium"),
+            rx.el.span(row["kind"], class_name=f"text-xs {theme.MUTED}"),
+        ),
+        cell(row["address"], class_name="wrap-anywhere font-mono text-xs"),
+        cell(row["least"]),
+        cell(
+            state_badge(row["state"], row["state_kind"]),
+            rx.el.span(row["detail"], class_name=f"mt-1 block text-xs {theme.MUTED}"),
+        ),
+        cell(rx.el.div(*_row_actions(row), class_name="flex flex-wrap max-sm:-mx-3.5 sm:justify-end lg:flex-nowrap")),
+    )
+
+
+def _row_actions(row: Any) -> list[rx.Component]:
+    return [
+        rx.el.button(
+            rx.cond(page.testing == row["id"], "Sending…", "Send test"),
+            type="button",
+            on_click=page.test(row["id"]),
+            disabled=page.testing != "",
+            class_name=theme.QUIET,
+            custom_attrs={"aria-label": f"Send test to {row['name']}"},
+        ),
+        rx.cond(row["is_webhook"], _new_secret(row)),
+        rx.el.button(
+            rx.cond(row["is_disabled"], "Enable", "Disable"),
+            type="button",
+            on_click=page.switch(row["id"], row["is_disabled"].bool()),
+            class_name=theme.QUIET,
+            custom_attrs={"aria-label": rx.cond(row["is_disabled"], "Enable ", "Disable ") + row["name"].to(str)},
+        ),
+        confirm_button(
+            "Remove",
+            title=f"Remove {row['name']}?",
+            text="What waits for it is not sent any more.",
+            confirm="Remove",
+            on_confirm=page.remove(row["id"]),
+        ),
+    ]
+
+
+def _new_secret(row: Any) -> rx.Component:
+    spans = [("1 hour", "1h"), ("24 hours", "24h"), ("7 days", "7d"), ("nothing: the old one ends now", "0")]
+    return open_dialog(
+        action_form(
+            select_field(
+                "Both secrets sign for",
+                "overlap",
+                id=f"overlap-{row['id']}",
+                options=[rx.el.option(words, value=value) for words, value in spans],
+                default_value="24h",
+            ),
+            action="/auth/secrets/alert-channels/secret",
+            fixed={"id": row["id"]},
+            submit="Make a new secret",
+            after="reveal",
+            on_done=page.changed,
+        ),
+        label="New secret",
+        title=f"A new secret for {row['name']}",
+        close_signal=page.changes,
+        class_name=theme.QUIET,
+    )
+
+
+def _message(row: Any) -> rx.Component:
+    return table_row(
+        LOG_HEADS,
+        cell(row["at"], class_name="text-xs whitespace-nowrap"),
+        cell(row["channel"]),
+        cell(
+            rx.el.span(row["event"], class_name="block text-xs"),
+            rx.el.span(row["words"], class_name=f"block text-xs wrap-anywhere {theme.MUTED}"),
+        ),
+        cell(state_badge(row["state"], row["state_kind"])),
+        cell(
+            rx.el.span(row["tries"], class_name="block text-xs"),
+            rx.el.span(row["next_try"], class_name=f"block text-xs {theme.MUTED}"),
+        ),
+    )
