@@ -55,7 +55,7 @@ class SharedCounts(Protocol):
 
     def give_back(self, plan: Plan, taken_us: int, reserved: int, used: int, lease: str) -> None: ...
 
-    def missed(self, plan: Plan, tokens: int) -> None: ...
+    def missed(self, plan: Plan, tokens: int, lease: str) -> None: ...
 
     async def run(self) -> None: ...
 
@@ -154,9 +154,11 @@ class Limiter:
                 return self._shared_grant(plan, task, tokens, lease, taken)
             now = _now()
         self._take_here(plan, tokens, now)
+        grant = Grant(self, plan, task, tokens, lease)
         if self.shared is not None:
-            self.shared.missed(plan, tokens)
-        return Grant(self, plan, task, tokens, lease)
+            self.shared.missed(plan, tokens, lease)
+            grant.counts_in(self.shared, 0)  # Redis will be told of it when it is back
+        return grant
 
     def standing(self, plan: Plan) -> list[Standing]:
         """How the limits of a plan stand, as far as is known without asking."""
@@ -221,12 +223,11 @@ class Limiter:
                 wait = window.wait_us(now, cost, amount)
                 if wait >= longest:
                     refusing, longest = limit, wait
-        if refusing is None:
-            for limit, slot in plan.slots:
-                if slot.held >= _share(limit, sharers):
-                    raise _refusal(limit, _AT_ONCE_RETRY_US)
-            return
-        raise _refusal(refusing, longest)
+        if refusing is not None:
+            raise _refusal(refusing, longest)
+        for limit, slot in plan.slots:
+            if slot.held >= _share(limit, sharers):
+                raise _refusal(limit, _AT_ONCE_RETRY_US)
 
     def _is_shared(self) -> bool:
         return self.shared is not None and self.shared.is_up

@@ -49,8 +49,11 @@ class SharedLimits:
         changing = packed(b"%d" % taken_us, b"%d" % reserved, b"%d" % used, lease.encode())
         self._line.tell_packed(said.give_back + changing + said.rest)
 
-    def missed(self, plan: Plan, tokens: int) -> None:
-        """Notes what was let through while Redis was away, so that it counts there when it is back."""
+    def missed(self, plan: Plan, tokens: int, lease: str) -> None:
+        """Notes what was let through while Redis was away, so that it counts there when it is back: what was taken, and
+        for as long as it is under way also its places."""
+        if plan.slots:
+            self._held[lease] = (plan.said or self._say(plan)).leases
         now = time.monotonic_ns() // 1_000
         for name, (limit, window, is_tokens) in zip(plan.names, plan.windows, strict=False):
             missed = self._missed.get(name)

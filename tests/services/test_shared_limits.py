@@ -244,6 +244,23 @@ async def test_what_stands_is_what_all_workers_used(redis: RedisServer) -> None:
         assert [one.used for one in await cluster.limiters[0].look(who)] == [120]
 
 
+async def test_places_given_while_redis_was_away_are_held_when_it_is_back(redis: RedisServer) -> None:
+    who = limited(("concurrency", "concurrency", 0, 3))
+    async with workers(redis) as cluster:
+        redis.signal(signal.SIGSTOP)
+        held = [await cluster.ask(number, who) for number in range(WORKERS)]  # one of three a worker
+        assert None not in held
+        redis.signal(signal.SIGCONT)
+        await until(cluster.all_up)
+        await asyncio.sleep(0.05)
+        assert await cluster.ask(0, who) is None
+        for grant in held:
+            assert grant is not None
+            grant.settle(0)
+        await asyncio.sleep(0.05)
+        assert await cluster.ask(0, who) is not None
+
+
 async def test_what_redis_missed_counts_when_it_is_back(redis: RedisServer) -> None:
     who = limited(("requests/minute", "requests", 60, 30))
     async with workers(redis) as cluster:
