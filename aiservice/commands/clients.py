@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from aiservice.commands.budgets import budget_group
 from aiservice.commands.console import (
     AllowIp,
     CutStreams,
@@ -27,6 +28,7 @@ from aiservice.services.core import Core
 
 client = group("Clients: the parties that are metered and limited. Their keys call the API.")
 client.add_typer(client_limits, name="limits")
+client.add_typer(budget_group("client"), name="budget")
 
 Which = Annotated[str | None, typer.Argument(metavar="CLIENT", help="Name or id.")]
 WhichOption = Annotated[str | None, typer.Option("--name", help="The same, as an option.")]

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from aiservice.commands.budgets import KeyBudget, KeyPeriod, budget_group, give, key_terms
 from aiservice.commands.console import (
     AllowIp,
     CutStreams,
@@ -32,6 +33,7 @@ from aiservice.services.leaks import Leak, Report
 
 key = group("Client keys: create, list, roll, revoke, limit.")
 key.add_typer(key_limits, name="limits")
+key.add_typer(budget_group("key"), name="budget")
 
 Which = Annotated[str | None, typer.Argument(metavar="KEY", help="Id, or the public part (12 characters).")]
 WhichOption = Annotated[str | None, typer.Option("--key", "--id", help="The same, as an option.")]
@@ -60,6 +62,8 @@ def create(
     tpm: Tpm = None,
     concurrency: Concurrency = None,
     limit: More = None,
+    budget: KeyBudget = None,
+    budget_period: KeyPeriod = "month",
     is_test: Annotated[bool, typer.Option("--test", help="A test key: it reaches only the sandbox.")] = False,
     is_decoy: Annotated[
         bool, typer.Option("--decoy", help="Good for nothing; whoever uses it raises an alarm.")
@@ -69,10 +73,10 @@ def create(
     """Create a client key and print it, once."""
     seconds = None if expires_in is None else _duration(expires_in, "--expires-in")
     connections, allowed_models = names_of(providers), names_of(models)
-    limits = amounts_of(rpm, tpm, concurrency, limit)
+    limits, budgets = amounts_of(rpm, tpm, concurrency, limit), key_terms(budget, budget_period)
 
     async def work(core: Core) -> NewKey:
-        return await core.keys.create(
+        made = await core.keys.create(
             OPERATOR,
             client,
             name,
@@ -85,6 +89,7 @@ def create(
             networks=allow_ip or None,
             limits=limits,
         )
+        return await give(core, made, budgets)
 
     _show_new(run(work, as_json=as_json), as_json=as_json)
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from aiservice.commands.budgets import budget_group
 from aiservice.commands.console import JsonFlag, examples, group, names_of, show, show_table
 from aiservice.commands.limits import team_limits
 from aiservice.commands.opening import run
@@ -15,6 +16,7 @@ from aiservice.services.teams import TeamView
 
 team = group("Teams: clients that share limits. Put a client into one: client set-team.")
 team.add_typer(team_limits, name="limits")
+team.add_typer(budget_group("team"), name="budget")
 
 Which = Annotated[str, typer.Argument(metavar="TEAM", help="Name or id.")]
 

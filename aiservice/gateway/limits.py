@@ -8,6 +8,7 @@ from aiservice.gateway.admit import check_scope
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.limit_headers import headers_of_caller
+from aiservice.gateway.own_budgets import told_budgets
 from aiservice.gateway.respond import send_whole
 from aiservice.principal import Principal
 from aiservice.services.connection_views import ConnectionView
@@ -16,7 +17,7 @@ from aiservice.services.limiter import Standing
 
 
 class OwnLimits:
-    """The limits of the key that asks, of its client and of that one's team."""
+    """The limits and budgets of the key that asks, of its client and of their team."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -36,6 +37,7 @@ class OwnLimits:
             "team": principal.team_name,
             "limits": [_told(one) for one in standing],
             "providers": self._core.quotas.shares_of(principal.client_id, principal.weight, _may_use(principal)),
+            "budgets": await told_budgets(self._core.budgets, principal),
         }
         headers = [(b"x-request-id", request_id.encode()), *headers_of_caller(limiter, principal)]
         await send_whole(send, 200, headers, orjson.dumps(body))

@@ -10,6 +10,7 @@ from aiservice.gateway.admit import check_scope
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.limit_headers import headers_of_caller
+from aiservice.gateway.own_budgets import told_budgets
 from aiservice.gateway.respond import send_whole
 from aiservice.kit.clock import DAY_US, MINUTE_US, SECOND_US, iso, now_us
 from aiservice.kit.money import to_usd_text
@@ -37,7 +38,8 @@ class OwnUsage:
         # The sums are by the minute: what is told is the range they are of.
         start_us, last_us = start_us // MINUTE_US * MINUTE_US, (end_us - 1) // MINUTE_US * MINUTE_US
         sums = await self._core.usage.of_client(principal.client_id, start_us, principal.key_id, last_us)
-        body = orjson.dumps(_told(principal, start_us, last_us + MINUTE_US, sums))
+        budgets = await told_budgets(self._core.budgets, principal)
+        body = orjson.dumps({**_told(principal, start_us, last_us + MINUTE_US, sums), "budgets": budgets})
         headers = [(b"x-request-id", request_id.encode()), *headers_of_caller(self._core.limiter, principal)]
         await send_whole(send, 200, headers, body)
 

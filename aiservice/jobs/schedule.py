@@ -11,12 +11,15 @@ from aiservice.kit.clock import DAY_US, now_us
 from aiservice.services.abuse_judge import JUDGE_SECONDS
 from aiservice.services.abuse_observing import FLUSH_SECONDS
 from aiservice.services.alert_notes import Severity
+from aiservice.services.budget_warnings import EVERY_SECONDS as WARN_SECONDS
+from aiservice.services.budget_warnings import BudgetWarnings
 from aiservice.services.core import Core
 from aiservice.services.idempotency import RENEW_SECONDS
 
 _LAST_USED_SECONDS = 30.0
 _LAST_USED_AT_ONCE = 5_000  # a hundred thousand busy keys would else cost a tenth of every request
 _PURGE_SECONDS = 3600.0
+_WINDOW_DAYS = 70  # longer than any window lasts, and its last late settlement
 _BODIES_SECONDS = 300.0
 
 
@@ -36,6 +39,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_BODIES_SECONDS, core.idempotency.purge, "idempotent calls of yesterday"),
         (_PURGE_SECONDS, core.keys.tidy_copies, "copies of keys"),
         (_PURGE_SECONDS, core.reveals.purge, "looks at keys"),
+        (_PURGE_SECONDS, partial(_purge_budget_windows, core), "old windows of budgets"),
     )
     tasks = [
         asyncio.create_task(every(seconds, partial(one_of_all, core.cluster, name, seconds, work), name), name=name)
@@ -50,6 +54,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
     for seconds, work, name in (
         (alerts.SELF_SECONDS, partial(alerts.note_own_state, core), "own state"),
         (alerts.POST_SECONDS, partial(alerts.deliver, core), "alert messages"),
+        (WARN_SECONDS, BudgetWarnings(core.db, core.ledger, core.alerts).check, "levels of budgets"),
     ):
         tasks.append(asyncio.create_task(every(seconds, work, name), name=name))
     tasks.append(asyncio.create_task(core.cluster.keep_alive(on_refused), name="beat"))
@@ -58,6 +63,10 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
 
 async def _purge_changes(core: Core) -> None:
     await core.changes.purge(now_us() - DAY_US)
+
+
+async def _purge_budget_windows(core: Core) -> None:
+    await core.budgets.purge(now_us() - _WINDOW_DAYS * DAY_US)
 
 
 async def _check_secrets(core: Core) -> None:

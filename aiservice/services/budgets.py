@@ -4,7 +4,7 @@ An admin gives budgets to teams and clients; whoever manages a client gives them
 A change reaches every worker like any edit of a key: through the change feed, which drops the cached principals.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from aiservice.errors import NotFound, PermissionDenied, Unprocessable
@@ -44,13 +44,15 @@ class Standing:
 
 @dataclass(slots=True, frozen=True)
 class BudgetView:
-    """A budget as people see it. `name` is the key's, client's or team's, `client` the key's client's."""
+    """A budget as people see it. `name` is the key's, client's or team's, `client` the key's client's; no `client_id`
+    where it is a team's."""
 
     id: str
     scope: str
     subject: str
     name: str
     client: str
+    client_id: str | None
     terms: Terms
     standing: Standing
 
@@ -175,6 +177,12 @@ class Budgets:
         return row
 
 
+async def views_of(db: Database, budget_ids: Collection[str]) -> Views:
+    """Budgets by id, whoever asks: for work of our own. Those that are no more are left out."""
+    async with db.read() as session:
+        return await _views(session, await store.by_ids(session, budget_ids))
+
+
 async def _subject(session: AsyncSession, actor: Person, scope: str, ref: str, *, to_change: bool) -> _Subject:
     """Whose budget is meant, checked for what the actor may do."""
     if scope == "key":
@@ -196,10 +204,12 @@ async def _views(session: AsyncSession, rows: list[Budget]) -> list[BudgetView]:
     keys = await store.key_names(session, {row.subject for row in rows if row.scope == "key"})
     clients = await store.client_names(session, {row.subject for row in rows if row.scope == "client"})
     teams = await store.team_names(session, {row.subject for row in rows if row.scope == "team"})
-    names = {**keys, **{subject: (name, name) for subject, name in clients.items()}}
-    names |= {subject: (name, "") for subject, name in teams.items()}
+    names = {**keys, **{subject: (name, name, subject) for subject, name in clients.items()}}
+    names |= {subject: (name, "", None) for subject, name in teams.items()}
     return [
-        BudgetView(row.id, row.scope, row.subject, *names.get(row.subject, ("?", "?")), _terms(row), standing[row.id])
+        BudgetView(
+            row.id, row.scope, row.subject, *names.get(row.subject, ("?", "?", None)), _terms(row), standing[row.id]
+        )
         for row in rows
     ]
 

@@ -25,9 +25,9 @@ async def of_subjects(session: AsyncSession, subjects: Collection[str]) -> list[
     return list(await session.scalars(query.order_by(col(Budget.created_us), col(Budget.id))))
 
 
-async def any_of(session: AsyncSession) -> bool:
-    """Whether there is any budget at all."""
-    return (await session.scalar(select(col(Budget.id)).limit(1))) is not None
+async def by_ids(session: AsyncSession, ids: Collection[str]) -> list[Budget]:
+    """Budgets by id."""
+    return list(await session.scalars(select(Budget).where(col(Budget.id).in_(ids))))
 
 
 async def one(session: AsyncSession, subject: str, measure: str, period: str) -> Budget | None:
@@ -52,11 +52,11 @@ async def owned_by(session: AsyncSession, owner_id: str) -> list[Budget]:
     return list(await session.scalars(query.order_by(col(Budget.created_us), col(Budget.id))))
 
 
-async def key_names(session: AsyncSession, ids: Collection[str]) -> dict[str, tuple[str, str]]:
-    """(name, client's name) of keys."""
-    query = select(col(ClientKey.id), col(ClientKey.name), col(Client.name))
+async def key_names(session: AsyncSession, ids: Collection[str]) -> dict[str, tuple[str, str, str | None]]:
+    """(name, client's name, client's id) of keys."""
+    query = select(col(ClientKey.id), col(ClientKey.name), col(Client.name), col(Client.id))
     query = query.join(Client, col(Client.id) == col(ClientKey.client_id)).where(col(ClientKey.id).in_(ids))
-    return {row[0]: (row[1], row[2]) for row in await session.execute(query)}
+    return {row[0]: (row[1], row[2], row[3]) for row in await session.execute(query)}
 
 
 async def client_names(session: AsyncSession, ids: Collection[str]) -> dict[str, str]:
