@@ -8,7 +8,7 @@ from typing import Literal
 from aiservice.errors import BrokerError
 from aiservice.gateway.charge import Charges, answers_of
 from aiservice.gateway.dispatch import Dispatcher
-from aiservice.gateway.exchange import Candidate, Exchange, ProviderGaveUp, Receive, Send
+from aiservice.gateway.exchange import UNMETERED_OUTPUT, Candidate, Exchange, ProviderGaveUp, Receive, Send
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.provider_stream import OpenStream
 from aiservice.gateway.quota_turns import ClientLeft
@@ -103,7 +103,8 @@ class ClientStream:
     ) -> None:
         self._exchange = exchange
         self._charges = charges
-        self._is_unpaid = self._is_exhausted = False
+        self._unpaid: list[StreamEvent] | None = None
+        self._is_exhausted = False
         self._dispatcher = dispatcher
         self._meter = meter
         self._receive = receive
@@ -175,22 +176,33 @@ class ClientStream:
         """Passes events on until the stream ends; what it ended of, or None when the answer is whole."""
         self._held = self._writer.start(self._exchange.told())
         while await stream.pump(self._pass_on):
+            if not await self._go_on():
+                self._is_exhausted = True
+                stream.give_up()
+                return None
+        return stream.failure
+
+    async def _go_on(self) -> bool:
+        """Waits for what held the stream back; False where its caller's budgets pay no further."""
+        while self._unsent is not None or self._unpaid is not None:
             if self._unsent is not None:  # a client that reads slower than the provider writes
                 await self._unsent
                 self._unsent = None
-            if self._is_unpaid:
-                self._is_unpaid = False
+            if self._unpaid is not None:
                 if not await self._charges.extend(self._exchange, self._exchange.counted_output()):
-                    self._is_exhausted = True
-                    stream.give_up()
-                    return None
-        return stream.failure
+                    return False
+                events, self._unpaid = self._unpaid, None
+                self._pass_on(events)
+        return True
 
     def _pass_on(self, events: list[StreamEvent]) -> bool:
         """Sends what `events` say to the client; whether it took all of it at once."""
         exchange = self._exchange
+        if exchange.paid_outputs == UNMETERED_OUTPUT:
+            self._meter.count(exchange, events)
+        else:
+            events = self._paid(events)
         piece = self._writer.events(events)
-        self._meter.count(exchange, events)
         if self._held:
             piece, self._held = self._held + piece, b""
         if piece:
@@ -198,13 +210,19 @@ class ClientStream:
                 exchange.first_byte_us = now_us()
             self._keep_alive.pieces += 1
             self._unsent = send_at_once(self._send, piece)
-        paid = exchange.paid_outputs
-        # What has come is given to the client in any case; the answer goes on when more of it is paid.
-        if exchange.delivered_pieces >= paid or exchange.delivered_characters >> 2 >= paid:
-            self._is_unpaid = exchange.finish_reason is None and not self._charges.cover(
-                exchange, exchange.counted_output()
-            )
-        return self._unsent is None and not self._is_unpaid
+        return self._unsent is None and self._unpaid is None
+
+    def _paid(self, events: list[StreamEvent]) -> list[StreamEvent]:
+        """Counts `events` up to the one that uses up what is paid; those after it wait in `_unpaid`."""
+        exchange = self._exchange
+        for place, event in enumerate(events, start=1):
+            self._meter.count(exchange, (event,))
+            outputs = exchange.counted_output()
+            is_over = outputs >= exchange.paid_outputs and exchange.finish_reason is None
+            if is_over and not self._charges.cover(exchange, outputs):
+                self._unpaid = events[place:]
+                return events[:place]
+        return events
 
     async def _watch_client(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

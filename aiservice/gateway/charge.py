@@ -12,15 +12,15 @@ from aiservice.gateway.exchange import UNMETERED_OUTPUT, Candidate, Exchange
 from aiservice.kit.clock import now_us
 from aiservice.principal import Budget, Principal
 from aiservice.services.prices import Prices
-from aiservice.services.purses import Cost
+from aiservice.services.purses import Cost, Reservation
 from aiservice.services.spending import Spending
 from aiservice.wire import Ask, Usage
 
 DEFAULT_MAX_TOKENS = 4_096
 """The longest whole answer of a caller with a budget, where the request does not say: every chat model takes it."""
-STEP_TOKENS = 64
-"""What a stream takes at a time; and it begins with no less, where there is so much."""
-_LEAST_TOKENS = 16
+STEP_TOKENS, TIGHT_STEP_TOKENS = 64, 16
+"""What a stream takes at a time; the second where more than half of a budget is spent or reserved. It begins with as
+much where this worker does not hold what its answer is likely to cost: many streams share what little there is."""
 _UNIT = 1_000
 _LIMITS = ("max_tokens", "max_completion_tokens")
 
@@ -66,13 +66,16 @@ class Charges:
         cost = self._cost(candidates, exchange.est_input_tokens, exchange.started_us)
         if ask.is_stream:
             wanted = max(expected, STEP_TOKENS) if most is None else min(max(expected, STEP_TOKENS), most)
-            least = min(wanted, _LEAST_TOKENS)
+            least = min(wanted, TIGHT_STEP_TOKENS)
         else:
             longest = most if most is not None else DEFAULT_MAX_TOKENS * answers_of(ask)
             wanted, least = longest, min(expected, longest)
         taken = self._spending.take(budgets, cost, wanted, exchange.started_us)
         if taken is None:
-            taken = await self._spending.reserve(budgets, cost, wanted, least, is_divisible=ask.is_stream)
+            if ask.is_stream:
+                taken = await self._spending.begin(budgets, cost, min(wanted, STEP_TOKENS), least)
+            else:
+                taken = await self._spending.reserve(budgets, cost, wanted, least)
         exchange.charge = taken
         if ask.is_stream:
             exchange.paid_outputs = taken.covers if most is None or taken.covers < most else UNMETERED_OUTPUT
@@ -85,7 +88,7 @@ class Charges:
         charge = exchange.charge
         assert charge is not None  # noqa: S101 - who asks has one
         missing = outputs + 1 - charge.covers
-        taken = charge.extend(max(missing, STEP_TOKENS), time.monotonic()) if missing > 0 else 0
+        taken = charge.extend(max(missing, _step(charge)), time.monotonic()) if missing > 0 else 0
         self._spending.refill_soon(charge)
         exchange.paid_outputs = charge.covers
         return taken >= missing
@@ -99,7 +102,7 @@ class Charges:
         charge = exchange.charge
         assert charge is not None  # noqa: S101 - as above
         while (missing := outputs + 1 - charge.covers) > 0:
-            if not await self._spending.extend(charge, max(missing, STEP_TOKENS)):
+            if not await self._spending.extend(charge, max(missing, _step(charge))):
                 return False
         exchange.paid_outputs = charge.covers
         return True
@@ -125,6 +128,10 @@ class Charges:
 def _is_allowed(candidate: Candidate, budgets: list[Budget]) -> bool:
     names = {candidate.model, f"{candidate.connection.name}/{candidate.model}"}
     return all(names & budget.unpriced for budget in budgets)
+
+
+def _step(charge: Reservation) -> int:
+    return TIGHT_STEP_TOKENS if charge.is_tight else STEP_TOKENS
 
 
 def answers_of(ask: Ask) -> int:

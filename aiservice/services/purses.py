@@ -7,6 +7,8 @@ from aiservice.principal import Budget
 from aiservice.services.budget_windows import window_at
 from aiservice.store.budget_charges import window_name
 
+_TIGHT_PERCENT = 50
+
 
 class Cost(NamedTuple):
     """What a request costs: its prompt, and each token of its answers. Money is 10⁻⁹ USD, rounded up."""
@@ -61,6 +63,11 @@ class Purse:
             return cost.money + outputs * cost.money_per_output
         return cost.tokens + outputs
 
+    @property
+    def is_tight(self) -> bool:
+        """Whether more than half of the budget was spent or reserved when we last asked."""
+        return self.free_percent < _TIGHT_PERCENT
+
     def is_idle(self, since: float) -> bool:
         """Whether nobody has used it since that moment, or is about to."""
         return not self.out and self.touched <= since and not self.asking.locked()
@@ -96,6 +103,11 @@ class Reservation:
             purse.taken += amount
             purse.out += 1
             purse.touched = now
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether more than half of one of the budgets is spent or reserved."""
+        return any(purse.is_tight for purse in self.purses)
 
     def extend(self, outputs: int, now: float) -> int:
         """Takes more for an answer that goes on: up to `outputs` tokens, as far as all purses can pay; how many."""

@@ -39,17 +39,24 @@ class Spending:
                 self.slices.refill_soon(purse)
         return taken
 
-    async def reserve(
-        self, budgets: Iterable[Budget], cost: Cost, wanted: int, least: int, *, is_divisible: bool = False
-    ) -> Reservation:
-        """Takes enough for the prompt and `wanted` tokens of answers; where the budgets do not have that, for fewer,
-        and at least `least`. One that is not `is_divisible` leaves half of what there is to others, unless it needs it.
+    async def reserve(self, budgets: Iterable[Budget], cost: Cost, wanted: int, least: int) -> Reservation:
+        """Takes enough for the prompt and `wanted` tokens of answers, all that a whole answer may cost; where that is
+        more than half of what there is, half of it, and at least what pays for `least`.
 
         Raises:
             BudgetExceeded: a budget is spent, or what is left of it is reserved.
             Overloaded: the database is away.
         """
-        budgets = tuple(budgets)
+        return await self._reserve(tuple(budgets), cost, wanted, least, is_divisible=False)
+
+    async def begin(self, budgets: Iterable[Budget], cost: Cost, wanted: int, least: int) -> Reservation:
+        """Takes enough for the prompt and the first `wanted` tokens of a stream, or the first `least`: where little is
+        left, many begin with little. Raises as `reserve`."""
+        return await self._reserve(tuple(budgets), cost, wanted, least, is_divisible=True)
+
+    async def _reserve(
+        self, budgets: tuple[Budget, ...], cost: Cost, wanted: int, least: int, *, is_divisible: bool
+    ) -> Reservation:
         give_up = time.monotonic() + PATIENCE_SECONDS
         while True:
             at_us = now_us()
@@ -60,7 +67,8 @@ class Spending:
             now = time.monotonic()
             outputs = min(purse.affords(cost, wanted, now) for purse in purses)
             if outputs >= least:
-                return Reservation(purses, cost, outputs, now)
+                is_tight = is_divisible and any(purse.is_tight for purse in purses)
+                return Reservation(purses, cost, least if is_tight else outputs, now)
             if type(refusal) is BudgetExceeded or now >= give_up:
                 raise refusal or reserved_by_others(budgets[0])
             await asyncio.sleep(POLL_SECONDS)

@@ -26,7 +26,7 @@ def budget_item(row: Any, on_clear: Any) -> rx.Component:
                 _fact("Left", row["left"]),
                 _fact("Begins anew", row["resets"]),
                 _fact("Tells people at", row["levels"]),
-                rx.cond(row["unpriced"] != "", _fact("Without a price", row["unpriced"])),
+                rx.cond(row["unpriced"] != "", _fact("Without a price", row["unpriced"]), None),
                 class_name="grid grow grid-cols-[repeat(auto-fill,minmax(9rem,1fr))] gap-x-4 gap-y-2 text-sm",
             ),
             rx.cond(row["may_change"], _clear(row, on_clear)),

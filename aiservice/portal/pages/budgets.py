@@ -232,7 +232,7 @@ def _form() -> rx.Component:
             rx.el.div(
                 rx.el.p(
                     "It takes the place of the one of the same measure and period; what was spent of that counts on.",
-                    rx.cond(~SessionState.is_admin, " Budgets of clients and teams are set by admins."),
+                    rx.cond(SessionState.is_admin, "", " Budgets of clients and teams are set by admins."),
                     class_name=f"mb-4 max-w-prose text-sm {theme.MUTED}",
                 ),
                 form,
