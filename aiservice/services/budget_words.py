@@ -9,12 +9,15 @@ _ROLLING = {"day": "in any 24 hours", "week": "in any 7 days", "month": "in any 
 
 
 def amount_words(measure: str, amount: int) -> str:
-    """`12.5 USD` or `1000000 tokens`."""
-    return f"{to_usd_text(amount)} USD" if measure == "money" else f"{amount} tokens"
+    """`1,250.50 USD` or `1,000,000 tokens`."""
+    if measure == "tokens":
+        return f"{amount:,} tokens"
+    whole, _, cents = to_usd_text(amount).partition(".")
+    return f"{int(whole):,}{'.' if cents else ''}{cents and cents.ljust(2, '0')} USD"
 
 
 def budget_words(measure: str, period: str, amount: int, *, is_rolling: bool) -> str:
-    """`10 USD a day`, `1000 tokens in any 7 days`."""
+    """`10 USD a day`, `1,000 tokens in any 7 days`."""
     return f"{amount_words(measure, amount)} {_ROLLING[period] if is_rolling else 'a ' + period}"
 
 

@@ -24,7 +24,7 @@ def budget_item(row: Any, on_clear: Any) -> rx.Component:
             rx.el.dl(
                 _fact("Spent", row["spent"]),
                 _fact("Left", row["left"]),
-                _fact("Begins anew", row["resets"]),
+                _fact(row["resets_name"], row["resets"]),
                 _fact("Tells people at", row["levels"]),
                 rx.cond(row["unpriced"] != "", _fact("Without a price", row["unpriced"]), None),
                 class_name="grid grow grid-cols-[repeat(auto-fill,minmax(9rem,1fr))] gap-x-4 gap-y-2 text-sm",
@@ -59,7 +59,7 @@ def _bar(row: Any) -> rx.Component:
     )
 
 
-def _fact(name: str, value: Any) -> rx.Component:
+def _fact(name: Any, value: Any) -> rx.Component:
     return rx.el.div(rx.el.dt(name, class_name=f"text-xs {theme.MUTED}"), rx.el.dd(value, class_name="wrap-anywhere"))
 
 

@@ -43,6 +43,7 @@ class BudgetRow(TypedDict):
     left: str
     percent: int
     kind: str
+    resets_name: str
     resets: str
     forecast: str
     forecast_kind: str
@@ -145,6 +146,7 @@ def _row(view: BudgetView, me: Person) -> BudgetRow:
         left=amount_words(terms.measure, view.left),
         percent=view.used_percent,
         kind="bad" if view.left == 0 else "warn" if warned else "good",
+        resets_name="First comes back" if terms.is_rolling else "Begins anew",
         resets=f"{from_us(standing.resets_us):%Y-%m-%d %H:%M} UTC",
         forecast="" if forecast is None else f"At this pace {_rounded(terms.measure, forecast)} by then",
         forecast_kind="warn" if forecast is not None and forecast > terms.cap else "plain",
@@ -169,14 +171,18 @@ def budgets() -> rx.Component:
         "No budgets yet",
         "A budget says what a key, a client or a team may spend in a day, week or month. Answers under way end where "
         "it ends.",
-        rx.el.a("Set the first one", href="#amount", class_name=theme.LINK),
+        rx.cond(
+            page.choices.length() > 0,
+            rx.el.a("Set the first one", href="#amount", class_name=theme.LINK),
+            rx.el.a("Make a key to set one for", href="/keys", class_name=theme.LINK),
+        ),
     )
     items = rx.foreach(page.rows, lambda row: budget_item(row, page.clear))
     several = rx.el.ul(items, class_name="flex flex-col", custom_attrs={"aria-label": "Budgets"})
     shown = rx.cond(page.rows.length() > 0, several, nothing)
     return rx.el.div(
         card(rx.cond(page.is_loaded, shown, skeleton("h-40")), title="Budgets"),
-        _form(),
+        rx.cond(page.choices.length() > 0, _form(), None),
         class_name="flex flex-col gap-5",
     )
 
@@ -227,21 +233,11 @@ def _form() -> rx.Component:
         on_submit=page.save,
     )
     return card(
-        rx.cond(
-            page.choices.length() > 0,
-            rx.el.div(
-                rx.el.p(
-                    "It takes the place of the one of the same measure and period; what was spent of that counts on.",
-                    rx.cond(SessionState.is_admin, "", " Budgets of clients and teams are set by admins."),
-                    class_name=f"mb-4 max-w-prose text-sm {theme.MUTED}",
-                ),
-                form,
-            ),
-            empty(
-                "There is nothing to set a budget for",
-                "A budget belongs to a key, and an admin's also to a client or team.",
-                rx.el.a("Make a key", href="/keys", class_name=theme.LINK),
-            ),
+        rx.el.p(
+            "It takes the place of the one of the same measure and period; what was spent of that counts on.",
+            rx.cond(SessionState.is_admin, "", " Budgets of clients and teams are set by admins."),
+            class_name=f"mb-4 max-w-prose text-sm {theme.MUTED}",
         ),
+        form,
         title="Set a budget",
     )
