@@ -11,6 +11,7 @@ from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, now_us
 from aiservice.kit.secret import Secret
 from aiservice.principal import Person
 from aiservice.services.alert_notes import AlertNotes, Severity
+from aiservice.services.audit_entry import record
 from aiservice.services.keys import Keys
 from aiservice.services.managed_keys import managed_key
 from aiservice.store import keys as key_store
@@ -71,6 +72,7 @@ class KeyReveals:
             await take_turn(session)  # two looks at once must not both be the last one allowed
             await _require_room(session, actor, now)
             text = await self._keys.copies.open(session, key, secret)
+            record(session, actor, "key.reveal", key.id, after={"public_id": secret.public_id})
             session.add(KeyReveal(user_id=actor.user_id, key_id=key.id, public_id=secret.public_id, at_us=now))
         self._alerts.note(
             "key_revealed",

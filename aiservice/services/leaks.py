@@ -16,6 +16,7 @@ from aiservice.kit.keyformat import parse
 from aiservice.kit.logs import one_line
 from aiservice.kit.scanner_keys import BadSignature, ScannerKeys
 from aiservice.services.alert_notes import AlertNotes, Severity
+from aiservice.services.audit_entry import record
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.key_standing import Refusal, judge, key_digest, too_many_failures
 from aiservice.services.keys import Keys
@@ -116,6 +117,9 @@ class Leaks:
             is_live = any(
                 secret.public_id == public_id for secret in await store.live_secrets(session, [key.id], now_us())
             )
+            if is_news:
+                found = {"leaked": public_id, "url": report.url, "source": report.source, "works": is_live}
+                record(session, "scanner", "key.leaked", key.id, after=found)
             leak = Leak(key.id, key.name, client.name, is_revoked=not is_live)
         if is_news:
             self._tell(leak, client, public_id, report)

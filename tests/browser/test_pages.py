@@ -156,6 +156,10 @@ def fill(installation: Installation, server: ServerProcess, mock: MockProcess) -
     installation.command("team", "limits", "set", "search", "--rpm", "60", "--limit", "tokens/day=5000000")
     installation.command("client", "limits", "set", "a-client-with-quite-a-long-name-that-somebody-chose", "--rpm", "3")
     installation.command("key", "limits", "set", rolled, "--concurrency", "4")
+    bound = ("--scope", "read", "--allow-ip", "203.0.113.0/24", "--allow-ip", "2001:db8:1234:5678::/64")
+    leaked = installation.add_key("second", "--name", "Leaked", *bound, is_new_client=False)["key"]
+    installation.command("key", "report-leak", stdin=leaked + "\n")
+    installation.add_key("second", "--name", "Bound", *bound, is_new_client=False)
     installation.command("preference", "set", "--client", "second", "--task", "chat", "--order", "mock,sandbox")
     installation.command("alert", "channel", "add", "pager", "--webhook", f"{mock.base_url}/hook", "--allow-private")
     installation.command("alert", "rule", "set", "any request", "--metric", "requests", "--above", "0")
@@ -188,6 +192,25 @@ def roll_key(page: Page) -> None:
 
 def revoke_key(page: Page) -> None:
     page.get_by_role("button", name="Revoke", exact=True).first.click()
+
+
+def edit_key(page: Page) -> None:
+    page.get_by_role("button", name="Edit", exact=True).first.click()
+
+
+def see_key_again(page: Page) -> None:
+    create_key(page)
+    form = page.locator("dialog[open]")
+    form.get_by_label("Name").fill("Seen again")
+    form.get_by_label("I can see it again").check()
+    form.get_by_role("button", name="Create key").click()
+    page.get_by_role("button", name="Copy key").click()
+    page.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="See again").first.click()
+    form = page.get_by_role("dialog", name="See Seen again again")
+    form.get_by_label("Your password").fill(PASSWORD)
+    form.get_by_role("button", name="Show the key").click()
+    expect(page.get_by_role("dialog", name="The key 'Seen again'")).to_be_visible()
 
 
 def end_overlap(page: Page) -> None:
@@ -269,6 +292,8 @@ def reveal_key(page: Page) -> None:
 DIALOGS: list[tuple[str, Callable[[Page], None]]] = [
     ("/keys", create_key),
     ("/keys", roll_key),
+    ("/keys", edit_key),
+    ("/keys", see_key_again),
     ("/keys", revoke_key),
     ("/keys", end_overlap),
     ("/keys", reveal_key),

@@ -129,7 +129,8 @@ def test_t57_no_route_for_secrets_gives_or_changes_anything_of_another_person(po
     before = everything(portal)
     for (path, action), name in itertools.product(ACTIONS.items(), victim.ids()):
         names = set(re.findall(r'fields\.(?:required|optional)\("(\w+)"', inspect.getsource(action)))
-        plain = {"overlap_seconds": "0", "role": "developer", "is_test": "", "expires_in_days": ""}
+        plain = {"overlap_seconds": "0", "role": "developer", "is_test": "", "expires_in_days": "", "password": ""}
+        plain |= {"scopes": "", "allow_ip": ""}
         body = {field: plain.get(field, name) for field in names}
         answer = httpx.post(portal.url + PREFIX + path, headers=cookie, json=body)
         if path == "/first-key":

@@ -164,22 +164,29 @@ function RevealOnce({ secret, styles, onClose }) {
   const [isAsking, setAsking] = useState(false);
   const [isShown, setShown] = useState(false);
   const title = useId();
+  // What can be seen again needs no reminder to copy it, but is not left on the screen either.
+  const seconds = secret.shown_seconds || 0;
   useEffect(() => {
     dialog.current.showModal();
+    if (!seconds) return undefined;
+    const timer = setTimeout(close, seconds * 1000);
+    return () => clearTimeout(timer);
   }, []);
   useEffect(() => {
-    if (isCopied) return undefined;
+    if (isCopied || seconds) return undefined;
     const warn = (event) => event.preventDefault();
     window.addEventListener("beforeunload", warn);
     return () => window.removeEventListener("beforeunload", warn);
   }, [isCopied]);
+  const close = () => {
+    isLeaving.current = true;
+    dialog.current?.close();
+    onClose();
+  };
   const leave = (event) => {
     event?.preventDefault();
-    if (isCopied || isAsking) {
-      isLeaving.current = true;
-      dialog.current.close();
-      onClose();
-    } else setAsking(true);
+    if (isCopied || isAsking || seconds) close();
+    else setAsking(true);
   };
   // Escape never loses a secret: it asks, and only the button says yes. Browsers let a page hold back the dialog's own
   // closing once at most, so the key is taken before it gets there, and a dialog that was closed all the same comes back.
@@ -187,7 +194,7 @@ function RevealOnce({ secret, styles, onClose }) {
     if (event.key !== "Escape") return;
     event.preventDefault();
     event.stopPropagation();
-    if (isCopied) leave();
+    if (isCopied || seconds) leave();
     else setAsking(true);
   };
   const reopen = () => {
@@ -219,12 +226,14 @@ function RevealOnce({ secret, styles, onClose }) {
 }
 
 // A button whose action asks first. The question is a native dialog: focus, Escape and the backdrop come with it.
-export function ConfirmButton({ label, title, text, confirm, styles, className, onConfirm }) {
+export function ConfirmButton({ label, title, text, choice, confirm, styles, className, onConfirm, onChoose }) {
   const dialog = useRef(null);
+  const box = useRef(null);
   const heading = useId();
   const yes = () => {
     dialog.current.close();
     onConfirm?.();
+    onChoose?.(Boolean(box.current?.checked));
   };
   return h(
     "span",
@@ -235,6 +244,7 @@ export function ConfirmButton({ label, title, text, confirm, styles, className, 
       { ref: dialog, className: styles.dialog, "aria-labelledby": heading },
       h("h2", { id: heading, className: styles.title }, title),
       h("p", { className: styles.text }, text),
+      choice ? h("label", { className: styles.choice }, h("input", { type: "checkbox", ref: box, className: styles.box }), choice) : null,
       h(
         "div",
         { className: "mt-5 flex justify-end gap-2" },

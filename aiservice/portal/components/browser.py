@@ -22,6 +22,8 @@ STYLES = {
         f"m-auto w-[min(32rem,calc(100vw-2rem))] {theme.CARD} text-left whitespace-normal "
         "text-slate-900 dark:text-slate-100 backdrop:bg-slate-950/60 shadow-xl"
     ),
+    "choice": "mt-4 flex items-center gap-2 text-sm font-medium",
+    "box": f"size-4 accent-indigo-700 {theme.FOCUS}",
     "tabs": "flex gap-1 overflow-x-auto",
     "tabOn": f"rounded-t-lg bg-slate-900 px-3 py-2 text-sm font-medium text-white dark:bg-black {theme.FOCUS}",
     "tabOff": f"rounded-t-lg px-3 py-2 text-sm font-medium cursor-pointer {theme.MUTED} {theme.FOCUS}",
@@ -67,7 +69,7 @@ class ActionForm(rx.Component):
 
 
 class ConfirmButton(rx.Component):
-    """A button that asks before `on_confirm` happens."""
+    """A button that asks before `on_confirm` happens; with a `choice` to tick, `on_choose` is told whether it was."""
 
     library = _LIBRARY
     tag = "ConfirmButton"
@@ -75,9 +77,11 @@ class ConfirmButton(rx.Component):
     label: rx.Var[str]
     title: rx.Var[str]
     text: rx.Var[str]
+    choice: rx.Var[str]
     confirm: rx.Var[str]
     styles: rx.Var[dict[str, str]]
     on_confirm: rx.EventHandler[rx.event.no_args_event_spec]  # type: ignore[type-arg,valid-type]
+    on_choose: rx.EventHandler[rx.event.passthrough_event_spec(bool)]  # type: ignore[type-arg,valid-type]
 
 
 class OpenDialog(rx.Component):
@@ -142,6 +146,16 @@ def confirm_button(label: Any, *, title: Any, text: Any, confirm: str, on_confir
     props.setdefault("class_name", theme.QUIET)
     return ConfirmButton.create(
         label=label, title=title, text=text, confirm=confirm, on_confirm=on_confirm, styles=STYLES, **props
+    )
+
+
+def choose_button(
+    label: Any, *, title: Any, text: Any, choice: str, confirm: str, on_choose: Any, **props: Any
+) -> rx.Component:
+    """As `confirm_button`, with something to tick, of which `on_choose` is told."""
+    props.setdefault("class_name", theme.QUIET)
+    return ConfirmButton.create(
+        label=label, title=title, text=text, choice=choice, confirm=confirm, on_choose=on_choose, styles=STYLES, **props
     )
 
 

@@ -17,27 +17,28 @@ def card(*children: Any, title: Any = None, actions: Any = None, class_name: str
     return rx.el.section(*head, *children, class_name=f"{theme.CARD} {class_name}")
 
 
-def field(label: str, name: str, *, hint: str = "", **props: Any) -> rx.Component:
-    """A labelled input; `hint` is tied to it for screen readers. A form that stands in every row needs an `id` each."""
+def field(label: str, name: str, *, hint: str = "", row: Any = "", **props: Any) -> rx.Component:
+    """A labelled input; `hint` is tied to it for screen readers. Where every row of a list has the same form, `row` is
+    the row's id, or the input gets an `id`: a label belongs to the input of its own form."""
     props.setdefault("type", "text")
-    own = props.pop("id", name)
-    described = {"aria-describedby": f"{own}-hint"} if hint else {}
-    hints = [rx.el.p(hint, id=f"{own}-hint", class_name=theme.HINT)] if hint else []
+    place = props.pop("id", name if isinstance(row, str) else f"{name}-{row}")
+    described = {"aria-describedby": f"{place}-hint"} if hint else {}
+    hints = [rx.el.p(hint, id=f"{place}-hint", class_name=theme.HINT)] if hint else []
     return rx.el.div(
-        rx.el.label(label, html_for=own, class_name=theme.LABEL),
-        rx.el.input(id=own, name=name, class_name=f"mt-1 {theme.INPUT}", custom_attrs=described, **props),
+        rx.el.label(label, html_for=place, class_name=theme.LABEL),
+        rx.el.input(id=place, name=name, class_name=f"mt-1 {theme.INPUT}", custom_attrs=described, **props),
         *hints,
     )
 
 
-def select_field(label: str, name: str, options: Any, *, hint: str = "", **props: Any) -> rx.Component:
-    """A labelled native select; `options` are <option> elements or one `rx.foreach`."""
+def select_field(label: str, name: str, options: Any, *, hint: str = "", row: Any = "", **props: Any) -> rx.Component:
+    """A labelled native select; `options` are <option> elements or one `rx.foreach`; `row` as in `field`."""
+    place = props.pop("id", name if isinstance(row, str) else f"{name}-{row}")
     choices = options if isinstance(options, list) else [options]
     hints = [rx.el.p(hint, class_name=theme.HINT)] if hint else []
-    own = props.pop("id", name)
     return rx.el.div(
-        rx.el.label(label, html_for=own, class_name=theme.LABEL),
-        rx.el.select(*choices, id=own, name=name, class_name=f"mt-1 {theme.INPUT}", **props),
+        rx.el.label(label, html_for=place, class_name=theme.LABEL),
+        rx.el.select(*choices, id=place, name=name, class_name=f"mt-1 {theme.INPUT}", **props),
         *hints,
     )
 

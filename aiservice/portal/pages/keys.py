@@ -4,27 +4,20 @@ from typing import Any, TypedDict
 
 import reflex as rx
 
-from aiservice.kit.clock import from_us
+from aiservice.kit.clock import SECOND_US, from_us
+from aiservice.kit.durations import format_duration
 from aiservice.portal import theme
-from aiservice.portal.components.browser import action_form, confirm_button, open_dialog
-from aiservice.portal.components.parts import (
-    card,
-    cell,
-    checkbox,
-    data_table,
-    empty,
-    field,
-    select_field,
-    skeleton,
-    state_badge,
-    table_row,
-)
+from aiservice.portal.components.key_dialogs import create_key, edit_key, end_overlap, revoke_key, roll_key, see_again
+from aiservice.portal.components.parts import badge, card, cell, data_table, empty, skeleton, state_badge, table_row
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
+from aiservice.principal import Person
 from aiservice.services.core import current_core
+from aiservice.services.key_rights import READ_SCOPE
 from aiservice.services.key_views import KeyView
 
-_KINDS = {"active": "good", "rolling": "warn", "expired": "plain", "revoked": "bad"}
+_KINDS = {"active": "good", "rolling": "warn", "stopped": "bad", "expired": "plain", "revoked": "bad"}
+_MAX_SHOWN = 3
 _PAGE_ROWS = 50
 
 
@@ -40,8 +33,14 @@ class KeyRow(TypedDict):
     detail: str
     created: str
     used: str
+    networks: str
+    scopes: str
+    bounds: str
     is_live: bool
     is_rolling: bool
+    is_idle: bool
+    is_leaked: bool
+    is_mine_to_see: bool
 
 
 class Option(TypedDict):
@@ -59,6 +58,8 @@ class KeysState(rx.State):
     first: int = 0
     clients: list[Option] = []
     client: str = ""
+    retrieval: str = ""
+    default_end: str = ""
     changes: int = 0
     is_loaded: bool = False
 
@@ -66,6 +67,9 @@ class KeysState(rx.State):
     async def load(self) -> None:
         core, me = current_core(), signed_in()
         self.client = (await core.clients.personal(me)).id
+        policy = core.keys.policy
+        self.retrieval = policy.retrieval
+        self.default_end = "Never" if policy.default_expiry_us is None else f"In {_duration(policy.default_expiry_us)}"
         self.clients = [Option(value=client.id, label=client.name) for client in await core.clients.list(me)]
         await _show(self)
         self.is_loaded = True
@@ -89,9 +93,10 @@ class KeysState(rx.State):
         await _show(self)
 
     @handler()
-    async def revoke(self, key_id: str) -> None:
-        await current_core().keys.revoke(signed_in(), key_id)
-        await tell(self, "Revoked. Requests with this key get 401 from now on.")
+    async def revoke(self, key_id: str, cuts_streams: bool = False) -> None:
+        await current_core().keys.revoke(signed_in(), key_id, cuts_streams=cuts_streams)
+        cut = " Its answers under way have ended." if cuts_streams else ""
+        await tell(self, f"Revoked. Requests with this key get 401 from now on.{cut}")
         await _show(self)
 
 
@@ -99,12 +104,14 @@ async def _show(state: KeysState) -> None:
     keys = current_core().keys
     state.total = await keys.count(signed_in())
     views = await keys.list(signed_in(), first=state.first, limit=_PAGE_ROWS)
-    state.rows = [_row_of(view) for view in views]
+    state.rows = [_row_of(view, signed_in()) for view in views]
 
 
-def _row_of(view: KeyView) -> KeyRow:
+def _row_of(view: KeyView, me: Person) -> KeyRow:
     detail = ""
-    if view.state == "rolling" and view.overlap_ends_us is not None:
+    if view.state == "stopped":
+        detail = "whoever made it may no longer use its client: roll it to take it over"
+    elif view.state == "rolling" and view.overlap_ends_us is not None:
         detail = f"the old secret works until {from_us(view.overlap_ends_us):%Y-%m-%d %H:%M} UTC"
     elif view.expires_us is not None:
         detail = f"expires {from_us(view.expires_us):%Y-%m-%d %H:%M} UTC"
@@ -119,9 +126,34 @@ def _row_of(view: KeyView) -> KeyRow:
         detail=detail,
         created=f"{from_us(view.created_us):%Y-%m-%d}",
         used=f"{from_us(view.last_used_us):%Y-%m-%d %H:%M} UTC" if view.last_used_us else "never",
-        is_live=view.state in ("active", "rolling"),
-        is_rolling=view.state == "rolling",
+        networks=" ".join(view.networks or ()),
+        scopes=" ".join(view.scopes or ()),
+        bounds=_bounds(view),
+        is_live=view.state in ("active", "rolling", "stopped"),
+        is_rolling=view.overlap_ends_us is not None,
+        is_idle=view.is_idle,
+        is_leaked=view.leaked_us is not None,
+        is_mine_to_see=view.copy_owner_id == me.user_id,
     )
+
+
+def _bounds(view: KeyView) -> str:
+    """In a few words what it may do, and from where."""
+    told = []
+    if view.scopes is not None:
+        told.append("reads only" if view.scopes == (READ_SCOPE,) else f"may: {_few(view.scopes)}")
+    if view.networks is not None:
+        told.append(f"from {_few(view.networks)}")
+    return " · ".join(told)
+
+
+def _few(names: tuple[str, ...]) -> str:
+    rest = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
+    return ", ".join(names[:_MAX_SHOWN]) + rest
+
+
+def _duration(duration_us: int) -> str:
+    return format_duration(duration_us // SECOND_US)
 
 
 HEADS = ["Name", "Client", "State", "Created", "Last used", ""]
@@ -140,38 +172,13 @@ def keys() -> rx.Component:
                     rx.foreach(page.rows, _row),
                     caption="Client keys",
                 ),
-                empty("No key yet", "A key lets a program call the API in a client's name.", _create()),
+                empty("No key yet", "A key lets a program call the API in a client's name.", create_key(page)),
             ),
             skeleton("h-40"),
         ),
         rx.cond(page.total > _PAGE_ROWS, _pager()),
         title="Client keys",
-        actions=_create(),
-    )
-
-
-def _create() -> rx.Component:
-    lives = [("", "Never"), ("1", "In a day"), ("7", "In a week"), ("30", "In 30 days"), ("365", "In a year")]
-    return open_dialog(
-        action_form(
-            field("Name", "name", required=True, max_length=100, auto_complete="off", default_value="My key"),
-            select_field(
-                "Client",
-                "client",
-                rx.foreach(page.clients, lambda c: rx.el.option(c["label"], value=c["value"])),
-                default_value=page.client,
-            ),
-            select_field("Expires", "expires_in_days", [rx.el.option(words, value=days) for days, words in lives]),
-            checkbox("A test key", "is_test", hint="It reaches the built-in sandbox only and costs nothing."),
-            action="/auth/secrets/keys",
-            submit="Create key",
-            busy="Creating…",
-            after="reveal",
-            on_done=page.changed,
-        ),
-        label="Create key",
-        title="Create a key",
-        close_signal=page.changes,
+        actions=create_key(page),
     )
 
 
@@ -184,8 +191,14 @@ def _row(row: Any) -> rx.Component:
         ),
         cell(row["client"]),
         cell(
-            state_badge(row["state"], row["state_kind"]),
+            rx.el.span(
+                state_badge(row["state"], row["state_kind"]),
+                rx.cond(row["is_leaked"], badge("leaked", "bad")),
+                rx.cond(row["is_idle"], badge("idle", "warn")),
+                class_name="flex flex-wrap gap-1",
+            ),
             rx.el.span(row["detail"], class_name=f"block text-xs {theme.MUTED}"),
+            rx.cond(row["bounds"], rx.el.span(row["bounds"], class_name=f"block text-xs {theme.MUTED}")),
         ),
         cell(row["created"], class_name="whitespace-nowrap"),
         cell(row["used"], class_name="whitespace-nowrap"),
@@ -193,60 +206,15 @@ def _row(row: Any) -> rx.Component:
             rx.cond(
                 row["is_live"],
                 rx.el.div(
-                    rx.cond(row["is_rolling"], _end_overlap(row)),
-                    _roll(row),
-                    _revoke(row),
-                    class_name="flex flex-wrap justify-end gap-1 max-sm:justify-start",
+                    rx.cond(row["is_rolling"], end_overlap(page, row)),
+                    rx.cond(row["is_mine_to_see"], see_again(page, row)),
+                    edit_key(page, row),
+                    roll_key(page, row),
+                    revoke_key(page, row),
+                    class_name="flex flex-wrap justify-end gap-1 sm:min-w-60 max-sm:justify-start",
                 ),
             )
         ),
-    )
-
-
-def _roll(row: Any) -> rx.Component:
-    overlaps = [("86400", "24 hours"), ("3600", "1 hour"), ("604800", "7 days"), ("0", "Not at all: end it now")]
-    return open_dialog(
-        action_form(
-            rx.el.p(
-                "You get a new secret now. Name, rights and history of the key stay.",
-                class_name=f"text-sm {theme.MUTED}",
-            ),
-            select_field(
-                "The old secret works for another",
-                "overlap_seconds",
-                [rx.el.option(words, value=seconds) for seconds, words in overlaps],
-            ),
-            action="/auth/secrets/keys/roll",
-            fixed={"id": row["id"]},
-            submit="Roll",
-            busy="Rolling…",
-            after="reveal",
-            on_done=page.changed,
-        ),
-        label="Roll",
-        title=f"Roll {row['name']}",
-        close_signal=page.changes,
-        class_name=theme.QUIET,
-    )
-
-
-def _end_overlap(row: Any) -> rx.Component:
-    return confirm_button(
-        "End overlap",
-        title="End the overlap now?",
-        text="Whatever still sends the old secret is refused at once.",
-        confirm="End it",
-        on_confirm=page.end_overlap(row["id"]),
-    )
-
-
-def _revoke(row: Any) -> rx.Component:
-    return confirm_button(
-        "Revoke",
-        title=f"Revoke {row['name']}?",
-        text="Every request with it gets 401 within a second. This cannot be taken back.",
-        confirm="Revoke",
-        on_confirm=page.revoke(row["id"]),
     )
 
 

@@ -32,6 +32,7 @@ from aiservice.portal.session.cookie import read_session_cookie
 from aiservice.portal.session.same_origin import is_same_origin
 from aiservice.principal import Person, Role
 from aiservice.services.core import Core
+from aiservice.services.key_rights import Edit
 from aiservice.services.keys import NewKey
 from aiservice.services.probe import ProbeResult
 
@@ -98,6 +99,19 @@ class SecretRoutes:
         """`id`, `overlap_seconds`."""
         overlap = _number("overlap_seconds", fields.required("overlap_seconds"))
         return _shown_once(await self._core().keys.roll(person, fields.required("id"), overlap))
+
+    async def update_key(self, person: Person, fields: Fields) -> Answer:
+        """`id`, `name`, `allow_ip`, `scopes`, `expires_in_days` ("keep" for no change, "" for never): no secret, but a
+        form whose mistakes are told beside its fields."""
+        edit = Edit(
+            name=fields.required("name"),
+            networks=_list(fields.required("allow_ip")),
+            scopes=_list(fields.required("scopes")),
+        )
+        days = fields.optional("expires_in_days") if "expires_in_days" in fields.values else "keep"
+        if days != "keep":
+            edit["expires_in_seconds"] = _days(days)
+        return {"id": (await self._core().keys.update(person, fields.required("id"), **edit)).id}
 
     async def add_connection(self, person: Person, fields: Fields) -> Answer:
         """`kind`, `name`, `base_url`, `secret`, `models`, `allow_private`: tried before it is stored."""
@@ -170,6 +184,7 @@ ACTIONS: dict[str, Callable[[SecretRoutes, Person, Fields], Awaitable[Answer]]] 
     "/keys": SecretRoutes.create_key,
     "/keys/roll": SecretRoutes.roll_key,
     "/keys/reveal": SecretRoutes.reveal_key,
+    "/keys/update": SecretRoutes.update_key,
     "/connections": SecretRoutes.add_connection,
     "/connections/key": SecretRoutes.set_connection_key,
     "/alert-channels": _of_core(alert_forms.add_channel),
