@@ -59,8 +59,9 @@ class Principal:
     `scopes` are task names and `read` (GET routes); `connections` and `models` are names, already intersected with
     the client's and its team's own sets; `networks` are the addresses it may come from, and every request is held
     against them. `token_id` is set where the credential is a token of that key, and `expires_us` is the credential's
-    end then; `key_ends_us` is the key's own, at which its streams end, too. What a `sanction` slows is among the
-    `limits`. Times are microseconds UTC.
+    end then; `key_ends_us` is the key's own, at which its streams end, too. `keeps_payloads`: an admin wants what its
+    client asks and is answered kept for a while. What a `sanction` slows is among the `limits`. Times are microseconds
+    UTC.
     """
 
     client_id: str
@@ -81,6 +82,7 @@ class Principal:
     team_name: str | None = None
     budgets: tuple[Budget, ...] = ()
     sanction: Sanction | None = None
+    keeps_payloads: bool = False
 
 
 @dataclass(slots=True, frozen=True)

@@ -79,6 +79,8 @@ class Settings:
     leak_scanner_keys: Path | None = None
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_payloads: Literal["off", "on"] = "off"
+    payloads_kept: int = 7 * 86_400
     ledger_sync: Literal["interval", "full"] = "interval"
     max_body_bytes: int = 20 * 1024 * 1024
     drain_seconds: float = 30.0
@@ -162,10 +164,11 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "leaked_keys": ("revoke", "notify"),
     "log_format": ("text", "json"),
     "log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
+    "log_payloads": ("off", "on"),
     "ledger_sync": ("interval", "full"),
 }
 _PATHS = {"data_dir", "master_key_file", "tls_cert", "tls_key", "leak_scanner_keys"}
-_DURATIONS = {"max_key_age", "default_key_expiry"}
+_DURATIONS = {"max_key_age", "default_key_expiry", "payloads_kept"}
 _SECRETS = {"metrics_token", "admin_password"}
 _SECONDS = {
     "drain_seconds",

@@ -21,6 +21,7 @@ from aiservice.commands.console import (
 )
 from aiservice.commands.limits import client_limits
 from aiservice.commands.opening import run
+from aiservice.commands.payloads import client_payloads
 from aiservice.kit.clock import iso
 from aiservice.principal import OPERATOR
 from aiservice.services.clients import ClientView
@@ -29,6 +30,7 @@ from aiservice.services.core import Core
 client = group("Clients: the parties that are metered and limited. Their keys call the API.")
 client.add_typer(client_limits, name="limits")
 client.add_typer(budget_group("client"), name="budget")
+client.add_typer(client_payloads, name="payloads")
 
 Which = Annotated[str | None, typer.Argument(metavar="CLIENT", help="Name or id.")]
 WhichOption = Annotated[str | None, typer.Option("--name", help="The same, as an option.")]
@@ -79,6 +81,7 @@ def list_clients(as_json: JsonFlag = False) -> None:
                 "owner": row.owner_email,
                 "team": row.team,
                 "disabled": row.is_disabled,
+                "payloads": row.keeps_payloads,
                 "providers": row.connections,
                 "models": row.models,
                 "scopes": row.scopes,

@@ -76,6 +76,8 @@ class WholeAnswer:
         self._meter.settle(exchange)
         await self._meter.durable(exchange)
         body = exchange.dialect.answer(answer, exchange.told())
+        if exchange.payload is not None:
+            exchange.payload.answer = body
         await send_whole(self._send, 200, exchange_headers(exchange), body)
 
     async def _left(self) -> None:
@@ -203,6 +205,8 @@ class ClientStream:
         else:
             events = self._paid(events)
         piece = self._writer.events(events)
+        if exchange.payload is not None:
+            exchange.payload.note(events)
         if self._held:
             piece, self._held = self._held + piece, b""
         if piece:

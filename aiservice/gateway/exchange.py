@@ -9,6 +9,7 @@ from aiservice.principal import Principal
 from aiservice.providers._base import Provider
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.limiter import Grant
+from aiservice.services.payloads import Payload
 from aiservice.services.purses import Reservation
 from aiservice.services.quota_turn import Turn
 from aiservice.services.settlement import Outcome as LedgerOutcome
@@ -73,6 +74,7 @@ class Exchange:
     `turn` is the last attempt's at its provider's own limits, `quota_notes` what a refusal of it said of them; it
     waited `quota_waited_us` for turns, and those it did not get may come in `quota_wait_seconds`. `left` ends when the
     client has hung up, where somebody may wait for that.
+    `payload` is what is kept of body and answer, where that is wanted.
     """
 
     request_id: str
@@ -112,6 +114,7 @@ class Exchange:
     quota_wait_seconds: float = 0.0
     was_asked_again: bool = False
     left: Callable[[], Awaitable[None]] | None = None
+    payload: Payload | None = None
 
     def counted(self) -> Usage:
         """The prompt by its size, and what was delivered.

@@ -25,6 +25,7 @@ from aiservice.kit.strict_json import BadJson, parse_without_stall
 from aiservice.principal import Principal
 from aiservice.services.abuse_observing import Seen, note_prompt
 from aiservice.services.core import Core
+from aiservice.services.payloads import Payload
 
 
 class Pipeline:
@@ -94,6 +95,8 @@ class Pipeline:
             request_id, dialect, principal, request, started_us, started, estimated_input(request.ask, len(raw))
         )
         scope[EXCHANGE] = exchange
+        if principal.keeps_payloads and core.payloads.is_allowed:
+            exchange.payload = Payload(principal.client_id, request_id, raw)
         candidates: tuple[Candidate, ...] = ()
         unroutable: BrokerError | None = None
         try:
@@ -122,6 +125,9 @@ class Pipeline:
                 # The permit settles on the way out; the edge renders what was not answered yet.
                 meter.failed(exchange, error)
                 raise meter.words_for(error) from error
+            finally:
+                if exchange.payload is not None:
+                    core.payloads.hand_over(exchange.payload)
 
 
 def _own(principal: Principal, candidates: tuple[Candidate, ...], object_id: str) -> tuple[Candidate, ...]:

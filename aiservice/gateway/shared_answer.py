@@ -72,7 +72,7 @@ class SharedAnswer:
         if exchange is None:
             return self.recording.status < 300
         is_broken_off = exchange.outcome == "upstream_truncated" and exchange.first_byte_us is not None
-        return exchange.outcome == "finished" or is_broken_off
+        return exchange.outcome in ("finished", "budget_exhausted") or is_broken_off
 
     def answer(self) -> KeptAnswer | None:
         """The answer as it is kept, without the secret it may hold; None where it is too long."""

@@ -76,6 +76,17 @@ class Bodies:
             Overloaded: the vault is sealed.
             DATABASE_ERRORS: the database did not answer.
         """
+        found = await self.get_with_end(client_id, kind, body_id)
+        return None if found is None else found[0]
+
+    async def has(self, client_id: str, kind: str, body_id: str) -> bool:
+        """Whether there is a body of that name whose time is not over. Raises as `get`."""
+        async with self._db.read() as session:
+            row = await store.get(session, client_id, kind, body_id)
+        return row is not None and row.expires_us > now_us()
+
+    async def get_with_end(self, client_id: str, kind: str, body_id: str) -> tuple[bytes, int] | None:
+        """As `get`, with the time at which the body goes (microseconds UTC)."""
         async with self._db.read() as session:
             row = await store.get(session, client_id, kind, body_id)
             if row is None or row.expires_us <= now_us():
@@ -84,7 +95,7 @@ class Bodies:
                 return None
             key = await self._vault.unseal(session, **_binding(client_id, row.key_revision))
         try:
-            return await _run(len(row.sealed), _open, key, row.sealed, _aad(row))
+            return await _run(len(row.sealed), _open, key, row.sealed, _aad(row)), row.expires_us
         except crypto.BadEnvelope:
             log.error("ALERT: the %s body %s of client %s does not open.", kind, body_id, client_id)  # noqa: TRY400
             return None

@@ -52,6 +52,7 @@ class ClientView:
     weight: int
     is_disabled: bool
     created_us: int
+    keeps_payloads: bool = False
 
 
 class Clients:
@@ -289,6 +290,7 @@ def _view(client: Client, owner_email: str | None, team: str | None) -> ClientVi
         weight=client.weight,
         is_disabled=client.is_disabled,
         created_us=client.created_us,
+        keeps_payloads=client.keeps_payloads,
     )
 
 

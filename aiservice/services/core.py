@@ -35,6 +35,7 @@ from aiservice.services.limit_standing import LimitStanding
 from aiservice.services.limiter import Limiter
 from aiservice.services.limits import Limits
 from aiservice.services.page_copies import PageCopies
+from aiservice.services.payloads import Payloads
 from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
 from aiservice.services.quotas import Quotas
@@ -75,6 +76,7 @@ class Core:
     vault: Vault
     bodies: Bodies
     idempotency: Idempotency
+    payloads: Payloads
     accounts: Accounts
     clients: Clients
     teams: Teams
@@ -190,6 +192,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         vault=vault,
         bodies=bodies,
         idempotency=Idempotency(db, vault, bodies, cluster.worker_id),
+        payloads=Payloads(db, bodies, changes, settings),
         accounts=accounts,
         clients=Clients(db, changes),
         teams=Teams(db, changes),
@@ -283,6 +286,8 @@ async def _start_serving(core: Core, stack: AsyncExitStack) -> None:
     stack.push_async_callback(_end_task, writing)
     feed = asyncio.create_task(core.changes.run(), name="change-feed")
     stack.push_async_callback(_end_task, feed)
+    keeping = asyncio.create_task(core.payloads.run(), name="payloads")
+    stack.push_async_callback(_end_task, keeping)
     if core.shared is not None:
         shared, cluster = core.shared, core.cluster
         core.keys.failures.tell = lambda network: shared.tell(FAILURE_TOPIC, b"%s %s" % (own, network.encode()))

@@ -85,6 +85,7 @@ def standing_of(row: Credential, policy: KeyPolicy) -> Entry | Refusal:
         team_id=row.team_id,
         team_name=row.team_name,
         weight=row.client_weight,
+        keeps_payloads=bool(row.keeps_payloads),
     )
     rests_on = (row.key_id, row.client_id, row.team_id, row.owner_id, row.creator_id)
     return Entry(principal, ends_us, tuple(subject for subject in rests_on if subject is not None), row.token_version)

@@ -62,3 +62,8 @@ async def owner_and_team(session: AsyncSession, client: Client) -> tuple[str | N
     )
     row = (await session.execute(query)).one()
     return row[0], row[1]
+
+
+async def owner_of(session: AsyncSession, client_id: str) -> str | None:
+    """Whose client that is."""
+    return await session.scalar(select(col(Client.owner_id)).where(col(Client.id) == client_id))

@@ -59,6 +59,7 @@ class Credential(NamedTuple):
     has_budgets: bool
     is_decoy: bool | None
     sanction: dict[str, Any] | None
+    keeps_payloads: bool | None
 
 
 _secret, _key, _client, _team, _person = (
@@ -110,6 +111,7 @@ _CREDENTIAL = (
         .label("has_budgets"),
         _key.c.is_decoy,
         _client.c.sanction,
+        _client.c.keeps_payloads,
     )
     .select_from(select(literal_column("1").label("one")).subquery())
     .outerjoin(_secret, _secret.c.public_id == bindparam("public_id"))

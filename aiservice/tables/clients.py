@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, LargeBinary
+from sqlalchemy import JSON, Column, LargeBinary, false
 from sqlmodel import Field, SQLModel
 
 from aiservice.tables._base import big
@@ -47,6 +47,7 @@ class Client(SQLModel, table=True):
     weight: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     sanction: dict[str, Any] | None = _json()
     is_disabled: bool = False
+    keeps_payloads: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_us: int = big()
 
 

@@ -152,6 +152,51 @@ export function ActionForm({ action, fixed, fromQuery, submit, busy, after, next
   );
 }
 
+// What is kept of a request's bodies, once somebody asks for it: into the page, and nowhere else.
+export function KeptPayload({ action, request, styles }) {
+  const [error, setError] = useState(null);
+  const [isAsking, setAsking] = useState(false);
+  const [kept, setKept] = useState(null);
+  const show = async () => {
+    if (isAsking) return;
+    setAsking(true);
+    setError(null);
+    const answer = await post(action, { id: request });
+    setAsking(false);
+    if (answer.error) setError(answer.error);
+    else setKept(answer);
+  };
+  if (!kept)
+    return h(
+      "div",
+      null,
+      h("button", { type: "button", className: styles.secondary, onClick: show, "aria-busy": isAsking }, isAsking ? "One moment…" : "Show them"),
+      h(ErrorNote, { error, className: styles.error }),
+    );
+  if (kept.request === undefined) return h("p", { role: "status", className: styles.text }, "They are not kept any more.");
+  const body = (title, text) => [
+    h("h3", { key: `${title} title`, className: styles.bodyTitle }, title),
+    h("pre", { key: title, className: styles.body, tabIndex: 0, role: "region", "aria-label": title }, readable(text)),
+  ];
+  return h(
+    "div",
+    { role: "status" },
+    kept.is_cut ? h("p", { className: styles.warning }, "They were longer: only the first megabyte of each is kept.") : null,
+    ...body("Asked", kept.request),
+    ...(kept.answer === null ? [h("p", { key: "none", className: styles.text }, "There was no answer.")] : body("Answered", kept.answer)),
+  );
+}
+
+// JSON with its lines, anything else as it is.
+function readable(text) {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" ? JSON.stringify(value, null, 2) : text;
+  } catch {
+    return text;
+  }
+}
+
 // Only paths of this site: no scheme, no host, no backslash tricks.
 function localPath(path) {
   return typeof path === "string" && /^\/(?![/\\])[^\\\s]*$/.test(path) ? path : "/";

@@ -32,6 +32,8 @@ STYLES = {
         "rounded-md bg-slate-700 px-2.5 py-1 text-xs font-medium text-white cursor-pointer hover:bg-slate-600 "
         "focus-visible:outline-2 focus-visible:outline-white"
     ),
+    "body": f"mt-1 max-h-96 overflow-auto whitespace-pre-wrap break-words text-sm {theme.CODE} {theme.FOCUS}",
+    "bodyTitle": "mt-4 text-sm font-medium",
     "zone": "inline-flex items-center gap-1 text-sm",
     "choiceOn": f"{theme.CHOICE} {theme.CHOICE_ON}",
     "choiceOff": f"{theme.CHOICE} {theme.CHOICE_OFF}",
@@ -66,6 +68,17 @@ class ActionForm(rx.Component):
     styles: rx.Var[dict[str, str]]
     from_query: rx.Var[list[str]]
     on_done: rx.EventHandler[rx.event.passthrough_event_spec(str)]  # type: ignore[type-arg,valid-type]
+
+
+class KeptPayload(rx.Component):
+    """A button that fetches what is kept of a request's bodies and shows it; no State ever holds it."""
+
+    library = _LIBRARY
+    tag = "KeptPayload"
+
+    action: rx.Var[str]
+    request: rx.Var[str]
+    styles: rx.Var[dict[str, str]]
 
 
 class ConfirmButton(rx.Component):
@@ -140,6 +153,11 @@ def action_form(
     props.setdefault("class_name", "flex flex-col gap-4")
     styles = STYLES if submit_class is None else {**STYLES, "submit": submit_class}
     return ActionForm.create(*fields, action=action, submit=submit, after=after, styles=styles, **props)
+
+
+def kept_payload(request_id: Any, *, action: str) -> rx.Component:
+    """What is kept of a request's bodies; keyed by the request, so that the next page's begins empty."""
+    return KeptPayload.create(action=action, request=request_id, styles=STYLES, key=request_id)
 
 
 def confirm_button(label: Any, *, title: Any, text: Any, confirm: str, on_confirm: Any, **props: Any) -> rx.Component:

@@ -7,7 +7,7 @@ from reflex_components_core.react_router.dom import ReactRouterLink
 
 from aiservice.errors import NotFound
 from aiservice.portal import theme
-from aiservice.portal.components.browser import copy_button, zone_switch
+from aiservice.portal.components.browser import copy_button, kept_payload, zone_switch
 from aiservice.portal.components.parts import badge, card, empty, skeleton, state_badge
 from aiservice.portal.components.requests import SANDBOX, cost_text, is_good, milliseconds, status_text
 from aiservice.portal.components.waterfall import Step, steps_of, waterfall
@@ -46,6 +46,7 @@ class RequestState(rx.State):
     words: str = ""
     took: str = ""
     is_sandbox: bool = False
+    has_payload: bool = False
     is_found: bool = False
     is_loaded: bool = False
     zone: str = "UTC"
@@ -57,6 +58,7 @@ class RequestState(rx.State):
         try:
             entry = await current_core().requests.one(signed_in(), wanted)
             names = await current_core().requests.key_names([entry.key_id])
+            self.has_payload = await current_core().payloads.is_kept(signed_in(), wanted)
             _show(self, entry, names.get(entry.key_id, entry.key_id), Zone.of(self.router.url.query_parameters))
         except NotFound:
             pass  # the page says so
@@ -167,11 +169,24 @@ def _found() -> rx.Component:
             title="What is known of it",
             actions=zone_switch(page.zone, page.choose_zone),
         ),
-        rx.el.p(
-            "Neither the prompt nor the answer is kept.",
-            class_name=f"text-sm {theme.MUTED}",
+        rx.cond(
+            page.has_payload,
+            _payload(),
+            rx.el.p("Neither the prompt nor the answer is kept.", class_name=f"text-sm {theme.MUTED}"),
         ),
         class_name="flex flex-col gap-5",
+    )
+
+
+def _payload() -> rx.Component:
+    return card(
+        rx.el.p(
+            "An admin has the bodies of this client kept for some days, sealed. Its owner may read them; so may "
+            "admins, which the audit log then notes.",
+            class_name=f"mb-3 max-w-prose text-sm {theme.MUTED}",
+        ),
+        kept_payload(page.shown_id, action="/auth/secrets/payload"),
+        title="What was asked and answered",
     )
 
 

@@ -1,5 +1,6 @@
 """Routes through which a secret passes: a key that is made or shown again here goes from the answer to the person's
-screen, a provider's key from the form to the vault. Neither ever is part of a page's state, an event or a log line.
+screen (so do kept bodies), a provider's key from the form to the vault. None ever is part of a page's state, an event
+or a log line.
 
 Each takes a JSON post of texts from a page of this portal, by somebody signed in, and answers JSON that nobody keeps.
 """
@@ -24,6 +25,7 @@ from aiservice.errors import (
     Unprocessable,
 )
 from aiservice.kit.addresses import is_https
+from aiservice.kit.clock import iso
 from aiservice.kit.ids import new_id
 from aiservice.kit.secret import Secret
 from aiservice.portal.session import alert_forms
@@ -93,6 +95,18 @@ class SecretRoutes:
             "secret": shown.key.reveal_text(),
             "shown_seconds": SHOWN_SECONDS,
             "about": about,
+        }
+
+    async def show_payload(self, person: Person, fields: Fields) -> Answer:
+        """`id`: what was asked and answered in that request; `request` is missing where nothing is kept any more."""
+        kept = await self._core().payloads.of(person, fields.required("id"))
+        if kept is None:
+            return {}
+        return {
+            "request": kept.request,
+            "answer": kept.answer,
+            "is_cut": kept.is_cut,
+            "until": iso(kept.expires_us),
         }
 
     async def roll_key(self, person: Person, fields: Fields) -> Answer:
@@ -185,6 +199,7 @@ ACTIONS: dict[str, Callable[[SecretRoutes, Person, Fields], Awaitable[Answer]]] 
     "/keys/roll": SecretRoutes.roll_key,
     "/keys/reveal": SecretRoutes.reveal_key,
     "/keys/update": SecretRoutes.update_key,
+    "/payload": SecretRoutes.show_payload,
     "/connections": SecretRoutes.add_connection,
     "/connections/key": SecretRoutes.set_connection_key,
     "/alert-channels": _of_core(alert_forms.add_channel),
