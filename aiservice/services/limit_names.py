@@ -22,6 +22,12 @@ MAX_AMOUNT = 10**12
 Amounts = Mapping[str, int]
 
 
+def words_of(name: str) -> str:
+    """A limit's name as people say it, such as "requests a minute"."""
+    measure, _, window = name.partition("/")
+    return f"{measure} {'an' if window == 'hour' else 'a'} {window}" if window else "requests at once"
+
+
 def limits_of(scope: str, subject: str, amounts: Amounts | None) -> tuple[Limit, ...]:
     """Stored limits of one key or client. Names of a later release are left out."""
     return tuple(

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from aiservice.errors import RateLimited, RequestOverLimit
 from aiservice.principal import Limit, Principal
+from aiservice.services.limit_names import words_of
 from aiservice.services.limit_plans import Plan, Plans
 
 _AT_ONCE_RETRY_US = 1_000_000  # nobody knows when an answer under way will end
@@ -289,11 +290,8 @@ def _refusal(limit: Limit, wait_us: int) -> RateLimited:
 
 
 def _words(limit: Limit) -> str:
-    measure, _, window = limit.name.partition("/")
-    if not limit.window_seconds:
-        measure = "requests"
-    things = measure if limit.amount != 1 else measure.removesuffix("s")
-    return f"{limit.amount} {things} " + (f"{'an' if window == 'hour' else 'a'} {window}" if window else "at once")
+    things, _, when = words_of(limit.name).partition(" ")
+    return f"{limit.amount} {things if limit.amount != 1 else things.removesuffix('s')} {when}"
 
 
 def _now() -> int:

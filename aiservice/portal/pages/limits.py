@@ -26,7 +26,7 @@ from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.portal.session.live import watch
 from aiservice.principal import Person
 from aiservice.services.core import current_core
-from aiservice.services.limit_names import CONCURRENCY, KINDS
+from aiservice.services.limit_names import KINDS, words_of
 from aiservice.services.limit_standing import Holder
 from aiservice.services.limiter import Standing
 
@@ -87,7 +87,7 @@ class LimitsState(rx.State):
         limits, amounts = current_core().limits, {form["limit"]: int(text)}
         setting = {"key": limits.set_key, "client": limits.set_client, "team": limits.set_team}[scope]
         stored = await setting(signed_in(), subject, amounts)
-        await tell(self, f"Set. {stored.name} now has {int(text):,} {_words(form['limit'])}.")
+        await tell(self, f"Set. {stored.name} now has {int(text):,} {words_of(form['limit'])}.")
         await _show(self)
 
     @handler()
@@ -96,7 +96,7 @@ class LimitsState(rx.State):
         limits = current_core().limits
         clearing = {"key": limits.clear_key, "client": limits.clear_client, "team": limits.clear_team}[scope]
         stored = await clearing(signed_in(), subject, [name])
-        await tell(self, f"Cleared. {stored.name} has no limit of {_words(name)} any more.")
+        await tell(self, f"Cleared. {stored.name} has no limit of {words_of(name)} any more.")
         await _show(self)
 
 
@@ -121,7 +121,7 @@ def _row(me: Person, holder: Holder, standing: Standing) -> LimitRow:
         name=limit.name,
         what=_SCOPES[holder.scope],
         of=f"{holder.name}{within}",
-        words=f"{limit.amount:,} {_words(limit.name)}",
+        words=f"{limit.amount:,} {words_of(limit.name)}",
         used=f"{standing.used:,} of {limit.amount:,}",
         width=f"{part:.0%}",
         level="bad" if part >= _FULL else "warn" if part >= _NEARLY else "good",
@@ -160,14 +160,6 @@ def _holder(text: str) -> tuple[str, str]:
     return scope, subject
 
 
-def _words(name: str) -> str:
-    """`requests/minute` as people say it."""
-    if name == CONCURRENCY:
-        return "requests at once"
-    measure, _, window = name.partition("/")
-    return f"{measure} {'an' if window == 'hour' else 'a'} {window}"
-
-
 HEADS = ["For", "Limit", "Used now", "Free again", ""]
 page: Any = LimitsState  # in markup its attributes are Vars
 
@@ -192,10 +184,18 @@ def _standing() -> rx.Component:
         rx.cond(
             page.rows.length() > 0,
             data_table(HEADS, rx.foreach(page.rows, _line), caption="Limits and how they stand"),
-            empty(
-                "No limits",
-                "Nothing holds these keys back. Set the first limit below: it takes effect within a second.",
-                rx.el.a("Set a limit", href="#set-a-limit", class_name=theme.PRIMARY),
+            rx.cond(
+                page.holders.length() > 0,
+                empty(
+                    "No limits",
+                    "Nothing holds these keys back. Set the first limit below: it takes effect within a second.",
+                    rx.el.a("Set a limit", href="#set-a-limit", class_name=theme.PRIMARY),
+                ),
+                empty(
+                    "Nothing to limit yet",
+                    "Limits belong to keys. Make one first.",
+                    rx.el.a("Make a key", href="/keys", class_name=theme.PRIMARY),
+                ),
             ),
         ),
         title="How they stand",
@@ -255,7 +255,7 @@ def _bar(row: Any) -> rx.Component:
 
 
 def _form() -> rx.Component:
-    names = [rx.el.option(_words(name).capitalize(), value=name) for name in KINDS]
+    names = [rx.el.option(words_of(name).capitalize(), value=name) for name in KINDS]
     form = rx.el.form(
         select_field(
             "For",
@@ -269,21 +269,10 @@ def _form() -> rx.Component:
         class_name="grid gap-4 sm:grid-cols-[1fr_1fr_8rem_auto]",
     )
     note = (
-        "Windows slide: in no minute, whenever it begins, more passes than that. A key, its client and the client's "
-        "team each have their own limits, and all of them hold."
+        "Windows slide: no minute, whenever it begins, holds more than its limit. A key, its client and the client's "
+        "team each have their own, and all of them hold."
     )
-    return rx.el.div(
-        card(
-            rx.cond(
-                page.holders.length() > 0,
-                rx.el.div(form, rx.el.p(note, class_name=f"mt-3 {theme.HINT}")),
-                empty(
-                    "Nothing to limit yet",
-                    "Limits belong to keys. Make one first.",
-                    rx.el.a("Make a key", href="/keys", class_name=theme.PRIMARY),
-                ),
-            ),
-            title="Set a limit",
-        ),
-        id="set-a-limit",
+    return rx.cond(
+        page.holders.length() > 0,
+        rx.el.div(card(form, rx.el.p(note, class_name=f"mt-3 {theme.HINT}"), title="Set a limit"), id="set-a-limit"),
     )

@@ -13,6 +13,7 @@ from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.principal import Role
 from aiservice.services.core import current_core
+from aiservice.services.limit_names import words_of
 
 
 class TeamRow(TypedDict):
@@ -106,7 +107,7 @@ async def _show(state: TeamsState) -> None:
             id=team.id,
             name=team.name,
             clients=_listed(of_team.get(team.name, [])),
-            limits=", ".join(f"{amount:,} {name}" for name, amount in team.limits.items()) or "none",
+            limits=", ".join(f"{amount:,} {words_of(name)}" for name, amount in team.limits.items()) or "none",
             is_empty=not team.clients,
         )
         for team in await core.teams.list(me)
