@@ -27,13 +27,14 @@ def headers_of(limiter: Limiter, plan: Plan) -> list[Header]:
     headers: list[Header] = [(b"ratelimit-policy", plan.policy)]
     tightest: dict[str, tuple[int, int, int]] = {}
     left = []
-    for label, (limit, used, reset_us) in zip(plan.labels, limiter.standing(plan), strict=True):
-        remaining = limit.amount - used
+    figures, place = limiter.figures(plan), 0
+    for label, measure, amount in plan.labels:
+        remaining, reset_us = amount - figures[place], figures[place + 1]
+        place += 2
         remaining = max(remaining, 0)
         left.append(label % (remaining, -(-reset_us // 1_000_000)))
-        measure = limit.measure
         if measure not in tightest or remaining < tightest[measure][0]:
-            tightest[measure] = remaining, limit.amount, reset_us
+            tightest[measure] = remaining, amount, reset_us
     headers.append((b"ratelimit", b", ".join(left)))
     for measure, (remaining, amount, reset_us) in tightest.items():
         if measure in _NAMES:

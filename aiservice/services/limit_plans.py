@@ -30,8 +30,8 @@ class Said(NamedTuple):
 
 
 class Plan:
-    """The limits of one key. `policy` and `labels` (for what is left, and seconds) are for whoever writes headers,
-    `said` for whoever shares counts."""
+    """The limits of one key. `policy` and `labels` (for what is left, and seconds; with measure and amount) are for
+    whoever writes headers, `said` for whoever shares counts."""
 
     __slots__ = (
         "labels",
@@ -56,7 +56,10 @@ class Plan:
         self.slots = list(zip(at_once, slots, strict=True))
         self.names: tuple[bytes, ...] = tuple(f"{limit.subject}:{limit.name}".encode() for limit in (*rated, *at_once))
         """The limits' keys where they are shared, windows first."""
-        self.labels = [f'"{limit.scope}-{limit.name}";r=%d;t=%d'.encode() for limit in (*rated, *at_once)]
+        self.labels = [
+            (f'"{limit.scope}-{limit.name}";r=%d;t=%d'.encode(), limit.measure, limit.amount)
+            for limit in (*rated, *at_once)
+        ]
         self.policy = b""
         self.said: Said | None = None
         self.learned: dict[str, tuple[int, int]] = {}

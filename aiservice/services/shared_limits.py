@@ -8,8 +8,8 @@ import time
 
 from aiservice.kit.sliding_window import SlidingWindow
 from aiservice.principal import Limit
+from aiservice.services.limit_counts import Taken
 from aiservice.services.limit_plans import Plan, Said
-from aiservice.services.limiter import Taken
 from aiservice.store.redis_line import RedisLine, evaluation_head, name_of, packed
 from aiservice.store.window_script import ADD, GIVE_BACK, HOLD, TAKE
 
@@ -20,7 +20,7 @@ _TAKE, _GIVE_BACK, _HOLD, _ADD = map(name_of, (TAKE, GIVE_BACK, HOLD, ADD))
 
 
 class SharedLimits:
-    """See `SharedCounts` in `services/limiter.py`."""
+    """See `SharedCounts`."""
 
     def __init__(self, url: str, namespace: str) -> None:
         self._line = RedisLine(url, (TAKE, GIVE_BACK, HOLD, ADD), self._catch_up)
