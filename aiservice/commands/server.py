@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
@@ -10,12 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from granian.constants import Interfaces, Loops
+from granian.constants import Interfaces, Loops, SSLProtocols
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
+from granian.server.mp import WorkerProcess
 
 from aiservice.commands import portal_build, ports
 from aiservice.commands.console import JsonFlag, fail, say, settings_or_exit, usage_error
+from aiservice.commands.renewal import Files, TlsWorker
 from aiservice.kit.ids import new_id
 from aiservice.kit.refusal import heed_refusals, was_refused
 from aiservice.settings import PREFIX, Settings
@@ -26,6 +30,8 @@ _AFTER_DRAIN_SECONDS = 4.0
 _READY_SECONDS = 120.0
 _STARTED_SECONDS = 10.0  # whoever lives longer did not fail at its start
 _GIVE_UP_AFTER = 3
+# A request's head has to be there by then, and so has a TLS handshake; an idle connection is closed after it too.
+_HEAD_MS = 10_000
 
 
 def serve(
@@ -38,7 +44,7 @@ def serve(
 ) -> None:
     """Serve portal and API on one port; builds the portal first when its sources have changed."""
     settings = settings_or_exit(as_json=as_json)
-    cert, key = _tls(settings, tls_cert, tls_key)
+    files = _tls(settings, tls_cert, tls_key)
     if workers > 1 and settings.redis_url is None:
         usage_error(
             f"{workers} workers need Redis, by which they tell each other what changes. Set {PREFIX}REDIS_URL, or "
@@ -49,22 +55,31 @@ def serve(
     if (obstacle := ports.obstacle(host, port)) is not None:
         fail(f"{obstacle} Choose another: --host, --port.", code="cannot_listen", as_json=as_json)
     _build_portal(settings, as_json=as_json)
-    url = f"{'https' if cert else 'http'}://{ports.shown_host(host)}:{port}"
+    url = f"{'https' if files else 'http'}://{ports.shown_host(host)}:{port}"
     _prepare_environment(url)
-    server = _server(settings, (host, port), workers, (cert, key))
-    server.announce = _Announcement(url, ports.asked_host(host), port, is_tls=cert is not None, as_json=as_json)
+    server = _server(settings, (host, port), workers, files)
+    server.announce = _Announcement(url, ports.asked_host(host), port, is_tls=files is not None, as_json=as_json)
     heed_refusals()
-    server.serve()
+    if files is None:
+        server.serve()
+    else:
+        worker: Any = WorkerProcess
+        server.serve(worker.wrap_target(TlsWorker((host, port), files).serve))
 
 
-def _tls(settings: Settings, cert: Path | None, key: Path | None) -> tuple[Path | None, Path | None]:
+def _tls(settings: Settings, cert: Path | None, key: Path | None) -> Files | None:
     if (cert is None) != (key is None):
         usage_error("--tls-cert and --tls-key belong together: give both or neither.")
     cert, key = cert or settings.tls_cert, key or settings.tls_key
     for path in (cert, key):
         if path is not None and not path.is_file():
             usage_error(f"{path} is not a file.")
-    return cert, key
+    if cert is None or key is None:
+        return None
+    files = Files(cert, key)
+    if (obstacle := files.obstacle()) is not None:
+        usage_error(obstacle)
+    return files
 
 
 def _build_portal(settings: Settings, *, as_json: bool) -> None:
@@ -126,6 +141,7 @@ class _Server(Server):  # type: ignore[misc, valid-type]
 
     announce: _Announcement | None = None
     interrupt_children: list[int]
+    reload_signal: bool
 
     def _spawn_workers(self, *arguments: Any) -> None:
         super()._spawn_workers(*arguments)
@@ -140,6 +156,10 @@ class _Server(Server):  # type: ignore[misc, valid-type]
             died, self.interrupt_children = self.interrupt_children, []
             if self.interrupt_signal or was_refused():
                 return
+            if self.reload_signal:  # SIGHUP: look at the certificate now
+                self.reload_signal = False
+                for worker in self.wrks if self.ssl_ctx[0] else ():
+                    os.kill(worker.inner.pid, signal.SIGHUP)
             for index in died:
                 dead = self.wrks[index]
                 is_old = time.monotonic() - dead.birth > _STARTED_SECONDS
@@ -151,9 +171,7 @@ class _Server(Server):  # type: ignore[misc, valid-type]
                 self._respawn_workers([index], spawn_target, target_loader)
 
 
-def _server(
-    settings: Settings, address: tuple[str, int], workers: int, tls: tuple[Path | None, Path | None]
-) -> _Server:
+def _server(settings: Settings, address: tuple[str, int], workers: int, files: Files | None) -> _Server:
     # The worker alone imports the product: this process only watches it, and stays small.
     multiprocessing.set_start_method("fork", force=True)
     return _Server(
@@ -165,8 +183,10 @@ def _server(
         loop=Loops.uvloop,
         workers=workers,
         log_level=LogLevels.warning,
-        ssl_cert=tls[0],
-        ssl_key=tls[1],
+        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_MS),
+        ssl_cert=files and files.cert,
+        ssl_key=files and files.key,
+        ssl_protocol_min=SSLProtocols.tls12,  # of 1.2 rustls knows the suites with forward secrecy alone
         respawn_failed_workers=True,
         workers_kill_timeout=int(settings.drain_seconds + _AFTER_DRAIN_SECONDS),
     )

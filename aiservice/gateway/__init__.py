@@ -29,4 +29,10 @@ def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: Asg
         **LeakRoutes(core).routes(),
         **Ops(core, in_flight, meter.figures).routes(),
     }
-    return Edge(OncePerKey(core, in_flight).around(routes), catalogue.route_with_argument, sign_in, portal)
+    return Edge(
+        OncePerKey(core, in_flight).around(routes),
+        catalogue.route_with_argument,
+        sign_in,
+        portal,
+        core.settings.trusted_proxies,
+    )

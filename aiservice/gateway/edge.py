@@ -17,8 +17,10 @@ from aiservice.errors import (
     MethodNotAllowed,
     NotFound,
 )
+from aiservice.gateway.browser_headers import beside_the_api, over_https
 from aiservice.gateway.exchange import AsgiApp, Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.respond import send_error
+from aiservice.kit.addresses import Networks, is_https
 from aiservice.kit.ids import new_id
 
 MAX_HEADER_BYTES = 16 << 10
@@ -47,16 +49,20 @@ class Edge:
         with_argument: Callable[[str], Mapping[str, Handler] | None],
         sign_in: AsgiApp,
         portal: AsgiApp,
+        trusted_proxies: Networks,
     ) -> None:
         self._routes = routes
         self._with_argument = with_argument
         self._sign_in = sign_in
         self._portal = portal
+        self._trusted = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._portal(scope, receive, send)
             return
+        if scope["scheme"] == "https" or (self._trusted and is_https(scope, self._trusted)):
+            send = over_https(send)
         path: str = scope["path"]
         route = self._routes.get(path)
         if route is None:
@@ -111,6 +117,7 @@ class Edge:
 
     async def _beside(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Sign-in routes and the portal, under the same checks of the head."""
+        send = beside_the_api(send)
         try:
             check_head(scope)
         except BrokerError as error:

@@ -12,6 +12,7 @@ from prometheus_client.core import CollectorRegistry, GaugeMetricFamily, InfoMet
 from aiservice import __version__
 from aiservice.errors import NotFound
 from aiservice.gateway.admit import InFlight
+from aiservice.gateway.browser_headers import API
 from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.figures import Figures
 from aiservice.gateway.respond import SERVER, send_whole
@@ -81,6 +82,7 @@ class Ops:
                     (b"cache-control", b"no-store"),
                     _named(request_id),
                     SERVER,
+                    *API,
                 ],
             }
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiservice.dialects._base import Dialect
 from aiservice.errors import BrokerError
+from aiservice.gateway.browser_headers import API
 from aiservice.gateway.exchange import Exchange
 from aiservice.gateway.limit_headers import headers_of
 
@@ -21,13 +22,13 @@ _STREAM: tuple[Header, ...] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
-    (b"x-content-type-options", b"nosniff"),
+    *API,
     SERVER,
 )
 _WHOLE: tuple[Header, ...] = (
     _JSON,
     (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
+    *API,
     SERVER,
 )
 

@@ -5,16 +5,12 @@ import json
 import ssl
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tests.harness import Installation
+from tests.harness.certificates import self_signed
 from tests.harness.evidence import Evidence
 from tests.harness.process import ROOT, free_port, wait_until
 
@@ -64,7 +60,7 @@ def test_a_crashed_worker_is_replaced(tmp_path: Path) -> None:
 
 
 def test_serve_speaks_tls_with_the_certificate_it_is_given(tmp_path: Path) -> None:
-    cert, key = _certificate(tmp_path)
+    cert, key = self_signed(tmp_path)
     installation = Installation(tmp_path)
     port = free_port()
     options = ("--host", "127.0.0.1", "--port", str(port), "--tls-cert", str(cert), "--tls-key", str(key), "--json")
@@ -77,29 +73,3 @@ def test_serve_speaks_tls_with_the_certificate_it_is_given(tmp_path: Path) -> No
         connection.request("GET", "/healthz")
         assert connection.getresponse().status == 200
         connection.close()
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    import ipaddress
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    cert_path, key_path = folder / "cert.pem", folder / "key.pem"
-    cert_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return cert_path, key_path
