@@ -5,7 +5,8 @@ import asyncio
 from aiservice.errors import InvalidRequest, TooLarge, UnsupportedMedia
 from aiservice.gateway.exchange import Receive, Scope
 
-_BODY_SECONDS = 30.0
+_FIRST_SECONDS = 10.0
+_LEAST_BYTES_PER_SECOND = 8 << 10  # 64 kbit/s: whoever is slower holds a place and uploads nothing
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
@@ -14,7 +15,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     Raises:
         UnsupportedMedia: it is compressed.
         TooLarge: over `limit` bytes, as said or as sent.
-        InvalidRequest: it stops before its end, or takes longer than 30 s.
+        InvalidRequest: it stops before its end, or comes slower than 8 KiB/s after the first 10 s.
     """
     said = -1
     for name, value in scope["headers"]:
@@ -32,14 +33,15 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
             raise TooLarge(f"The request body is larger than {limit} bytes.")
         return body
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            return await _read_rest(message, body, receive, limit)
+        async with asyncio.timeout(_FIRST_SECONDS) as patience:
+            return await _read_rest(message, body, receive, limit, patience)
     except TimeoutError:
-        raise InvalidRequest(f"The request body took longer than {_BODY_SECONDS:.0f} s.", code="body_timeout") from None
+        raise InvalidRequest("The request body came too slowly: send it again.", code="body_timeout") from None
 
 
-async def _read_rest(message: Scope, first: bytes, receive: Receive, limit: int) -> bytes:
+async def _read_rest(message: Scope, first: bytes, receive: Receive, limit: int, patience: asyncio.Timeout) -> bytes:
     pieces, size = [first], len(first)
+    until = patience.when() or 0.0
     while True:
         if message["type"] != "http.request":
             raise InvalidRequest("The request body ended before it was whole.", code="body_incomplete")
@@ -51,3 +53,4 @@ async def _read_rest(message: Scope, first: bytes, receive: Receive, limit: int)
         piece = message.get("body", b"")
         pieces.append(piece)
         size += len(piece)
+        patience.reschedule(until + size / _LEAST_BYTES_PER_SECOND)

@@ -38,7 +38,7 @@ ROUTES: dict[str, tuple[str | None, int]] = {
     "POST /v1/messages": ("task", 401),
     "POST /v1/messages/count_tokens": ("task", 401),
 }
-_CHAT = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
+_CHAT: dict[str, object] = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
 BODIES: dict[str, dict[str, object]] = {
     "/ai-service": {"input": "hi"},
     "/v1/chat/completions": _CHAT,
@@ -166,9 +166,9 @@ def entered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     enter = Permit.__aenter__
 
-    async def noted(self: Permit) -> Permit:
+    async def noted(self: Permit) -> None:
         seen.append(self._exchange.request_id)
-        return await enter(self)
+        await enter(self)
 
     monkeypatch.setattr(Permit, "__aenter__", noted)
     return seen
