@@ -33,61 +33,60 @@ _OF_BODIES = frozenset(
 )
 _OF_PARTS = frozenset({"file_id", "file_ids", "container_id"})
 _OF_TOOLS = frozenset({"vector_store_ids", "container", "file_ids", "connector_id", "search_engine_id"})
-_HOLDERS = ("file", "source", "image_file", "input_audio", "image_url", "document")
+_OUR_TOOLS = (None, "function", "custom")
+_HOLDERS = frozenset({"file", "source", "image_file", "input_audio", "image_url", "document"})
 _DEEPEST = 8
 
 
 def object_id_in(body: Json) -> str | None:
     """The place of an id in a request, by its names; None where there is none."""
-    if not _OF_BODIES.isdisjoint(body) and (found := _named(body, _OF_BODIES, "")):
+    if not _OF_BODIES.isdisjoint(body) and (found := _named(body, _OF_BODIES)):
         return found
     for name in ("messages", "input"):
         turns = body.get(name)
         if type(turns) is list:
             for turn in turns:
-                if type(turn) is dict and (found := _in_turn(turn, name)):
-                    return found
+                if type(turn) is dict and (found := _in_turn(turn)):
+                    return f"{name}.{found}"
     tools = body.get("tools")
     if type(tools) is list:
         for tool in tools:
-            is_providers = type(tool) is dict and tool.get("type") not in (None, "function", "custom")
-            if is_providers and (found := _named(tool, _OF_TOOLS, "tools.")):
-                return found
+            if type(tool) is not dict or tool.get("type") in _OUR_TOOLS or _OF_TOOLS.isdisjoint(tool):
+                continue
+            if found := _named(tool, _OF_TOOLS):
+                return f"tools.{found}"
     return None
 
 
-def _in_turn(turn: Json, name: str) -> str | None:
+def _in_turn(turn: Json) -> str | None:
     content = turn.get("content")
-    if type(content) is list and (found := _in_parts(content, f"{name}.content.", 0)):
-        return found
-    if "type" in turn and (found := _in_part(turn, f"{name}.", _DEEPEST)):  # `input` may be a list of parts itself
-        return found
+    if type(content) is list and (found := _in_parts(content, 0)):
+        return f"content.{found}"
     audio = turn.get("audio")
-    return f"{name}.audio.id" if type(audio) is dict and audio.get("id") is not None else None
+    return "audio.id" if type(audio) is dict and audio.get("id") is not None else None
 
 
-def _in_parts(parts: list[Any], place: str, depth: int) -> str | None:
+def _in_parts(parts: list[Any], depth: int) -> str | None:
     for part in parts:
-        if type(part) is dict and part.get("type") != "text" and (found := _in_part(part, place, depth)):
+        if type(part) is dict and part.get("type") != "text" and (found := _in_part(part, depth)):
             return found
     return None
 
 
-def _in_part(part: Json, place: str, depth: int) -> str | None:
-    if found := _named(part, _OF_PARTS, place):
+def _in_part(part: Json, depth: int) -> str | None:
+    if not _OF_PARTS.isdisjoint(part) and (found := _named(part, _OF_PARTS)):
         return found
-    for holder in _HOLDERS:
-        held = part.get(holder)
-        if type(held) is dict and (found := _named(held, _OF_PARTS, f"{place}{holder}.")):
-            return found
-    inner = part.get("content")
-    if type(inner) is list and depth < _DEEPEST:  # what a tool gave back
-        return _in_parts(inner, f"{place}content.", depth + 1)
+    for name, held in part.items():
+        if type(held) is dict:  # not the arguments of a call: they are the client's own words
+            if name in _HOLDERS and not _OF_PARTS.isdisjoint(held) and (found := _named(held, _OF_PARTS)):
+                return f"{name}.{found}"
+        elif type(held) is list and name == "content" and depth < _DEEPEST and (found := _in_parts(held, depth + 1)):
+            return f"content.{found}"  # what a tool gave back
     return None
 
 
-def _named(found: Mapping[str, Any], names: frozenset[str], place: str) -> str | None:
-    return next((place + name for name in sorted(names.intersection(found)) if found[name] is not None), None)
+def _named(found: Mapping[str, Any], names: frozenset[str]) -> str | None:
+    return next((name for name in sorted(names.intersection(found)) if found[name] is not None), None)
 
 
 def object_not_found(place: str) -> NotFound:
