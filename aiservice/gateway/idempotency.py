@@ -103,6 +103,8 @@ class OncePerKey:
             return self._headers(call, principal, request_id, started)
 
         await call.recording.follow(receive, send, headers)
+        if call.is_replay or request_id != call.request_id:
+            self._core.replays.note(request_id, call.original_id or call.request_id)
 
     def _begin(self, call: SharedAnswer, principal: Principal) -> None:
         self._calls[call.name] = call

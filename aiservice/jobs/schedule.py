@@ -37,6 +37,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_PURGE_SECONDS, core.judge.purge, "old counts"),
         (_BODIES_SECONDS, core.bodies.purge, "expired bodies"),
         (_BODIES_SECONDS, core.idempotency.purge, "idempotent calls of yesterday"),
+        (_PURGE_SECONDS, core.replays.purge, "old replays"),
         (_PURGE_SECONDS, core.keys.tidy_copies, "copies of keys"),
         (_PURGE_SECONDS, core.reveals.purge, "looks at keys"),
         (_PURGE_SECONDS, partial(_purge_budget_windows, core), "old windows of budgets"),
@@ -51,6 +52,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
     tasks.append(asyncio.create_task(last_used, name="last used"))
     renewing = every(RENEW_SECONDS, core.idempotency.renew, "idempotent calls")
     tasks.append(asyncio.create_task(renewing, name="idempotent calls"))
+    tasks.append(asyncio.create_task(every(RENEW_SECONDS, core.replays.flush, "replays"), name="replays"))
     for seconds, work, name in (
         (alerts.SELF_SECONDS, partial(alerts.note_own_state, core), "own state"),
         (alerts.POST_SECONDS, partial(alerts.deliver, core), "alert messages"),

@@ -39,6 +39,7 @@ from aiservice.services.payloads import Payloads
 from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
 from aiservice.services.quotas import Quotas
+from aiservice.services.replays import Replays
 from aiservice.services.request_log import RequestLog
 from aiservice.services.sanctions import Sanctions
 from aiservice.services.shared_limits import SharedLimits
@@ -77,6 +78,7 @@ class Core:
     bodies: Bodies
     idempotency: Idempotency
     payloads: Payloads
+    replays: Replays
     accounts: Accounts
     clients: Clients
     teams: Teams
@@ -193,6 +195,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         bodies=bodies,
         idempotency=Idempotency(db, vault, bodies, cluster.worker_id),
         payloads=Payloads(db, bodies, changes, settings),
+        replays=Replays(db),
         accounts=accounts,
         clients=Clients(db, changes),
         teams=Teams(db, changes),

@@ -11,7 +11,7 @@ from aiservice.tables.changes import Change
 from aiservice.tables.clients import Client, ClientKey, KeySecret, Team
 from aiservice.tables.cluster import Lease, Worker
 from aiservice.tables.connections import Connection, MasterKeyVersion, SealedSecret
-from aiservice.tables.idempotency import IdempotentCall
+from aiservice.tables.idempotency import IdempotentCall, Replay
 from aiservice.tables.ledger import Horizon, LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
 from aiservice.tables.people import OneTimeLink, PortalSession, SignInAttempt, User
 from aiservice.tables.preferences import Preference
@@ -50,6 +50,7 @@ __all__ = [
     "OneTimeLink",
     "PortalSession",
     "Preference",
+    "Replay",
     "RollupDirty",
     "Sanction",
     "SealedBody",

@@ -26,3 +26,13 @@ class IdempotentCall(SQLModel, table=True):
     lease_us: int = big()
     created_us: int = big()
     expires_us: int = big(index=True)
+
+
+class Replay(SQLModel, table=True):
+    """A request that got the answer of another, `original_id`. It is in no ledger: nothing was asked or billed."""
+
+    __tablename__ = "answer_replay"
+
+    request_id: str = Field(primary_key=True, max_length=40)
+    original_id: str = Field(index=True, max_length=40)
+    replayed_us: int = big(index=True)

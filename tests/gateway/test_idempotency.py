@@ -55,6 +55,8 @@ async def test_t74_a_request_replayed_five_times_is_one_call_one_row_and_the_sam
     assert {(reply.status, reply.body) for reply in again} == {(200, first.body)}
     assert (calls_of(gateway), len(await gateway.rows())) == (1, 1)
     assert "idempotent-replayed" not in first.headers
+    await gateway.core.replays.flush()
+    assert await gateway.core.replays.count_of(OPERATOR, first.headers["x-request-id"]) == 4
     for reply in again:
         assert reply.headers["idempotent-replayed"] == "true"
         assert reply.headers["x-aiservice-cache"] == "hit"
@@ -87,6 +89,9 @@ async def test_who_made_the_call_leaves_and_the_others_get_it_whole(gateway: Gat
     assert staying.body == later.body
     assert staying.body.endswith(b"data: [DONE]\n\n")
     assert staying.body.startswith(left.body)
+    await gateway.core.replays.flush()
+    original = await gateway.core.replays.original_of(OPERATOR, later.headers["x-request-id"])
+    assert original == later.headers["x-aiservice-original-request"]
     [row] = await gateway.rows()
     assert (row.outcome, calls_of(gateway)) == ("finished", 1)
 

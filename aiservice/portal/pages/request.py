@@ -47,6 +47,7 @@ class RequestState(rx.State):
     took: str = ""
     is_sandbox: bool = False
     has_payload: bool = False
+    original_id: str = ""
     is_found: bool = False
     is_loaded: bool = False
     zone: str = "UTC"
@@ -54,14 +55,18 @@ class RequestState(rx.State):
     @handler()
     async def load(self) -> None:
         wanted = self.router.url.path.rstrip("/").rpartition("/")[2]
-        self.shown_id, self.is_found = wanted[:60], False
+        self.shown_id, self.is_found, self.original_id = wanted[:60], False, ""
         try:
             entry = await current_core().requests.one(signed_in(), wanted)
             names = await current_core().requests.key_names([entry.key_id])
             self.has_payload = await current_core().payloads.is_kept(signed_in(), wanted)
             _show(self, entry, names.get(entry.key_id, entry.key_id), Zone.of(self.router.url.query_parameters))
-        except NotFound:
-            pass  # the page says so
+            replays = await current_core().replays.count_of(signed_in(), wanted)
+            if replays:
+                again = f"{replays:,} {'retry' if replays == 1 else 'retries'} got the same answer"
+                self.facts.append(_fact("Idempotency-Key", again, "nothing more was asked or billed"))
+        except NotFound:  # the page says so, unless it was answered with what another was answered
+            self.original_id = await current_core().replays.original_of(signed_in(), wanted) or ""
         self.is_loaded = True
 
     @handler()
@@ -131,7 +136,7 @@ page: Any = RequestState  # in markup its attributes are Vars
 def request() -> rx.Component:
     return rx.cond(
         page.is_loaded,
-        rx.cond(page.is_found, _found(), _missing()),
+        rx.cond(page.is_found, _found(), rx.cond(page.original_id != "", _replayed(), _missing())),
         rx.el.div(
             skeleton("h-24"), skeleton("h-64"), class_name="flex flex-col gap-5", custom_attrs={"aria-busy": "true"}
         ),
@@ -203,6 +208,27 @@ def _fact_item(fact: Any) -> rx.Component:
             class_name="mt-0.5 text-sm",
         ),
         class_name="min-w-0",
+    )
+
+
+def _replayed() -> rx.Component:
+    return card(
+        rx.el.p(rx.el.code(page.shown_id, class_name="break-all font-mono text-sm")),
+        rx.el.p(
+            "Replayed from ",
+            ReactRouterLink.create(
+                page.original_id, to=f"{_BELOW}/{page.original_id}", class_name=f"break-all {theme.LINK}"
+            ),
+            ".",
+            class_name="mt-3 text-sm",
+        ),
+        rx.el.p(
+            "It came with the Idempotency-Key of that request and got its answer. No provider was asked again, and "
+            "nothing was billed.",
+            class_name=f"mt-3 max-w-prose text-sm {theme.MUTED}",
+        ),
+        title="How it went",
+        actions=ReactRouterLink.create("All requests", to=_BELOW, class_name=theme.SECONDARY),
     )
 
 
