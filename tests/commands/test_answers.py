@@ -275,3 +275,19 @@ def test_limits_are_set_listed_and_cleared(console: Console) -> None:
     assert stored["limits"] == {"requests/minute": 60, "tokens/minute": 9000}
     assert stored["client_limits"] == {"requests/minute": 600, "tokens/day": 1_000_000}
     assert console.json("client", "limits", "clear", "shop")["limits"] == {}
+
+
+def test_budgets_are_set_shown_and_cleared(console: Console) -> None:
+    console.json("client", "create", "--name", "shop")
+    key = console.json("key", "create", "--client", "shop", "--budget", "25", "--budget-period", "week")
+    (money,) = console.json("key", "budget", "show", key["id"])
+    assert (money["measure"], money["period"], money["cap"], money["left"]) == ("money", "week", 25 * 10**9, 25 * 10**9)
+    (tokens,) = console.json(
+        *("client", "budget", "set", "shop", "--tokens", "5000", "--period", "day", "--rolling"),
+        *("--warn", "80,90", "--allow-unpriced", "llama,qwen"),
+    )
+    assert (tokens["rolling"], tokens["warn_percent"]) == (True, [80, 90])
+    assert tokens["unpriced_models"] == ["llama", "qwen"]
+    assert console.json("client", "budget", "clear", "shop", "--period", "day") == []
+    for wrong in (("--usd", "NaN"), ("--usd", "-1"), ("--usd", "1", "--period", "year"), ()):
+        console("client", "budget", "set", "shop", *wrong, status=2)

@@ -10,6 +10,7 @@ import pytest
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
 from aiservice.services.budget_terms import Terms
+from aiservice.services.budget_warnings import BudgetWarnings
 from aiservice.services.invariants import breaches
 from tests.gateway.asgi import Reply
 from tests.gateway.conftest import PROVIDER_KEY, Gateway
@@ -243,3 +244,30 @@ def _asked(gateway: Gateway) -> list[dict[str, int]]:
 async def _chat(gateway: Gateway, key: str, text: str = "Hello", **fields: object) -> Reply:
     body = {"model": f"priced/{MODEL}", "messages": [{"role": "user", "content": text}], **fields}
     return await gateway.post("/v1/chat/completions", body, key=key)
+
+
+async def test_a_caller_is_told_how_its_budgets_stand(priced: Gateway) -> None:
+    key = await _key(priced, money=10**9, tokens=1_000_000)
+    used = (await _chat(priced, key)).json()["usage"]["total_tokens"]
+    await priced.core.ledger.flush()
+    for path in ("/ai-service/limits", "/ai-service/usage"):
+        money, tokens = (await priced.get(path, key=key)).json()["budgets"]
+        assert (money["scope"], money["period"], money["cap"]) == ("key", "day", {"amount": "1", "currency": "USD"})
+        assert (tokens["spent"], tokens["left"]) == (used, 1_000_000 - used)
+        assert tokens["resets_at"].endswith("T00:00:00.000Z")
+    assert (await priced.get("/ai-service/limits")).json()["budgets"] == []
+
+
+async def test_each_level_is_told_once_a_window(priced: Gateway) -> None:
+    core = priced.core
+    warnings = BudgetWarnings(core.db, core.ledger, core.alerts)
+    key = await _key(priced, tokens=40)
+    told: list[tuple[str, object]] = []
+    core.alerts.note = lambda _kind, _subject, words, **more: told.append((words, more["evidence"]))  # type: ignore[method-assign]
+    assert (await _chat(priced, key, max_tokens=20)).status == 200
+    for _ in range(2):
+        await core.ledger.flush()
+        await warnings.check()
+    ((words, evidence),) = told
+    assert "The budget of 40 tokens a day of the key another of app is 52 % spent (21 tokens)." in words
+    assert evidence == {"level_percent": 50, "spent": 21, "cap": 40, "scope": "key"}
