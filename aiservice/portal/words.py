@@ -12,6 +12,7 @@ _CODES = {
     "internal_error": "A fault of the broker's own. The log of the server has it under this request's id.",
     "model_not_found": "No provider connection of this client has that model. Check its spelling, or use auto.",
     "model_not_allowed": "This key may not use that model. An admin or the key's owner can widen it.",
+    "model_unpriced": "The model has no known price, and the caller a budget of money. Allow it in the budget by name.",
     "out_of_scope": "This key may not use that task. Make one with the right scope.",
     "no_provider_available": "No provider is set up that can do this task for this client. Add one under Providers.",
     "unsupported_parameter": "The provider cannot honour a parameter that was sent. Leave it out, or choose another.",
@@ -51,6 +52,7 @@ _ENDINGS = {
     "client_left": "The client left before the answer was whole.",
     "upstream_truncated": "The provider broke off.",
     "broker_stopped": "The broker cut it: its shutdown, or the end of its key.",
+    "budget_exhausted": "Its caller's budget paid no further. What was delivered is billed; the answer says so itself.",
     "interrupted": "The broker's process was killed.",
 }
 

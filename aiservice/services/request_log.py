@@ -21,7 +21,15 @@ from aiservice.store.usage import Scope
 from aiservice.tables import LedgerEntry
 
 EndingName = Literal[
-    "", "finished", "unfinished", "failed", "client_left", "upstream_truncated", "broker_stopped", "interrupted"
+    "",
+    "finished",
+    "unfinished",
+    "failed",
+    "client_left",
+    "upstream_truncated",
+    "broker_stopped",
+    "budget_exhausted",
+    "interrupted",
 ]
 ENDINGS: tuple[EndingName, ...] = EndingName.__args__  # type: ignore[attr-defined]
 MAX_ROWS = 500

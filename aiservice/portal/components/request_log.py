@@ -18,6 +18,7 @@ ENDING_WORDS = [
     ("client_left", "Client left"),
     ("upstream_truncated", "Provider broke off"),
     ("broker_stopped", "Broker stopped"),
+    ("budget_exhausted", "Budget had no more"),
     ("interrupted", "Interrupted"),
 ]
 STATUSES = ("200", "400", "401", "402", "403", "404", "413", "429", "499", "500", "502", "503", "504")
