@@ -6,6 +6,7 @@ from functools import partial
 
 from aiservice.jobs import alerts
 from aiservice.jobs.clock import every, one_of_all
+from aiservice.jobs.idle_keys import note_idle_keys
 from aiservice.jobs.rollup import EVERY_SECONDS, NAME, fold
 from aiservice.kit.clock import DAY_US, now_us
 from aiservice.services.abuse_judge import JUDGE_SECONDS
@@ -41,6 +42,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_PURGE_SECONDS, core.keys.tidy_copies, "copies of keys"),
         (_PURGE_SECONDS, core.reveals.purge, "looks at keys"),
         (_PURGE_SECONDS, partial(_purge_budget_windows, core), "old windows of budgets"),
+        (_PURGE_SECONDS, partial(note_idle_keys, core), "idle keys"),
     )
     tasks = [
         asyncio.create_task(every(seconds, partial(one_of_all, core.cluster, name, seconds, work), name), name=name)

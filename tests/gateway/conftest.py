@@ -1,5 +1,6 @@
 """A gateway in this process: real services on a fresh database, a scripted provider on loopback."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,15 @@ from aiservice.gateway import build_gateway
 from aiservice.gateway.admit import InFlight
 from aiservice.gateway.edge import Edge
 from aiservice.gateway.exchange import Receive, Scope, Send
+from aiservice.kit.access_tokens import AccessKey, Claims
+from aiservice.kit.keyformat import holds_key
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
 from aiservice.services.core import Core, open_core
 from aiservice.services.request_log import LogFilter
 from aiservice.settings import Settings
 from tests.gateway.asgi import Reply, call
+from tests.gateway.forging import REQUIRED, opened
 from tests.mock.server import MockProvider
 
 PROVIDER_KEY = "sk-mock-4f9d2b7c1e8a6035"
@@ -56,6 +60,21 @@ class Gateway:
     async def new_key(self, **rights: Any) -> str:
         made = await self.core.keys.create(OPERATOR, "app", "another", **rights)
         return made.key.reveal_text()
+
+
+@pytest.fixture(autouse=True)
+def every_token_holds_ids_and_times_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T-16, for every token that any of these tests makes: its claims are of the list, and none holds a key."""
+    sign = AccessKey.sign
+
+    def checked(self: AccessKey, claims: Claims, issuer: str) -> str:
+        token = sign(self, claims, issuer)
+        said = opened(token)
+        assert said.keys() <= {*REQUIRED, "metadata"}
+        assert not holds_key(json.dumps(said))
+        return token
+
+    monkeypatch.setattr(AccessKey, "sign", checked)
 
 
 @pytest.fixture

@@ -168,6 +168,23 @@ async def test_t15_a_disabled_persons_tokens_die(sandboxed: Gateway) -> None:
     assert (await sandboxed.get("/v1/models", key=token)).code == "client_disabled"
 
 
+async def test_t15_a_demoted_makers_tokens_die_with_their_key(sandboxed: Gateway) -> None:
+    core = sandboxed.core
+    boss = await core.accounts.create_user(OPERATOR, "boss@example.org", "correct horse battery", Role.ADMIN)
+    await core.accounts.create_user(OPERATOR, "other@example.org", "correct horse battery", Role.ADMIN)
+    made = await core.keys.create(boss, "app", "made by an admin")
+    token = await token_of(sandboxed, made.key.reveal_text())
+    assert (await sandboxed.get("/v1/models", key=token)).status == 200
+    await core.accounts.set_role(OPERATOR, boss.user_id, Role.DEVELOPER)
+    await core.changes.poll_once()
+    for credential in (token, made.key.reveal_text()):
+        reply = await sandboxed.get("/v1/models", key=credential)
+        assert (reply.status, reply.code) == (403, "creator_lost_rights")
+    await core.accounts.set_role(OPERATOR, boss.user_id, Role.ADMIN)
+    await core.changes.poll_once()
+    assert (await sandboxed.get("/v1/models", key=token)).status == 200
+
+
 async def test_a_key_ends_no_tokens_of_another_key(sandboxed: Gateway) -> None:
     mine, other = await token_of(sandboxed), await sandboxed.new_key()
     assert (await _revoke(sandboxed, {"token": mine}, key=other)).code == "token_not_found"

@@ -13,12 +13,15 @@ from typing import Any
 import httpx
 import pytest
 
+from aiservice.services.core import Core, open_core
+from aiservice.settings import load_settings
 from tests.harness import Installation, ServerProcess
 from tests.harness.databases import PostgresServer
 from tests.harness.evidence import Evidence
 from tests.harness.load import Load
 from tests.harness.process import ROOT, free_port, wait_until
 from tests.process.nodes import Nodes, nodes, query, statuses, workers_of
+from tests.process.refusals import CHANGES, expired_after, refused_after
 
 pytestmark = [pytest.mark.process, pytest.mark.postgres, pytest.mark.redis]
 
@@ -58,6 +61,40 @@ def test_r11_redis_in_any_trouble_costs_no_request_and_no_session(
 ) -> None:
     with nodes(tmp_path) as cluster:
         trouble_redis(cluster, seed, evidence, ("flushed", "hanging", "going on", "killed", "restarted"))
+
+
+async def test_t06_whatever_ends_or_narrows_a_key_holds_on_every_worker_of_every_node(
+    tmp_path: Path, evidence: Evidence
+) -> None:
+    with nodes(tmp_path) as cluster:
+        await _changes_hold(cluster, evidence, rounds=1)
+
+
+@pytest.mark.long
+async def test_t06_twenty_of_twenty_changes_hold_everywhere(tmp_path: Path, evidence: Evidence) -> None:
+    with nodes(tmp_path) as cluster:
+        await _changes_hold(cluster, evidence, rounds=20)
+
+
+async def _changes_hold(cluster: Nodes, evidence: Evidence, *, rounds: int) -> None:
+    """Each kind of change so many times while Redis works, and again when it is gone."""
+
+    async def all_kinds(core: Core) -> dict[str, list[float]]:
+        return {
+            kind: sorted([await refused_after(cluster, core, kind, number) for number in range(rounds)])
+            for kind in CHANGES
+        }
+
+    async with open_core(load_settings(cluster.operator.env, dotenv=None)) as core:
+        await core.tokens.keys.refresh()
+        late = sorted([await expired_after(cluster, core, number) for number in range(rounds)])
+        with_redis = await all_kinds(core)
+        cluster.redis.kill()
+        without_redis = await all_kinds(core)
+    evidence.note(with_redis_seconds=with_redis, without_redis_seconds=without_redis, seconds_after_expiry=late)
+    assert max(times[-1] for times in with_redis.values()) <= WITH_REDIS_SECONDS, with_redis
+    assert max(times[-1] for times in without_redis.values()) <= WITHOUT_REDIS_SECONDS, without_redis
+    assert -1.0 <= late[0] <= late[-1] <= 1.0
 
 
 def test_a_second_server_or_worker_without_redis_is_refused_with_the_reason(tmp_path: Path) -> None:
