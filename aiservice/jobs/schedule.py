@@ -39,7 +39,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_BODIES_SECONDS, core.bodies.purge, "expired bodies"),
         (_BODIES_SECONDS, core.idempotency.purge, "idempotent calls of yesterday"),
         (_PURGE_SECONDS, core.replays.purge, "old replays"),
-        (_PURGE_SECONDS, core.keys.tidy_copies, "copies of keys"),
+        (_PURGE_SECONDS, partial(_tidy_copies, core), "copies of keys"),
         (_PURGE_SECONDS, core.reveals.purge, "looks at keys"),
         (_PURGE_SECONDS, partial(_purge_budget_windows, core), "old windows of budgets"),
         (_PURGE_SECONDS, partial(note_idle_keys, core), "idle keys"),
@@ -83,6 +83,11 @@ async def _check_secrets(core: Core) -> None:
 async def _tidy_tokens(core: Core) -> None:
     if not core.vault.is_sealed:
         await core.tokens.tidy()
+
+
+async def _tidy_copies(core: Core) -> None:
+    if not core.vault.is_sealed:
+        await core.keys.tidy_copies()
 
 
 async def stop_jobs(jobs: "list[asyncio.Task[None]]") -> None:

@@ -7,7 +7,8 @@ from aiservice.tables._base import big, row_number
 
 class Change(SQLModel, table=True):
     """One edit, written in the transaction that made it. `kind` is "key", "client", "connection", "preference",
-    "person", "session", "vault" or "token_key"; `subject` is the id of what changed."""
+    "person", "session", "vault" or "token_key", or "cut": answers under way of that key or client are to end; `subject`
+    is the id of what changed."""
 
     __tablename__ = "change"
 
