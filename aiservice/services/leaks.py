@@ -43,6 +43,7 @@ class Leak:
     name: str
     client: str
     is_revoked: bool
+    is_decoy: bool = False
 
 
 class Leaks:
@@ -120,7 +121,7 @@ class Leaks:
             if is_news:
                 found = {"leaked": public_id, "url": report.url, "source": report.source, "works": is_live}
                 record(session, "scanner", "key.leaked", key.id, after=found)
-            leak = Leak(key.id, key.name, client.name, is_revoked=not is_live)
+            leak = Leak(key.id, key.name, client.name, is_revoked=not is_live, is_decoy=key.is_decoy)
         if is_news:
             self._tell(leak, client, public_id, report)
         return leak
@@ -128,7 +129,7 @@ class Leaks:
     async def _mark(self, session: AsyncSession, key: ClientKey, public_id: str) -> bool:
         """Whether that changed anything."""
         now = now_us()
-        if self._revokes:
+        if self._revokes and not key.is_decoy:  # a decoy found is doing what it is for
             is_news = await self._keys.endings.end_leaked(session, key, public_id, now)
             if is_news and key.revoked_us is not None:
                 key.leaked_us = now
@@ -140,7 +141,10 @@ class Leaks:
         return True
 
     def _tell(self, leak: Leak, client: Client, public_id: str, report: Report) -> None:
-        done = "It is revoked." if leak.is_revoked else "It still works: roll it now."
+        if leak.is_decoy:
+            done = "It is a decoy: somebody has read the place where it was kept."
+        else:
+            done = "It is revoked." if leak.is_revoked else "It still works: roll it now."
         self._alerts.note(
             "key_leaked",
             leak.key_id,

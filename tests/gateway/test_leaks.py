@@ -140,6 +140,18 @@ async def test_t12_a_rolled_keys_old_secret_ends_and_its_new_one_goes_on(reporti
     assert await reporting.status(new) == (200, "")
 
 
+async def test_t12_a_decoy_found_in_public_is_told_and_goes_on_being_one(
+    reporting: Reporting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(type(reporting.gateway.core.alerts), "note", lambda self, *a, **k: said.append(a[2]))
+    decoy = await reporting.gateway.new_key(is_decoy=True)
+    assert (await reporting.report(decoy)).json()[0]["label"] == "true_positive"
+    assert ["It is a decoy" in words for words in said] == [True]
+    assert await reporting.status(decoy) == (401, "invalid_api_key")
+    assert "The decoy key" in said[-1]
+
+
 def _flipped(reporting: Reporting, body: bytes) -> str:
     raw = bytearray(base64.b64decode(reporting.scanner.signature(body)))
     raw[-1] ^= 1

@@ -5,13 +5,22 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from aiservice.kit.clock import HOUR_US, now_us
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
+from aiservice.services.abuse_features import Level
 from aiservice.services.core import Core
 from aiservice.services.keys import NewKey
+from aiservice.services.sanctions import Finding
 from tests.process.nodes import Nodes, statuses
 
 Change = Callable[[Core, NewKey], Awaitable[object]]
+
+
+async def _block(core: Core, client: str) -> object:
+    client_id = (await core.clients.find(OPERATOR, client)).id
+    return await core.sanctions.impose(Finding(client_id, Level.BLOCK, "test", 9.0, (), now_us() + HOUR_US, 1))
+
 
 # What is done to a key or its client by another process, and the answer from then on.
 CHANGES: dict[str, tuple[Change, int]] = {
@@ -19,6 +28,7 @@ CHANGES: dict[str, tuple[Change, int]] = {
     "out of scope": (lambda core, made: core.keys.update(OPERATOR, made.id, scopes=["chat"]), 403),
     "other address": (lambda core, made: core.keys.update(OPERATOR, made.id, networks=["203.0.113.1"]), 403),
     "client disabled": (lambda core, made: core.clients.disable(OPERATOR, made.client), 403),
+    "client blocked": (lambda core, made: _block(core, made.client), 403),
     "client narrowed": (lambda core, made: core.clients.update(OPERATOR, made.client, scopes=["chat"]), 403),
 }
 EXPIRES_SECONDS = 4.0
