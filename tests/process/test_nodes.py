@@ -63,6 +63,7 @@ def test_r11_redis_in_any_trouble_costs_no_request_and_no_session(
         trouble_redis(cluster, seed, evidence, ("flushed", "hanging", "going on", "killed", "restarted"))
 
 
+@pytest.mark.long
 async def test_t06_whatever_ends_or_narrows_a_key_holds_on_every_worker_of_every_node(
     tmp_path: Path, evidence: Evidence
 ) -> None:
