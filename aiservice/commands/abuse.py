@@ -10,13 +10,14 @@ from aiservice.kit.clock import iso
 from aiservice.principal import OPERATOR
 from aiservice.services.abuse_features import Evidence
 from aiservice.services.abuse_judge import said_of
+from aiservice.services.abuse_policies import read_ceilings, written
+from aiservice.services.abuse_replay import WouldHave
 from aiservice.services.core import Core
 from aiservice.services.sanctions import ClientPolicy, Verdict
 
 abuse = group("Unusual traffic: verdicts, undo, policies, replay.")
 
 ClientOption = Annotated[str | None, typer.Option("--client", help="Name or id of a client.")]
-_NANO = 1_000_000_000
 
 
 @abuse.command("list", epilog=examples("abuse list", "abuse list --client shop --live"))
@@ -69,10 +70,10 @@ def policy(
         rows = [_policy(each) for each in run(lambda core: core.sanctions.policies(OPERATOR), as_json=as_json)]
         show_table(rows, ("client", "policy", "ceilings"), as_json=as_json, empty="")
         return
-    ceilings = ceilings_of(ceiling) if ceiling else None
 
     async def work(core: Core) -> ClientPolicy:
         wanted = name
+        ceilings = read_ceilings(ceiling) if ceiling else None
         if name is None:  # only ceilings: the policy stays
             stored = await core.sanctions.policies(OPERATOR)
             mine = None if client is None else (await core.clients.find(OPERATOR, client)).id
@@ -92,28 +93,17 @@ def replay(
     as_json: JsonFlag = False,
 ) -> None:
     """Tell what a policy would have done on a client's last days; nothing is done."""
-    ceilings = ceilings_of(ceiling or [])
-    found = run(lambda core: core.replay.run(OPERATOR, client, name, ceilings, days=days), as_json=as_json)
+
+    async def work(core: Core) -> list[WouldHave]:
+        return await core.replay.run(OPERATOR, client, name, read_ceilings(ceiling or []), days=days)
+
+    found = run(work, as_json=as_json)
     rows = [
         {"at": iso(each.at_us), "until": iso(each.until_us), "level": each.level, "why": _why(each.evidence)}
         for each in found
     ]
     empty = "It would have done nothing."
     show_table(rows, ("at", "level", "until", "why"), as_json=as_json, empty=empty)
-
-
-def ceilings_of(texts: list[str]) -> dict[str, tuple[int, str]]:
-    """Ceilings as options write them; ends the command where one cannot be read."""
-    found = {}
-    for text in texts:
-        head, _, answer = text.rpartition(":")
-        name, _, amount = head.partition("=")
-        try:
-            number = float(amount)
-            found[name.strip()] = (int(number * _NANO) if name.strip() == "cost/hour" else int(number), answer.strip())
-        except (ValueError, OverflowError):
-            usage_error(f"--ceiling: '{text[:60]}' is not like requests/minute=600:throttle.")
-    return found
 
 
 def _row(verdict: Verdict) -> dict[str, object]:
@@ -135,7 +125,7 @@ def _why(evidence: tuple[Evidence, ...]) -> str:
 
 
 def _policy(policy: ClientPolicy) -> dict[str, object]:
-    ceilings = [f"{name}={each.amount}:{each.answer.name.lower()}" for name, each in policy.policy.ceilings.items()]
+    ceilings = [written(name, each) for name, each in policy.policy.ceilings.items()]
     return {
         "client": policy.client or "(default)",
         "policy": policy.policy.name,

@@ -39,7 +39,7 @@ GROUPS = {
 # No feature alone is believed more than this.
 CAPS = {
     "requests": 8.0,
-    "requests at this time": 3.0,
+    "requests at this time": 3.5,
     "tokens": 8.0,
     "cost": 8.0,
     "drift": 6.5,

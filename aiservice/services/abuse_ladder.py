@@ -5,25 +5,27 @@ Nobody is blocked for asking much: it takes somebody else at work (new addresses
 that it goes on although the client is in quarantine.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from aiservice.services.abuse_evidence import CONTENT, GUESSING, IDENTITY
 from aiservice.services.abuse_features import Evidence, Level
 
-ALERT_BANS = 5.5
+ALERT_BANS = 4.8
 THROTTLE_BANS = 9.0
 QUARANTINE_BANS = 11.0
 BLOCK_BANS = 13.0
 ALONE_FACTOR = 8.0
 """How many times the client's usual peak makes volume alone enough for a throttle, once it has lasted."""
 LASTING_SECONDS = 900
+LOOP_SHARE = 0.6
 _PAUSE_SECONDS = 180
 QUARANTINE_AFTER_SECONDS = 180
 BLOCK_AFTER_SECONDS = 600
 SECONDS = {Level.ALERT: 6 * 3600, Level.THROTTLE: 900, Level.QUARANTINE: 3600, Level.BLOCK: 4 * 3600}
 """How long each lasts from the last evidence on."""
-TOLD_ONCE_SECONDS = 48 * 3600
+TOLD_ONCE_SECONDS = 72 * 3600
 """For how long after it was last seen a reason is not told again."""
 _GROUP_BANS = 2.0
 _SOMEBODY_BANS = 3.5
@@ -99,7 +101,7 @@ def _level(case: Case, evidence: list[Evidence], groups: dict[str, float], score
         is_enough = score >= QUARANTINE_BANS and is_joint
         return Level.QUARANTINE if is_enough and lasted >= QUARANTINE_AFTER_SECONDS else case.level
     is_lasting = _lasts(case, evidence, now)
-    if score >= THROTTLE_BANS and is_joint and (somebody_else >= _GROUP_BANS or is_lasting):
+    if score >= THROTTLE_BANS and is_joint and (somebody_else >= _GROUP_BANS or (is_lasting and _is_loop(evidence))):
         return Level.THROTTLE
     if is_lasting and any(each.observed >= ALONE_FACTOR * each.expected for each in evidence if _is_rate(each)):
         return Level.THROTTLE
@@ -116,6 +118,12 @@ def _lasts(case: Case, evidence: list[Evidence], now: float) -> bool:
         case.volume_since = now
     case.volume_seen = now
     return now - case.volume_since >= LASTING_SECONDS
+
+
+def _is_loop(evidence: list[Evidence]) -> bool:
+    """Whether most of what is asked is the same again."""
+    seen = {each.feature: each.observed for each in evidence if each.window == "10 minutes"}
+    return seen.get("repeated prompts", 0.0) >= LOOP_SHARE * seen.get("requests", math.inf)
 
 
 def _is_rate(evidence: Evidence) -> bool:

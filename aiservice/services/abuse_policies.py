@@ -4,7 +4,7 @@ Ceilings hold from the first minute, whatever a client's usual is; each has an a
 somebody has asked for it by name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ CEILINGS = {
     "cost/hour": "nano USD in an hour",
 }
 _MAX_AMOUNT = 10**15
+_NANO = 1_000_000_000
 _CEILING_BANS = 99.0
 _FEWEST_FOR_ERRORS = 20
 
@@ -97,6 +98,32 @@ def clean_ceilings(ceilings: Mapping[str, tuple[int, str]]) -> dict[str, dict[st
                 param="ceiling",
             )
     return {name: {"amount": amount, "answer": answer} for name, (amount, answer) in ceilings.items()}
+
+
+def read_ceilings(texts: Iterable[str]) -> dict[str, tuple[int, str]]:
+    """Ceilings as people write them: `requests/minute=600:throttle`; costs are in USD.
+
+    Raises:
+        Unprocessable: one is not like that.
+    """
+    found = {}
+    for text in texts:
+        head, _, answer = text.rpartition(":")
+        name, _, amount = head.partition("=")
+        try:
+            number = float(amount)
+            found[name.strip()] = (int(number * _NANO) if name.strip() == "cost/hour" else int(number), answer.strip())
+        except (ValueError, OverflowError):
+            raise Unprocessable(
+                f"'{shown(text)}' is not like requests/minute=600:throttle.", code="invalid_ceiling", param="ceiling"
+            ) from None
+    return found
+
+
+def written(name: str, ceiling: Ceiling) -> str:
+    """A ceiling as people write it."""
+    amount = f"{ceiling.amount / _NANO:g}" if name == "cost/hour" else str(ceiling.amount)
+    return f"{name}={amount}:{ceiling.answer.name.lower()}"
 
 
 def beyond(policy: Policy, minute: Counts, ten: Counts, hour: Counts) -> tuple[Level, list[Evidence]]:

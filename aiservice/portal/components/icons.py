@@ -3,6 +3,7 @@
 import reflex as rx
 
 _PATHS = {
+    "shield": "M12 3 5 6v5c0 5 3 8 7 10 4-2 7-5 7-10V6l-7-3Zm0 5v4m0 3h.01",
     "bolt": "M13 2 4 14h6l-1 8 9-12h-6l1-8Z",
     "gauge": "M4 19a8 8 0 1 1 16 0M12 19l4-6",
     "key": "M15 7a4 4 0 1 1-3.5 6L9 15.5V18H6v3H3v-3.5l6-6A4 4 0 0 1 15 7Z",

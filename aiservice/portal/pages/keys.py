@@ -9,6 +9,7 @@ from aiservice.kit.durations import format_duration
 from aiservice.portal import theme
 from aiservice.portal.components.key_dialogs import create_key, edit_key, end_overlap, revoke_key, roll_key, see_again
 from aiservice.portal.components.parts import badge, card, cell, data_table, empty, skeleton, state_badge, table_row
+from aiservice.portal.components.sanctions import notices_of, sanction_notices
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.principal import Person
@@ -60,6 +61,7 @@ class KeysState(rx.State):
     client: str = ""
     retrieval: str = ""
     default_end: str = ""
+    notices: list[str] = []
     changes: int = 0
     is_loaded: bool = False
 
@@ -105,6 +107,7 @@ async def _show(state: KeysState) -> None:
     state.total = await keys.count(signed_in())
     views = await keys.list(signed_in(), first=state.first, limit=_PAGE_ROWS)
     state.rows = [_row_of(view, signed_in()) for view in views]
+    state.notices = notices_of(await current_core().sanctions.list(signed_in(), live_only=True))
 
 
 def _row_of(view: KeyView, me: Person) -> KeyRow:
@@ -162,6 +165,10 @@ page: Any = KeysState  # in markup its attributes are Vars
 
 @portal_page("/keys", title="Keys", icon="key", place=30, on_load=KeysState.load)
 def keys() -> rx.Component:
+    return rx.el.div(sanction_notices(page.notices), _list(), class_name="flex flex-col gap-5")
+
+
+def _list() -> rx.Component:
     return card(
         rx.cond(
             page.is_loaded,

@@ -10,6 +10,7 @@ from aiservice.portal import theme
 from aiservice.portal.charts.usage import bars, figure, usage_chart
 from aiservice.portal.components.parts import badge, card, data_table, empty, skeleton
 from aiservice.portal.components.requests import REQUEST_HEADS, RequestRow, request_line, request_row
+from aiservice.portal.components.sanctions import notices_of, sanction_notices
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in
 from aiservice.portal.session.live import watch
@@ -36,6 +37,7 @@ class OverviewState(rx.State):
     plot: dict[str, Any] = figure([], [], [])
     summary: str = ""
     recent: list[RequestRow] = []
+    notices: list[str] = []
     is_loaded: bool = False
 
     @handler()
@@ -62,6 +64,7 @@ async def _show(state: OverviewState) -> None:
         f"{sum(failed):,} failed, at most {max([*counts, 0]):,} in one hour."
     )
     state.recent = [request_row(entry) for entry in (await core.requests.page(me, LogFilter(), _RECENT)).entries]
+    state.notices = notices_of(await core.sanctions.list(me, live_only=True))
     state.is_loaded = True
 
 
@@ -90,6 +93,7 @@ def overview() -> rx.Component:
     return rx.cond(
         page.is_loaded,
         rx.el.div(
+            sanction_notices(page.notices),
             rx.el.div(
                 rx.foreach(page.tiles, _tile),
                 class_name="grid grid-cols-2 gap-3 sm:grid-cols-3 xl:grid-cols-5",

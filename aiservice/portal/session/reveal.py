@@ -65,12 +65,13 @@ class SecretRoutes:
 
     async def create_key(self, person: Person, fields: Fields) -> Answer:
         """`client`, `name`, `expires_in_days` ("" is never), `is_test`, `retrievable` ("true", or left to the policy),
-        `allow_ip` and `scopes` (separated by spaces, commas or lines; "" is all)."""
+        `allow_ip` and `scopes` (separated by spaces, commas or lines; "" is all), `is_decoy`."""
         key = await self._core().keys.create(
             person,
             fields.required("client"),
             fields.required("name"),
             is_test=fields.optional("is_test") == "true",
+            is_decoy=fields.optional("is_decoy") == "true",
             is_retrievable=_choice(fields, "retrievable"),
             networks=_list(fields.optional("allow_ip")),
             scopes=_list(fields.optional("scopes")),
