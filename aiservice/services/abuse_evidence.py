@@ -23,6 +23,7 @@ _DRIFT_SLACK = 1.3
 _DRIFT_STEP = (-2.0, 3.0)
 _DRIFT_LIMIT = 60.0
 _BANS_A_DRIFT = 0.25
+_LEAST_DRIFT_BANS = 3.0
 _HOUR_VARIANCE = 0.12
 _TRIED_AGAIN = 0.3
 _REPEATED_VARIANCE = 0.05
@@ -111,7 +112,7 @@ def weigh_hour(expectation: Expectation, hour: Counts, drift: float) -> list[Evi
     usual = expectation.in_ten
     failures = usual["failures"] * 6
     _note(found, "failed authentications", "hour", (hour.failures, failures), FAILURE_VARIANCE)
-    if drift:
+    if drift * _BANS_A_DRIFT >= _LEAST_DRIFT_BANS:  # a few loud hours are none
         _keep(found, Evidence("drift", DRIFT, "days", drift, 0.0, drift * _BANS_A_DRIFT))
     return found
 
