@@ -36,6 +36,7 @@ from aiservice.principal import Person, Role
 from aiservice.services.core import Core
 from aiservice.services.key_rights import Edit
 from aiservice.services.keys import NewKey
+from aiservice.services.mailing import mail_link
 from aiservice.services.probe import ProbeResult
 
 log = logging.getLogger(__name__)
@@ -164,22 +165,29 @@ class SecretRoutes:
 
     async def invite(self, person: Person, fields: Fields) -> Answer:
         """`email`, `role`: a link that makes an account, to be handed over by the admin."""
-        accounts = self._core().accounts
-        path = await accounts.invite(person, fields.required("email"), _role(fields.required("role")))
+        accounts, email = self._core().accounts, fields.required("email")
+        path = await accounts.invite(person, email, _role(fields.required("role")))
+        url = accounts.link_url(path)
+        mailed = await mail_link(self._core().alerts.mail, email.strip(), "You are invited to aiservice", url)
         about = {
             "title": "Copy the invitation link",
-            "text": "Whoever opens it first becomes this user. It works once, for seven days.",
+            "text": f"Whoever opens it first becomes this user. It works once, for seven days. {mailed}".rstrip(),
             "copy": "Copy link",
         }
-        return {"secret": accounts.link_url(path), "is_path": accounts.link_url(path) == path, "about": about}
+        return {"secret": url, "is_path": url == path, "about": about}
 
     async def reset_link(self, person: Person, fields: Fields) -> Answer:
         """`id`: a link by which that user chooses a new password, to be handed over by the admin."""
         accounts = self._core().accounts
         path = await accounts.reset_link(person, fields.required("id"))
+        url = accounts.link_url(path)
+        ref = fields.required("id")
+        email = next((user.email for user in await accounts.list_users(person) if user.user_id == ref), "")
+        mailed = await mail_link(self._core().alerts.mail, email, "A new password for aiservice", url)
+        words = f"Whoever opens it chooses this user's new password. It works once, for 30 minutes. {mailed}"
         about = {
             "title": "Copy the reset link",
-            "text": "Whoever opens it chooses this user's new password. It works once, for 30 minutes.",
+            "text": words.rstrip(),
             "copy": "Copy link",
         }
         return {"secret": accounts.link_url(path), "is_path": accounts.link_url(path) == path, "about": about}
