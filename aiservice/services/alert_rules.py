@@ -17,6 +17,7 @@ from aiservice.services.names import clean_name, no_such, shown, suggestion
 from aiservice.store import alert_rules as store
 from aiservice.store import alerts as alert_store
 from aiservice.store.session import AsyncSession, Database
+from aiservice.store.turns import take_turn
 from aiservice.store.unique import Taken, add_unique
 from aiservice.tables import AlertRule
 
@@ -169,14 +170,14 @@ class AlertRules:
             return
         async with self._db.read() as session:
             known = {row.id for row in await store.rules(session)}
-        for rule in _BUILTIN:
-            if rule.id not in known:
-                row = AlertRule(**asdict(replace(rule, is_builtin=True)), created_us=now_us())
-                try:
-                    async with self._db.write() as session:
-                        await add_unique(session, row)
-                except Taken:
-                    continue
+        if not all(rule.id in known for rule in _BUILTIN):
+            async with self._db.write() as session:
+                await take_turn(session, "alert rules")
+                rows = await store.rules(session)
+                taken = {row.id for row in rows} | {row.name for row in rows}
+                for rule in _BUILTIN:
+                    if rule.id not in taken and rule.name not in taken:
+                        session.add(AlertRule(**asdict(replace(rule, is_builtin=True)), created_us=now_us()))
         self._has_builtin = True
 
     async def _checked(self, session: AsyncSession, actor: Person, terms: RuleTerms) -> RuleTerms:
