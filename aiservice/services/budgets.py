@@ -12,6 +12,7 @@ from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
 from aiservice.principal import Budget as BudgetOfCaller
 from aiservice.principal import Person
+from aiservice.services.audit_entry import record
 from aiservice.services.budget_terms import SCOPES, Terms, check_terms, check_within
 from aiservice.services.budget_windows import resets_us, window_at
 from aiservice.services.changes import ChangeFeed, Kind
@@ -116,7 +117,10 @@ class Budgets:
             subject = await _subject(session, actor, scope, ref, to_change=True)
             if subject.parent_id is not None:
                 check_within(terms, await store.of_subjects(session, [subject.parent_id]))
+            before = await store.one(session, subject.id, terms.measure, terms.period)
+            told = None if before is None else _told(before)
             row = await self._put(session, subject, terms)
+            record(session, actor, f"{subject.scope}.budget", subject.id, before=told, after=_told(row))
             self._changes.publish(session, subject.scope, subject.id)
             view = (await _views(session, [row]))[0]
         await self._changes.catch_up()
@@ -137,6 +141,8 @@ class Budgets:
             meant = [row for row in rows if measure in (None, row.measure) and period in (None, row.period)]
             if not meant:
                 raise NotFound(f"This {scope} has no such budget.", code="budget_not_found")
+            for row in meant:
+                record(session, actor, f"{subject.scope}.budget", subject.id, before=_told(row), after=None)
             await store.remove(session, [row.id for row in meant])
             self._changes.publish(session, subject.scope, subject.id)
             rest = await _views(session, [row for row in rows if row not in meant])
@@ -212,6 +218,10 @@ async def _views(session: AsyncSession, rows: list[Budget]) -> list[BudgetView]:
         )
         for row in rows
     ]
+
+
+def _told(row: Budget) -> dict[str, object]:
+    return {"measure": row.measure, "period": row.period, "rolling": row.is_rolling, "cap": row.cap}
 
 
 def _terms(row: Budget) -> Terms:
