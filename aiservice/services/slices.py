@@ -170,7 +170,9 @@ class Slices:
 
     async def _lease(self, purse: Purse, wanted: int, least: int, is_divisible: bool) -> BudgetExceeded | None:
         began = purse.touched = time.monotonic()
-        held = purse.left if began < purse.until else 0
+        if began >= purse.until:
+            purse.left = min(purse.left, 0)  # what was not renewed is not ours
+        held = purse.left
         wish = store.Wish(
             purse.budget.id,
             purse.start_us,
@@ -192,12 +194,12 @@ class Slices:
                 retry_after=1,
             ) from error
         if got.cap is None:  # taken away a moment ago: it limits nobody any more
-            purse.left = max(purse.left, 0) + wanted
+            purse.left += wanted - min(held, 0)
             purse.until = began + 1.0
             return None
         purse.free_percent = max(0, got.cap - got.spent - got.reserved - got.granted) * 100 // got.cap
         if got.granted:
-            purse.left = held + got.granted
+            purse.left += got.granted  # others may have taken from it, or given back, while we asked
             purse.low = max(0, min(got.granted, got.cap * SHARE_PERCENT // 100)) // 2 if purse.free_percent else 0
             purse.until = max(purse.until, began + LEASE_SECONDS - _MARGIN_SECONDS)
             if self.purses.get(purse.budget.id) is not purse and purse not in self._old:

@@ -271,3 +271,18 @@ async def test_each_level_is_told_once_a_window(priced: Gateway) -> None:
     ((words, evidence),) = told
     assert "The budget of 40 tokens a day of the key another of app is 52 % spent (21 tokens)." in words
     assert evidence == {"level_percent": 50, "spent": 21, "cap": 40, "scope": "key"}
+
+
+async def test_many_streams_spend_one_budget_to_its_end_and_not_beyond(priced: Gateway) -> None:
+    """The short form of `tests/process/test_budget_end.py`."""
+    cap, streams = 1_200 * _OUT_NANO, 24
+    key = await _key(priced, money=cap)
+    body = _asking("/v1/chat/completions", "(words-200) (wait-2)")
+    replies = await asyncio.gather(*(priced.post("/v1/chat/completions", body, key=key) for _ in range(streams)))
+    assert {(reply.status, reply.is_complete) for reply in replies} == {(200, True)}
+    assert all(reply.body.endswith(b"data: [DONE]\n\n") for reply in replies)
+    rows = await priced.rows()
+    spent = (await priced.core.budgets.list(OPERATOR))[0].standing.spent
+    assert spent == sum(row.cost_nano_usd for row in rows)
+    assert 0.97 * cap <= spent <= cap + streams * 2 * _OUT_NANO
+    assert {row.outcome for row in rows} <= {"budget_exhausted", "finished"}

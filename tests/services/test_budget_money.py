@@ -134,6 +134,31 @@ class MoneyMachine(RuleBasedStateMachine):
             reservation.settle(0, used, time.monotonic())
             worker.unposted.append((reservation.names, used))
 
+    @rule(
+        which=st.integers(0, 1),
+        wishes=st.lists(st.tuples(st.integers(1, 800), st.floats(0, 1)), min_size=2, max_size=6),
+    )
+    def rush(self, which: int, wishes: list[tuple[int, float]]) -> None:
+        """Several at once, each of which takes, and then settles, while the others ask."""
+        worker = self.workers[which]
+
+        async def call(wanted: int, share: float) -> None:
+            try:
+                taken = await self.take(worker, Cost(0, 0, 3), wanted, whole=False)
+                await worker.spending.extend(taken, wanted)
+            except BrokerError as error:
+                assert error.status == 402
+            else:
+                await asyncio.sleep(0)
+                used = int((3 + taken.covers) * share)
+                taken.settle(0, used, time.monotonic())
+                worker.unposted.append((taken.names, used))
+
+        async def all_of_them() -> None:
+            await asyncio.gather(*(call(wanted, share) for wanted, share in wishes))
+
+        self.run(all_of_them())
+
     @rule(which=st.integers(0, 1))
     def flush(self, which: int) -> None:
         self.posted += 1
