@@ -20,8 +20,9 @@ from aiservice.errors import (
 from aiservice.gateway.browser_headers import beside_the_api, over_https
 from aiservice.gateway.exchange import AsgiApp, Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.respond import send_error
-from aiservice.kit.addresses import Networks, is_https
+from aiservice.kit.addresses import Networks, client_address, is_https
 from aiservice.kit.ids import new_id
+from aiservice.services.audit_entry import CALLER_ADDRESS
 
 MAX_HEADER_BYTES = 16 << 10
 MAX_HEADERS = 64
@@ -118,6 +119,7 @@ class Edge:
     async def _beside(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Sign-in routes and the portal, under the same checks of the head."""
         send = beside_the_api(send)
+        CALLER_ADDRESS.set(client_address(scope, self._trusted))
         try:
             check_head(scope)
         except BrokerError as error:
@@ -142,7 +144,8 @@ def check_head(scope: Scope) -> None:
 
     Raises:
         HeadersTooLarge: over 16 KiB or 64 headers, or a query over 4 KiB.
-        InvalidRequest: no or several hosts, a host that is none, or a body whose length is said twice.
+        InvalidRequest: no or several hosts, a host that is none, or a body whose length is said twice; the connection
+            is closed then, since what follows may not be what its sender meant.
     """
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     size = 0
@@ -152,22 +155,30 @@ def check_head(scope: Scope) -> None:
         if name in _SINGLE:
             if name == b"host":
                 if host is not None:
-                    raise InvalidRequest("The request names two hosts.")
+                    raise _ambiguous("The request names two hosts.")
                 host = value
             elif name == b"content-length":
                 if length is not None:
-                    raise InvalidRequest("The request says its length twice.")
+                    raise _ambiguous("The request says its length twice.")
                 length = value
             elif name == b"transfer-encoding":
+                if coding is not None or value.lower() != b"chunked":
+                    raise _ambiguous("The request's Transfer-Encoding is not 'chunked'.")
                 coding = value
     if size > MAX_HEADER_BYTES or len(headers) > MAX_HEADERS or len(scope["query_string"]) > MAX_QUERY_BYTES:
         raise HeadersTooLarge("The request's headers are over 16 KiB, or more than 64, or its query is over 4 KiB.")
     if host is None and scope.get("http_version") in ("2", "2.0"):
         host = b"h2"
     if host is None or not _HOST.fullmatch(host):
-        raise InvalidRequest("The request's Host header is missing or is not a host.")
+        raise _ambiguous("The request's Host header is missing or is not a host.")
     if length is not None and coding is not None:
-        raise InvalidRequest("The request says its length in two ways.")
+        raise _ambiguous("The request says its length in two ways.")
+
+
+def _ambiguous(words: str) -> InvalidRequest:
+    error = InvalidRequest(words)
+    error.headers = ((b"connection", b"close"),)
+    return error
 
 
 def check_query(scope: Scope) -> None:

@@ -120,3 +120,23 @@ def test_a_limiter_counts_an_ipv6_site_as_one() -> None:
     assert site_of("2001:db8:1:3::1") != site_of("2001:db8:1:2::1")
     assert site_of("198.51.100.7") == "198.51.100.7"
     assert site_of(UNKNOWN) == UNKNOWN
+
+
+_ONE_HOP, _TWO_HOPS = (ipaddress.ip_network("10.0.0.1"),), PROXIES
+_CHAINS = {  # what the header says -> the client with 0, 1 and 2 trusted hops, asked from 10.0.0.1
+    "none": ((), "10.0.0.1", "10.0.0.1", "10.0.0.1"),
+    "spoofed": (("127.0.0.1, 198.51.100.7",), "10.0.0.1", "198.51.100.7", "198.51.100.7"),
+    "chain": (("6.6.6.6, 198.51.100.7, 10.0.0.2",), "10.0.0.1", "10.0.0.2", "198.51.100.7"),
+    "garbage": (("198.51.100.7, <script>, 10.0.0.2",), "10.0.0.1", "10.0.0.2", "10.0.0.2"),
+    "IPv6": (("2001:db8::7, 10.0.0.2",), "10.0.0.1", "10.0.0.2", "2001:db8::7"),
+    "port": (("198.51.100.7:4711, 10.0.0.2:80",), "10.0.0.1", "10.0.0.2", "198.51.100.7"),
+}
+
+
+@pytest.mark.parametrize("chain", _CHAINS)
+@pytest.mark.parametrize(("hops", "trusted"), [(0, NONE), (1, _ONE_HOP), (2, _TWO_HOPS)])
+def test_t41_the_client_is_exactly_the_nearest_hop_that_is_not_trusted(
+    chain: str, hops: int, trusted: Networks
+) -> None:
+    forwarded, *expected = _CHAINS[chain]
+    assert client_address(scope("10.0.0.1", *forwarded), trusted) == expected[hops]
