@@ -22,12 +22,13 @@ from aiservice.gateway.edge import Edge
 from aiservice.gateway.exchange import AsgiApp, Receive, Scope, Send
 from aiservice.gateway.respond import send_error
 from aiservice.jobs.schedule import start_jobs, stop_jobs
+from aiservice.kit.addresses import client_address
 from aiservice.kit.discover import modules_of
 from aiservice.kit.ids import new_id
 from aiservice.kit.logs import start_logging, stop_logging
 from aiservice.kit.refusal import refuse_to_serve
 from aiservice.portal import pages
-from aiservice.portal.front import Front
+from aiservice.portal.front import SOCKET_PATH, Front
 from aiservice.portal.layout import add_pages
 from aiservice.portal.policy import BrowserPolicy
 from aiservice.portal.session import exports, guard, reveal, routes
@@ -152,6 +153,11 @@ async def _person(cookie: str) -> Person | None:
     return await current_core().accounts.resolve(cookie)
 
 
+def _address(socket_id: str) -> str:
+    environ = app.sio.get_environ(socket_id, SOCKET_PATH) if app.sio is not None else None
+    return client_address(environ["asgi.scope"], current_core().settings.trusted_proxies) if environ else ""
+
+
 app = BrokerApp(
     html_lang="en",
     toaster=None,
@@ -167,5 +173,5 @@ states.serve(app)
 app.sio.eio.cors_allowed_origins = None
 modules_of(pages)
 add_pages(app)
-guard.install(app, _person)
+guard.install(app, _person, _address)
 app.register_lifespan_task(app.opened)

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from aiservice.errors import InvalidRequest
 from aiservice.kit.clock import DAY_US, HOUR_US, SECOND_US, now_us
+from aiservice.services.audit import FOREVER_US, AuditFilter
 from aiservice.services.request_log import ENDINGS, LogFilter
 from aiservice.services.usage import GroupBy
 from aiservice.services.usage_sums import Sums
@@ -93,6 +94,26 @@ class RequestsView:
             end_us=zone.read(end, "to") if end else None,
         )
         return cls(asked, params.get("before", ""), zone)
+
+
+@dataclass(slots=True, frozen=True)
+class AuditView:
+    """One page of the audit log."""
+
+    asked: AuditFilter
+    before: str
+
+    @classmethod
+    def of(cls, params: Params) -> "AuditView":
+        """Raises: InvalidRequest: a value is none that this page knows."""
+        start, end = params.get("from", ""), params.get("to", "")
+        wanted = {name: params.get(name, "")[:_MAX_CHARACTERS] for name in ("actor", "action", "subject")}
+        asked = AuditFilter(
+            **wanted,
+            start_us=Zone().read(start, "from") if start else 0,
+            end_us=Zone().read(end, "to") if end else FOREVER_US,
+        )
+        return cls(asked, params.get("before", ""))
 
 
 @dataclass(slots=True, frozen=True)

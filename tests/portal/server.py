@@ -67,11 +67,14 @@ def portal_server(folder: Path) -> Iterator[PortalServer]:
 class Attacker:
     """A bare Socket.IO client that speaks Reflex's protocol and keeps everything it is sent."""
 
-    def __init__(self, server: PortalServer, *, token: str = "t", cookie: str = "", origin: str | None = None) -> None:
+    def __init__(
+        self, server: PortalServer, *, token: str = "t", cookie: str = "", origin: str | None = None, address: str = ""
+    ) -> None:
         self._server = server
         self._token = token
         self._headers = {
             **({"Cookie": cookie} if cookie else {}),
+            **({"X-Forwarded-For": address} if address else {}),
             "Origin": server.url if origin is None else origin,
         }
         self.client = socketio.AsyncClient(reconnection=False)

@@ -6,17 +6,21 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
 
 from aiservice.kit.archive import ArchiveReader
-from aiservice.services.backups import Backup, NothingToBackUp, back_up
+from aiservice.principal import OPERATOR
+from aiservice.services.audit import Audit
+from aiservice.services.audit_entry import record
+from aiservice.services.backups import TABLES, Backup, NothingToBackUp, back_up
 from aiservice.services.invariants import breaches
 from aiservice.services.master_key import generate
 from aiservice.services.restoration import CannotRestore, restore
 from aiservice.services.vault import Vault
 from aiservice.settings import Settings
 from aiservice.store.session import Database
-from aiservice.tables import Worker
+from aiservice.tables import Worker, metadata
 from tests.services.ledgers import crash, new_ledger, rows, settle
 
 
@@ -223,3 +227,49 @@ async def test_the_checker_finds_what_does_not_hold(filled: Settings, db: Databa
 async def test_the_checker_finds_a_request_that_was_begun_and_never_settled(filled: Settings, db: Database) -> None:
     (breach,) = await breaches(db, filled.journal_dir, open_after_us=-(10**15))
     assert "req_open" in str(breach)
+
+
+@pytest.mark.postgres_only("SQLite's copy is the whole file")
+async def test_every_table_of_ours_is_in_the_archive(filled: Settings, tmp_path: Path) -> None:
+    made = await _backup(filled, tmp_path)
+    with ArchiveReader(made.path) as archive:
+        assert {name for name, _ in archive.manifest["tables"]} == set(metadata.tables)
+        assert {f"{TABLES}{name}" for name in metadata.tables} <= set(archive.names)
+
+
+async def test_every_table_with_rows_comes_back_with_them_and_the_audit_log_goes_on(
+    filled: Settings, db: Database, tmp_path: Path
+) -> None:
+    vault = Vault(db, filled)
+    await vault.open()
+    audit = Audit(db, vault)
+    async with db.write() as session:
+        record(session, OPERATOR, "client.create", "cli_1")
+    before = await _counts(filled)
+    made = await _backup(filled, tmp_path)
+    await db.close()
+    await restore(filled, made.path, is_forced=True)
+    after = await _counts(filled)
+    grown = {"audit_entry": before["audit_entry"] + 1}  # says that it was restored
+    changed = {"ledger_entry", "rollup_dirty", "usage_minute", *grown}  # its journals are settled
+    assert {name: after[name] for name in before if name not in changed} == {
+        name: count for name, count in before.items() if name not in changed
+    }
+    assert after["audit_entry"] == grown["audit_entry"]
+    verdict = await audit.verify()
+    assert (verdict.entries, verdict.damage) == (2, ())
+    with pytest.raises(DBAPIError, match="never changed"):
+        async with db.write() as session:
+            await session.execute(text("DELETE FROM audit_entry"))
+
+
+async def _counts(settings: Settings) -> dict[str, int]:
+    db = Database(settings.effective_database_url)
+    try:
+        async with db.read() as session:
+            return {
+                name: (await session.execute(select(func.count()).select_from(table))).scalar_one()
+                for name, table in metadata.tables.items()
+            }
+    finally:
+        await db.close()

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from aiservice.errors import BrokerError, InternalFault, PermissionDenied, Unauthenticated
 from aiservice.kit.addresses import is_https
 from aiservice.kit.ids import new_id
-from aiservice.portal.queries import RequestsView, UsageView
+from aiservice.portal.queries import AuditView, RequestsView, UsageView
 from aiservice.portal.session.cookie import read_session_cookie
 from aiservice.principal import Person
 from aiservice.services.core import Core
@@ -33,7 +33,7 @@ Export = Callable[[Core, Person, Mapping[str, str]], Awaitable[Lines]]
 
 def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
     """The ASGI app for every path below `PREFIX`; `beside` gets all others."""
-    exports: dict[str, Export] = {"/requests.csv": _requests, "/usage.csv": _usage}
+    exports: dict[str, Export] = {"/requests.csv": _requests, "/usage.csv": _usage, "/audit.csv": _audit}
     app = Starlette(
         routes=[Route(PREFIX + path, _answered(core, export), methods=["GET"]) for path, export in exports.items()]
     )
@@ -49,6 +49,11 @@ def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
 async def _requests(core: Core, person: Person, params: Mapping[str, str]) -> Lines:
     """The request log, as the Requests page narrows it; all of it, not one page."""
     return core.requests.export_csv(person, RequestsView.of(params).asked)
+
+
+async def _audit(core: Core, person: Person, params: Mapping[str, str]) -> Lines:
+    """The audit log, as the Audit page narrows it; all of it, not one page."""
+    return await core.audit.export_csv(person, AuditView.of(params).asked)
 
 
 async def _usage(core: Core, person: Person, params: Mapping[str, str]) -> Lines:

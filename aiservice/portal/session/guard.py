@@ -28,10 +28,12 @@ from aiservice.portal.session.cookie import read_session_cookie
 from aiservice.portal.session.redirects import with_query
 from aiservice.portal.words import form_words
 from aiservice.principal import Person, Role
+from aiservice.services.audit_entry import CALLER_ADDRESS
 
 log = logging.getLogger(__name__)
 
 Resolve = Callable[[str], Awaitable[Person | None]]
+AddressOf = Callable[[str], str]
 
 # Reflex's own handlers that a page needs: they read and set nothing of ours. Not among them: `setvar` and
 # `update_vars_internal`, which write state variables by name, and the one that writes what anybody sends to the log.
@@ -211,8 +213,9 @@ def _here(state: rx.State) -> str:
 class SessionMiddleware(rx.Middleware):
     """Runs before every event, Reflex's own included: admits it, finds the person, empties a foreign state."""
 
-    def __init__(self, resolve: Resolve) -> None:
+    def __init__(self, resolve: Resolve, address_of: AddressOf) -> None:
         self._resolve = resolve
+        self._address_of = address_of
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         if not is_admitted(event.name):
@@ -220,6 +223,7 @@ class SessionMiddleware(rx.Middleware):
         cookie = read_session_cookie(state.router_data.get("headers", {}).get("cookie", ""))
         person = await self._resolve(cookie) if cookie else None
         _current.set(person)
+        CALLER_ADDRESS.set(self._address_of(state.router.session.session_id))
         await _bind(state, person)
         if event.name.endswith(".on_load_internal"):
             await _begin_notice(state)
@@ -273,15 +277,16 @@ def log_browser_fault(exception: Exception) -> None:
     log.warning("a browser reports: %.500s", exception)
 
 
-def install(app: rx.App, resolve: Resolve) -> None:
+def install(app: rx.App, resolve: Resolve, address_of: AddressOf) -> None:
     """Puts the gate before `app` and takes out of the registry what may not run anyway, Reflex's setters by name first.
 
-    `resolve` finds the person of a session cookie, or None when the session has ended.
+    `resolve` finds the person of a session cookie, or None when the session has ended; `address_of` the address of
+    who is behind a socket ("" where it is gone).
     """
     registry = RegistrationContext.get().event_handlers
     for name in [name for name in registry if not is_admitted(name)]:
         del registry[name]
-    app.add_middleware(SessionMiddleware(resolve), index=0)
+    app.add_middleware(SessionMiddleware(resolve, address_of), index=0)
     # It warns, with the value, about every argument that anybody sends in the wrong type; we refuse those ourselves.
     logging.getLogger("reflex_base.event.processor.base_state_processor").setLevel(logging.ERROR)
     namespace = app.event_namespace
