@@ -56,8 +56,6 @@ class Expectation:
     share: dict[str, float]
     level: float
     spread: float
-    level_tokens: float
-    spread_tokens: float
     gates: "Gates"
 
 
@@ -117,7 +115,6 @@ class Baseline:
         """What the hour after the last one learned should look like."""
         series, tops = self._series, self._tops
         level, spread = _slot(series["requests"])
-        level_tokens, spread_tokens = _slot(series["tokens"])
         top_minute = max(tops.get("minute", 0.0), _slot_most(series["minute"]), 1.0)
         slot_ten = max(_slot_most(series["ten"]), 1.0)
         top_ten = max(tops.get("ten", 0.0), slot_ten)
@@ -141,8 +138,6 @@ class Baseline:
             share=share,
             level=level,
             spread=spread,
-            level_tokens=level_tokens,
-            spread_tokens=spread_tokens,
             gates=Gates(
                 least_surprising(_GATE_BANS, top_minute, TOP_VARIANCE),
                 least_surprising(_GATE_BANS, slot_ten, SLOT_VARIANCE),

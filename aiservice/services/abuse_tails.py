@@ -7,6 +7,7 @@ log P(X >= x) <= -(x log(x/m) - (x+r) log((x+r)/(m+r))) with r = 1/v, for x > m.
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 LN10 = math.log(10)
 
@@ -22,6 +23,7 @@ def surprise(observed: float, mean: float, variance: float) -> float:
     return max(0.0, more / LN10)
 
 
+@lru_cache(maxsize=65_536)
 def least_surprising(bans: float, mean: float, variance: float) -> int:
     """The smallest count whose `surprise` reaches `bans`."""
     low, high = math.floor(mean), math.floor(mean) * 2 + 8
