@@ -94,7 +94,6 @@ class AbuseJudge:
         return said, hours
 
     async def _load(self, client_ids: set[str], now: int) -> None:
-        # Where the last hour is not learned yet it is judged from its minutes, which were read with the others.
         until_us = (now - _SETTLED_US) // HOUR_US * HOUR_US
         for client_id in sorted(client_ids):
             async with self._db.read() as session:
@@ -102,8 +101,10 @@ class AbuseJudge:
                 live = await store.sanctions(session, client_id=client_id, live_us=now)
                 undone = [row for row in await store.undone(session, now - _FORGIVEN_US) if row.client_id == client_id]
             hours = [learned(row.start_us, row.counts, row.networks, row.models) for row in rows]
+            # An hour that nobody has learned yet is judged from its minutes, which a judge that takes over has read.
+            ended_us = max(hours[-1].start_us + HOUR_US if hours else 0, now // HOUR_US * HOUR_US - HOUR_US)
             client = WatchedClient()
-            await asyncio.to_thread(client.learn, hours, until_us)
+            await asyncio.to_thread(client.learn, hours, min(until_us, ended_us))
             if live:
                 _resume(client, max((row for row, _ in live), key=lambda row: _LEVELS[row.level]))
             for row in undone:

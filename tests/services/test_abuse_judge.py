@@ -142,6 +142,16 @@ async def test_an_hour_that_is_over_is_learned_once(judged: Rig) -> None:
     assert [row.counts["requests"] for row in hours] == [300, 5]
 
 
+async def test_an_hour_that_a_dead_judge_did_not_learn_is_learned_by_the_next(db: Database) -> None:
+    rig = Rig(db)
+    await rig.minute(40, 7)  # of the hour before
+    await rig.minute(0, 1)
+    await rig.verdicts()
+    async with db.read() as session:
+        hours = await store.hours(session, "cli_1", rig.now - 3 * HOUR_US, rig.now)
+    assert [row.counts["requests"] for row in hours] == [7]
+
+
 async def test_a_replay_tells_what_a_policy_would_have_done_and_does_nothing(db: Database) -> None:
     rig = Rig(db)
     rig.now = now_us() // MINUTE_US * MINUTE_US - DAY_US
