@@ -293,7 +293,8 @@ def _decoys() -> rx.Component:
         open_dialog(
             action_form(
                 field("Where it will be", "name", required=True, max_length=100, auto_complete="off"),
-                select_field("Client", "client", _clients()),
+                # Reflex reads a form's fields by their ids: this one may not have that of the policy's form.
+                select_field("Client", "client", _clients(), id="decoy-client"),
                 action="/auth/secrets/keys",
                 fixed={"is_decoy": "true"},
                 submit="Make a decoy",
