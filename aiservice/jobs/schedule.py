@@ -36,6 +36,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (alerts.LOOK_SECONDS, partial(alerts.look, core), alerts.LOOK_NAME),
         (JUDGE_SECONDS, core.judge.judge, "watch for abuse"),
         (_PURGE_SECONDS, core.judge.purge, "old counts"),
+        (_PURGE_SECONDS, core.audit.tell_anchor, "anchor of the audit log"),
         (_BODIES_SECONDS, core.bodies.purge, "expired bodies"),
         (_BODIES_SECONDS, core.idempotency.purge, "idempotent calls of yesterday"),
         (_PURGE_SECONDS, core.replays.purge, "old replays"),

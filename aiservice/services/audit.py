@@ -3,7 +3,7 @@
 Entries are a chain: each is signed, with the one before it, under a key that only the master key opens. So whoever can
 write to the database can destroy entries, but not without `verify` naming the place. What it cannot see by itself is a
 log that was cut back to an earlier end as a whole: for that the server writes to its own log where the chain stands
-(an *anchor*), once at its start and once a day, and `verify` takes one.
+(an *anchor*), at its start and every hour, and `verify` takes one.
 
 Fails closed: a change whose entry cannot be signed or stored is not made.
 """
@@ -168,6 +168,10 @@ class Audit:
         async with self._db.read() as session:
             head = await store.head(session)
         return _anchor(0, b"") if head is None else _anchor(head.number, head.mac)
+
+    async def tell_anchor(self) -> None:
+        """Writes to the server's own log where the chain stands; a job for once an hour."""
+        log.info("The audit log stands at %s (audit verify --anchor takes that).", await self.anchor())
 
     async def latest_of(self, actions: Sequence[str]) -> list[Entry]:
         """For each subject the newest entry of these actions."""

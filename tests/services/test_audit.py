@@ -251,3 +251,13 @@ async def put_an_older_key_back(core: Core) -> None:
         await session.execute(text("UPDATE provider_connection SET revision = revision - 1 WHERE name = 'main'"))
     [found] = [found for found in await examine_store(core.settings) if found.name == "audit log"]
     assert found.state == "fail" and added.id in found.message
+
+
+async def test_where_the_chain_stands_is_told_to_the_log(
+    database: Database, audit: Audit, caplog: pytest.LogCaptureFixture
+) -> None:
+    await write(database, 2)
+    with caplog.at_level("INFO"):
+        await audit.tell_anchor()
+    assert (await audit.verify()).anchor in caplog.text
+    assert (await audit.verify()).anchor.startswith("2:")
