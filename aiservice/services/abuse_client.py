@@ -48,6 +48,7 @@ class WatchedClient:
     hour_us: int = 0
     """The hour under way: all before it are learned."""
     sanction_id: str = ""
+    sanction_until_us: int = 0
     _raw: dict[int, RawMinute] = field(default_factory=dict)
     _counts: dict[int, Counts] = field(default_factory=dict)
 

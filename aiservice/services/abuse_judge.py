@@ -25,6 +25,7 @@ KEPT_MINUTES_US = 35 * DAY_US
 _SETTLED_US = 90 * SECOND_US  # an hour is learned this long after its end: what was under way then is settled
 _LATE_US = 3 * MINUTE_US
 _FORGIVEN_US = 7 * DAY_US
+_EXTENDED_US = MINUTE_US  # what goes on is written once a minute: every change is looked up anew by every worker
 _LEVELS = {level.name.lower(): level for level in Level}
 
 
@@ -142,8 +143,9 @@ class AbuseJudge:
         client, step = self._clients[said.client_id], said.step
         until_us = int(step.until * SECOND_US)
         if not step.is_new:
-            if client.sanction_id:
+            if client.sanction_id and until_us >= client.sanction_until_us + _EXTENDED_US:
                 await self._sanctions.extend(client.sanction_id, until_us)
+                client.sanction_until_us = until_us
             return False
         finding = Finding(
             said.client_id,
@@ -157,7 +159,7 @@ class AbuseJudge:
         verdict = await self._sanctions.impose(finding)
         if verdict is None:
             return False
-        client.sanction_id = verdict.id
+        client.sanction_id, client.sanction_until_us = verdict.id, until_us
         self._alerts.note(
             "unusual_traffic",
             said.client_id,
@@ -175,7 +177,7 @@ def _resume(client: WatchedClient, row: Sanction) -> None:
     case.level, case.since, case.until = _LEVELS[row.level], row.since_us / SECOND_US, row.until_us / SECOND_US
     case.reasons = {each["group"] for each in row.evidence}
     case.seen = case.since
-    client.sanction_id = row.id
+    client.sanction_id, client.sanction_until_us = row.id, row.until_us
 
 
 def _forgive(client: WatchedClient, row: Sanction) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, now_us
+from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, now_us
 from aiservice.principal import OPERATOR
 from aiservice.services.abuse_features import Counts
 from aiservice.services.abuse_judge import AbuseJudge
@@ -86,6 +86,15 @@ async def test_the_same_is_told_once(judged: Rig) -> None:
     await judged.verdicts()
     await judged.minute(0, 450)
     assert len(await judged.verdicts()) == 1
+
+
+async def test_what_goes_on_is_written_once_a_minute(judged: Rig) -> None:
+    await judged.minute(0, 400)
+    first = (await judged.verdicts())[0].until_us
+    judged.now += 20 * SECOND_US
+    assert (await judged.verdicts())[0].until_us == first
+    judged.now += 40 * SECOND_US
+    assert (await judged.verdicts())[0].until_us == first + MINUTE_US
 
 
 async def test_somebody_else_from_elsewhere_is_slowed_down_where_the_policy_lets_it(judged: Rig) -> None:
