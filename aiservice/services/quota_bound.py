@@ -1,10 +1,17 @@
 """One limit of a provider as far as it is known: what an admin configured, what replies tell, what refusals taught."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from math import inf
 
-from aiservice.services.call_window import MEASURES
+from aiservice.services.call_window import MEASURES, CallWindow
+from aiservice.services.quota_turn import Turn
+from aiservice.wire import QuotaNote
 
+REQUESTS, TOKENS, INPUT_TOKENS = 0, 1, 2
+EVEN_ABOVE = 0.5  # of a limit: up to there calls go as they come, above they are spread
+_LEAST_PACE = 0.3  # of a limit in a window: where a burst has left less than that, the wall itself is waited for
+_USED_UP = 0.93
+_CLOSE = 0.1
 _TOLD_MARGIN, _LEARNED_MARGIN = 0.99, 0.98  # what is aimed at: calls overtake each other on their way
 _LIGHT_MARGIN = 0.995  # of what is aimed at by others, this is kept for clients that use little
 _FORGOTTEN_WINDOWS = 10
@@ -87,7 +94,83 @@ class Bound:
                 self.learned, self.near_us = inf, 0
         return self.limit == inf
 
+    def spread(self, turn: Turn, calls: CallWindow, now: int) -> None:
+        """Says when the next call may go after this one, where so much is used that calls are spread evenly."""
+        aim, used = max(self.aim(now, is_light=False), 1.0), calls.totals[self.place]
+        if used > aim * EVEN_ABOVE:
+            window_us = calls.window_us
+            pace = max(calls.pace(now, self.place, aim - used, aim), aim * _LEAST_PACE / window_us)
+            step = int(turn.cost(self.place) / pace)
+            self.next_us = min(max(self.next_us, now - window_us // 600) + step, now + 2 * step)
 
-def explaining(bounds: Iterable[Bound], counts: tuple[int, ...]) -> list[Bound]:
-    """Of the limits those that a refusal with `counts` in the window is explained by: they were as good as used up."""
-    return [bound for bound in bounds if bound.learned < inf and counts[bound.place] >= 0.93 * bound.learned]
+    def found(self, taken: int) -> None:
+        """After refusals a call was taken again, with `taken` in the window: the limit is between that and what the
+        last refused one's window held."""
+        if taken < self.learned < inf:
+            is_close = self.learned - taken <= _CLOSE * self.learned
+            self.learned = max(1.0, taken if is_close else (taken + self.learned) / 2)
+
+
+class Bounds:
+    """The limits of one provider and model that are known. Iterating gives them; false where there are none."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: list[Bound] = []
+
+    def __iter__(self) -> Iterator[Bound]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def at(self, place: int) -> Bound:
+        """The limit of a measure, made where there was none."""
+        for bound in self._known:
+            if bound.place == place:
+                return bound
+        bound = Bound(place)
+        self._known.append(bound)
+        return bound
+
+    def configure(self, rpm: int | None, tpm: int | None, sharers: int, window_us: int) -> None:
+        """Sets what is configured of a minute, divided among `sharers`; None takes it away."""
+        for place, amount in ((REQUESTS, rpm), (TOKENS, tpm)):
+            part = amount * window_us / (60_000_000 * max(1, sharers)) if amount else inf
+            if amount or any(bound.place == place for bound in self._known):
+                self.at(place).configured = max(1.0, part)
+        self._known = [bound for bound in self._known if bound.limit < inf]
+
+    def refused(self, turn: Turn, notes: Sequence[QuotaNote]) -> bool:
+        """Lowers what explains a refusal to what the window held without it; whether something known explains it.
+
+        What was as good as used up does; else what the reply names; else every measure may be the one, and those that
+        are not are found out by looking for more.
+        """
+        if any(note.remaining == 0 and note.limit for note in notes) and not turn.is_probe:
+            return True  # told, and so known: headers say the rest
+        counts = turn.counts
+        explained = [b for b in self._known if b.learned < inf and counts[b.place] >= _USED_UP * b.learned]
+        for bound in explained:
+            bound.cut(counts[bound.place] - turn.cost(bound.place))
+        if explained:
+            return True
+        named = {MEASURES.index(note.measure) for note in notes if note.remaining == 0 or note.limit}
+        for place in named if len(named) == 1 else (REQUESTS, TOKENS, INPUT_TOKENS):
+            held = counts[place] - turn.cost(place)
+            if held < self.at(place).limit:
+                self.at(place).cut(held)
+        return False
+
+    def is_outlier(self, turn: Turn, mean_tokens: float) -> bool:
+        """Whether a refusal is likely to be about this one request's size; then all it shows is noted."""
+        cost, held = turn.cost(TOKENS), turn.counts[TOKENS]
+        if mean_tokens <= 0 or cost <= 4 * mean_tokens or cost < held // 5:
+            return False
+        self.at(TOKENS).cut(held - 1)
+        return True
+
+    def forget_old(self, now: int, totals: Sequence[int], window_us: int) -> None:
+        """Forgets what was learned and has mattered to nobody for ten windows."""
+        self._known = [bound for bound in self._known if not bound.is_forgotten(now, totals[bound.place], window_us)]

@@ -12,20 +12,16 @@ outside, so that a simulation can drive it.
 
 import random
 from collections.abc import Sequence
-from math import inf
 
-from aiservice.services.call_window import MEASURES, CallWindow
+from aiservice.services.call_window import CallWindow
 from aiservice.services.fair_queue import FairQueue
-from aiservice.services.quota_bound import Bound, explaining
+from aiservice.services.quota_bound import EVEN_ABOVE, Bound, Bounds
 from aiservice.services.quota_notes import MAX_HOLD_US, SECOND_US, told_in
 from aiservice.services.quota_probe import NEAR, Probe
 from aiservice.services.quota_turn import Turn
 from aiservice.wire import QuotaNote
 
-_EVEN_ABOVE = 0.5  # of a limit: up to there calls go as they come, above they are spread
-_LEAST_PACE = 0.3  # of a limit in a window: where a burst has left less than that, the wall itself is waited for
 _UNKNOWN_SHARE = 1e-6
-_REQUESTS, _TOKENS, _INPUT = 0, 1, 2
 
 
 class Lane:
@@ -35,7 +31,7 @@ class Lane:
     def __init__(self, window_us: int = 60 * SECOND_US, *, seed: int | None = None) -> None:
         self.calls = CallWindow(window_us)
         self.queue: FairQueue[Turn] = FairQueue()
-        self.bounds: list[Bound] = []
+        self.bounds = Bounds()
         self.window_us = window_us
         self.hold_us = 0
         """Until when nothing goes at all."""
@@ -148,19 +144,19 @@ class Lane:
         self.void(turn)
         if notes:
             self._take_notes(turn, notes, now, is_refused=True)
-        if self._is_outlier(turn):
+        if self.bounds.is_outlier(turn, self._mean_tokens):
             return  # one client's big request: what it shows is in `learned`, and no reason for others to wait
         if retry_after:
             self.hold_us = max(self.hold_us, now + min(int(retry_after * SECOND_US), MAX_HOLD_US))
         is_news = turn.sent_us >= self._episode_us
-        is_edge = self._cut(turn, notes)
+        is_edge = self.bounds.refused(turn, notes)
         if not is_news:
             self._probe.refused_too()
             return
         self._episode_us = now
         self._misses += 1
         if turn.is_probe:
-            self._probe.failed(self.bounds, int((retry_after or 0.0) * SECOND_US), now)
+            self._probe.failed(turn, self.bounds, int((retry_after or 0.0) * SECOND_US), now)
             self._misses = min(self._misses, 1)
         elif not is_edge or self._misses > 2:
             self._pause(now)
@@ -169,12 +165,7 @@ class Lane:
         """Sets what an admin says the provider gives: of it this worker takes its part, `sharers` being how many share
         it."""
         self.configured = (rpm, tpm, sharers)
-        for place, amount in ((_REQUESTS, rpm), (_TOKENS, tpm)):
-            bound = self._bound(place) if amount else next((b for b in self.bounds if b.place == place), None)
-            if bound is not None:
-                minute = self.window_us / (60 * SECOND_US)
-                bound.configured = max(1.0, amount * minute / max(1, sharers)) if amount else inf
-        self._tidy()
+        self.bounds.configure(rpm, tpm, sharers, self.window_us)
 
     @property
     def is_free(self) -> bool:
@@ -204,7 +195,7 @@ class Lane:
             used, aim = totals[bound.place], bound.aim(now, is_light=is_light)
             cost = min(turn.cost(bound.place), bound.limit)
             is_over = used + cost > aim
-            if not is_over and (is_light or now >= bound.next_us or used <= aim * _EVEN_ABOVE):
+            if not is_over and (is_light or now >= bound.next_us or used <= aim * EVEN_ABOVE):
                 continue
             if not self._may_probe(bound, used, now):
                 full = self.calls.wait_us(now, bound.place, int(used + cost - aim) + 1) if is_over else 0
@@ -226,13 +217,7 @@ class Lane:
         """Counts a call that goes now."""
         calls = self.calls
         for bound in self.bounds:
-            aim = bound.aim(now, is_light=False)
-            used = calls.totals[bound.place]
-            if used > aim * _EVEN_ABOVE:
-                least = max(aim, 1.0) * _LEAST_PACE / self.window_us
-                pace = max(calls.pace(now, bound.place, aim - used, max(aim, 1.0)), least)
-                step = int(turn.cost(bound.place) / pace)
-                bound.next_us = min(max(bound.next_us, now - self.window_us // 600) + step, now + 2 * step)
+            bound.spread(turn, calls, now)
         turn.part = calls.add(now, turn.input_tokens, turn.output_tokens)
         turn.counts = tuple(calls.totals)
         turn.sent_us = now
@@ -249,31 +234,6 @@ class Lane:
 
     # What is learned
 
-    def _cut(self, turn: Turn, notes: Sequence[QuotaNote]) -> bool:
-        """Lowers what explains the refusal to what the window held without it; whether something known did."""
-        named = {MEASURES.index(note.measure) for note in notes if note.remaining == 0 or note.limit}
-        if any(note.remaining == 0 and note.limit for note in notes) and not turn.is_probe:
-            return True  # told, and so known: headers say the rest
-        explained = explaining(self.bounds, turn.counts)
-        if explained:
-            for bound in explained:
-                bound.cut(turn.counts[bound.place] - turn.cost(bound.place))
-            return True
-        places = named if len(named) == 1 else (_REQUESTS, _TOKENS, _INPUT)
-        for place in places:
-            held = turn.counts[place] - turn.cost(place)
-            if held < self._bound(place).limit:
-                self._bound(place).cut(held)
-        return False
-
-    def _is_outlier(self, turn: Turn) -> bool:
-        """Whether a refusal is likely to be about this one request's size."""
-        cost, held = turn.cost(_TOKENS), turn.counts[_TOKENS]
-        if self._mean_tokens <= 0 or cost <= 4 * self._mean_tokens or cost < held // 5:
-            return False
-        self._bound(_TOKENS).cut(held - 1)
-        return True
-
     def _pause(self, now: int) -> None:
         """Leaves the provider alone for a while, then tries one call; longer each time it is refused."""
         if self._trouble_us is None:
@@ -286,10 +246,7 @@ class Lane:
         """A call was taken again: the limit is between what its window held and what the last refused one's did."""
         self._trouble_us = None
         for bound in self.bounds:
-            taken = turn.counts[bound.place]
-            if taken < bound.learned < inf:
-                is_close = bound.learned - taken <= 0.1 * bound.learned
-                bound.learned = max(1.0, taken if is_close else (taken + bound.learned) / 2)
+            bound.found(turn.counts[bound.place])
         self._probe.begin_anew(now)
 
     def _let_go(self, turn: Turn) -> None:
@@ -304,26 +261,11 @@ class Lane:
         told, held_until = told_in(notes, turn.counts, self.window_us, now, is_refused=is_refused)
         self.hold_us = max(self.hold_us, held_until)
         for place, (limit, others, ends_us) in told.items():
-            self._bound(place).tell(limit, others, now, ends_us)
-
-    def _bound(self, place: int) -> Bound:
-        for bound in self.bounds:
-            if bound.place == place:
-                return bound
-        bound = Bound(place)
-        self.bounds.append(bound)
-        return bound
-
-    def _tidy(self) -> None:
-        self.bounds = [bound for bound in self.bounds if bound.limit < inf]
+            self.bounds.at(place).tell(limit, others, now, ends_us)
 
     def forget_old(self, now: int) -> None:
         """Forgets what was learned long ago. To be called now and then."""
         self.calls.move(now)
-        self.bounds = [
-            bound
-            for bound in self.bounds
-            if not bound.is_forgotten(now, self.calls.totals[bound.place], self.window_us)
-        ]
+        self.bounds.forget_old(now, self.calls.totals, self.window_us)
         if now >= self.hold_us:
             self.hold_us = 0

@@ -2,7 +2,7 @@
 beyond it. One that is taken lets more go, twice as many in every round trip, as TCP starts; one that is refused ends
 the look. How often depends on what looks cost: of all calls at most eight in a thousand may be refused for it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from math import inf
 
 from aiservice.services.quota_bound import Bound
@@ -30,7 +30,7 @@ class Probe:
         """How many calls may be under way beyond what was learned; 0 while nobody looks."""
         self.out = 0
 
-    def may_look(self, bounds: Sequence[Bound], now: int) -> bool:
+    def may_look(self, bounds: Iterable[Bound], now: int) -> bool:
         """Whether calls may go beyond what was learned now."""
         if not self.room:
             is_paid = self._calls * _REFUSED_PART >= self._refused
@@ -49,17 +49,17 @@ class Probe:
         """How long until the next call may go beyond; 0 is now."""
         return self._window_us // 240 if self.out >= self.room else max(0, self._next_call_us - now)
 
-    def sent(self, turn: Turn, bounds: Sequence[Bound], now: int) -> None:
+    def sent(self, turn: Turn, bounds: Iterable[Bound], now: int) -> None:
         """Notes a call that goes beyond. Near the limit they go one after another, so that few are refused."""
         self.out += 1
-        if not self._has_moved(bounds, _NOISE):
-            self._next_call_us = now + int(self._window_us * turn.share / 1.5)
+        if not self._has_moved(turn, bounds, _NOISE):
+            self._next_call_us = now + self._window_us // (2 * turn.counts[0] + 1)
 
     def called(self) -> None:
         """Notes a call that was taken, whether it was beyond or not: it earns the next look."""
         self._calls += 1
 
-    def taken(self, turn: Turn, bounds: Sequence[Bound], *, is_news: bool) -> None:
+    def taken(self, turn: Turn, bounds: Iterable[Bound], *, is_news: bool) -> None:
         """A call beyond was taken. It is no news where a refusal has said more since it went."""
         self.out = max(0, self.out - 1)
         if not is_news:
@@ -69,18 +69,18 @@ class Probe:
             if bound.learned < inf:
                 is_within &= turn.counts[bound.place] <= bound.learned
                 bound.grew(turn.counts[bound.place])
-        if self.room and (is_within or self._has_moved(bounds, _NOISE)):
+        if self.room and (is_within or self._has_moved(turn, bounds, _NOISE)):
             self.room += 1
 
     def refused_too(self) -> None:
         """Another call was refused that was under way with one that is known of: looks cost that as well."""
         self._refused += 1
 
-    def failed(self, bounds: Sequence[Bound], retry_after_us: int, now: int) -> None:
+    def failed(self, turn: Turn, bounds: Iterable[Bound], retry_after_us: int, now: int) -> None:
         """A call beyond was refused: the limit is where it was, and the next look is further away; or it has moved, and
         the next comes soon, whatever it costs."""
         self.stop()
-        has_moved = self._has_moved(bounds, 2 * _NOISE)
+        has_moved = self._has_moved(turn, bounds, 2 * _NOISE)
         self._calls, self._refused, self._last_us = 0, int(not has_moved), now
         gap_us = self._window_us // 60 if has_moved else min(self._gap_us * 2, self._window_us // 3)
         self._gap_us = max(gap_us, 40 * retry_after_us)
@@ -99,11 +99,14 @@ class Probe:
         """A call beyond has ended and says nothing."""
         self.out = max(0, self.out - 1)
 
-    def _has_moved(self, bounds: Sequence[Bound], by: float) -> bool:
-        """Whether what was learned has changed by more than that part of it since the look began."""
-        before = self._before
-        return any(
-            abs(bound.learned - before[bound.place]) > by * bound.learned
-            for bound in bounds
-            if bound.learned < inf and before.get(bound.place, inf) < inf
-        )
+    def _has_moved(self, turn: Turn, bounds: Iterable[Bound], by: float) -> bool:
+        """Whether what was learned has changed by more than that part of it since the look began, in every measure that
+        the call came near to: the calls' mix alone moves some."""
+        before, near = self._before, False
+        for bound in bounds:
+            start = before.get(bound.place, inf)
+            if bound.learned < inf and start < inf and turn.counts[bound.place] >= NEAR * start:
+                near = True
+                if abs(bound.learned - start) <= by * bound.learned:
+                    return False
+        return near
