@@ -227,6 +227,11 @@ class QuotaNote:
     remaining: int | None = None
     reset_seconds: float | None = None
 
+    @property
+    def is_far(self) -> bool:
+        """Whether less than half of it is used."""
+        return self.limit is not None and self.remaining is not None and self.remaining * 2 > self.limit
+
 
 @dataclass(slots=True)
 class Attempt:

@@ -27,6 +27,7 @@ from aiservice.services.connection_rules import known_kind
 from aiservice.services.connection_views import ConnectionDetails
 from aiservice.services.core import Core
 from aiservice.services.probe import ProbeResult
+from aiservice.services.quotas import seen
 
 provider = group("Provider connections: configured ways to AI providers.")
 
@@ -101,6 +102,7 @@ def list_connections(as_json: JsonFlag = False) -> None:
     """List the connections; their keys only by the last four characters."""
 
     async def work(core: Core) -> list[dict[str, object]]:
+        known = seen(OPERATOR, core.board)
         return [
             {
                 "id": row.id,
@@ -112,6 +114,7 @@ def list_connections(as_json: JsonFlag = False) -> None:
                 "weight": row.weight,
                 "rpm": row.rpm,
                 "tpm": row.tpm,
+                "quotas": [quota for quota in known if quota["connection_id"] == row.id],
                 "models": row.models,
                 "client_id": row.owner_client_id,
                 "key_hint": row.key_hint,

@@ -36,11 +36,21 @@ class OwnLimits:
             "client": principal.client_name,
             "team": principal.team_name,
             "limits": [_told(one) for one in standing],
-            "providers": self._core.quotas.shares_of(principal.client_id, principal.weight, _may_use(principal)),
+            "providers": self._core.quotas.shares_of(principal.client_id, principal.weight, self._may_use(principal)),
             "budgets": await told_budgets(self._core.budgets, principal),
         }
         headers = [(b"x-request-id", request_id.encode()), *headers_of_caller(limiter, principal)]
         await send_whole(send, 200, headers, orjson.dumps(body))
+
+    def _may_use(self, principal: Principal) -> Callable[[ConnectionView], bool]:
+        theirs = {
+            view.id
+            for view in self._core.connections.snapshot()
+            if view.owner_client_id in (None, principal.client_id)
+            and not view.is_disabled
+            and (principal.connections is None or view.name in principal.connections)
+        }
+        return lambda view: view.id in theirs
 
 
 def _told(standing: Standing) -> dict[str, object]:
@@ -55,11 +65,3 @@ def _told(standing: Standing) -> dict[str, object]:
         "remaining": standing.remaining,
         "reset_seconds": -(-standing.reset_us // 1_000) / 1_000 if limit.window_seconds else None,
     }
-
-
-def _may_use(principal: Principal) -> Callable[[ConnectionView], bool]:
-    def may(view: ConnectionView) -> bool:
-        is_own = view.owner_client_id in (None, principal.client_id)
-        return is_own and (principal.connections is None or view.name in principal.connections)
-
-    return may

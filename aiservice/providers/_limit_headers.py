@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from aiservice.wire import QuotaMeasure, QuotaNote
@@ -38,13 +39,20 @@ def notes_of(rows: Iterable[Row], headers: Mapping[str, str]) -> tuple[QuotaNote
             continue
         if limit == 0 and not remaining:  # "no such limit" where it is not "none at all": nobody can work with either
             continue
-        notes.append(QuotaNote(measure, window_seconds, limit, remaining, wait_seconds(headers.get(reset_name))))
+        reset = headers.get(reset_name)
+        wait = None if reset is None else _plain_wait(reset)
+        if wait is None:
+            wait = wait_seconds(reset)
+        notes.append(QuotaNote(measure, window_seconds, limit, remaining, wait))
     return tuple(notes)
 
 
 def amount(text: str | None) -> int | None:
     """A count of requests or tokens; None for anything else."""
-    if text is None or not (text := text.strip()).isascii() or not text.isdigit() or len(text) > 13:
+    if text is None or len(text) > 40:
+        return None
+    text = text.strip()
+    if not text.isdigit() or not text.isascii() or len(text) > 13:
         return None
     number = int(text)
     return number if number <= _MAX_AMOUNT else None
@@ -67,6 +75,12 @@ def wait_seconds(text: str | None, now: float | None = None) -> float | None:
     except ValueError:
         return None
     return None if moment.tzinfo is None else _bounded(moment.timestamp() - _now(now))
+
+
+@lru_cache(4096)
+def _plain_wait(text: str) -> float | None:
+    """A wait that does not depend on when it is read: most are one of a few."""
+    return wait_seconds(text, 0.0) if text[:1].isdigit() and "-" not in text and len(text) < 11 else None
 
 
 def _bounded(seconds: float) -> float:

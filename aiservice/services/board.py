@@ -72,6 +72,12 @@ class Board:
         own = Said(self._figures(), True, False)
         return [own, *(said for path in self._others() if (said := _read(path)) is not None)]
 
+    def everywhere(self) -> list[Figures]:
+        """The figures of every living worker of every server over this data folder, for whoever may be none of them."""
+        others = [path for path in self._root.glob("*/*.json") if path.stem != self._worker_id]
+        said = [_read(path) for path in others]
+        return [self._figures(), *(one.figures for one in said if one is not None and one.is_alive)]
+
     @property
     def is_any_stalled(self) -> bool:
         """Whether a living worker of this server has done nothing for 10 seconds."""

@@ -5,7 +5,8 @@ PARTS = 60
 _PLACES = PARTS + 1
 MEASURES = ("requests", "tokens", "input_tokens", "output_tokens")
 """What is counted; the numbers of a call, a part or the whole window stand in this order."""
-_CATCH_UP = 1.15
+_CATCH_UP = 1.1
+_ROOM_WEIGHT = 2.0
 _FAR_PARTS = 45
 _NEAR_PARTS = 10  # a pace is held over the parts that leave next, however uneven they are
 
@@ -75,7 +76,7 @@ class CallWindow:
     def pace(self, now: int, place: int, room: float, limit: float) -> float:
         """The highest even pace, in units of measure `place` a microsecond, that reaches no wall in a whole window:
         what is in it leaves when it does, and `room` is free now. A little over `limit` a window, to catch up."""
-        highest = limit * _CATCH_UP / self.window_us
+        highest = limit * min(_CATCH_UP + _ROOM_WEIGHT * room / limit, 2.0) / self.window_us
         free = room
         for step in range(1, _PLACES + 1):
             at = (self._newest + step) % _PLACES

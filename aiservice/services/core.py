@@ -168,7 +168,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     health = ConnectionHealth()
     quotas = Quotas()
     quotas.sharers = lambda: cluster.live_workers
-    changes.subscribe(partial(_forget_connection, upstream, health, quotas))
+    changes.subscribe(partial(_forget_connection, upstream, health))
     accounts = Accounts(db, vault, settings, changes)
     stack.push_async_callback(accounts.close)
     prices = Prices()
@@ -241,11 +241,10 @@ def _key_refused(observer: Observer, decoys: Decoys, row: Credential, refusal: R
         observer.failure(row.client_id)
 
 
-def _forget_connection(upstream: Upstream, health: ConnectionHealth, quotas: Quotas, kind: str, subject: str) -> None:
+def _forget_connection(upstream: Upstream, health: ConnectionHealth, kind: str, subject: str) -> None:
     if kind == "connection":
         upstream.forget(subject)
         health.forget(subject)
-        quotas.forget(subject)
 
 
 def _open_shared(settings: Settings, vault: Vault, stack: AsyncExitStack) -> Shared | None:

@@ -59,10 +59,10 @@ class FairQueue(Generic[T]):
         """How many requests of which client wait."""
         return {client: len(self._lines[client].waiting) for client in self._weights}
 
-    def is_light(self, client: str) -> bool:
-        """Whether the client has had no more than its fair share lately."""
-        line = self._lines.get(client)
-        return line is None or line.paid_until <= self._virtual
+    def is_light(self, ask: T) -> bool:
+        """Whether the client has had much less than its fair share lately: less than a quarter."""
+        line = self._lines.get(ask.client)
+        return line is None or line.paid_until + 3 * ask.share / ask.weight <= self._virtual
 
     def served(self, client: str, weight: float, share: float) -> None:
         """Notes that a client's request was let through; `share` is what it costs."""

@@ -8,12 +8,12 @@ from aiservice.services.quota_turn import Turn
 from aiservice.wire import QuotaNote
 
 REQUESTS, TOKENS, INPUT_TOKENS = 0, 1, 2
-EVEN_ABOVE = 0.5  # of a limit: up to there calls go as they come, above they are spread
+EVEN_ABOVE = 0.7  # of a limit: up to there calls go as they come, above they are spread
 _LEAST_PACE = 0.3  # of a limit in a window: where a burst has left less than that, the wall itself is waited for
 _USED_UP = 0.93
 _CLOSE = 0.1
-_TOLD_MARGIN, _LEARNED_MARGIN = 0.99, 0.98  # what is aimed at: calls overtake each other on their way
-_LIGHT_MARGIN = 0.995  # of what is aimed at by others, this is kept for clients that use little
+_TOLD_MARGIN, _LEARNED_MARGIN = 0.99, 0.992  # what is aimed at: calls overtake each other on their way
+_LIGHT_MARGIN = 1.01  # who uses little goes first, and may find out that it was too much
 _FORGOTTEN_WINDOWS = 10
 
 
@@ -61,8 +61,10 @@ class Bound:
 
     def aim(self, now: int, *, is_light: bool) -> float:
         """How much of the window may be used: a little under the limit, less what others use."""
-        margin_told, margin_learned = (_LIGHT_MARGIN, _LIGHT_MARGIN) if is_light else (_TOLD_MARGIN, _LEARNED_MARGIN)
-        aim = min(self.configured, self.told * margin_told, self.learned * margin_learned)
+        if is_light:
+            aim = min(self.configured, self.told, self.learned * _LIGHT_MARGIN)
+        else:
+            aim = min(self.configured, self.told * _TOLD_MARGIN, self.learned * _LEARNED_MARGIN)
         return max(aim, 1.0) - self.used_by_others(now)
 
     def used_by_others(self, now: int) -> float:
@@ -134,6 +136,15 @@ class Bounds:
         self._known.append(bound)
         return bound
 
+    def are_far(self, turn: Turn, totals: Sequence[int]) -> bool:
+        """Whether with a call less than half of every limit is used: then nothing more need be looked at."""
+        for bound in self._known:
+            place = bound.place
+            half = 0.5 * min(bound.configured, bound.told, bound.learned) - bound.foreign
+            if totals[place] + turn.cost(place) > half:
+                return False
+        return True
+
     def configure(self, rpm: int | None, tpm: int | None, sharers: int, window_us: int) -> None:
         """Sets what is configured of a minute, divided among `sharers`; None takes it away."""
         for place, amount in ((REQUESTS, rpm), (TOKENS, tpm)):
@@ -152,8 +163,11 @@ class Bounds:
             return True  # told, and so known: headers say the rest
         counts = turn.counts
         explained = [b for b in self._known if b.learned < inf and counts[b.place] >= _USED_UP * b.learned]
+        if turn.is_probe and explained:
+            explained = [max(explained, key=lambda bound: counts[bound.place] / bound.learned)]
         for bound in explained:
-            bound.cut(counts[bound.place] - turn.cost(bound.place))
+            held = counts[bound.place] - turn.cost(bound.place)
+            bound.cut((held + bound.learned) / 2 if turn.is_probe else held)  # a look is made where counts are noisy
         if explained:
             return True
         named = {MEASURES.index(note.measure) for note in notes if note.remaining == 0 or note.limit}

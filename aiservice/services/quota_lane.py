@@ -42,6 +42,7 @@ class Lane:
         self._trouble_us: int | None = None  # since when one call at a time is tried
         self._trial: Turn | None = None
         self._probe = Probe(window_us)
+        self._told_limits: tuple[int | None, ...] = ()
         self._mean_tokens = 0.0
         self._mean_output = 0.0
         self.configured: tuple[int | None, int | None, int] = (None, None, 1)
@@ -54,12 +55,15 @@ class Lane:
 
     def enter(self, turn: Turn, now: int) -> bool:
         """Lets a call through at once, where nobody waits and nothing is in its way."""
-        if not self.bounds and now >= self.hold_us and self._trouble_us is None and not self.queue.waiting:
-            self.calls.move(now)
-            self._count(turn, now)
-            return True
         if self.queue.waiting:
             return False
+        if not self.hold_us and self._trouble_us is None:
+            self.calls.move(now)
+            if self.bounds.are_far(turn, self.calls.totals):
+                turn.part = self.calls.add(now, turn.input_tokens, turn.output_tokens)
+                turn.counts = tuple(self.calls.totals)
+                turn.sent_us = now
+                return True
         turn.share = self._share_of(turn)
         if self._wait_us(turn, now):
             return False
@@ -187,7 +191,7 @@ class Lane:
         if self._trial is not None:
             return self.window_us // 240
         self.calls.move(now)
-        is_light = self.queue.is_light(turn.client)
+        is_light = self.queue.is_light(turn)
         worst, is_probe, is_beyond, totals = 0, False, False, self.calls.totals
         for bound in self.bounds:
             if self._trouble_us is not None and bound.source == "learned":
@@ -195,6 +199,7 @@ class Lane:
             used, aim = totals[bound.place], bound.aim(now, is_light=is_light)
             cost = min(turn.cost(bound.place), bound.limit)
             is_over = used + cost > aim
+            is_probe |= is_light and used + cost > bound.learned
             if not is_over and (is_light or now >= bound.next_us or used <= aim * EVEN_ABOVE):
                 continue
             if not self._may_probe(bound, used, now):
@@ -258,6 +263,10 @@ class Lane:
     # What is told
 
     def _take_notes(self, turn: Turn, notes: Sequence[QuotaNote], now: int, *, is_refused: bool) -> None:
+        limits = tuple([note.limit for note in notes])
+        if limits == self._told_limits and all(note.is_far for note in notes):
+            return  # nothing that matters is new: so it is with most replies
+        self._told_limits = limits
         told, held_until = told_in(notes, turn.counts, self.window_us, now, is_refused=is_refused)
         self.hold_us = max(self.hold_us, held_until)
         for place, (limit, others, ends_us) in told.items():

@@ -9,7 +9,7 @@ from aiservice.services.quota_bound import Bound
 from aiservice.services.quota_turn import Turn
 
 NEAR = 0.93  # of what was learned: below that there is no reason to look for more
-_SURELY_GIVEN = 0.99  # of it: above that each call that is tried is one that may be refused
+_SURELY_GIVEN = 0.995  # of it: above that each call that is tried is one that may be refused
 _REFUSED_PART = 0.008
 _NOISE = 0.025  # of a limit: calls overtake each other on their way, and leave a window part by part
 

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any
 
+from aiservice.errors import PermissionDenied
+from aiservice.principal import Person
+from aiservice.services.board import Board
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.quota_lane import Lane
 from aiservice.services.quota_notes import SECOND_US
@@ -36,7 +39,7 @@ class Quotas:
         rpm, tpm = view.rpm, view.tpm
         key = (view.id, "" if rpm or tpm else model)
         lane = self._lanes.get(key)
-        if lane is None:
+        if lane is None or self._names[key][0].revision != view.revision:  # another key or address has other limits
             if len(self._lanes) >= _MOST_LANES:
                 self._sweep()
             lane = self._lanes[key] = Lane(self._window_us)
@@ -50,12 +53,6 @@ class Quotas:
             if lane.configured != configured:
                 lane.configure(*configured)
         return lane
-
-    def forget(self, connection_id: str) -> None:
-        """Call it when a connection has changed: another key has other limits."""
-        for key in [key for key in self._lanes if key[0] == connection_id]:
-            if not self._lanes[key].queue.waiting:
-                del self._lanes[key], self._names[key]
 
     def said(self) -> list[Json]:
         """What is known of every lane of which something is, as JSON holds it."""
@@ -109,6 +106,17 @@ def picture(lane: Lane, now: int) -> Json:
         "held_seconds": round(max(0, lane.hold_us - now) / SECOND_US, 1),
         "is_in_trouble": lane.is_in_trouble,
     }
+
+
+def seen(actor: Person, board: Board) -> list[Json]:
+    """What all workers over this data folder know, as one.
+
+    Raises:
+        PermissionDenied: the actor is no admin.
+    """
+    if not actor.is_admin:
+        raise PermissionDenied("Only an admin may see providers' quotas.", code="admin_only")
+    return merged(one for figures in board.everywhere() for one in figures.get("quotas", ()))
 
 
 def merged(said: Iterable[Json]) -> list[Json]:

@@ -163,7 +163,14 @@ def fill(installation: Installation, server: ServerProcess, mock: MockProcess) -
     installation.command("preference", "set", "--client", "second", "--task", "chat", "--order", "mock,sandbox")
     installation.command("alert", "channel", "add", "pager", "--webhook", f"{mock.base_url}/hook", "--allow-private")
     installation.command("alert", "rule", "set", "any request", "--metric", "requests", "--above", "0")
-    for body in ({"input": "hello"}, {"input": "hello", "model": "mock/mock-small"}, {"input": "x", "model": "none"}):
+    installation.command("provider", "set-quota", "mock", "--rpm", "20", "--tpm", "100000")
+    refused = {"input": "(retry-after-90) hello", "model": "mock/mock-large"}
+    for body in (
+        {"input": "hello"},
+        {"input": "hello", "model": "mock/mock-small"},
+        {"input": "x", "model": "none"},
+        refused,
+    ):
         httpx.post(f"{server.url}/ai-service", headers={"Authorization": f"Bearer {key}"}, json=body)
 
 

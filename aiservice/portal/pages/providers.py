@@ -19,12 +19,14 @@ from aiservice.portal.components.parts import (
     state_badge,
     table_row,
 )
+from aiservice.portal.components.quotas import QuotaRow, quota_table, rows_of
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell, warn
 from aiservice.principal import Role
 from aiservice.providers import registry
 from aiservice.services.connection_views import ConnectionDetails
 from aiservice.services.core import current_core
+from aiservice.services.quotas import seen
 
 
 class ConnectionRow(TypedDict):
@@ -47,12 +49,18 @@ class ProvidersState(rx.State):
     """The list of connections."""
 
     rows: list[ConnectionRow] = []
+    quotas: list[QuotaRow] = []
     testing: str = ""
     changes: int = 0
     is_loaded: bool = False
 
     @handler(role=Role.ADMIN)
     async def load(self) -> None:
+        await _show(self)
+
+    @handler(role=Role.ADMIN)
+    async def look_again(self) -> None:
+        """What is known of quotas now: it moves while the page stands still."""
         await _show(self)
 
     @handler(role=Role.ADMIN)
@@ -96,6 +104,7 @@ class ProvidersState(rx.State):
 
 async def _show(state: ProvidersState) -> None:
     state.rows = [_row_of(view) for view in await current_core().connections.list(signed_in())]
+    state.quotas = rows_of(seen(signed_in(), current_core().board), {row["id"] for row in state.rows})
     state.is_loaded = True
 
 
@@ -132,6 +141,18 @@ page: Any = ProvidersState  # in markup its attributes are Vars
 
 @portal_page("/providers", title="Providers", icon="plug", place=50, is_admin=True, on_load=ProvidersState.load)
 def providers() -> rx.Component:
+    return rx.el.div(_connections(), _quotas(), class_name="flex flex-col gap-4")
+
+
+def _quotas() -> rx.Component:
+    return card(
+        quota_table(page.quotas),
+        title="What they give",
+        actions=rx.el.button("Look again", type="button", on_click=page.look_again, class_name=theme.SECONDARY),
+    )
+
+
+def _connections() -> rx.Component:
     return card(
         rx.cond(
             page.rows.length() > 0,
