@@ -8,7 +8,7 @@ the call themselves where its maker was killed.
 | --- | --- |
 | an answer, whole; a stream that the provider broke off after its first event | that answer, byte for byte, 24 hours |
 | the provider refused the request itself (4xx, but no 429) | that refusal |
-| refused before a provider was asked; no provider answered (429, 5xx); cut by our own shutdown or death | a new call |
+| refused before a provider was asked; no provider answered (429, 5xx); cut by our own end, not kept yet | a new call |
 | an answer over 4 MiB | 409 `answer_not_kept` |
 
 A replay is no request in the ledger: it was billed when it was made. Fails closed, as `services/idempotency.py` says.
@@ -22,6 +22,7 @@ from dataclasses import replace
 
 from aiservice.dialects._base import headers_of_wire
 from aiservice.errors import (
+    AnswerNotKept,
     BrokerError,
     Conflict,
     IdempotencyMismatch,
@@ -98,6 +99,8 @@ class OncePerKey:
             raise IdempotencyMismatch
         elif handler.dialect is None:
             raise _running()
+        elif not call.recording.is_joinable:
+            raise AnswerNotKept
 
         def headers() -> list[Header]:
             return self._headers(call, principal, request_id, started)

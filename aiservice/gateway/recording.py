@@ -39,6 +39,11 @@ class Recording:
         self._room = asyncio.Event()
 
     @property
+    def is_joinable(self) -> bool:
+        """Whether who comes now still gets the answer from its first byte on."""
+        return self._dropped == 0
+
+    @property
     def body(self) -> bytes:
         """Everything that was sent, where all of it is held."""
         return b"".join([*self._pieces, self._last or b""])
