@@ -199,6 +199,11 @@ class MoneyMachine(RuleBasedStateMachine):
             worker.spending.slices._on_change("key", "key_1")
             await asyncio.gather(*worker.spending.slices._tasks)
 
+    async def held(self) -> dict[str, int]:
+        async with self.db.read() as session:
+            rows = await session.execute(text("SELECT holder, SUM(amount) FROM budget_slice GROUP BY holder"))
+            return {row[0]: row[1] for row in rows}
+
     async def end_lease(self, holder: str) -> None:
         async with self.db.write() as session:
             await session.execute(text("UPDATE budget_slice SET until_us = 0 WHERE holder = :h"), {"h": holder})
@@ -216,6 +221,11 @@ class MoneyMachine(RuleBasedStateMachine):
                 )
 
         unlike_rows, unlike_slices, windows = self.run(look())
+        held = self.run(self.held())
+        for worker in self.workers:
+            purses = [*worker.spending.slices.purses.values(), *worker.spending.slices._old]
+            known = sum(purse.left + purse.taken for purse in purses) + sum(used for _, used in worker.unposted)
+            assert known == held.get(worker.holder, 0), "a worker knows what it holds, to the last token"
         assert unlike_rows == []
         assert unlike_slices == []
         for spent, reserved in windows:
