@@ -77,9 +77,10 @@ def add(session: AsyncSession, budget: Budget) -> None:
 
 async def remove(session: AsyncSession, budget_ids: Collection[str]) -> None:
     """Budgets with their windows and with what workers hold of them."""
-    await session.execute(delete(BudgetSlice).where(col(BudgetSlice.budget_id).in_(budget_ids)))
-    await session.execute(delete(BudgetWindow).where(col(BudgetWindow.budget_id).in_(budget_ids)))
+    # In the order in which slices are leased and rows charged: else two units of work could wait for each other.
     await session.execute(delete(Budget).where(col(Budget.id).in_(budget_ids)))
+    await session.execute(delete(BudgetWindow).where(col(BudgetWindow.budget_id).in_(budget_ids)))
+    await session.execute(delete(BudgetSlice).where(col(BudgetSlice.budget_id).in_(budget_ids)))
 
 
 async def windows(session: AsyncSession, since_us: dict[str, int]) -> Sequence[WindowRow]:
