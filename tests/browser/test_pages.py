@@ -66,8 +66,8 @@ class Inspection:
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Installation:
-    installation = Installation(tmp_path, {"AISERVICE_SIGNUP": "open"})
+def installation(tmp_path: Path, request: pytest.FixtureRequest) -> Installation:
+    installation = Installation(tmp_path, {"AISERVICE_SIGNUP": "open", **getattr(request, "param", {})})
     installation.add_admin(ADMIN, PASSWORD)
     return installation
 
@@ -140,6 +140,36 @@ def test_pages_and_dialogs_with_something_in_them(
     inspected.look("offline")
     expected = ("ERR_CONNECTION_REFUSED", "status of 422")  # the server is gone; the provider that was refused
     tab.problems = [line for line in tab.problems if not any(words in line for words in expected)]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("installation", [{"AISERVICE_LOG_PAYLOADS": "on"}], indirect=True)
+def test_a_request_whose_bodies_are_kept_and_one_that_was_replayed(
+    inspected: Inspection, installation: Installation, server: ServerProcess
+) -> None:
+    key = installation.add_key("kept")["key"]
+    installation.command("client", "payloads", "on", "kept")
+    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "a-key"}
+    ids = [
+        httpx.post(f"{server.url}/ai-service", headers=headers, json={"input": "hello"}).headers["x-request-id"]
+        for _ in range(2)
+    ]
+    tab = inspected.tab
+    sign_in(tab)
+    leave_without_copying(tab)
+    tab.page.wait_for_timeout(3000)  # for what is written behind the answers
+    tab.open(f"/requests/{ids[0]}")
+    expect(tab.page.get_by_text("1 retry got the same answer")).to_be_visible()
+    tab.page.get_by_role("button", name="Show them").click()
+    expect(tab.page.get_by_role("region", name="Asked")).to_contain_text("hello")
+    expect(tab.page.get_by_role("region", name="Answered")).to_contain_text("finish_reason")
+    inspected.look("request-kept")
+    tab.open(f"/requests/{ids[1]}")
+    expect(tab.page.get_by_text("Replayed from")).to_be_visible()
+    inspected.look("request-replayed")
+    tab.page.get_by_role("link", name=ids[0]).click()
+    expect(tab.page.get_by_text("1 retry got the same answer")).to_be_visible()
+    expect(tab.page.get_by_role("button", name="Show them")).to_be_visible()
 
 
 def fill(installation: Installation, server: ServerProcess, mock: MockProcess) -> None:
