@@ -85,6 +85,26 @@ def test_t24_no_trace_holds_a_planted_secret(tmp_path: Path, evidence: Evidence)
     assert _planted_leaks_are_found(canaries, installation, visitor)
 
 
+def test_t82_prompts_that_are_kept_for_replay_and_for_reading_are_found_nowhere(tmp_path: Path) -> None:
+    with MockProcess(_folder(tmp_path / "outside")) as mock:
+        installation = Installation(_folder(tmp_path / "installation"), {"AISERVICE_LOG_PAYLOADS": "on"})
+        key = installation.add_key()["key"]
+        installation.command("client", "payloads", "on", "test-client")
+        installation.add_mock(mock.base_url, key=_PROVIDER_KEY, models="mock-small")
+        with installation.server() as server:
+            visitor = _Visitor(server.url, key)
+            for is_stream in (False, True):
+                body = json.dumps(chat(f"(echo) {_PROMPT}", is_stream=is_stream)).encode()
+                for _ in range(2):
+                    assert visitor.send("/v1/chat/completions", body, idempotency_key=f"of-{is_stream}") == 200
+            assert b"idempotent-replayed: true" in visitor.answers[-1][1].lower()
+            server.terminate()
+        assert mock.counts()["calls"] - len([call for call in mock.served() if call.path.endswith("/models")]) == 2
+    kept = installation.query("SELECT kind, count(*) AS bodies FROM sealed_body GROUP BY kind ORDER BY kind")
+    assert kept == [{"kind": "payload", "bodies": 2}, {"kind": "replay", "bodies": 2}]
+    assert list(search({"prompt": _PROMPT}, read_files(installation.files()))) == []
+
+
 def _visit(visitor: _Visitor, installation: Installation) -> None:
     """Successes, forced failures of the provider, refused requests, and secrets in places they do not belong."""
     key = visitor.key
