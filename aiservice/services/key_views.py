@@ -89,7 +89,7 @@ def view(
         last_used_us=key.last_used_us,
         overlap_ends_us=ends[live[0].public_id] if is_live and len(live) > 1 else None,
         leaked_us=key.leaked_us,
-        is_idle=is_live and (key.last_used_us or key.created_us) < now_us - IDLE_US,
+        is_idle=is_live and not key.is_decoy and (key.last_used_us or key.created_us) < now_us - IDLE_US,
         copy_owner_id=None if newest is None else newest.copy_owner_id,
         secrets=tuple(
             SecretView(s.public_id, s.created_us, ends[s.public_id], s.last_used_us) for s in live if is_live

@@ -225,7 +225,7 @@ def _within(scope: Scope) -> list[ColumnElement[bool]]:
         found.append(col(Client.owner_id) == scope.owner_id)
     if scope.unused_since_us is not None:
         found.append(func.coalesce(ClientKey.last_used_us, ClientKey.created_us) < scope.unused_since_us)
-        found.append(col(ClientKey.revoked_us).is_(None))
+        found += [col(ClientKey.revoked_us).is_(None), col(ClientKey.is_decoy).is_(False)]
     return found
 
 

@@ -45,7 +45,7 @@ async def test_no_secret_works_longer_than_the_policy_has_it_and_rolling_gives_a
 
 
 async def test_idle_keys_are_those_that_work_and_were_not_used_for_long(rig: Rig) -> None:
-    names = ("never used", "used long ago", "used", "revoked", "over", "young")
+    names = ("never used", "used long ago", "used", "revoked", "over", "young", "decoy")
     made = {name: await rig.keys.create(DEVELOPER, "acme", name) for name in names}
     long_ago = now_us() - 91 * DAY_US
     async with rig.db.write() as session:
@@ -54,6 +54,8 @@ async def test_idle_keys_are_those_that_work_and_were_not_used_for_long(rig: Rig
         await session.execute(text(f"UPDATE client_key SET last_used_us = {now_us()} WHERE name = 'used'"))
         await session.execute(text(f"UPDATE client_key SET expires_us = {now_us() - 1} WHERE name = 'over'"))
     await rig.keys.revoke(DEVELOPER, made["revoked"].id)
+    async with rig.db.write() as session:
+        await session.execute(text("UPDATE client_key SET is_decoy = true WHERE name = 'decoy'"))
     idle = await rig.keys.list(DEVELOPER, idle_seconds=90 * 86_400)
     assert {key.name for key in idle} == {"never used", "used long ago"}
     assert {key.name for key in await rig.keys.list(DEVELOPER) if key.is_idle} == {"never used", "used long ago"}
