@@ -21,12 +21,13 @@ LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 360
 PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/no-such-page"]
 FRAMED_PAGES = [
     *("/", "/first-call", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers", "/teams", "/users"),
-    *("/account", "/abuse", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels"),
+    *("/account", "/abuse", "/audit", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels"),
 ]
 VIEWS = [
     "/usage?by=model&range=1h&metric=cost",
     "/usage?model=none",
     "/usage?by=colour",
+    "/audit?action=none",
     "/requests?ended=failed",
     "/requests?model=none",
     "/requests?status=abc",

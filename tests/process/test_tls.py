@@ -86,6 +86,7 @@ class Load(threading.Thread):
             time.sleep(0.002)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_certificate_is_renewed_under_load_and_what_is_weak_is_refused(tmp_path: Path, evidence: Evidence) -> None:
     with serving(tmp_path) as (child, port, cert, key):

@@ -1,0 +1,67 @@
+"""T-53: what the portal has, and what it gives somebody who is not signed in. Whatever is new is put in here."""
+
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from aiservice.aiservice import app
+from aiservice.portal.layout.registry import registered_pages
+from aiservice.portal.session import exports, reveal, routes
+from aiservice.settings import Settings
+from tests.portal.server import PortalServer
+
+pytestmark = pytest.mark.process
+assert app is not None  # importing it registers every page
+
+SIGN_IN = ("change-password", "invite", "reset", "setup", "sign-in", "sign-out", "sign-up")
+SECRETS = (
+    "/alert-channels", "/alert-channels/secret", "/alert-rules", "/connections", "/connections/key", "/first-key",
+    "/invite", "/keys", "/keys/reveal", "/keys/roll", "/keys/update", "/payload", "/reset-link",
+)  # fmt: skip
+EXPORTS = ("audit.csv", "requests.csv", "usage.csv")
+FOR_ADMINS = ("/abuse", "/alerts/channels", "/alerts/rules", "/audit", "/providers", "/teams", "/users")
+
+
+def test_t53_the_portals_routes_are_those_of_the_inventory() -> None:
+    core = SimpleNamespace(settings=Settings())
+    built: Starlette = routes.AuthRoutes(lambda: core, None)._build()  # type: ignore[assignment]
+    names = sorted(route.path.removeprefix("/auth/") for route in built.routes if isinstance(route, Route))
+    assert tuple(names) == SIGN_IN
+    assert tuple(sorted(reveal.ACTIONS)) == SECRETS
+    assert {page.route for page in registered_pages() if page.is_admin} == set(FOR_ADMINS)
+
+
+def test_t53_nobody_gets_anything_without_signing_in(portal: PortalServer) -> None:
+    own = {"origin": portal.url, "sec-fetch-site": "same-origin"}
+    for path in SECRETS:
+        answer = httpx.post(f"{portal.url}{reveal.PREFIX}{path}", json={}, headers=own)
+        assert answer.status_code == 401, (path, answer.text)
+    for name in EXPORTS:
+        answer = httpx.get(f"{portal.url}{exports.PREFIX}/{name}", headers=own)
+        assert answer.status_code == 401, (name, answer.text)
+    for name in SIGN_IN:
+        answer = httpx.post(f"{portal.url}/auth/{name}", json={}, headers=own)
+        is_fine = answer.status_code in (400, 401, 403, 422) or name == "sign-out"
+        assert is_fine, (name, answer.status_code, answer.text)
+        assert httpx.get(f"{portal.url}/auth/{name}", headers=own).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "path", ["/_health", "/_upload", "/_all_routes", "/ping", "/admin", "/docs", "/openapi.json", "/auth/nothing"]
+)
+def test_t53_what_frameworks_open_by_themselves_is_closed(portal: PortalServer, path: str) -> None:
+    for method in ("GET", "POST", "TRACE"):
+        assert httpx.request(method, portal.url + path).status_code in (404, 405), (method, path)
+
+
+@pytest.mark.parametrize("path", ["/", "/keys", "/auth/nothing", "/auth/export/usage.csv", "/_health", "/no-such"])
+def test_t52_every_answer_of_the_portal_is_safe_in_a_browser(portal: PortalServer, path: str) -> None:
+    for proto in ("http", "https"):
+        headers = httpx.get(portal.url + path, headers={"x-forwarded-proto": proto}).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["referrer-policy"] == "same-origin"
+        assert headers.get("strict-transport-security") == ("max-age=31536000" if proto == "https" else None)
