@@ -1,7 +1,7 @@
 """`key budget`, `client budget` and `team budget`: how much money, or how many tokens, may be spent in a window."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -56,13 +56,24 @@ class _Given:
 def budget_group(scope: str) -> typer.Typer:
     """The commands for the budgets of a key, a client or a team."""
     commands = group(f"Budgets of a {scope}: show, set, clear.")
-    whose = typer.Argument(metavar=scope.upper(), help="Name or id." if scope != "key" else "Id, or the public part.")
+    _add_show(commands, scope)
+    _add_set(commands, scope)
+    _add_clear(commands, scope)
+    return commands
 
+
+def _whose(scope: str) -> Any:
+    return typer.Argument(metavar=scope.upper(), help="Name or id." if scope != "key" else "Id, or the public part.")
+
+
+def _add_show(commands: typer.Typer, scope: str) -> None:
     @commands.command("show", epilog=examples(f"{scope} budget show {_EXAMPLE[scope]}"))
-    def show_budgets(which: Annotated[str, whose], as_json: JsonFlag = False) -> None:
+    def show_budgets(which: Annotated[str, _whose(scope)], as_json: JsonFlag = False) -> None:
         """Show what may be spent, was spent and is left, and when it begins anew."""
         _show(run(lambda core: core.budgets.of(OPERATOR, scope, which), as_json=as_json), as_json=as_json)
 
+
+def _add_set(commands: typer.Typer, scope: str) -> None:
     @commands.command(
         "set",
         epilog=examples(
@@ -71,7 +82,7 @@ def budget_group(scope: str) -> typer.Typer:
         ),
     )
     def set_budget(
-        which: Annotated[str, whose],
+        which: Annotated[str, _whose(scope)],
         usd: Usd = None,
         tokens: Tokens = None,
         period: Period = "month",
@@ -92,9 +103,11 @@ def budget_group(scope: str) -> typer.Typer:
 
         _show(run(work, as_json=as_json), as_json=as_json)
 
+
+def _add_clear(commands: typer.Typer, scope: str) -> None:
     @commands.command("clear", epilog=examples(f"{scope} budget clear {_EXAMPLE[scope]} --period day"))
     def clear_budgets(
-        which: Annotated[str, whose],
+        which: Annotated[str, _whose(scope)],
         period: Annotated[str | None, typer.Option("--period", help="Only those of this period.")] = None,
         measure: Annotated[str | None, typer.Option("--measure", help="Only those of money, or of tokens.")] = None,
         as_json: JsonFlag = False,
@@ -106,8 +119,6 @@ def budget_group(scope: str) -> typer.Typer:
             run(lambda core: core.budgets.clear(OPERATOR, scope, which, measure, period), as_json=as_json),
             as_json=as_json,
         )
-
-    return commands
 
 
 _EXAMPLE = {"key": "key_01…", "client": "shop", "team": "search"}

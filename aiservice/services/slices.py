@@ -173,20 +173,13 @@ class Slices:
         if began >= purse.until:
             purse.left = min(purse.left, 0)  # what was not renewed is not ours
         held = purse.left
-        wish = store.Wish(
-            purse.budget.id,
-            purse.start_us,
-            purse.since_us,
-            self._holder,
-            wanted - held,
-            least - held,
-            self._workers(),
-            SHARE_PERCENT,
-            int(LEASE_SECONDS * SECOND_US),
-            is_divisible,
-        )
+        lease_us, workers = int(LEASE_SECONDS * SECOND_US), self._workers()
+        of = (purse.budget.id, purse.start_us, purse.since_us, self._holder)
         try:
-            got = await store.lease(self._db, wish)
+            got = await store.lease(
+                self._db,
+                store.Wish(*of, wanted - held, least - held, workers, SHARE_PERCENT, lease_us, is_divisible),
+            )
         except DATABASE_ERRORS as error:
             raise Overloaded(
                 "Budgets cannot be checked right now: the database is away. Try again shortly.",
@@ -197,22 +190,25 @@ class Slices:
             purse.left += wanted - min(held, 0)
             purse.until = began + 1.0
             return None
-        purse.free_percent = max(0, got.cap - got.spent - got.reserved - got.granted) * 100 // got.cap
-        if got.granted:
-            purse.left += got.granted  # others may have taken from it, or given back, while we asked
-            purse.low = max(0, min(got.granted, got.cap * SHARE_PERCENT // 100)) // 2 if purse.free_percent else 0
-            purse.until = max(purse.until, began + LEASE_SECONDS - _MARGIN_SECONDS)
-            if self.purses.get(purse.budget.id) is not purse and purse not in self._old:
-                self._old.append(purse)  # given up meanwhile, and wanted again
-        else:
-            purse.refused_at = began
-            purse.low = 0
+        self._put_in(purse, got, got.cap, began)
         if purse.left >= least:
             return None
         if got.spent + least > got.cap:
             purse.spent_out_until = began + 2 * POLL_SECONDS
             return spent_out(purse.budget, purse.ends_us)
         return reserved_by_others(purse.budget)
+
+    def _put_in(self, purse: Purse, got: store.Lease, cap: int, began: float) -> None:
+        purse.free_percent = max(0, cap - got.spent - got.reserved - got.granted) * 100 // cap
+        if got.granted:
+            purse.left += got.granted  # others may have taken from it, or given back, while we asked
+            purse.low = max(0, min(got.granted, cap * SHARE_PERCENT // 100)) // 2 if purse.free_percent else 0
+            purse.until = max(purse.until, began + LEASE_SECONDS - _MARGIN_SECONDS)
+            if self.purses.get(purse.budget.id) is not purse and purse not in self._old:
+                self._old.append(purse)  # given up meanwhile, and wanted again
+        else:
+            purse.refused_at = began
+            purse.low = 0
 
     def refill_soon(self, purse: Purse) -> None:
         """Asks for more in the background."""
