@@ -89,11 +89,11 @@ async def test_who_made_the_call_leaves_and_the_others_get_it_whole(gateway: Gat
     assert staying.body == later.body
     assert staying.body.endswith(b"data: [DONE]\n\n")
     assert staying.body.startswith(left.body)
-    await gateway.core.replays.flush()
-    original = await gateway.core.replays.original_of(OPERATOR, later.headers["x-request-id"])
-    assert original == later.headers["x-aiservice-original-request"]
     [row] = await gateway.rows()
     assert (row.outcome, calls_of(gateway)) == ("finished", 1)
+    await gateway.core.replays.flush()
+    original = await gateway.core.replays.original_of(OPERATOR, later.headers["x-request-id"])
+    assert original == later.headers["x-aiservice-original-request"] == row.request_id
 
 
 async def test_t74_another_body_under_the_same_key_is_422_also_while_it_runs(gateway: Gateway) -> None:
