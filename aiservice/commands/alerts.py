@@ -5,25 +5,22 @@ from typing import Annotated, Any
 
 import typer
 
+from aiservice.commands.alert_channels import SeverityOption, WhichChannel, channel, seconds_of, severity_of
 from aiservice.commands.console import (
     JsonFlag,
     examples,
     fail,
     group,
     names_of,
-    read_secret,
     show,
     show_table,
     usage_error,
 )
 from aiservice.commands.opening import run
 from aiservice.kit.clock import iso
-from aiservice.kit.durations import format_duration, parse_duration
-from aiservice.kit.secret import Secret
+from aiservice.kit.durations import format_duration
 from aiservice.principal import OPERATOR
-from aiservice.services.alert_channels import ChannelView
 from aiservice.services.alert_metrics import EVENTS, METRICS, SCOPES
-from aiservice.services.alert_notes import Severity
 from aiservice.services.alert_rules import RuleTerms, RuleView
 from aiservice.services.alert_sending import Outcome
 from aiservice.services.alert_terms import NoData
@@ -32,17 +29,11 @@ from aiservice.services.core import Core
 
 alert = group("Alerts: list, acknowledge, resolve, mute, test a channel, and the log of messages.")
 rule = group("Alert rules: list, set, enable, disable, remove.")
-channel = group("Alert channels: list, add, roll a secret, enable, disable, remove.")
 alert.add_typer(rule, name="rule")
 alert.add_typer(channel, name="channel")
 
 Which = Annotated[str, typer.Argument(metavar="ALERT", help="The alert's id.")]
 WhichRule = Annotated[str, typer.Argument(metavar="RULE", help="Name or id.")]
-WhichChannel = Annotated[str, typer.Argument(metavar="CHANNEL", help="Name or id.")]
-SeverityOption = Annotated[str, typer.Option("--severity", help="info, warning or critical.")]
-SecretFlag = Annotated[
-    bool, typer.Option("--secret", help="Read the secret (whsec_…) from standard input, instead of making one.")
-]
 
 
 @alert.command("list", epilog=examples("alert list", "alert list --state resolved"))
@@ -85,7 +76,7 @@ def mute(
     as_json: JsonFlag = False,
 ) -> None:
     """Tell nobody for a time."""
-    seconds = _seconds(lasting, "--for")
+    seconds = seconds_of(lasting, "--for")
     stored = run(lambda core: core.alerts.mute(OPERATOR, target, seconds), as_json=as_json)
     done = f"Muted for {format_duration(seconds)}." if seconds else "Not muted any more."
     show({"target": stored, "seconds": seconds}, [done], as_json=as_json)
@@ -158,10 +149,10 @@ def set_rule(
         is_below=below is not None,
         scope=scope,
         subject=subject,
-        window_seconds=_seconds(window, "--window"),
-        for_seconds=_seconds(lasting, "--for"),
+        window_seconds=seconds_of(window, "--window"),
+        for_seconds=seconds_of(lasting, "--for"),
         no_data=no_data,
-        severity=_severity(severity),
+        severity=severity_of(severity),
         channels=None if named is None else tuple(named),
     )
     view = run(lambda core: core.alerts.rules.set(OPERATOR, name, terms), as_json=as_json)
@@ -189,108 +180,6 @@ def enable_rule(which: WhichRule, as_json: JsonFlag = False) -> None:
     show(_rule(view), ["Switched on."], as_json=as_json)
 
 
-@channel.command("list", epilog=examples("alert channel list"))
-def list_channels(as_json: JsonFlag = False) -> None:
-    """List the ways to tell people; the portal is always one."""
-    rows = [_channel(view) for view in run(lambda core: core.alerts.channels.list(OPERATOR), as_json=as_json)]
-    show_table(rows, ("name", "kind", "address", "severity", "state"), as_json=as_json, empty="There are no channels.")
-
-
-@channel.command(
-    "add",
-    epilog=examples(
-        "alert channel add ops --email ops@example.org --email owner",
-        "alert channel add pager --webhook https://hooks.example.org/aiservice --severity critical",
-    ),
-)
-def add_channel(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    email: Annotated[
-        list[str] | None,
-        typer.Option("--email", help="An address, 'admins', or 'owner' (of the client concerned); repeatable."),
-    ] = None,
-    webhook: Annotated[str | None, typer.Option("--webhook", help="A URL that takes Standard Webhooks.")] = None,
-    severity: SeverityOption = "warning",
-    allow_private: Annotated[
-        bool, typer.Option("--allow-private", help="Its address may be private or on this machine, and plain http.")
-    ] = False,
-    is_secret_given: SecretFlag = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """Add e-mail or a webhook. A webhook's secret is printed once, unless it was given."""
-    if bool(email) == bool(webhook):
-        usage_error("Give --email or --webhook.")
-    least = _severity(severity)
-    secret = read_secret("The webhook's secret") if is_secret_given and webhook else None
-
-    async def work(core: Core) -> tuple[ChannelView, Secret | None]:
-        if webhook is None:
-            return await core.alerts.channels.add_email(OPERATOR, name, email or [], least), None
-        return await core.alerts.channels.add_webhook(
-            OPERATOR, name, webhook, secret, is_private_allowed=allow_private, min_severity=least
-        )
-
-    view, made = run(work, as_json=as_json)
-    _show_secret(view, made if secret is None else None, as_json=as_json)
-
-
-@channel.command("roll-secret", epilog=examples("alert channel roll-secret pager --overlap 24h"))
-def roll_secret(
-    which: WhichChannel,
-    overlap: Annotated[str, typer.Option("--overlap", help="How long both secrets sign; at most 7d.")] = "24h",
-    is_secret_given: SecretFlag = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """Give a webhook a new secret; until the overlap ends messages carry a signature of each."""
-    seconds = _seconds(overlap, "--overlap")
-    secret = read_secret("The webhook's new secret") if is_secret_given else None
-    view, made = run(lambda core: core.alerts.channels.roll_secret(OPERATOR, which, secret, seconds), as_json=as_json)
-    _show_secret(view, made if secret is None else None, as_json=as_json)
-
-
-@channel.command("remove", epilog=examples("alert channel remove pager"))
-def remove_channel(which: WhichChannel, as_json: JsonFlag = False) -> None:
-    """Remove a channel and its secret."""
-    run(lambda core: core.alerts.channels.remove(OPERATOR, which), as_json=as_json)
-    show({"channel": which, "removed": True}, ["Removed."], as_json=as_json)
-
-
-@channel.command("enable", epilog=examples("alert channel enable pager"))
-def enable_channel(which: WhichChannel, as_json: JsonFlag = False) -> None:
-    """Take a channel into use again."""
-    view = run(lambda core: core.alerts.channels.enable(OPERATOR, which), as_json=as_json)
-    show(_channel(view), ["In use."], as_json=as_json)
-
-
-@channel.command("disable", epilog=examples("alert channel disable pager"))
-def disable_channel(which: WhichChannel, as_json: JsonFlag = False) -> None:
-    """Take a channel out of use; what waits for it is given up."""
-    view = run(lambda core: core.alerts.channels.disable(OPERATOR, which), as_json=as_json)
-    show(_channel(view), ["Not in use."], as_json=as_json)
-
-
-def _show_secret(view: ChannelView, secret: Secret | None, *, as_json: bool) -> None:
-    answer = {**_channel(view), **({"secret": secret.reveal_text()} if secret is not None else {})}
-    lines = [f"'{view.name}' is ready. Try it: alert test {view.name}"]
-    if secret is not None:
-        lines = [secret.reveal_text(), f"This is the secret of '{view.name}'. It is shown this once.", *lines]
-    show(answer, lines, as_json=as_json)
-
-
-def _seconds(text: str, option: str) -> int:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        usage_error(f"{option}: {error}")
-
-
-def _severity(text: str) -> Severity:
-    try:
-        return Severity[text.upper()]
-    except KeyError:
-        usage_error("--severity is info, warning or critical.")
-
-
 def _alert(view: AlertView) -> dict[str, Any]:
     row = asdict(view)
     for name in ("first", "last", "acknowledged", "resolved", "muted_until"):
@@ -311,18 +200,6 @@ def _condition(view: RuleView) -> str:
     unit = METRICS[view.metric].unit
     lasting = f" for {format_duration(view.for_seconds)}" if view.for_seconds else ""
     return f"{than} {view.threshold:g}{' ' if unit else ''}{unit} in {format_duration(view.window_seconds)}{lasting}"
-
-
-def _channel(view: ChannelView) -> dict[str, Any]:
-    return {
-        "id": view.id,
-        "name": view.name,
-        "kind": view.kind,
-        "address": view.address,
-        "severity": view.min_severity.name.lower(),
-        "state": view.disabled_why if view.is_disabled else "in use",
-        "delivered_at": iso(view.delivered_us),
-    }
 
 
 def _delivery(view: DeliveryView) -> dict[str, Any]:

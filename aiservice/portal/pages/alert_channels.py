@@ -26,7 +26,6 @@ from aiservice.services.alert_channels import ChannelView
 from aiservice.services.alerts import DeliveryView
 from aiservice.services.core import current_core
 
-_LOG_ROWS = 50
 _STATES = {"delivered": "good", "waiting": "warn", "failed": "bad", "dropped": "plain"}
 _TIME = "%Y-%m-%d %H:%M:%S UTC"
 _EVENTS = {"alert.opened": "alert", "alert.resolved": "all-clear", "alert.test": "test"}
@@ -99,14 +98,13 @@ class AlertChannelsState(rx.State):
     @handler(role=Role.ADMIN)
     async def remove(self, channel_id: str) -> None:
         await current_core().alerts.channels.remove(signed_in(), channel_id)
-        await tell(self, "Removed, with its secret.")
         await _show(self)
 
 
 async def _show(state: AlertChannelsState) -> None:
     alerts, me = current_core().alerts, signed_in()
     state.rows = [_row_of(view) for view in await alerts.channels.list(me)]
-    state.messages = [_message_of(view) for view in await alerts.deliveries(me, limit=_LOG_ROWS)]
+    state.messages = [_message_of(view) for view in await alerts.deliveries(me, limit=50)]
     state.has_mail = alerts.channels.has_mail
 
 
@@ -254,7 +252,7 @@ def _row_actions(row: Any) -> list[rx.Component]:
         confirm_button(
             "Remove",
             title=f"Remove {row['name']}?",
-            text="What waits for it is not sent any more.",
+            text="Its secret is destroyed, and what waits for it is not sent any more.",
             confirm="Remove",
             on_confirm=page.remove(row["id"]),
         ),
