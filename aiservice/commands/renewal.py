@@ -69,10 +69,10 @@ class _Generation:
     is_leaving: bool = False
 
     def around(self, app: App) -> App:
-        """`app`, whose answers say goodbye while this leaves. HTTP/2 says it by itself (GOAWAY)."""
+        """`app`, whose answers say goodbye while this leaves."""
 
         async def call(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-            if not self.is_leaving or scope["type"] != "http" or not scope["http_version"].startswith("1"):
+            if not self.is_leaving or scope["type"] != "http":
                 await app(scope, receive, send)
                 return
 

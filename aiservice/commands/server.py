@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from granian.constants import Interfaces, Loops, SSLProtocols
+from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
@@ -183,6 +183,7 @@ def _server(settings: Settings, address: tuple[str, int], workers: int, files: F
         loop=Loops.uvloop,
         workers=workers,
         log_level=LogLevels.warning,
+        http=HTTPModes.http1,  # where it waits to see which version comes, it waits for ever
         http1_settings=HTTP1Settings(header_read_timeout=_HEAD_MS),
         ssl_cert=files and files.cert,
         ssl_key=files and files.key,

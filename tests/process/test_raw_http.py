@@ -19,7 +19,7 @@ from tests.harness.process import free_port, wait_until
 
 pytestmark = pytest.mark.process
 
-_BODY = b'{"input": "hi", "model": "sandbox/echo"}'
+_BODY = b'{"input": "hi there, whoever answers"}'
 _HEAD = b"POST /ai-service HTTP/1.1\r\n"
 _CHUNKED = b"%x\r\n%b\r\n0\r\n\r\n" % (len(_BODY), _BODY)
 _LENGTH = b"Content-Length: %d\r\n" % len(_BODY)
@@ -139,7 +139,7 @@ def test_t38_behind_nginx_no_request_grows_out_of_another(target: tuple[ServerPr
 
 
 _HELD = 500
-_FORMS = (b"", b"POST /ai-service HTTP/1.1\r\nHost: a\r\n", _HEAD + b"Host: a\r\n" + _LENGTH + b"%b\r\n{")
+_FORMS = (b"", b"P", b"POST /ai-service HTTP/1.1\r\nHost: a\r\n", _HEAD + b"Host: a\r\n" + _LENGTH + b"%b\r\n{")
 
 
 @pytest.mark.long
