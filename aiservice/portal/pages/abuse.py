@@ -7,7 +7,8 @@ from pydantic import ConfigDict
 from typing_extensions import TypedDict as ValidatedDict
 
 from aiservice.portal import theme
-from aiservice.portal.components.browser import action_form, confirm_button, open_dialog
+from aiservice.portal.components.browser import confirm_button
+from aiservice.portal.components.decoy import decoy_card
 from aiservice.portal.components.parts import (
     card,
     cell,
@@ -176,7 +177,14 @@ page: Any = AbuseState  # in markup its attributes are Vars
 def abuse() -> rx.Component:
     return rx.cond(
         page.is_loaded,
-        rx.el.div(_live(), _policies(), _replay(), _decoys(), _past(), class_name="flex flex-col gap-5"),
+        rx.el.div(
+            _live(),
+            _policies(),
+            _replay(),
+            decoy_card(_clients(), page.changes, page.made_decoy),
+            _past(),
+            class_name="flex flex-col gap-5",
+        ),
         rx.el.div(skeleton("h-40"), skeleton("h-72"), class_name="flex flex-col gap-5"),
     )
 
@@ -280,33 +288,6 @@ def _replay() -> rx.Component:
             ),
         ),
         title="Try a policy",
-    )
-
-
-def _decoys() -> rx.Component:
-    return card(
-        rx.el.p(
-            "A decoy looks like any key and is refused like an unknown one. Put it where no key should be taken from: "
-            "a repository, a backup, a wiki. Whoever uses it raises a critical alert with their address.",
-            class_name=f"mb-4 max-w-prose text-sm {theme.MUTED}",
-        ),
-        open_dialog(
-            action_form(
-                field("Where it will be", "name", required=True, max_length=100, auto_complete="off"),
-                # Reflex reads a form's fields by their ids: this one may not have that of the policy's form.
-                select_field("Client", "client", _clients(), id="decoy-client"),
-                action="/auth/secrets/keys",
-                fixed={"is_decoy": "true"},
-                submit="Make a decoy",
-                after="reveal",
-                on_done=page.made_decoy,
-            ),
-            label="Make a decoy",
-            title="Make a decoy key",
-            close_signal=page.changes,
-            class_name=theme.SECONDARY,
-        ),
-        title="Decoy keys",
     )
 
 
