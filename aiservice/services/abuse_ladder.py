@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from aiservice.services.abuse_evidence import CONTENT, GUESSING, IDENTITY
 from aiservice.services.abuse_features import Evidence, Level
 
-ALERT_BANS = 4.8
+ALERT_BANS = 4.5
 THROTTLE_BANS = 9.0
 QUARANTINE_BANS = 11.0
 BLOCK_BANS = 13.0
