@@ -94,6 +94,8 @@ async def _show(state: AuditState) -> None:
 
 def _row_of(entry: Entry) -> AuditRow:
     before, after = entry.before or {}, entry.after or {}
+    if not before:  # of what is new, what it has
+        after = {name: value for name, value in after.items() if value is not None}
     lines = [
         f"{name}: {_shown(before[name])} → {_shown(after[name])}" if name in before and name in after
         else f"{name}: {_shown({**before, **after}[name])}"
@@ -115,7 +117,7 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-HEADS = ["Time (UTC)", "Who", "From", "Did", "To", "Change"]
+HEADS = ["Time (UTC)", "Who", "From", "Did", "On", "Change"]
 page: Any = AuditState  # in markup its attributes are Vars
 
 
@@ -148,7 +150,7 @@ def _filters() -> rx.Component:
         chooser("Did", "action", page.actions, page.url.get("action", ""), page.choose),
         rx.el.form(
             field("Who", "actor", default_value=page.url.get("actor", ""), auto_complete="off"),
-            field("To (an id)", "subject", default_value=page.url.get("subject", ""), auto_complete="off"),
+            field("On (an id)", "subject", default_value=page.url.get("subject", ""), auto_complete="off"),
             rx.el.button("Find", type="submit", class_name=theme.SECONDARY),
             on_submit=page.find,
             key=page.newest,
@@ -171,7 +173,7 @@ def _row(row: Any) -> rx.Component:
         cell(row["address"], class_name=theme.ID_TEXT),
         cell(row["action"], class_name="font-medium whitespace-nowrap"),
         cell(row["subject"], class_name=f"break-all {theme.ID_TEXT}"),
-        cell(row["change"], class_name=f"max-w-md text-xs break-words whitespace-pre-line {theme.MUTED}"),
+        cell(row["change"], class_name=f"max-w-md text-xs break-all whitespace-pre-line {theme.MUTED}"),
     )
 
 
