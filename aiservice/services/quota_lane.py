@@ -45,13 +45,16 @@ class Lane:
         self._told_limits: tuple[int | None, ...] = ()
         self._mean_tokens = 0.0
         self._mean_output = 0.0
+        self._input_scale = 1.0
         self.configured: tuple[int | None, int | None, int] = (None, None, 1)
 
     # Turns
 
     def turn(self, client: str, weight: float, input_tokens: int) -> Turn:
         """A turn to ask for; its answer is taken to be as long as answers were lately."""
-        return Turn(self, client, weight, input_tokens, int(self._mean_output))
+        turn = Turn(self, client, weight, int(input_tokens * self._input_scale), int(self._mean_output))
+        turn.estimated_input = input_tokens
+        return turn
 
     def enter(self, turn: Turn, now: int) -> bool:
         """Lets a call through at once, where nobody waits and nothing is in its way."""
@@ -121,6 +124,9 @@ class Lane:
         turn.is_settled = True
         self._mean_tokens += (input_tokens + output_tokens - self._mean_tokens) * 0.05
         self._mean_output += (output_tokens - self._mean_output) * 0.05
+        if turn.estimated_input and input_tokens:  # an estimate that is always too high would make calls look dear
+            ratio = min(input_tokens / turn.estimated_input, 4.0)
+            self._input_scale += (ratio - self._input_scale) * 0.05
         more_in, more_out = input_tokens - turn.input_tokens, output_tokens - turn.output_tokens
         if more_in or more_out:
             self.calls.change(turn.part, 0, more_in, more_out)

@@ -13,6 +13,7 @@ class Turn:
     __slots__ = (
         "client",
         "counts",
+        "estimated_input",
         "input_tokens",
         "is_beyond",
         "is_probe",
@@ -32,6 +33,7 @@ class Turn:
         self.weight = weight
         self.input_tokens = input_tokens
         self.output_tokens = output_tokens
+        self.estimated_input = 0
         self.share = 0.0
         self.part = 0
         self.counts: tuple[int, ...] = (0, 0, 0, 0)
