@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from aiservice.services.cluster import Cluster, LostLease
 
 # A job rests for so many times as long as it worked, so that no amount of data lets it take over a core.
-_LEAST_REST = 20
-_MOST_REST_SECONDS = 120.0
+_LEAST_REST = 50
+_MOST_REST_SECONDS = 300.0
 
 log = logging.getLogger(__name__)
 
