@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from aiservice.settings import MASTER_KEY_BYTES, Settings
 from aiservice.store.migrations import migrate
@@ -17,6 +19,10 @@ from tests.harness.canaries import sweep
 from tests.harness.databases import FreshDatabase, NotInstalled, PostgresServer, execute, find_postgres
 from tests.harness.evidence import Evidence
 from tests.harness.installation import Installation
+
+# How long an example takes says something about the machine, not about the code.
+hypothesis_settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("here")
 
 _DATABASES_USED = {"database", "installed"}
 _ABOVE_THE_SERVICES = ("tests.gateway", "tests.portal", "tests.commands", "tests.replay")

@@ -141,5 +141,10 @@ def _show(work: Work, *, as_json: bool) -> None:
     show_table(rows, ("limit", "of", "amount"), as_json=False, empty="There are no limits.")
 
 
-for _group, _listing in ((key_limits, list_of_key), (client_limits, list_of_client), (team_limits, list_of_team)):
-    _group.command("show", hidden=True)(_listing)  # what people type before they look
+for _group, _listing, _example in (
+    (key_limits, list_of_key, "key limits show key_01…"),
+    (client_limits, list_of_client, "client limits show shop"),
+    (team_limits, list_of_team, "team limits show search"),
+):
+    # What people type before they look.
+    _group.command("show", hidden=True, epilog=examples(_example))(_listing)

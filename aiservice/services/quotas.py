@@ -79,6 +79,11 @@ class Quotas:
                 found.append({"provider": view.name, "model": model or None, "fair_part": round(part, 4), **told})
         return found
 
+    def forget(self) -> None:
+        """Begins anew, as if no reply had told of a limit."""
+        self._lanes.clear()
+        self._names.clear()
+
     def _sweep(self) -> None:
         idle = [key for key, lane in self._lanes.items() if lane.is_free and not lane.queue.waiting]
         for key in idle:

@@ -115,7 +115,7 @@ def test_a_mistyped_name_gets_the_nearest(console: Console, command: list[str], 
 @pytest.mark.parametrize(
     "command",
     [
-        ["key", "create", "--client", "shop", "--budget", "5"],
+        ["key", "create", "--client", "shop", "--budget", "much"],
         ["key", "create", "--client", "shop", "--expires-in", "soon"],
         ["provider", "add", "openai-compatible", "--name", "x", "--rps", "5"],
         ["provider", "add", "openai-compatible", "--name", "x", "--key", "sk-1"],

@@ -5,6 +5,7 @@ the vendors say of their own fields (`reasoning`, `x_groq`, `prompt_cache_hit_to
 """
 
 import json
+import re
 from typing import Any
 
 from tests.replay._expected import Expected
@@ -79,6 +80,10 @@ def error(status: int, said: Any) -> Expected:
         return Expected(error="upstream_auth_failed", error_status=502)
     if code == "insufficient_quota" or status == 402:
         return Expected(error="upstream_quota_exhausted", error_status=502)
+    if (status == 429 or code == "rate_limit_exceeded") and re.search(
+        "(?i)request too large|must be reduced", str(words)
+    ):  # no waiting makes it fit
+        return Expected(error="request_over_provider_quota", error_status=413)
     if status == 429 or code == "rate_limit_exceeded":
         return Expected(error="provider_quota_exhausted", error_status=429)
     if "context length" in words or code == "context_length_exceeded":

@@ -59,6 +59,7 @@ class Rig:
     async def _asked(self, recording: Recording, way: Way, expected: Expected) -> list[str]:
         self.upstream.current = recording
         self.upstream.asked.clear()
+        self.core.quotas.forget()  # each recording has limits of its own, of another account and day
         reply = await call(self.app, "POST", way.path, key=self.key, body=way.body(recording))
         if not self.upstream.asked:
             return [f"refused before it was sent: {reply.status} {reply.body[:200]!r}"]

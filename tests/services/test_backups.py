@@ -131,7 +131,8 @@ async def test_a_cut_or_changed_backup_is_refused_and_what_is_there_stays(filled
     made = await _backup(filled, tmp_path)
     whole = made.path.read_bytes()
     before = await _rows(filled)
-    for broken in (whole[:-1], whole[: len(whole) // 2], whole[:5000] + b"\0" + whole[5001:], b"", b"PK junk"):
+    flipped = bytes([whole[5000] ^ 1])
+    for broken in (whole[:-1], whole[: len(whole) // 2], whole[:5000] + flipped + whole[5001:], b"", b"PK junk"):
         made.path.write_bytes(broken)
         with pytest.raises(CannotRestore, match="refused"):
             await restore(filled, made.path, is_forced=True)
