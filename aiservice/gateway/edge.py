@@ -62,7 +62,7 @@ class Edge:
         if scope["type"] != "http":
             await self._portal(scope, receive, send)
             return
-        if scope["scheme"] == "https" or (self._trusted and is_https(scope, self._trusted)):
+        if scope.get("scheme") == "https" or (self._trusted and is_https(scope, self._trusted)):
             send = over_https(send)
         path: str = scope["path"]
         route = self._routes.get(path)

