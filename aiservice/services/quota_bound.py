@@ -14,6 +14,7 @@ _USED_UP = 0.93
 _CLOSE = 0.1
 _TOLD_MARGIN, _LEARNED_MARGIN = 0.99, 0.992  # what is aimed at: calls overtake each other on their way
 _LIGHT_MARGIN = 1.01  # who uses little goes first, and may find out that it was too much
+_FEW_CALLS = 60  # in a window; fewer and a refusal say nothing of a limit that nobody has told of
 _FORGOTTEN_WINDOWS = 10
 
 
@@ -170,6 +171,8 @@ class Bounds:
             bound.cut((held + bound.learned) / 2 if turn.is_probe else held)  # a look is made where counts are noisy
         if explained:
             return True
+        if counts[REQUESTS] < _FEW_CALLS and not self._known and not any(note.limit for note in notes):
+            return False  # so few calls show nothing: a provider that is only overloaded says the same
         named = {MEASURES.index(note.measure) for note in notes if note.remaining == 0 or note.limit}
         for place in named if len(named) == 1 else (REQUESTS, TOKENS, INPUT_TOKENS):
             held = counts[place] - turn.cost(place)
@@ -182,7 +185,8 @@ class Bounds:
         cost, held = turn.cost(TOKENS), turn.counts[TOKENS]
         if mean_tokens <= 0 or cost <= 4 * mean_tokens or cost < held // 5:
             return False
-        self.at(TOKENS).cut(held - 1)
+        if turn.counts[REQUESTS] >= _FEW_CALLS:
+            self.at(TOKENS).cut(held - 1)
         return True
 
     def forget_old(self, now: int, totals: Sequence[int], window_us: int) -> None:

@@ -52,7 +52,9 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
         mock = stack.enter_context(MockProcess(tmp_path, keys=(PROVIDER_KEY,)))
         postgres = stack.enter_context(PostgresServer(tmp_path)) if base.is_postgres else None
         redis = stack.enter_context(RedisServer(tmp_path)) if base.workers > 1 else None
-        installation = Installation(tmp_path, base_settings(base, tmp_path, postgres, redis))
+        settings = base_settings(base, tmp_path, postgres, redis)
+        # The mock is told to say 429: what is asked of it next comes when it said so.
+        installation = Installation(tmp_path, {**settings, "AISERVICE_QUOTA_WAIT": "30"})
         created = installation.add_key()
         installation.add_mock(mock.base_url, key=PROVIDER_KEY, models="mock-small,mock-large,mock-embedding")
         server = stack.enter_context(installation.server())

@@ -63,7 +63,9 @@ class _Visitor:
 def test_t24_no_trace_holds_a_planted_secret(tmp_path: Path, evidence: Evidence) -> None:
     with MockProcess(_folder(tmp_path / "outside")) as mock:
         installation = Installation(
-            _folder(tmp_path / "installation"), {"AISERVICE_LOG_LEVEL": "DEBUG", "AISERVICE_LOG_FORMAT": "json"}
+            _folder(tmp_path / "installation"),
+            # Failures of all kinds are asked for one after another: none may keep the next from the provider.
+            {"AISERVICE_LOG_LEVEL": "DEBUG", "AISERVICE_LOG_FORMAT": "json", "AISERVICE_QUOTA_WAIT": "30"},
         )
         installation.add_admin("admin@example.test", _PASSWORD)
         key = installation.add_key()["key"]

@@ -39,7 +39,7 @@ class Stage:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("sdk")
     with MockProcess(folder, keys=(_KEY,)) as mock:
-        installation = Installation(folder)
+        installation = Installation(folder, {"AISERVICE_QUOTA_WAIT": "30"})  # the mock says when to come again
         key = installation.add_key()["key"]
         for kind, path in _PLACES.items():
             address = mock.base_url.removesuffix("/v1") + path
