@@ -36,7 +36,8 @@ from aiservice.portal.session.live import LivePages
 from aiservice.portal.session.states import PageStates
 from aiservice.principal import Person
 from aiservice.services.cluster import SecondServer
-from aiservice.services.core import Core, current_core, open_core
+from aiservice.services.core import Core, current_core
+from aiservice.services.opening import open_core
 from aiservice.settings import load_settings
 
 # Containers made and not freed between two looks for garbage: many times what the requests under way hold, else each

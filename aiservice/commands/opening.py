@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from aiservice.commands.console import fail, refuse, settings_or_exit
 from aiservice.errors import BrokerError
-from aiservice.services.core import Core, open_core
+from aiservice.services.core import Core
+from aiservice.services.opening import open_core
 from aiservice.settings import Settings, SettingsError
 from aiservice.store.migrations import NewerDatabase
 from aiservice.store.session import DATABASE_ERRORS

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiservice.kit.secret import Secret
 from aiservice.kit.webhooks import verify
-from aiservice.services.core import open_core
+from aiservice.services.opening import open_core
 from tests.commands.conftest import Console
 
 

@@ -16,7 +16,8 @@ from aiservice.kit.access_tokens import AccessKey, Claims
 from aiservice.kit.keyformat import holds_key
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
-from aiservice.services.core import Core, open_core
+from aiservice.services.core import Core
+from aiservice.services.opening import open_core
 from aiservice.services.request_log import LogFilter
 from aiservice.settings import Settings
 from tests.gateway.asgi import Reply, call

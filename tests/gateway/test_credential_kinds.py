@@ -12,7 +12,8 @@ from aiservice.kit.secret import Secret
 from aiservice.portal.session import exports, reveal, routes
 from aiservice.principal import OPERATOR, Role
 from aiservice.services.accounts import Browser
-from aiservice.services.core import current_core, open_core
+from aiservice.services.core import current_core
+from aiservice.services.opening import open_core
 from aiservice.settings import Settings
 from tests.gateway.asgi import Reply, call
 from tests.gateway.conftest import portal

@@ -14,7 +14,7 @@ from aiservice.gateway import build_gateway, idempotency, recording
 from aiservice.gateway.admit import InFlight
 from aiservice.kit.clock import HOUR_US
 from aiservice.principal import OPERATOR
-from aiservice.services.core import open_core
+from aiservice.services.opening import open_core
 from aiservice.store import cluster
 from tests.gateway.asgi import Reply
 from tests.gateway.conftest import Gateway, portal

@@ -18,7 +18,7 @@ from aiservice.gateway import build_gateway
 from aiservice.gateway.admit import InFlight
 from aiservice.kit.scanner_keys import ScannerKeys
 from aiservice.principal import OPERATOR
-from aiservice.services.core import open_core
+from aiservice.services.opening import open_core
 from aiservice.settings import Settings, SettingsError
 from tests.gateway.asgi import Reply, call
 from tests.gateway.conftest import Gateway, portal

@@ -12,7 +12,7 @@ from aiservice.gateway import build_gateway
 from aiservice.gateway.admit import InFlight
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
-from aiservice.services.core import open_core
+from aiservice.services.opening import open_core
 from aiservice.settings import Settings
 from tests.dialects.messages_stream import read_stream
 from tests.gateway.asgi import Reply

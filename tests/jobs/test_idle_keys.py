@@ -3,7 +3,7 @@ from sqlalchemy import text
 from aiservice.jobs.idle_keys import note_idle_keys
 from aiservice.kit.clock import DAY_US, now_us
 from aiservice.principal import OPERATOR
-from aiservice.services.core import open_core
+from aiservice.services.opening import open_core
 from aiservice.settings import Settings
 
 

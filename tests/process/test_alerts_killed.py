@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.process, pytest.mark.long]
 
 NOTE = """
 import asyncio
-from aiservice.services.core import open_core
+from aiservice.services.opening import open_core
 from aiservice.settings import load_settings
 
 async def note():

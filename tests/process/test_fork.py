@@ -28,7 +28,7 @@ signal.alarm(25)  # a hang ends as a failure
 from sqlalchemy import text
 
 from aiservice.principal import OPERATOR
-from aiservice.services.core import open_core
+from aiservice.services.opening import open_core
 from aiservice.settings import load_settings
 
 async def use():

@@ -19,7 +19,7 @@ import pytest
 from redis import Redis
 
 from aiservice.principal import OPERATOR
-from aiservice.services.core import open_core
+from aiservice.services.opening import open_core
 from aiservice.settings import load_settings
 from tests.harness.evidence import Evidence
 from tests.harness.load import chat

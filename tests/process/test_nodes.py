@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from aiservice.services.core import Core, open_core
+from aiservice.services.core import Core
+from aiservice.services.opening import open_core
 from aiservice.settings import load_settings
 from tests.harness import Installation, ServerProcess
 from tests.harness.databases import PostgresServer

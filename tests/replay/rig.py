@@ -13,7 +13,8 @@ from aiservice.gateway.edge import Edge
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
 from aiservice.providers import registry
-from aiservice.services.core import Core, open_core
+from aiservice.services.core import Core
+from aiservice.services.opening import open_core
 from aiservice.services.request_log import LogFilter
 from aiservice.settings import Settings
 from tests.gateway.asgi import Reply, call

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from aiservice.services import alert_notes
 from aiservice.services.alert_notes import AlertNotes, Severity
-from aiservice.services.core import open_core
+from aiservice.services.opening import open_core
 from aiservice.settings import Settings
 from aiservice.store.session import Database
 from aiservice.tables import AlertEvent

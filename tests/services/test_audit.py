@@ -12,8 +12,9 @@ from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR, Person, Principal, Role
 from aiservice.services.audit import Audit, AuditFilter
 from aiservice.services.audit_entry import CALLER_ADDRESS, record
-from aiservice.services.core import Core, open_core
+from aiservice.services.core import Core
 from aiservice.services.examination import examine_store
+from aiservice.services.opening import open_core
 from aiservice.services.vault import Vault
 from aiservice.settings import Settings
 from aiservice.store.session import AsyncSession, Database

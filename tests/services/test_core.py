@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from aiservice.services.core import open_core
+from aiservice.services.opening import open_core
 from aiservice.settings import Settings
 
 

@@ -6,8 +6,8 @@ from sqlmodel import select
 
 from aiservice.services.abuse_observing import Observer
 from aiservice.services.alert_notes import AlertNotes
-from aiservice.services.core import _key_refused
 from aiservice.services.decoys import Decoys
+from aiservice.services.opening import _key_refused
 from aiservice.tables import AlertEvent
 from tests.services.key_rig import ADMIN, Rig
 

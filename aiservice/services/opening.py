@@ -1,0 +1,208 @@
+"""Everything a process of ours works with, opened in order and closed in reverse."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from aiservice.kit.ids import new_id
+from aiservice.services.abuse_judge import AbuseJudge
+from aiservice.services.abuse_observing import Observer
+from aiservice.services.abuse_replay import AbuseReplay
+from aiservice.services.accounts import Accounts
+from aiservice.services.alerts import Alerts
+from aiservice.services.audit import Audit
+from aiservice.services.board import Board
+from aiservice.services.bodies import Bodies
+from aiservice.services.budgets import Budgets
+from aiservice.services.changes import ChangeFeed
+from aiservice.services.clients import Clients
+from aiservice.services.cluster import Cluster, Node
+from aiservice.services.connections import Connections
+from aiservice.services.core import Core, set_current_core
+from aiservice.services.decoys import Decoys
+from aiservice.services.health import ConnectionHealth
+from aiservice.services.idempotency import Idempotency
+from aiservice.services.key_policy import KeyPolicy
+from aiservice.services.key_reveals import KeyReveals
+from aiservice.services.key_standing import Refusal
+from aiservice.services.keys import Keys
+from aiservice.services.leaks import Leaks
+from aiservice.services.ledger import Ledger
+from aiservice.services.limit_standing import LimitStanding
+from aiservice.services.limiter import Limiter
+from aiservice.services.limits import Limits
+from aiservice.services.page_copies import PageCopies
+from aiservice.services.payloads import Payloads
+from aiservice.services.preferences import Preferences
+from aiservice.services.prices import Prices
+from aiservice.services.quotas import Quotas
+from aiservice.services.replays import Replays
+from aiservice.services.request_log import RequestLog
+from aiservice.services.sanctions import Sanctions
+from aiservice.services.serving import CHANGE_TOPIC, start_serving
+from aiservice.services.shared_limits import SharedLimits
+from aiservice.services.slices import Slices
+from aiservice.services.spending import Spending
+from aiservice.services.teams import Teams
+from aiservice.services.tokens import Tokens
+from aiservice.services.usage import Usage
+from aiservice.services.vault import Vault
+from aiservice.settings import Settings
+from aiservice.store.keys import Credential
+from aiservice.store.migrations import migrate
+from aiservice.store.session import Database
+from aiservice.store.shared import Shared
+from aiservice.upstream.client import Upstream
+from aiservice.upstream.socket_transport import SocketTransport
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def open_core(settings: Settings, *, is_serving: bool = False, node_id: str = "") -> AsyncIterator[Core]:
+    """Opens the services: database migrated, vault unlocked (or sealed, which is no error), caches read.
+
+    With `is_serving` also what only a server needs: its place among the others, the journal, the change feed's loop,
+    the first admin. Workers of one server have the same `node_id`.
+
+    Raises:
+        SecondServer: another server is alive on this database, and one of the two has no Redis.
+        SettingsError, MasterKeyError: the settings do not allow a start; the message says what to do.
+        NewerDatabase: the database belongs to a newer release.
+    """
+    await asyncio.to_thread(settings.data_dir.mkdir, mode=0o700, parents=True, exist_ok=True)
+    before, after = await migrate(settings.effective_database_url, settings.data_dir)
+    if before != after:
+        log.info("Database migrated from %s to %s.", before or "nothing", after)
+    async with AsyncExitStack() as stack:
+        core = await _open(settings, stack, node_id or new_id("nod"))
+        if is_serving:
+            await start_serving(core, stack)
+        set_current_core(core)
+        stack.callback(set_current_core, None)
+        yield core
+
+
+async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core:
+    db = Database(settings.effective_database_url)
+    stack.push_async_callback(db.close)
+    cluster = Cluster(db, Node(node_id, settings.redis_url is not None))
+    changes = ChangeFeed(db)
+    vault = Vault(db, settings)
+    await vault.open()
+    changes.subscribe(vault.on_change)
+    shared = _open_shared(settings, vault, stack)
+    if shared is not None:
+        changes.tell_others_with(partial(shared.tell, CHANGE_TOPIC))
+    upstream = Upstream(SocketTransport(settings.deadlines), settings.deadlines)
+    stack.push_async_callback(upstream.close)
+    usage = Usage(db)
+    alerts = Alerts(db, vault, usage, upstream, settings, worker=cluster.worker_id)
+    stack.push_async_callback(alerts.close)
+    health = ConnectionHealth()
+    quotas = Quotas()
+    quotas.sharers = lambda: cluster.live_workers
+    changes.subscribe(partial(_forget_connection, upstream, health))
+    accounts = Accounts(db, vault, settings, changes)
+    stack.push_async_callback(accounts.close)
+    prices = Prices()
+    keys = Keys(db, vault, changes, KeyPolicy.of(settings))
+    sanctions, observer, decoys = Sanctions(db, changes), Observer(db, cluster.worker_id), Decoys(db, alerts)
+    stack.push_async_callback(decoys.close)
+    keys.check.tell_refused = partial(_key_refused, observer, decoys)
+    tokens = Tokens(db, vault, changes, keys.check, settings.public_url)
+    stack.push_async_callback(tokens.keys.close)
+    leaks = Leaks(db, vault, changes, keys, alerts, revokes=settings.leaked_keys == "revoke")
+    await leaks.open(settings)
+    bodies = Bodies(db, vault)
+    ledger = Ledger(db, settings)
+    limiter = Limiter(_open_shared_limits(settings, vault))
+    core = Core(
+        settings=settings,
+        db=db,
+        cluster=cluster,
+        board=Board(settings.data_dir / "workers", node_id, cluster.worker_id),
+        shared=shared,
+        page_copies=_open_page_copies(settings, vault, stack),
+        changes=changes,
+        vault=vault,
+        bodies=bodies,
+        idempotency=Idempotency(db, vault, bodies, cluster.worker_id),
+        payloads=Payloads(db, bodies, changes, settings),
+        replays=Replays(db),
+        accounts=accounts,
+        clients=Clients(db, changes),
+        teams=Teams(db, changes),
+        keys=keys,
+        tokens=tokens,
+        reveals=KeyReveals(db, keys, alerts),
+        leaks=leaks,
+        limits=Limits(db, changes),
+        limiter=limiter,
+        limit_standing=LimitStanding(db, limiter),
+        connections=Connections(db, vault, changes, upstream),
+        health=health,
+        quotas=quotas,
+        preferences=Preferences(db, changes),
+        prices=prices,
+        ledger=ledger,
+        budgets=Budgets(db, changes),
+        spending=Spending(Slices(db, ledger.life, changes, lambda: cluster.live_workers)),
+        usage=usage,
+        requests=RequestLog(db),
+        upstream=upstream,
+        alerts=alerts,
+        sanctions=sanctions,
+        observer=observer,
+        judge=AbuseJudge(db, sanctions, alerts),
+        replay=AbuseReplay(db),
+        decoys=decoys,
+        audit=Audit(db, vault),
+    )
+    await changes.poll_once()
+    if not vault.is_sealed:  # a database that is not ours to open is not ours to write to
+        await core.connections.ensure_sandbox()
+    await core.connections.refresh()
+    await core.preferences.refresh()
+    return core
+
+
+def _key_refused(observer: Observer, decoys: Decoys, row: Credential, refusal: Refusal, address: str) -> None:
+    """What was tried with whose key: a decoy's alarm, and what the watch for abuse counts."""
+    if refusal is Refusal.DECOY:
+        decoys.used(row.key_id, row.client_id, row.public_id or "", address)
+    elif row.public_id is not None and refusal in (Refusal.UNKNOWN, Refusal.EXPIRED, Refusal.REVOKED):
+        observer.failure(row.client_id)
+
+
+def _forget_connection(upstream: Upstream, health: ConnectionHealth, kind: str, subject: str) -> None:
+    if kind == "connection":
+        upstream.forget(subject)
+        health.forget(subject)
+
+
+def _open_shared(settings: Settings, vault: Vault, stack: AsyncExitStack) -> Shared | None:
+    """Redis, where there is one; installations that have one Redis between them do not hear each other."""
+    if settings.redis_url is None:
+        return None
+    namespace = "sealed" if vault.is_sealed else vault.derive(b"redis namespace")[:8].hex()
+    shared = Shared(settings.redis_url, namespace)
+    stack.push_async_callback(shared.close)
+    return shared
+
+
+def _open_shared_limits(settings: Settings, vault: Vault) -> SharedLimits | None:
+    if settings.redis_url is None or vault.is_sealed:
+        return None
+    return SharedLimits(settings.redis_url, vault.derive(b"redis namespace")[:8].hex())
+
+
+def _open_page_copies(settings: Settings, vault: Vault, stack: AsyncExitStack) -> PageCopies | None:
+    url = settings.effective_portal_redis_url
+    if url is None or vault.is_sealed:
+        return None
+    shared = Shared(url, vault.derive(b"redis namespace")[:8].hex())
+    stack.push_async_callback(shared.close)
+    return PageCopies(shared, vault.derive(b"copies of page states v1"))

@@ -1,0 +1,88 @@
+"""What only a server needs of the services: its place among the others, its journal, its loops."""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from functools import partial
+
+from aiservice.providers import registry
+from aiservice.services.core import Core
+from aiservice.settings import IMPORTABLE
+
+CHANGE_TOPIC = "change"
+FAILURE_TOPIC = "failure"
+
+log = logging.getLogger(__name__)
+
+
+async def start_serving(core: Core, stack: AsyncExitStack) -> None:
+    """Joins the others, opens the journal, starts what runs beside the requests; all of it is ended by `stack`."""
+    await core.cluster.join()
+    stack.push_async_callback(core.cluster.leave)
+    core.board.show("quotas", core.quotas.said)
+    await asyncio.to_thread(core.board.open)
+    stack.callback(core.board.close)
+    core.board.watch.start()
+    await asyncio.to_thread(core.prices.load)
+    stack.push_async_callback(core.spending.slices.close)
+    await core.ledger.open()
+    stack.push_async_callback(core.ledger.close)
+    core.spending.slices.start()
+    writing = asyncio.create_task(core.alerts.run(), name="alerts")
+    stack.push_async_callback(_end_task, writing)
+    feed = asyncio.create_task(core.changes.run(), name="change-feed")
+    stack.push_async_callback(_end_task, feed)
+    keeping = asyncio.create_task(core.payloads.run(), name="payloads")
+    stack.push_async_callback(_end_task, keeping)
+    if core.shared is not None:
+        shared, cluster = core.shared, core.cluster
+        core.keys.failures.tell = lambda network: shared.tell(FAILURE_TOPIC, b"%s %s" % (own, network.encode()))
+        core.keys.failures.sharers = lambda: 1 if shared.is_up else cluster.live_workers
+        own = cluster.worker_id.encode()
+        topics = (CHANGE_TOPIC, FAILURE_TOPIC)
+        hearing = asyncio.create_task(shared.run(topics, partial(_hear, core, own), core.changes.poke))
+        stack.push_async_callback(_end_task, hearing)
+    if core.limiter.shared is not None:
+        core.limiter.sharers = lambda: core.cluster.live_workers
+        counting = asyncio.create_task(core.limiter.shared.run(), name="shared-limits")
+        stack.push_async_callback(_end_task, counting)
+    if core.vault.is_sealed:
+        log.error("The vault is sealed: %s", core.vault.sealed_reason)
+    else:
+        await core.alerts.rules.ensure_builtin()
+        await core.alerts.channels.ensure_builtin()
+        await core.tokens.keys.rotate()
+        await core.keys.tidy_copies()
+        await core.accounts.start()
+        await _offer_provider_keys(core)
+
+
+def _hear(core: Core, own: bytes, topic: str, text: bytes) -> None:
+    if topic == CHANGE_TOPIC:
+        core.changes.poke()
+    elif topic == FAILURE_TOPIC:
+        worker, _, network = text.partition(b" ")
+        if worker != own:
+            core.keys.failures.hear(network.decode(errors="replace")[:64])
+
+
+async def _offer_provider_keys(core: Core) -> None:
+    """Says which provider keys of the environment could be imported; none is ever used by itself."""
+    found = core.settings.importable_provider_keys
+    if not found or any(view.has_key for view in core.connections.snapshot()):
+        return
+    for name, (kind, base_url) in IMPORTABLE.items():
+        if name in found:
+            added = kind if kind in registry() else f"openai-compatible --base-url {base_url}"
+            log.info(
+                '%s is set. To use it: echo "$%s" | python -m aiservice provider add %s --name %s',
+                name,
+                name,
+                added,
+                kind,
+            )
+
+
+async def _end_task(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
