@@ -1,13 +1,16 @@
 """What each Claude model accepts, as data: limits, sampling, thinking, schemas.
 
 From the vendor's own list of models (`GET /v1/models`: `max_tokens`, `capabilities`), its pages on effort, thinking and
-mid-conversation system messages (platform.claude.com/docs/en/build-with-claude), and recorded refusals.
+mid-conversation system messages, vision and PDF support (platform.claude.com/docs/en/build-with-claude), and recorded
+refusals.
 """
 
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Literal
+
+from aiservice.providers._capabilities import LIMITS, SAMPLING, Capabilities
 
 _LOW_TO_HIGH: Final = ("low", "medium", "high")
 _ALL_EFFORTS: Final = (*_LOW_TO_HIGH, "xhigh", "max")
@@ -84,3 +87,55 @@ def claude_model(name: str) -> ClaudeModel:
     if "claude" not in plain:
         return _FOREIGN
     return next((model for pattern, model in _MODELS if pattern.search(plain)), _NEWER)
+
+
+# The longest answer of each model (models overview): `ClaudeModel.max_tokens` is what is asked for where nobody says.
+_LONGEST: Final = tuple(
+    (re.compile(rf"claude-(?:{pattern})(?![0-9])"), tokens)
+    for pattern, tokens in (
+        (r"instant.*|v?[12](?:[.-][0-9])?|3-(?:opus|sonnet|haiku)", 4_096),
+        (r"3[.-]5-\w+", 8_192),
+        (r"3[.-]7-sonnet", 128_000),  # with a beta header; 64,000 without
+        (r"opus-4(?:-0|[.-]1|-2025\d{4}|(?![.-]?\d))|4-opus", 32_000),
+        (r"sonnet-4(?:-0|-2025\d{4}|(?![.-]?\d))|4-sonnet|(?:opus|sonnet|haiku)-4[.-]5", 64_000),
+        (r"(?:opus|sonnet)-4[.-][6-8]|(?:opus|sonnet|haiku|fable|mythos)-5", 128_000),
+    )
+)
+_OLDEST: Final = re.compile(r"claude-(?:instant|v?[12](?![0-9]))")
+_ALWAYS: Final = LIMITS | {"parallel_tool_calls", "service_tier", "stop"}
+
+
+def capabilities(name: str) -> Capabilities:
+    """What the Claude called `name` can do; another vendor's model behind this wire says nothing."""
+    plain = name.lower()
+    if "claude" not in plain:
+        return Capabilities()
+    rules, is_old = claude_model(name), _OLDEST.search(plain) is not None
+    longest = next((tokens for pattern, tokens in _LONGEST if pattern.search(plain)), None)
+    has_json = not is_old and rules.has_forced_tools
+    return Capabilities(
+        output_tokens=longest,
+        tools=not is_old,
+        parallel_tools=not is_old,
+        forced_tools=not is_old and rules.has_forced_tools,
+        images=not is_old,
+        documents=_documents(plain, is_old=is_old),
+        audio=False,
+        video=False,
+        audio_output=False,
+        json_schema=rules.has_schemas,
+        json_object=has_json,
+        json_schema_with_tools=rules.has_schemas,
+        json_object_with_tools=False,
+        reasoning=rules.thinking != "never",
+        streaming=True,
+        system=True,
+        parameters=_ALWAYS if rules.sampling == "none" else _ALWAYS | SAMPLING | {"top_k"},
+    )
+
+
+def _documents(plain: str, *, is_old: bool) -> bool | None:
+    """PDFs came with Claude 3.5; nobody says it of Claude 3."""
+    if is_old:
+        return False
+    return None if re.search(r"claude-3-(?:opus|sonnet|haiku)", plain) else True

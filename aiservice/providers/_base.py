@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from aiservice.kit.secret import Secret
+from aiservice.providers._capabilities import UNKNOWN, Capabilities
 from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, Blame, HttpCall, HttpReply, QuotaNote, StreamEvent
 
 
@@ -46,6 +47,10 @@ class Provider(ABC):
     @abstractmethod
     def serves(self, model: str, kind: AskKind) -> bool:
         """Whether `model` may do work of `kind` ("chat" or "embedding"), judged by its name."""
+
+    def capabilities(self, model: str) -> Capabilities:
+        """What `model` can do, as far as this vendor says it of its models."""
+        return UNKNOWN
 
     @abstractmethod
     def auth_headers(self, key: Secret) -> tuple[tuple[str, str], ...]:

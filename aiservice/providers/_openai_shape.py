@@ -21,6 +21,7 @@ from aiservice.providers._base import (
     refuse_uncarried,
     token_count,
 )
+from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._failures import cut_short, invalid_answer
 from aiservice.providers._openai_errors import failure_from_body
 from aiservice.providers._openai_stream import ChatStreamReader
@@ -110,6 +111,10 @@ class OpenAiShape(Provider):
     def serves(self, model: str, kind: AskKind) -> bool:
         is_embedding = bool(_EMBEDDING_NAME.search(model))
         return is_embedding if kind == "embedding" else not is_embedding
+
+    def capabilities(self, model: str) -> Capabilities:
+        """What the wire has for every model; a server behind it says nothing of its models."""
+        return Capabilities(streaming=not self.serves(model, "embedding"), system=True)
 
     def auth_headers(self, key: Secret) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {key.reveal_text()}"),)

@@ -6,13 +6,14 @@ from typing import Final
 import orjson
 
 from aiservice.kit.secret import Secret
-from aiservice.providers import _anthropic_limits
+from aiservice.providers import _anthropic_limits, _anthropic_models
 from aiservice.providers._anthropic_answer import read_answer, read_count
 from aiservice.providers._anthropic_errors import failure_from_body
 from aiservice.providers._anthropic_request import count_body, messages_body
 from aiservice.providers._anthropic_stream import MessagesStreamReader
 from aiservice.providers._anthropic_tools import wants_json_tool
 from aiservice.providers._base import Provider, StreamReader, refuse_uncarried
+from aiservice.providers._capabilities import Capabilities
 from aiservice.wire import MESSAGES_WIRE, Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json, QuotaNote
 
 VERSION: Final = ("anthropic-version", "2023-06-01")
@@ -33,6 +34,9 @@ class Anthropic(Provider):
 
     def serves(self, model: str, kind: AskKind) -> bool:
         return kind != "embedding"
+
+    def capabilities(self, model: str) -> Capabilities:
+        return _anthropic_models.capabilities(model)
 
     def auth_headers(self, key: Secret) -> tuple[tuple[str, str], ...]:
         return (("x-api-key", key.reveal_text()),)

@@ -6,9 +6,10 @@ import orjson
 
 from aiservice.kit.secret import Secret
 from aiservice.providers._base import Provider, StreamReader, cannot_carry, refuse_uncarried
+from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._gemini.answer import chat_answer, embeddings_answer, token_count_answer
 from aiservice.providers._gemini.errors import failure_in
-from aiservice.providers._gemini.models import model_path, serves
+from aiservice.providers._gemini.models import capabilities, model_path, serves
 from aiservice.providers._gemini.parts import bad_request
 from aiservice.providers._gemini.quota import quota_in_refusal
 from aiservice.providers._gemini.request import chat_body, wants_one_call
@@ -29,6 +30,9 @@ class Gemini(Provider):
 
     def serves(self, model: str, kind: AskKind) -> bool:
         return serves(model, kind)
+
+    def capabilities(self, model: str) -> Capabilities:
+        return capabilities(model)
 
     def auth_headers(self, key: Secret) -> tuple[tuple[str, str], ...]:
         return (("x-goog-api-key", key.reveal_text()),)

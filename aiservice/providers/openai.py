@@ -1,14 +1,14 @@
 """OpenAI itself: chat completions, and the Responses API where chat completions refuses a model or what it is asked."""
 
-import re
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import orjson
 
+from aiservice.providers import _openai_models
 from aiservice.providers._base import AttemptFailed, StreamReader, cannot_carry, refuse_uncarried, token_count
+from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._failures import invalid_answer
+from aiservice.providers._openai_models import ModelRules, rules_for
 from aiservice.providers._openai_responses import responses_body
 from aiservice.providers._openai_responses_answer import read_response
 from aiservice.providers._openai_responses_stream import ResponsesStreamReader
@@ -17,7 +17,6 @@ from aiservice.wire import CHAT_WIRE, Answer, Ask, HttpCall, HttpReply, Json, Us
 
 _RESPONSES = "/responses"
 _COUNT = "/responses/input_tokens"
-_SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias")
 # What a model that takes none of these takes all the same: it is what it does anyway.
 _NEUTRAL = {
     "temperature": (1,),
@@ -28,46 +27,15 @@ _NEUTRAL = {
 }
 
 
-@dataclass(slots=True, frozen=True)
-class ModelRules:
-    """What models of one generation take. `refused` are fields of chat that they answer with a 400."""
-
-    is_reasoning: bool = False
-    has_chat: bool = True
-    has_chat_tools: bool = True
-    refused: tuple[str, ...] = ()
-
-
-# By the beginning of the name (a vendor's prefix and a fine-tune's aside), first match first.
-# Sources: platform.openai.com/docs/models (endpoints of each model) and /docs/guides/reasoning, /latest-model.
-_RULES: tuple[tuple[re.Pattern[str], ModelRules], ...] = tuple(
-    (re.compile(pattern), rules)
-    for pattern, rules in (
-        (r"o1-pro|o3-pro|.*-deep-research|computer-use", ModelRules(True, has_chat=False, refused=_SAMPLING)),
-        (r"gpt-5(\.\d+)?-pro|gpt-5(\.\d+)?-codex|codex-", ModelRules(True, has_chat=False)),
-        (r"o3|o4-mini", ModelRules(True, refused=(*_SAMPLING, "stop"))),
-        (r"o1", ModelRules(True, refused=_SAMPLING)),
-        (r"gpt-5(\.\d+)?-(chat|search)", ModelRules()),
-        (r"gpt-5\.[6-9]|gpt-[6-9]", ModelRules(True, has_chat_tools=False)),
-        (r"gpt-5", ModelRules(True)),  # some of these take a temperature, some with effort `none`: theirs to refuse
-    )
-)
-_OTHERS = ModelRules()
-
-
-@lru_cache(maxsize=1024)
-def rules_for(model: str) -> ModelRules:
-    """The rules of a model, by its name."""
-    name = model.removeprefix("openai/").removeprefix("ft:")
-    return next((rules for pattern, rules in _RULES if pattern.match(name)), _OTHERS)
-
-
 class OpenAi(OpenAiShape):
     kind = "openai"
     title = "OpenAI"
     default_base_url = "https://api.openai.com/v1"
     counts_tokens = True
     is_strict = True
+
+    def capabilities(self, model: str) -> Capabilities:
+        return _openai_models.capabilities(model)
 
     def build(self, ask: Ask, model: str) -> HttpCall:
         rules = rules_for(model)

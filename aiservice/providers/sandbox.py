@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from aiservice.providers._base import LocalProvider
+from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._openai_shape import OpenAiShape
 from aiservice.wire import AskKind, HttpCall, HttpReply
 
@@ -32,6 +33,10 @@ class Sandbox(OpenAiShape, LocalProvider):
 
     def serves(self, model: str, kind: AskKind) -> bool:
         return (model == EMBEDDING_MODEL) == (kind == "embedding")
+
+    def capabilities(self, model: str) -> Capabilities:
+        """It answers whatever it is asked, so that a first call works; nothing here says that the answer is real."""
+        return Capabilities(tools=True, streaming=model != EMBEDDING_MODEL, system=True)
 
     def serve(self, call: HttpCall) -> HttpReply:
         if call.path == "/models":

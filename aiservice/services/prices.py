@@ -4,33 +4,20 @@ A price is compiled once into integers, so that the exact amount costs a few mul
 itself still says which provider and model are meant and which price held at that time.
 """
 
-import re
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from math import lcm
 
 from genai_prices.data_snapshot import get_snapshot
-from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
+from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 
 from aiservice.kit.clock import MINUTE_US, from_us
 from aiservice.kit.money import NANO_USD
+from aiservice.providers.capabilities import published
 from aiservice.wire import Usage
 
 SANDBOX_KIND = "sandbox"
-# A server that only speaks OpenAI's wire: who runs it, if anybody known, is told by its address.
-ANONYMOUS_KINDS = {"openai-compatible"}
-# Our connection kinds where the table has another name; all others go by their own.
-_TABLE_NAMES = {
-    "azure-openai": "azure",
-    "bedrock": "aws",
-    "gemini": "google",
-    "grok": "x-ai",
-    "moonshot": "moonshotai",
-    "vertex": "google",
-    "voyage": "voyageai",
-    "xai": "x-ai",
-}
 _MAX_CACHED = 4096
 _PER_MILLION = Fraction(NANO_USD, 1_000_000)
 _PER_THOUSAND = Fraction(NANO_USD, 1_000)
@@ -136,21 +123,9 @@ class Prices:
         if len(self._models) >= _MAX_CACHED:
             self._models.clear()  # model names may come from callers: never let them fill the memory
         kind, base_url, model = key
-        provider = None if kind == SANDBOX_KIND else self._provider(kind, base_url)
-        info = provider.find_model(model, all_providers=get_snapshot().providers) if provider else None
+        info = None if kind == SANDBOX_KIND else published(kind, base_url, model)
         self._models[key] = None if info is None else _Model(info)
         return self._models[key]
-
-    def _provider(self, kind: str, base_url: str) -> Provider | None:
-        """Whose prices hold: the address says it first, then the kind."""
-        providers = get_snapshot().providers
-        for provider in providers if base_url else ():
-            if re.match(provider.api_pattern, base_url):
-                return provider
-        if kind in ANONYMOUS_KINDS:
-            return None
-        name = _TABLE_NAMES.get(kind, kind)
-        return next((provider for provider in providers if provider.id == name), None)
 
 
 def _compile(price: ModelPrice) -> _Steps | None:

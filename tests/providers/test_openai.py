@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from aiservice.providers._base import AttemptFailed
-from aiservice.providers.openai import PROVIDER, rules_for
+from aiservice.providers._openai_models import rules_for
+from aiservice.providers.openai import PROVIDER
 from aiservice.wire import AI_SERVICE_WIRE, CHAT_WIRE, MESSAGES_WIRE, Ask, AskKind, Blame, HttpReply
 
 _TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}

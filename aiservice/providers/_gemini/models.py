@@ -1,10 +1,11 @@
-"""What Gemini's model families can do, as data (ai.google.dev: thinking, thought signatures, file input methods)."""
+"""What Gemini's model families can do, as data (ai.google.dev: models, thinking, signatures, file input methods)."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aiservice.providers._base import AttemptFailed
+from aiservice.providers._capabilities import LIMITS, LOG_PROBABILITIES, PENALTIES, SAMPLING, Capabilities
 from aiservice.wire import AskKind, AttemptFailure, Blame, Json
 
 _NAME = re.compile(r"(?:(?P<folder>models|tunedModels)/)?(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,198})")
@@ -104,3 +105,43 @@ def model_path(model: str) -> str:
         message = "Gemini has no model of that name: names are letters, digits, dots and hyphens."
         raise AttemptFailed(AttemptFailure(404, "model_not_found", message, Blame.FAILOVER, param="model"))
     return f"{found['folder'] or 'models'}/{found['name']}"
+
+
+# The longest prompt and answer (ai.google.dev/gemini-api/docs/models), and whether a schema is taken as JSON Schema.
+_LIMITS = (
+    (re.compile(r"gemini-1\.5-pro|gemini-pro-1\.5"), 2_097_152, 8_192, None),
+    (re.compile(r"gemini-(1\.5|2\.0)-flash|gemini-flash-1\.5"), 1_048_576, 8_192, None),
+    (re.compile(r"gemini-(2\.5|3(\.\d)?)-(pro|flash)"), 1_048_576, 65_536, True),
+)
+_PARAMETERS = LIMITS | SAMPLING | PENALTIES | LOG_PROBABILITIES | {"n", "parallel_tool_calls", "seed", "stop", "top_k"}
+_WITHOUT_MEDIA = re.compile(r"gemini-1\.0|gemini-pro$")
+
+
+def capabilities(model: str) -> Capabilities:
+    """What the Gemini called `model` can do; other models of that address (Gemma, Imagen) are not known."""
+    name = model.rpartition("/")[2]
+    if not name.startswith("gemini-") or not serves(name, "chat"):
+        return Capabilities()
+    family = family_of(name)
+    limits = next((known for known in _LIMITS if known[0].match(name)), None)
+    has_media, has_schema = not _WITHOUT_MEDIA.match(name), limits[3] if limits else None
+    return Capabilities(
+        context_tokens=limits[1] if limits else None,
+        output_tokens=limits[2] if limits else None,
+        tools=True,
+        parallel_tools=True,
+        forced_tools=True,
+        images=has_media,
+        documents=has_media,
+        audio=has_media,
+        video=has_media,
+        audio_output=False,
+        json_schema=has_schema,
+        json_object=True,
+        json_schema_with_tools=has_schema if family.has_json_tools else False,
+        json_object_with_tools=family.has_json_tools,
+        reasoning=family.is_thinking,
+        streaming=True,
+        system=True,
+        parameters=_PARAMETERS,
+    )
