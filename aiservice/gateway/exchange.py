@@ -13,6 +13,7 @@ from aiservice.services.payloads import Payload
 from aiservice.services.purses import Reservation
 from aiservice.services.quota_turn import Turn
 from aiservice.services.settlement import Outcome as LedgerOutcome
+from aiservice.services.settlement import Settlement
 from aiservice.wire import Attempt, AttemptFailure, FinishReason, QuotaNote, Usage, UsageSource
 
 Scope = MutableMapping[str, Any]
@@ -25,6 +26,7 @@ _CHARACTERS_PER_TOKEN = 4
 # The code of an attempt that was cut off from our side before the provider had answered, or had even been asked.
 ABANDONED, ABANDONED_UNSENT = "abandoned", "abandoned_unsent"
 EXCHANGE = "aiservice.exchange"  # where a scope holds the exchange that it became
+RECORDED = "aiservice.recorded"  # where a scope holds how its answer is recorded (`Recorded`), if it is
 UNMETERED_OUTPUT = 2**62  # tokens that a caller without a budget may be given
 CIRCUIT_OPEN = "circuit_open"  # of a candidate that was passed over, because it has just failed others
 
@@ -74,7 +76,8 @@ class Exchange:
     `turn` is the last attempt's at its provider's own limits, `quota_notes` what a refusal of it said of them; it
     waited `quota_waited_us` for turns, and those it did not get may come in `quota_wait_seconds`. `left` ends when the
     client has hung up, where somebody may wait for that.
-    `payload` is what is kept of body and answer, where that is wanted.
+    `payload` is what is kept of body and answer, where that is wanted. Where `is_recorded` the `settlement`
+    goes into the ledger by whoever keeps the answer, after it.
     """
 
     request_id: str
@@ -115,6 +118,8 @@ class Exchange:
     was_asked_again: bool = False
     left: Callable[[], Awaitable[None]] | None = None
     payload: Payload | None = None
+    is_recorded: bool = False
+    settlement: Settlement | None = None
 
     def counted(self) -> Usage:
         """The prompt by its size, and what was delivered.
@@ -143,6 +148,13 @@ class Exchange:
             cost_nano_usd=self.cost_nano_usd,
             attempts=self.attempts,
         )
+
+
+@dataclass(slots=True, frozen=True)
+class Recorded:
+    """A request whose answer is recorded. `is_counted`: among what its client asks, by a reading that came before."""
+
+    is_counted: bool = False
 
 
 class ProviderGaveUp(Exception):

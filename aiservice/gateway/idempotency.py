@@ -18,6 +18,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import replace
 
 from aiservice.dialects._base import headers_of_wire
@@ -32,7 +33,7 @@ from aiservice.errors import (
 )
 from aiservice.gateway.admit import InFlight, stopping
 from aiservice.gateway.authenticate import authenticate
-from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
+from aiservice.gateway.exchange import RECORDED, Handler, Receive, Recorded, Routes, Scope, Send
 from aiservice.gateway.intake import read_body
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.recording import Header
@@ -40,7 +41,8 @@ from aiservice.gateway.shared_answer import SharedAnswer, is_of_one_exchange
 from aiservice.kit.strict_json import BadJson, parse_without_stall
 from aiservice.principal import Principal
 from aiservice.services.core import Core
-from aiservice.services.idempotency import CallName, Claim, Elsewhere, Ended, KeptAnswer
+from aiservice.services.idempotency import CallName, Claim, Elsewhere, Ended
+from aiservice.services.kept_answer import KeptAnswer
 
 HEADER = b"idempotency-key"
 _MAX_KEY = 255
@@ -124,6 +126,7 @@ class OncePerKey:
                 return
             call.is_waiting = False
             self._in_flight.remove(token)  # the request itself is counted there while it runs
+            call.scope[RECORDED] = Recorded()
             refused = await _run_handler(call)
             self._in_flight.add(token, principal, call.stop)
             await self._end(call, standing, refused)
@@ -136,6 +139,7 @@ class OncePerKey:
             log.exception("request %s failed", call.request_id)
             await call.fail(InternalFault())
         finally:
+            self._settle(call)
             self._calls.pop(call.name, None)
             self._in_flight.remove(token)
             call.recording.release()
@@ -161,7 +165,7 @@ class OncePerKey:
                     raise _running()
                 await asyncio.sleep(pause)
                 pause = min(pause * 1.5, most)
-                standing = await self._kept.claim(call.name, call.fingerprint, call.request_id)
+                standing = await self._kept.claim(call.name, call.fingerprint, call.request_id, is_known=True)
         finally:
             if keep_alive is not None:
                 await keep_alive.quiet()
@@ -174,10 +178,13 @@ class OncePerKey:
         if refused is not None:
             await call.fail(refused, is_rendered=True)
         if not call.is_answer(refused):
+            self._settle(call)
             await self._kept.give_up(claim)
             return
         answer = call.answer()
         is_kept = await self._keep(call, claim, answer)
+        with suppress(Overloaded):  # the answer is whole, and its settlement on its way as far as there is one
+            await self._core.ledger.durable(self._settle(call))
         call.recording.release()
         for _ in range(_KEEP_TRIES):  # whoever comes with the key meanwhile follows the recording
             if is_kept:
@@ -190,11 +197,16 @@ class OncePerKey:
         """Whether the answer is kept now, or is not ours to keep."""
         try:
             async with asyncio.timeout(_KEEP_SECONDS):
-                if not await self._kept.end(claim, answer):
+                if not await self._kept.end(claim, answer, call.packed_settlement()):
                     log.warning("request %s was overtaken; its answer is not kept", call.request_id)
         except (TimeoutError, Overloaded):
             return False
         return True
+
+    def _settle(self, call: SharedAnswer) -> int:
+        """Puts the call's settlement into the journal, once it is there; what `Ledger.durable` waits for."""
+        row = call.take_settlement()
+        return 0 if row is None else self._core.ledger.settle(row)
 
     def _headers(self, call: SharedAnswer, principal: Principal, request_id: str, started: float) -> list[Header]:
         recorded = call.recording.headers

@@ -116,7 +116,8 @@ class Meter:
         )
 
     def settle(self, exchange: Exchange) -> None:
-        """Prices the exchange and puts its settlement into the journal; only the first call counts."""
+        """Prices the exchange and puts its settlement into the journal, or where whoever records the answer finds it;
+        only the first call counts."""
         if exchange.is_settled:
             return
         exchange.is_settled = True
@@ -132,7 +133,11 @@ class Meter:
         exchange.cost_nano_usd = self._cost(exchange, usage) if usage.total_tokens else 0
         if exchange.charge is not None:
             exchange.charge.settle(exchange.cost_nano_usd or 0, usage.total_tokens, time.monotonic())
-        exchange.settlement_token = self._ledger.settle(self._row(exchange, usage, ended_us))
+        row = self._row(exchange, usage, ended_us)
+        if exchange.is_recorded:
+            exchange.settlement = row
+        else:
+            exchange.settlement_token = self._ledger.settle(row)
         self.figures.add(exchange, usage)
 
     async def durable(self, exchange: Exchange) -> None:

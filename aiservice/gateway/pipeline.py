@@ -13,7 +13,7 @@ from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.charge import Charges
 from aiservice.gateway.counting import estimated_input
 from aiservice.gateway.dispatch import Dispatcher
-from aiservice.gateway.exchange import EXCHANGE, Candidate, Exchange, Handler, Receive, Routes, Scope, Send
+from aiservice.gateway.exchange import EXCHANGE, RECORDED, Candidate, Exchange, Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.intake import read_body
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.meter import Meter
@@ -100,6 +100,7 @@ class Pipeline:
             request_id, dialect, principal, request, started_us, started, estimated_input(request.ask, len(raw))
         )
         scope[EXCHANGE] = exchange
+        exchange.is_recorded = RECORDED in scope
         if principal.keeps_payloads and core.payloads.is_allowed:
             exchange.payload = Payload(principal.client_id, request_id, raw)
         candidates: tuple[Candidate, ...] = ()

@@ -12,7 +12,9 @@ from aiservice.errors import AnswerNotKept, BrokerError, InternalFault, InvalidR
 from aiservice.gateway.exchange import EXCHANGE, Exchange, Handler, Scope
 from aiservice.gateway.recording import Header, Recording
 from aiservice.gateway.respond import KeepAlive, end_stream, send_error
-from aiservice.services.idempotency import CallName, KeptAnswer
+from aiservice.services.idempotency import CallName
+from aiservice.services.kept_answer import KeptAnswer
+from aiservice.services.settlement import Settlement, pack_settlement
 
 _OF_ONE_EXCHANGE = frozenset({b"x-request-id", b"request-id", b"x-aiservice-cache", b"retry-after"})
 
@@ -85,6 +87,21 @@ class SharedAnswer:
             length = (b"content-length", b"%d" % len(body))
             headers = (*(header for header in headers if header[0] != b"content-length"), length)
         return KeptAnswer(self.request_id, recording.status, headers, body)
+
+    def packed_settlement(self) -> bytes | None:
+        """The call's settlement, to be kept with its answer; None where there is none, as for a token."""
+        exchange: Exchange | None = self.scope.get(EXCHANGE)
+        if exchange is None or exchange.settlement is None:
+            return None
+        return pack_settlement(exchange.settlement)
+
+    def take_settlement(self) -> Settlement | None:
+        """The call's settlement, once."""
+        exchange: Exchange | None = self.scope.get(EXCHANGE)
+        if exchange is None:
+            return None
+        row, exchange.settlement = exchange.settlement, None
+        return row
 
     async def replay(self, kept: KeptAnswer | None) -> None:
         """Gives out an answer that was kept.

@@ -14,6 +14,7 @@ Fails open where it may: a body that cannot be kept or opened is one that was no
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable
 
 from aiservice.errors import PermissionDenied
@@ -32,10 +33,12 @@ from aiservice.tables import SealedBody
 
 MAX_BYTES = 4 << 20
 """The largest body that is kept."""
-PURPOSE = "client_body_key"
+PURPOSE = store.PURPOSE
 _SALT_BYTES = 16
 _AT_ONCE_BYTES = 64 << 10  # what is longer is sealed in a thread: a megabyte takes about a millisecond
 _PURGE_BATCH = 200
+_KEY_SECONDS = 60.0  # how long a data key is used without asking whether it is still its client's
+_MOST_KEYS = 1_000
 
 _Work = Callable[[Secret, bytes, bytes], bytes]
 
@@ -52,6 +55,7 @@ class Bodies:
     def __init__(self, db: Database, vault: Vault) -> None:
         self._db = db
         self._vault = vault
+        self._keys: dict[str, tuple[int, Secret, float]] = {}
 
     async def put(self, client_id: str, kind: str, body_id: str, content: bytes, expires_us: int) -> bool:
         """Keeps `content` until `expires_us` (microseconds UTC), in place of what had its name.
@@ -95,7 +99,24 @@ class Bodies:
                 return None
             key = await self._vault.unseal(session, **_binding(client_id, row.key_revision))
         try:
-            return await _run(len(row.sealed), _open, key, row.sealed, _aad(row)), row.expires_us
+            aad = _aad(client_id, kind, body_id, row.key_revision)
+            return await _run(len(row.sealed), _open, key, row.sealed, aad), row.expires_us
+        except crypto.BadEnvelope:
+            log.error("ALERT: the %s body %s of client %s does not open.", kind, body_id, client_id)  # noqa: TRY400
+            return None
+
+    async def open_found(self, client_id: str, kind: str, body_id: str, found: store.FoundBody) -> bytes | None:
+        """A body that somebody found in a unit of work of their own; None as for `get`. Raises as `get`."""
+        if found.expires_us <= now_us() or found.key_revision != found.current_revision:
+            return None
+        known = self._known_key(client_id)
+        if known is None or known[0] != found.key_revision:
+            known = await self._key(client_id)
+        if known is None or known[0] != found.key_revision:
+            return None
+        aad = _aad(client_id, kind, body_id, found.key_revision)
+        try:
+            return await _run(len(found.sealed), _open, known[1], found.sealed, aad)
         except crypto.BadEnvelope:
             log.error("ALERT: the %s body %s of client %s does not open.", kind, body_id, client_id)  # noqa: TRY400
             return None
@@ -137,6 +158,7 @@ class Bodies:
     async def shred(self, session: AsyncSession, client_id: str) -> int:
         """Destroys a client's data key and deletes its bodies, in the caller's unit of work; how many they were."""
         await self._vault.discard(session, PURPOSE, client_id)
+        self._keys.pop(client_id, None)
         return await store.remove_of_client(session, client_id)
 
     # In two steps, for whoever keeps a body in a unit of work of their own.
@@ -145,7 +167,7 @@ class Bodies:
         """The row for `add`; None where nothing is kept for this client. Raises as `put`."""
         if len(content) > MAX_BYTES:
             raise BodyTooLarge(f"{len(content)} bytes")
-        known = await self._key(client_id) or await self._make_key(client_id)
+        known = self._known_key(client_id) or await self._key(client_id) or await self._make_key(client_id)
         if known is None:
             return None
         revision, key = known
@@ -158,8 +180,12 @@ class Bodies:
             created_us=now_us(),
             expires_us=expires_us,
         )
-        row.sealed = await _run(len(content), _seal, key, content, _aad(row))
+        row.sealed = await _run(len(content), _seal, key, content, _aad(client_id, kind, body_id, revision))
         return row
+
+    def forget_key(self, client_id: str) -> None:
+        """The client's data key is another by now, as whoever kept a body has found: the next is sealed under that."""
+        self._keys.pop(client_id, None)
 
     async def add(self, session: AsyncSession, row: SealedBody) -> bool:
         """Keeps what was sealed, in the caller's unit of work; False where the data key has gone meanwhile."""
@@ -168,12 +194,24 @@ class Bodies:
         await store.put(session, row)
         return True
 
+    def _known_key(self, client_id: str) -> tuple[int, Secret] | None:
+        """The client's data key as it was a short while ago: whether it is that still is seen where a body is kept."""
+        known = self._keys.get(client_id)
+        return None if known is None or known[2] < time.monotonic() else known[:2]
+
     async def _key(self, client_id: str) -> tuple[int, Secret] | None:
         async with self._db.read() as session:
             revision = await store.key_revision(session, PURPOSE, client_id)
             if revision is None:
                 return None
-            return revision, await self._vault.unseal(session, **_binding(client_id, revision))
+            key = await self._vault.unseal(session, **_binding(client_id, revision))
+        return self._remembered(client_id, revision, key)
+
+    def _remembered(self, client_id: str, revision: int, key: Secret) -> tuple[int, Secret]:
+        if len(self._keys) >= _MOST_KEYS:
+            self._keys.clear()
+        self._keys[client_id] = (revision, key, time.monotonic() + _KEY_SECONDS)
+        return revision, key
 
     async def _make_key(self, client_id: str) -> tuple[int, Secret] | None:
         async with self._db.write() as session:
@@ -185,21 +223,15 @@ class Bodies:
                 return None
             revision, key = int.from_bytes(os.urandom(4)) >> 1, Secret(crypto.new_key())
             await self._vault.seal(session, secret=key, **_binding(client_id, revision))
-            return revision, key
+        return self._remembered(client_id, revision, key)
 
 
 def _binding(client_id: str, revision: int) -> Binding:
     return Binding(purpose=PURPOSE, row_id=client_id, owner=client_id, provider="", base_url="", revision=revision)
 
 
-def _aad(row: SealedBody) -> bytes:
-    fields: dict[str, str | int] = {
-        "client": row.client_id,
-        "kind": row.kind,
-        "id": row.id,
-        "key": row.key_revision,
-    }
-    return crypto.bind("body", fields)
+def _aad(client_id: str, kind: str, body_id: str, key_revision: int) -> bytes:
+    return crypto.bind("body", {"client": client_id, "kind": kind, "id": body_id, "key": key_revision})
 
 
 def _seal(key: Secret, content: bytes, aad: bytes) -> bytes:

@@ -3,10 +3,13 @@
     claim    a row (client, key) is taken before the provider is asked, for 6 seconds at a time, under a fence
     renew    while the call runs its holder moves the end on; what a killed one held is taken over by who has watched
              it stay over for 3 seconds (its holder may have been cut off from the database, as the watcher was)
-    end      the answer is sealed per client and kept for 24 hours, in the transaction that ends the claim
+    end      the answer, sealed per client and kept for 24 hours, and the call's settlement are written in the
+             transaction that ends the claim; the ledger's journal comes after. Whose worker dies before has no answer,
+             and is settled as interrupted; whose worker dies after has it, and is settled as it was
     give up  a call that came to nothing is forgotten, and the next may try
 
-A holder that stood still so long that another took over cannot end the call: what it has is not kept.
+A holder that stood still so long that another took over cannot end the call: what it has is not kept. A stream that can
+be resumed is such a call, with or without a key of its client's (`services/resumption.py`).
 
 Fails closed: without the database nothing that came with a key is begun. Only what is over may be given out late.
 """
@@ -17,6 +20,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import orjson
 
@@ -24,17 +29,19 @@ from aiservice.errors import IdempotencyMismatch, Overloaded
 from aiservice.kit.clock import DAY_US, SECOND_US
 from aiservice.principal import Principal
 from aiservice.services.bodies import Bodies, BodyTooLarge
+from aiservice.services.kept_answer import KeptAnswer, packed, unpacked
 from aiservice.services.vault import Vault
 from aiservice.store import idempotency as store
+from aiservice.store import units
 from aiservice.store.cluster import clock_us
-from aiservice.store.session import DATABASE_ERRORS, AsyncSession, Database
-from aiservice.tables import IdempotentCall, SealedBody
+from aiservice.store.idempotency import Found, FoundCall
+from aiservice.store.session import DATABASE_ERRORS, Database
+from aiservice.tables import SealedBody
 
 KEPT_US = DAY_US
 LEASE_SECONDS = 6.0
 RENEW_SECONDS = 2.0
 WATCH_SECONDS = 3.0
-_KIND = "replay"
 _PURGE_BATCH = 500
 _MOST_WATCHED = 10_000
 
@@ -43,13 +50,11 @@ CallName = tuple[str, str]
 
 
 @dataclass(slots=True, frozen=True)
-class KeptAnswer:
-    """An answer as it went out: to which request, with which headers (names and values as on the wire)."""
+class StreamOf:
+    """What a stream that can be resumed speaks, and a MAC of what whoever asked for it may do."""
 
-    request_id: str
-    status: int
-    headers: tuple[tuple[bytes, bytes], ...]
-    body: bytes
+    surface: str
+    rights: bytes
 
 
 @dataclass(slots=True, frozen=True)
@@ -58,6 +63,7 @@ class Claim:
 
     name: CallName
     fence: int
+    request_id: str
     is_again: bool = False
 
 
@@ -93,61 +99,92 @@ class Idempotency:
                 route,
                 key,
                 principal.is_test,
-                *(None if names is None else sorted(names) for names in _rights_of(principal)),
+                *_rights_of(principal),
             ]
         )
         return principal.client_id, self._mac(b"name\0", rights).hex()
+
+    def stream_name_of(self, client_id: str, request_id: str) -> CallName:
+        """The name of a stream that was asked for without a key, or lost its key to another call."""
+        return client_id, self._mac(b"stream\0", request_id.encode()).hex()
+
+    def rights_of(self, principal: Principal) -> bytes:
+        """32 bytes for what a caller may do: who may do something else is not given what it was given."""
+        return self._mac(b"rights\0", orjson.dumps([principal.is_test, *_rights_of(principal)]))
 
     def fingerprint_of(self, body: object, headers: tuple[tuple[str, str], ...] = ()) -> bytes:
         """32 bytes for what is asked: the same for JSON bodies that say the same, whatever their order and spacing."""
         plain = body if isinstance(body, bytes) else orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
         return self._mac(b"body\0", orjson.dumps(headers) + b"\0" + plain)
 
-    async def claim(self, name: CallName, fingerprint: bytes, request_id: str) -> Claim | Elsewhere | Ended:
-        """Takes the right to make the call, or tells what became of it.
+    async def claim(
+        self,
+        name: CallName,
+        fingerprint: bytes,
+        request_id: str,
+        stream: StreamOf | None = None,
+        *,
+        is_known: bool = False,
+    ) -> Claim | Elsewhere | Ended:
+        """Takes the right to make the call, or tells what became of it. `is_known`: there was one a moment ago.
 
         Raises:
             IdempotencyMismatch: the key was used with another body.
             Overloaded: the database did not answer, or the vault is sealed.
         """
+        row = self._row(name, fingerprint, request_id, stream)
         with _answering():
-            async with self.db.read() as session:
-                row = await store.get(session, name)
-                known = None if row is None else await self._standing(session, row, fingerprint)
-            standing = known or await self._take(name, fingerprint, request_id)
-            return await self._with_answer(name) if isinstance(standing, Ended) else standing
+            found = await units.read(self.db, partial(store.find, name)) if is_known else None
+            if found is None:
+                found = await units.write(self.db, lambda now: store.add_or_find(_from(row, now), now))
+                if found is None:
+                    return self._taken(Claim(name, 1, request_id))
+            if not (standing := self._standing(name[0], found, fingerprint)):
+                return await self._take_over(name, found, row)
+            if isinstance(standing, Elsewhere) or found.body is None:
+                return standing
+            kept = await self.bodies.open_found(name[0], store.REPLAY, name[1], found.body)
+            return Ended(None if kept is None else unpacked(kept))
 
-    async def end(self, claim: Claim, answer: KeptAnswer | None) -> bool:
-        """Ends a call with its answer, which is kept for 24 hours (None: it cannot be); False where another has taken
-        the call over.
+    async def end(
+        self,
+        claim: Claim,
+        answer: KeptAnswer | None,
+        settlement: bytes | None = None,
+        *,
+        frees_key: bool = False,
+        has_parts: bool = False,
+    ) -> bool:
+        """Ends a call with its answer, which is kept for 24 hours (None: it cannot be), and with its settlement; False
+        where another has taken the call over. With `frees_key` only its stream can be had of it, and who comes with the
+        key makes a new call. What was kept of the stream on its way (`has_parts`) goes.
 
         Raises:
             Overloaded: the database did not answer, or the vault is sealed; try again.
         """
+        client_id = claim.name[0]
+        new_name = self.stream_name_of(client_id, claim.request_id)[1] if frees_key else claim.name[1]
+        parts = claim.request_id if has_parts else None
+
+        def ending(now: int, body: SealedBody | None) -> units.Steps[str | None]:
+            how = store.Ending(
+                claim.name, self.worker_id, claim.fence, new_name, now + KEPT_US, body, settlement, parts
+            )
+            return store.end(how)
+
         with _answering():
-            kept = None if answer is None else await self._seal(claim.name, answer)
-            async with self.db.write() as session:
-                row = await store.get(session, claim.name, is_held=True)
-                is_ours = row is not None and (row.holder, row.fence, row.state) == (
-                    self.worker_id,
-                    claim.fence,
-                    store.RUNNING,
-                )
-                if row is not None and is_ours:
-                    row.expires_us = await clock_us(session) + KEPT_US
-                    if kept is not None:
-                        kept.expires_us = row.expires_us
-                    is_kept = kept is not None and await self.bodies.add(session, kept)
-                    row.state = store.ANSWERED if is_kept else store.UNKEPT
+            kept = None if answer is None else await self._seal((client_id, new_name), answer)
+            state = await units.write(self.db, partial(ending, body=kept))
+            if state == store.UNKEPT and kept is not None:
+                self.bodies.forget_key(client_id)  # it was shredded since
         self._running.pop(claim.name, None)
-        return is_ours
+        return state is not None
 
     async def give_up(self, claim: Claim) -> None:
         """Forgets a call that came to nothing. Where the database does not answer, the claim ends by itself."""
         self._running.pop(claim.name, None)
         with suppress(*DATABASE_ERRORS):
-            async with self.db.write() as session:
-                await store.drop(session, claim.name, self.worker_id, claim.fence)
+            await units.write(self.db, lambda _now: store.drop(claim.name, self.worker_id, claim.fence))
 
     async def renew(self) -> None:
         """Keeps what this worker holds. For a job, every `RENEW_SECONDS`."""
@@ -169,66 +206,63 @@ class Idempotency:
                 return count
             await asyncio.sleep(0)
 
-    async def _take(self, name: CallName, fingerprint: bytes, request_id: str) -> Claim | Elsewhere | Ended:
-        async with self.db.write() as session:
-            now = await clock_us(session)
-            new = IdempotentCall(
-                client_id=name[0],
-                name=name[1],
-                fingerprint=fingerprint,
-                request_id=request_id,
-                state=store.RUNNING,
-                holder=self.worker_id,
-                fence=1,
-                lease_us=now + int(LEASE_SECONDS * SECOND_US),
-                created_us=now,
-                expires_us=now + KEPT_US,
-            )
-            is_again = False
-            if not await store.add(session, new):
-                row = await store.get(session, name, is_held=True)
-                assert row is not None  # noqa: S101 - the purge takes none that was found a moment ago
-                standing = await self._standing(session, row, fingerprint)
-                if standing is not None:
-                    return standing
-                is_again = row.state == store.RUNNING
-                new.fence = row.fence + 1
-                await session.merge(new)
-            self._running[name] = new.fence
-            self._over.pop(name, None)
-            return Claim(name, new.fence, is_again)
+    def _row(self, name: CallName, fingerprint: bytes, request_id: str, stream: StreamOf | None) -> dict[str, Any]:
+        return {
+            "client_id": name[0],
+            "name": name[1],
+            "fingerprint": fingerprint,
+            "request_id": request_id,
+            "state": store.RUNNING,
+            "holder": self.worker_id,
+            "fence": 1,
+            "rights": stream.rights if stream is not None else None,
+            "surface": stream.surface if stream is not None else None,
+        }
 
-    async def _standing(
-        self, session: AsyncSession, row: IdempotentCall, fingerprint: bytes
-    ) -> Elsewhere | Ended | None:
+    async def _take_over(self, name: CallName, found: Found, row: dict[str, Any]) -> Claim | Elsewhere:
+        """A call that is over for long, or whose holder is dead, is begun anew. A stream that was lost with its holder
+        can still be asked for by its own name."""
+        call = found.call
+        is_again = call.state == store.RUNNING and call.expires_us > found.at_us
+        stays = is_again and call.surface is not None
+        new_name = self.stream_name_of(name[0], call.request_id)[1] if stays else None
+        claim = Claim(name, call.fence + 1, row["request_id"], is_again)
+        row = {**row, "fence": claim.fence}
+        took = await units.write(self.db, lambda now: store.take_over(call, _from(row, now), new_name))
+        return self._taken(claim) if took else Elsewhere()
+
+    def _taken(self, claim: Claim) -> Claim:
+        self._running[claim.name] = claim.fence
+        self._over.pop(claim.name, None)
+        return claim
+
+    def _standing(self, client_id: str, found: Found, fingerprint: bytes) -> Elsewhere | Ended | None:
         """How a call stands; None where it may be begun."""
-        now = await clock_us(session)
-        if row.expires_us <= now:
+        call = found.call
+        if call.expires_us <= found.at_us:
             return None
-        if not hmac.compare_digest(row.fingerprint, fingerprint):
+        if not hmac.compare_digest(call.fingerprint, fingerprint):
             raise IdempotencyMismatch
-        if row.state != store.RUNNING:
+        if call.state != store.RUNNING:
             return Ended(None)
-        return Elsewhere() if row.lease_us > now or not self._was_watched(row) else None
+        return None if self.is_dead(client_id, call, found.at_us) else Elsewhere()
 
-    def _was_watched(self, row: IdempotentCall) -> bool:
-        """Whether the lease, which is over, has been seen to stay so for long enough."""
-        name, now = (row.client_id, row.name), time.monotonic()
+    def is_dead(self, client_id: str, call: FoundCall, at_us: int) -> bool:
+        """Whether the lease of a running call is over and has been seen to stay so for long enough."""
+        name, now = (client_id, call.name), time.monotonic()
+        if call.lease_us > at_us:
+            return False
         lease_us, since = self._over.get(name, (0, now))
-        if lease_us != row.lease_us:
+        if lease_us != call.lease_us:
             if len(self._over) >= _MOST_WATCHED:
                 self._over.clear()
-            self._over[name] = (row.lease_us, now)
+            self._over[name] = (call.lease_us, now)
             return False
         return now - since >= WATCH_SECONDS
 
-    async def _with_answer(self, name: CallName) -> Ended:
-        kept = await self.bodies.get(name[0], _KIND, name[1])
-        return Ended(None if kept is None else _unpacked(kept))
-
     async def _seal(self, name: CallName, answer: KeptAnswer) -> SealedBody | None:
         try:
-            return await self.bodies.seal(name[0], _KIND, name[1], _packed(answer), 0)
+            return await self.bodies.seal(name[0], store.REPLAY, name[1], packed(answer), 0)
         except BodyTooLarge:
             return None
 
@@ -250,21 +284,12 @@ def _answering() -> Iterator[None]:
         ) from error
 
 
-def _rights_of(principal: Principal) -> tuple[frozenset[str] | None, ...]:
-    return principal.scopes, principal.connections, principal.models
+def _rights_of(principal: Principal) -> list[list[str] | None]:
+    rights = (principal.scopes, principal.connections, principal.models)
+    return [None if names is None else sorted(names) for names in rights]
 
 
-def _packed(answer: KeptAnswer) -> bytes:
-    head = {
-        "request_id": answer.request_id,
-        "status": answer.status,
-        "headers": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in answer.headers],
-    }
-    return orjson.dumps(head) + b"\n" + answer.body
-
-
-def _unpacked(kept: bytes) -> KeptAnswer:
-    head, _, body = kept.partition(b"\n")
-    told = orjson.loads(head)
-    headers = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in told["headers"])
-    return KeptAnswer(told["request_id"], told["status"], headers, body)
+def _from(row: dict[str, Any], now_us: int) -> dict[str, Any]:
+    """A new call's row, beginning now."""
+    lease_us = now_us + int(LEASE_SECONDS * SECOND_US)
+    return {**row, "lease_us": lease_us, "created_us": now_us, "expires_us": now_us + KEPT_US}

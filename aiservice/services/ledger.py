@@ -22,6 +22,7 @@ from aiservice.kit.clock import SECOND_US, now_us
 from aiservice.kit.journal import RESERVE_BYTES, SEGMENT_BYTES, Journal, JournalFailed
 from aiservice.kit.records import frame
 from aiservice.kit.segments import Segment, adopt_orphans
+from aiservice.services.kept_settlements import with_kept
 from aiservice.services.settlement import (
     HEADER,
     Intent,
@@ -217,6 +218,7 @@ class Ledger:
         try:
             for orphan in orphans:
                 rows = await asyncio.to_thread(rows_of, orphan.records(), orphan.last_written_us)
+                rows = await with_kept(self._db, rows)
                 for begin in range(0, len(rows), BATCH_ROWS):
                     await self._post(rows[begin : begin + BATCH_ROWS], orphan.life)
                 await budget_slices.end_all_of(self._db, orphan.life)

@@ -218,6 +218,17 @@ def open_intents(records: Iterator[bytes]) -> list[Intent]:
     return list(found.values())
 
 
+def pack_settlement(row: Settlement) -> bytes:
+    """The settlement by the names of its values, for whoever keeps it outside of a journal."""
+    return orjson.dumps(columns(row))
+
+
+def unpack_settlement(packed: bytes) -> Settlement:
+    """A settlement that was packed, by this release or another."""
+    told = orjson.loads(packed)
+    return Settlement(**{name: told[name] for name in _NAMES[SETTLED] if name in told})
+
+
 def columns(row: Settlement) -> dict[str, Any]:
     """The row as columns of the ledger table."""
     return cast(dict[str, Any], dict(zip(_NAMES[SETTLED], _settled_values(row), strict=True)))

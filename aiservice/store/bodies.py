@@ -1,10 +1,53 @@
 """SQL of bodies that are kept sealed."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import delete, select, tuple_
 from sqlmodel import col
 
 from aiservice.store.session import AsyncSession
+from aiservice.store.units import Steps
 from aiservice.tables import Client, SealedBody, SealedSecret
+
+PURPOSE = "client_body_key"
+"""Of the data keys of clients, in the vault."""
+_KEY = "SELECT revision FROM sealed_secret WHERE purpose = :purpose AND row_id = :client_id"
+_NAMED = " FROM sealed_body WHERE client_id = :client_id AND kind = :kind AND id = :id"
+_COLUMNS = ("client_id", "kind", "id", "key_revision", "sealed", "created_us", "expires_us")
+_PUT = f"INSERT INTO sealed_body ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)})"  # noqa: S608
+
+
+@dataclass(slots=True, frozen=True)
+class FoundBody:
+    """A body as it was found, with the revision of the data key that its client has now (None: no key)."""
+
+    sealed: bytes
+    key_revision: int
+    expires_us: int
+    current_revision: int | None
+
+
+def key_revision_of(client_id: str) -> Steps[int | None]:
+    """The revision of a client's data key; None where it has none."""
+    rows = yield _KEY, {"purpose": PURPOSE, "client_id": client_id}
+    return rows[0][0] if rows else None
+
+
+def body_named(client_id: str, kind: str, body_id: str) -> Steps[FoundBody | None]:
+    """A body; None where there is none."""
+    given = {"client_id": client_id, "kind": kind, "id": body_id}
+    rows = yield "SELECT sealed, key_revision, expires_us" + _NAMED, given
+    if not rows:
+        return None
+    [(sealed, key_revision, expires_us)] = rows
+    return FoundBody(sealed, key_revision, expires_us, (yield from key_revision_of(client_id)))
+
+
+def put_body(row: SealedBody, expires_us: int) -> Steps[None]:
+    """Keeps a body in place of what had its name."""
+    given = {**{name: getattr(row, name) for name in _COLUMNS}, "expires_us": expires_us}
+    yield "DELETE" + _NAMED, {"client_id": row.client_id, "kind": row.kind, "id": row.id}
+    yield _PUT, given
 
 
 async def key_revision(session: AsyncSession, purpose: str, client_id: str, *, is_held: bool = False) -> int | None:

@@ -12,9 +12,10 @@ from sqlalchemy import text
 
 from aiservice.gateway import build_gateway, idempotency, recording
 from aiservice.gateway.admit import InFlight
-from aiservice.kit.clock import HOUR_US
+from aiservice.kit.clock import HOUR_US, now_us
 from aiservice.principal import OPERATOR
 from aiservice.services.opening import open_core
+from aiservice.services.settlement import Settlement, unpack_settlement
 from aiservice.store import cluster
 from tests.gateway.asgi import Reply
 from tests.gateway.conftest import Gateway, portal
@@ -229,9 +230,42 @@ async def test_without_the_database_nothing_with_a_key_is_begun(
     def away(*_args: object, **_more: object) -> object:
         raise TimeoutError
 
-    monkeypatch.setattr(gateway.core.idempotency.db, "read", away)
-    refused = await ask(gateway, asked("x"))
+    with monkeypatch.context() as patch:
+        for name in ("write", "write_at_once"):
+            patch.setattr(gateway.core.idempotency.db, name, away)
+        refused = await ask(gateway, asked("x"))
     assert (refused.status, refused.code, calls_of(gateway)) == (503, "database_unavailable", 1)
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
+async def test_an_answers_settlement_is_in_the_journal_only_once_it_is_kept_with_the_answer(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, is_stream: bool
+) -> None:
+    """What a kill between the two would leave: the answer, its settlement beside it, and an intent in the journal."""
+    kept: list[bytes] = []
+    real = gateway.core.ledger.settle
+
+    async def kept_so_far() -> list[bytes]:
+        async with gateway.core.db.read() as session:
+            return list((await session.execute(text("SELECT settlement FROM idempotent_call"))).scalars())
+
+    real_end = gateway.core.idempotency.end
+
+    async def ended(*args: Any, **more: Any) -> bool:
+        assert gateway.core.ledger.in_flight == 1
+        done = await real_end(*args, **more)
+        kept.extend(await kept_so_far())
+        return done
+
+    def settle(row: Settlement) -> int:
+        assert [unpack_settlement(packed) for packed in kept] == [row]
+        return real(row)
+
+    monkeypatch.setattr(type(gateway.core.idempotency), "end", lambda _self, *args, **more: ended(*args, **more))
+    monkeypatch.setattr(gateway.core.ledger, "settle", settle)
+    assert (await ask(gateway, asked("(words-9) x", stream=is_stream))).status == 200
+    [row] = await gateway.rows()
+    assert (row.outcome, unpack_settlement(kept[0]).output_tokens) == ("finished", row.output_tokens)
 
 
 async def test_an_answer_that_cannot_be_kept_yet_is_given_and_joined(
@@ -264,7 +298,8 @@ async def test_after_a_day_the_key_is_free(gateway: Gateway, monkeypatch: pytest
     async def tomorrow(session: Any) -> int:
         return await real(session) + 25 * HOUR_US
 
-    monkeypatch.setattr("aiservice.services.idempotency.clock_us", tomorrow)
+    monkeypatch.setattr("aiservice.store.units.clock_us", tomorrow)
+    monkeypatch.setattr("aiservice.store.units.now_us", lambda: now_us() + 25 * HOUR_US)
     again = await ask(gateway, asked("y"))
     assert (again.status, calls_of(gateway)) == (200, 2)
     assert await gateway.core.idempotency.purge() == 0  # it has begun anew

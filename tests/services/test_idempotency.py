@@ -11,10 +11,14 @@ from aiservice.kit.clock import now_us
 from aiservice.principal import Principal
 from aiservice.services import idempotency
 from aiservice.services.bodies import Bodies
-from aiservice.services.idempotency import Claim, Elsewhere, Ended, Idempotency, KeptAnswer
+from aiservice.services.idempotency import Claim, Elsewhere, Ended, Idempotency
+from aiservice.services.kept_answer import KeptAnswer
+from aiservice.services.settlement import pack_settlement
 from aiservice.services.vault import Vault
 from aiservice.settings import Settings
 from aiservice.store.session import Database
+from tests.services.ledgers import crash, new_ledger, rows
+from tests.services.usage_rows import intent_of, row_of
 
 ACME = Principal("cli_1", "acme", "key_1", "public", scopes=frozenset({"chat"}))
 ANSWER = KeptAnswer("req_1", 200, ((b"content-type", b"text/plain"), (b"x", b"\xe9")), b"line\nline\x00")
@@ -80,7 +84,7 @@ async def test_a_dead_workers_call_is_taken_over_once_and_its_late_answer_is_not
     assert isinstance(await rig.two.claim(rig.name, BODY, "req_2"), Elsewhere)  # it watches first
     await asyncio.sleep(0.15)
     taken = await rig.two.claim(rig.name, BODY, "req_2")
-    assert taken == Claim(rig.name, 2, is_again=True)
+    assert taken == Claim(rig.name, 2, "req_2", is_again=True)
     assert not await rig.one.end(lost, ANSWER)
     await rig.one.give_up(lost)
     assert await rig.two.end(taken, replace(ANSWER, request_id="req_2"))
@@ -115,6 +119,34 @@ async def test_what_the_table_holds_says_nothing_of_key_and_body(rig: Rig) -> No
     assert name == rig.two.name_of(replace(ACME, key_id="key_2", token_id="tok_1"), "/x", "canary")
     assert name not in others
     assert "canary" not in str(name)
+
+
+async def test_a_worker_that_died_between_answer_and_journal_is_settled_as_it_was(rig: Rig, settings: Settings) -> None:
+    first = new_ledger(rig.one.db, settings)
+    await first.open()
+    for name, request_id in (("a", "req_answered"), ("b", "req_cut")):
+        first.intend(intent_of(request_id))
+        claim = await rig.one.claim(rig.one.name_of(ACME, "/x", name), BODY, request_id)
+        assert isinstance(claim, Claim)
+        if request_id == "req_answered":
+            await rig.one.end(claim, ANSWER, pack_settlement(row_of(request_id, output_tokens=7, cost_nano_usd=42)))
+    crash(first)
+    second = new_ledger(rig.one.db, settings)
+    await second.open()
+    found = {row["request_id"]: row for row in await rows(rig.one.db)}
+    await second.close()
+    assert (found["req_answered"]["outcome"], found["req_answered"]["cost_nano_usd"]) == ("finished", 42)
+    assert (found["req_answered"]["output_tokens"], found["req_cut"]["outcome"]) == (7, "interrupted")
+
+
+async def test_a_key_that_was_shredded_since_it_was_used_costs_one_answer_and_not_the_next(rig: Rig) -> None:
+    await rig.one.end(await _claimed(rig.one, rig.name), ANSWER)
+    async with rig.two.db.write() as session:
+        await rig.two.bodies.shred(session, "cli_1")
+    for name, answer in (("b", None), ("c", ANSWER)):
+        claim = await _claimed(rig.one, rig.one.name_of(ACME, "/x", name))
+        assert await rig.one.end(claim, ANSWER)
+        assert await rig.two.claim(claim.name, BODY, "req_2") == Ended(answer)
 
 
 async def test_yesterdays_calls_are_forgotten(rig: Rig) -> None:
