@@ -76,7 +76,7 @@ def openai_session(base_url: str, key: str, model: str) -> Json:
         "image": create(model=model, messages=seen).choices[0].message.content,
         "bad": _refused(lambda: create(model=model, messages=_user("(status-400)"))),
         "down": _refused(lambda: create(model=model, messages=_user("(status-500)"))),
-        "limit": _refused(lambda: create(model=model, messages=_user("(retry-after-7)"))),
+        "limit": _refused(lambda: create(model=model, messages=_user("(retry-after-2)"))),
         "stranger": _refused(lambda: stranger.chat.completions.create(model=model, messages=_user("hi"))),
         "broken": _is_broken(lambda: list(create(model=model, messages=_user("(error-event)"), stream=True))),
     }
@@ -123,7 +123,7 @@ def anthropic_session(base_url: str, key: str, model: str) -> Json:
         "image": text(create(messages=seen)),
         "bad": _refused(lambda: create(messages=_user("(status-400)"))),
         "down": _refused(lambda: create(messages=_user("(status-500)"))),
-        "limit": _refused(lambda: create(messages=_user("(retry-after-7)"))),
+        "limit": _refused(lambda: create(messages=_user("(retry-after-2)"))),
         "stranger": _refused(lambda: create(stranger, messages=_user("hi"))),
         "broken": _is_broken(lambda: streamed(messages=_user("(error-event)"))),
     }

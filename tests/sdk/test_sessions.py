@@ -87,7 +87,7 @@ def _expected(is_openai: bool) -> Json:
         "image": "the gate",
         "bad": {"status": 400, "kind": "BadRequestError", "retry_after": None},
         "down": {"status": 502, "kind": "InternalServerError", "retry_after": None},
-        "limit": {"status": 429, "kind": "RateLimitError", "retry_after": "7"},
+        "limit": {"status": 429, "kind": "RateLimitError", "retry_after": "2"},
         "stranger": {"status": 401, "kind": "AuthenticationError", "retry_after": None},
         "broken": True,
     }
