@@ -19,7 +19,9 @@ from aiservice.store import changes as store
 from aiservice.store import notices
 from aiservice.store.session import DATABASE_ERRORS, AsyncSession, Database, after_commit
 
-Kind = Literal["key", "client", "team", "connection", "preference", "person", "session", "vault", "token_key", "cut"]
+Kind = Literal[
+    "key", "client", "team", "connection", "preference", "alias", "person", "session", "vault", "token_key", "cut"
+]
 Subscriber = Callable[[str, str], None]
 
 POLL_SECONDS = 0.25

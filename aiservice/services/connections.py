@@ -14,9 +14,9 @@ from aiservice.services.clients import visible_client
 from aiservice.services.connection_snapshot import PURPOSE, ConnectionSnapshot
 from aiservice.services.connection_views import ConnectionDetails, ConnectionView, details, outline, view
 from aiservice.services.names import clean_connection_name, no_such, shown
+from aiservice.services.preference_writing import forget_connection
 from aiservice.services.probe import ProbeResult, probe
 from aiservice.store import connections as store
-from aiservice.store import preferences as preference_store
 from aiservice.store.session import AsyncSession
 from aiservice.store.turns import CONFIGURATION, take_turn
 from aiservice.store.unique import Taken, add_unique
@@ -185,11 +185,7 @@ class Connections(ConnectionSnapshot):
                 message = f"The sandbox is built in. Take it out of use with: provider disable {row.name}"
                 raise Unprocessable(message, code="built_in")
             await self._vault.discard(session, PURPOSE, row.id)
-            for preference in await preference_store.naming(session, row.name):
-                preference.chain = [entry for entry in preference.chain if entry.partition(":")[0] != row.name]
-                if not preference.chain:
-                    await session.delete(preference)
-                self._changes.publish(session, "preference", preference.client_id)
+            await forget_connection(session, self._changes, actor, row.name)
             await store.remove(session, row.id)
             record(session, actor, "connection.remove", row.id, before=_told(row))
             self._changes.publish(session, "connection", row.id)

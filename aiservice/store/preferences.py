@@ -1,55 +1,76 @@
-"""Queries on stored fallback chains."""
+"""Queries on stored terms, and on who holds them."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from aiservice.tables import Client, Preference
+from aiservice.tables import Client, ClientKey, Preference, Team
 
-Chain = tuple[str, str, list[str]]
+PLATFORM = "platform"
+Json = dict[str, Any]
+# What a release without scopes wrote has no subject.
+_SUBJECT: ColumnElement[str] = func.coalesce(col(Preference.subject), col(Preference.client_id))
 
 
-async def find(session: AsyncSession, client_id: str, task: str) -> Preference | None:
-    query = select(Preference).where(col(Preference.client_id) == client_id, col(Preference.task) == task)
+async def find(session: AsyncSession, scope: str, subject: str, task: str) -> Preference | None:
+    query = select(Preference).where(col(Preference.scope) == scope, _SUBJECT == subject, col(Preference.task) == task)
     return (await session.execute(query)).scalars().first()
 
 
+async def of_subject(session: AsyncSession, scope: str, subject: str) -> Sequence[Preference]:
+    """All terms of one platform, team, client or key, by task."""
+    query = select(Preference).where(col(Preference.scope) == scope, _SUBJECT == subject)
+    return (await session.execute(query.order_by(col(Preference.task)))).scalars().all()
+
+
 async def listed(
-    session: AsyncSession, owner_id: str | None, client_id: str | None
+    session: AsyncSession, owner_id: str | None, scope: str | None = None, subject: str | None = None
 ) -> Sequence[tuple[Preference, str]]:
-    """(preference, its client's name) by client and task; `owner_id` narrows to clients of that person."""
-    query = select(Preference, col(Client.name)).join(Client, col(Client.id) == col(Preference.client_id))
+    """(terms, the name of whose they are) from the widest scope to the narrowest, by name and task; `owner_id` narrows
+    to the platform's and to those of that person's clients, their keys and teams."""
+    query = (
+        select(Preference, func.coalesce(col(Client.name), col(Team.name), col(ClientKey.name), PLATFORM))
+        .outerjoin(Client, (col(Preference.scope) == "client") & (col(Client.id) == _SUBJECT))
+        .outerjoin(Team, (col(Preference.scope) == "team") & (col(Team.id) == _SUBJECT))
+        .outerjoin(ClientKey, (col(Preference.scope) == "key") & (col(ClientKey.id) == _SUBJECT))
+    )
     if owner_id is not None:
-        query = query.where(col(Client.owner_id) == owner_id)
-    if client_id is not None:
-        query = query.where(col(Preference.client_id) == client_id)
-    rows = (await session.execute(query.order_by(col(Client.name), col(Preference.task)))).all()
-    return [(row[0], row[1]) for row in rows]
+        own = select(col(Client.id)).where(col(Client.owner_id) == owner_id)
+        teams = select(col(Client.team_id)).where(col(Client.owner_id) == owner_id, col(Client.team_id).is_not(None))
+        is_visible = (col(Preference.scope) == PLATFORM) | col(Client.id).in_(own) | col(Team.id).in_(teams)
+        query = query.where(is_visible | col(ClientKey.client_id).in_(own))
+    if scope is not None:
+        query = query.where(col(Preference.scope) == scope)
+    if subject is not None:
+        query = query.where(_SUBJECT == subject)
+    rows = [(row[0], row[1]) for row in (await session.execute(query)).all()]
+    places = {PLATFORM: 0, "team": 1, "client": 2, "key": 3}
+    return sorted(rows, key=lambda row: (places.get(row[0].scope, 4), row[1], row[0].task))
 
 
-async def chains(session: AsyncSession, client_ids: Collection[str] | None, limit: int) -> Sequence[Chain]:
-    """(client id, task, chain) of these clients, or of all; at most `limit` rows."""
-    query = select(col(Preference.client_id), col(Preference.task), col(Preference.chain)).limit(limit)
-    if client_ids is not None:
-        query = query.where(col(Preference.client_id).in_(client_ids))
-    return [(row[0], row[1], row[2]) for row in (await session.execute(query)).all()]
+async def stored(
+    session: AsyncSession, subjects: Collection[str] | None, limit: int
+) -> Sequence[tuple[str, str, str, list[str], Json | None]]:
+    """(scope, subject, task, chain, terms) of these subjects, or of all; at most `limit` rows."""
+    query = select(
+        col(Preference.scope), _SUBJECT, col(Preference.task), col(Preference.chain), col(Preference.terms)
+    ).limit(limit)
+    if subjects is not None:
+        query = query.where(_SUBJECT.in_(subjects))
+    return [(row[0], row[1], row[2], row[3], row[4]) for row in (await session.execute(query)).all()]
 
 
 async def count(session: AsyncSession) -> int:
     return (await session.execute(select(func.count()).select_from(Preference))).scalar_one()
 
 
-async def remove(session: AsyncSession, client_id: str, task: str | None) -> int:
-    """Removes the chain for `task`, or all of the client's; returns how many."""
-    query = delete(Preference).where(col(Preference.client_id) == client_id)
-    if task is not None:
-        query = query.where(col(Preference.task) == task)
-    return int((await session.execute(query)).rowcount)  # type: ignore[attr-defined]
+async def everything(session: AsyncSession) -> Sequence[Preference]:
+    return (await session.execute(select(Preference))).scalars().all()
 
 
-async def naming(session: AsyncSession, connection: str) -> list[Preference]:
-    """The preferences whose chain names `connection`, with or without a model."""
-    rows = (await session.execute(select(Preference))).scalars()
-    return [row for row in rows if any(entry.partition(":")[0] == connection for entry in row.chain)]
+async def forget(session: AsyncSession, scope: str, subject: str) -> None:
+    """Removes all terms of something that is removed itself."""
+    await session.execute(delete(Preference).where(col(Preference.scope) == scope, _SUBJECT == subject))

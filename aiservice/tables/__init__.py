@@ -14,7 +14,7 @@ from aiservice.tables.connections import Connection, MasterKeyVersion, SealedSec
 from aiservice.tables.idempotency import IdempotentCall, Replay
 from aiservice.tables.ledger import Horizon, LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
 from aiservice.tables.people import OneTimeLink, PortalSession, SignInAttempt, User
-from aiservice.tables.preferences import Preference
+from aiservice.tables.preferences import ModelAlias, Preference, RoutingVersion
 from aiservice.tables.reveals import KeyReveal
 from aiservice.tables.tokens import EndedToken, TokenKey
 
@@ -47,11 +47,13 @@ __all__ = [
     "Lease",
     "LedgerEntry",
     "MasterKeyVersion",
+    "ModelAlias",
     "OneTimeLink",
     "PortalSession",
     "Preference",
     "Replay",
     "RollupDirty",
+    "RoutingVersion",
     "Sanction",
     "SealedBody",
     "SealedSecret",
