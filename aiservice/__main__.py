@@ -22,6 +22,7 @@ def add_groups() -> None:
     from aiservice.commands import (  # noqa: PLC0415
         abuse,
         alerts,
+        aliases,
         audit,
         backups,
         clients,
@@ -51,6 +52,7 @@ def add_groups() -> None:
     app.add_typer(keys.key, name="key")
     app.add_typer(providers.provider, name="provider")
     app.add_typer(preferences.preference, name="preference")
+    app.add_typer(aliases.alias, name="alias")
     app.add_typer(abuse.abuse, name="abuse")
     app.add_typer(upkeep.usage, name="usage")
     app.add_typer(audit.audit, name="audit")

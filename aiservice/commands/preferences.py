@@ -1,74 +1,246 @@
-"""`preference`: which connection a client's task goes to first, and where it goes when that one fails."""
+"""`preference`: on which terms requests are routed: for the platform, a team, a client or a key, by task."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
-from aiservice.commands.console import JsonFlag, examples, group, names_of, show, show_table
+from aiservice.commands.console import JsonFlag, examples, group, names_of, show, show_table, usage_error
 from aiservice.commands.opening import run
 from aiservice.kit.clock import iso
 from aiservice.principal import OPERATOR
 from aiservice.services.core import Core
-from aiservice.services.preferences import PreferenceView
+from aiservice.services.preferences import ANY_TASK, PreferenceView
+from aiservice.services.routing_history import Version
+from aiservice.services.routing_scopes import PLATFORM_SCOPE, Scope
+from aiservice.services.routing_terms import DATA_COLLECTIONS, SORTS, STRATEGIES, Terms
+from aiservice.services.terms_words import differences, sentence
 
-preference = group("Preferences: fallback chains of a client.")
+preference = group("Preferences: where requests go, for the platform, a team, a client or a key.")
 
-ClientName = Annotated[str, typer.Option("--client", help="Name or id of the client.")]
+ClientName = Annotated[str | None, typer.Option("--client", help="Name or id of a client.")]
+TeamName = Annotated[str | None, typer.Option("--team", help="Name or id of a team.")]
+KeyId = Annotated[str | None, typer.Option("--key", help="Id or public id of a key.")]
+Platform = Annotated[bool, typer.Option("--platform", help="For everybody.")]
+Task = Annotated[str, typer.Option("--task", help="A task, or '*' for every task that says nothing of its own.")]
+OneTask = Annotated[str | None, typer.Option("--task", help="Only this task's; without it, all.")]
+Order = Annotated[str | None, typer.Option("--order", "--chain", help="connection[:model] or kind[:model],… in order.")]
+Only = Annotated[str | None, typer.Option("--only", help="Only these connections or kinds.")]
+Ignore = Annotated[str | None, typer.Option("--ignore", help="Never these connections or kinds.")]
+Fallbacks = Annotated[bool | None, typer.Option("--fallbacks/--no-fallbacks", help="Whether others are tried next.")]
+Parameters = Annotated[
+    bool | None, typer.Option("--require-parameters/--any-parameters", help="Only who honours every parameter.")
+]
+Sort = Annotated[str | None, typer.Option("--sort", help=f"One of: {', '.join(SORTS)}.")]
+Strategy = Annotated[str | None, typer.Option("--strategy", help=f"One of: {', '.join(STRATEGIES)}.")]
+MaxPrice = Annotated[
+    str | None,
+    typer.Option("--max-price", help="prompt=3,completion=15,request=0.01: USD per million tokens, and per request."),
+]
+MaxLatency = Annotated[int | None, typer.Option("--max-latency-ms", help="Who is slower comes later.")]
+MinThroughput = Annotated[float | None, typer.Option("--min-throughput", help="Tokens a second; who is slower, later.")]
+DataCollection = Annotated[
+    str | None, typer.Option("--data-collection", help=f"One of: {', '.join(DATA_COLLECTIONS)}.")
+]
+Zdr = Annotated[bool | None, typer.Option("--zdr/--no-zdr", help="Only who retains nothing.")]
+Region = Annotated[str | None, typer.Option("--region", help="Only in these regions.")]
+
+
+def scope_of(client: str | None, team: str | None, key: str | None, *, is_platform: bool) -> Scope | None:
+    """The one scope that options name, or None; ends the command where there are two."""
+    named = [
+        *([PLATFORM_SCOPE] if is_platform else []),
+        *([Scope("team", team)] if team is not None else []),
+        *([Scope("client", client)] if client is not None else []),
+        *([Scope("key", key)] if key is not None else []),
+    ]
+    if len(named) > 1:
+        usage_error("Name one of --platform, --team, --client and --key.")
+    return named[0] if named else None
+
+
+def one_scope(client: str | None, team: str | None, key: str | None, *, is_platform: bool) -> Scope:
+    """As `scope_of`; ends the command where there is none."""
+    scope = scope_of(client, team, key, is_platform=is_platform)
+    if scope is None:
+        usage_error("Say whose: --client NAME, --team NAME, --key ID or --platform.")
+    return scope
+
+
+def terms_from(said: dict[str, Any], max_price: str | None) -> dict[str, Any]:
+    """Options as the JSON that a request's `preferences` would be; ends the command where one cannot be read."""
+    found = {name: value for name, value in said.items() if value is not None}
+    for name in ("order", "only", "ignore", "regions"):
+        if name in found:
+            found[name] = names_of(found[name])
+    for part in names_of(max_price) or ():
+        name, equals, amount = part.partition("=")
+        if not equals:
+            usage_error(f"--max-price: '{part[:60]}' is not like prompt=3.")
+        found.setdefault("max_price", {})[name.strip()] = amount.strip()
+    return found
 
 
 @preference.command(
-    "set", epilog=examples("preference set --client shop --task chat --order openai:gpt-5-mini,ollama:llama3:8b")
+    "set",
+    epilog=examples(
+        "preference set --client shop --task chat --order openai:gpt-5-mini,ollama:llama3:8b",
+        "preference set --team search --order anthropic --max-price prompt=3,completion=15 --zdr",
+        "preference set --platform --task embedding --sort price --ignore east",
+    ),
 )
-def set_chain(
-    client: ClientName,
-    task: Annotated[str, typer.Option("--task", help="A task, or '*' for every task without a chain of its own.")],
-    order: Annotated[
-        str, typer.Option("--order", "--chain", help="connection[:model],… in order; the first usable one wins.")
-    ],
+def set_terms(
+    client: ClientName = None,
+    team: TeamName = None,
+    key: KeyId = None,
+    platform: Platform = False,
+    task: Task = ANY_TASK,
+    order: Order = None,
+    only: Only = None,
+    ignore: Ignore = None,
+    fallbacks: Fallbacks = None,
+    require_parameters: Parameters = None,
+    sort: Sort = None,
+    strategy: Strategy = None,
+    max_price: MaxPrice = None,
+    max_latency_ms: MaxLatency = None,
+    min_throughput: MinThroughput = None,
+    data_collection: DataCollection = None,
+    zdr: Zdr = None,
+    region: Region = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Store a fallback chain, in place of the one before."""
-    chain = names_of(order) or []
+    """Store terms, in place of those before."""
+    scope = one_scope(client, team, key, is_platform=platform)
+    said = {
+        "order": order,
+        "only": only,
+        "ignore": ignore,
+        "allow_fallbacks": fallbacks,
+        "require_parameters": require_parameters,
+        "sort": sort,
+        "strategy": strategy,
+        "preferred_max_latency_ms": max_latency_ms,
+        "preferred_min_throughput": min_throughput,
+        "data_collection": data_collection,
+        "zdr": zdr,
+        "regions": region,
+    }
+    given = terms_from(said, max_price)
 
     async def work(core: Core) -> PreferenceView:
-        return await core.preferences.set(OPERATOR, client, task, chain)
+        return await core.preferences.set(OPERATOR, scope, task, Terms.read(given))
 
     stored = run(work, as_json=as_json)
-    answer = {"client": stored.client, "task": stored.task, "order": list(stored.chain)}
-    show(answer, [f"{stored.client}, {stored.task}: {' → '.join(stored.chain)}"], as_json=as_json)
+    show(_answer(stored), [_line(stored)], as_json=as_json)
 
 
 @preference.command("list", epilog=examples("preference list", "preference list --client shop --json"))
-def list_chains(
-    client: Annotated[str | None, typer.Option("--client", help="Only this client's chains.")] = None,
+def list_terms(
+    client: ClientName = None,
+    team: TeamName = None,
+    key: KeyId = None,
+    platform: Platform = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """List the stored chains."""
+    """List what is stored, the widest scope first."""
+    scope = scope_of(client, team, key, is_platform=platform)
 
-    async def work(core: Core) -> list[dict[str, object]]:
-        return [
-            {
-                "client": row.client,
-                "task": row.task,
-                "order": list(row.chain),
-                "updated_at": iso(row.updated_us),
-            }
-            for row in await core.preferences.list(OPERATOR, client)
-        ]
+    async def work(core: Core) -> Sequence[PreferenceView]:
+        return await core.preferences.list(OPERATOR, scope)
 
-    columns = ("client", "task", "order", "updated_at")
-    show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="There are no stored preferences.")
+    rows = [
+        {**_told(row), "says": sentence(row.terms), "updated_at": iso(row.updated_us)}
+        for row in run(work, as_json=as_json)
+    ]
+    columns = ("scope", "of", "task", "says", "updated_at")
+    show_table(rows, columns, as_json=as_json, empty="There are no stored preferences.")
 
 
 @preference.command(
     "clear", epilog=examples("preference clear --client shop --task chat", "preference clear --client shop")
 )
 def clear(
-    client: ClientName,
-    task: Annotated[str | None, typer.Option("--task", help="Only this task's chain; without it, all of them.")] = None,
+    client: ClientName = None,
+    team: TeamName = None,
+    key: KeyId = None,
+    platform: Platform = False,
+    task: OneTask = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Remove stored chains."""
-    count = run(lambda core: core.preferences.clear(OPERATOR, client, task), as_json=as_json)
-    lines = [f"Removed {count} chain{'' if count == 1 else 's'} of {client}."]
-    show({"client": client, "cleared": count}, lines, as_json=as_json)
+    """Remove stored terms. The history keeps them."""
+    scope = one_scope(client, team, key, is_platform=platform)
+    count = run(lambda core: core.preferences.clear(OPERATOR, scope, task), as_json=as_json)
+    lines = [f"Removed {count} preference{'' if count == 1 else 's'} of {scope.ref or 'the platform'}."]
+    whose = {"client": client} if client is not None else {"scope": scope.kind, "of": scope.ref or "platform"}
+    show({**whose, "cleared": count}, lines, as_json=as_json)
+
+
+@preference.command("history", epilog=examples("preference history --client shop --task chat"))
+def history(
+    client: ClientName = None,
+    team: TeamName = None,
+    key: KeyId = None,
+    platform: Platform = False,
+    task: OneTask = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show every change: who, when, and what it changed; the newest first."""
+    scope = one_scope(client, team, key, is_platform=platform)
+    found = run(lambda core: core.preferences.history(OPERATOR, scope, task), as_json=as_json)
+    show_table(
+        [_version(version) for version in found],
+        ("version", "at", "by", "task", "changes"),
+        as_json=as_json,
+        empty="Nothing was ever changed here.",
+    )
+
+
+@preference.command("revert", epilog=examples("preference revert 17"))
+def revert(
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="A number that `preference history` shows.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Store again what a version stored. This is a new version."""
+    stored = run(lambda core: core.preferences.revert(OPERATOR, version), as_json=as_json)
+    show(_told(stored), [_line(stored)], as_json=as_json)
+
+
+def _told(view: PreferenceView) -> dict[str, Any]:
+    """As a row of JSON."""
+    return {
+        "scope": view.scope,
+        "of": view.holder,
+        "client": view.holder if view.scope == "client" else None,
+        "task": view.task,
+        "order": list(view.chain),
+        "terms": view.terms.to_json(),
+    }
+
+
+def _answer(view: PreferenceView) -> dict[str, Any]:
+    """The contract's three fields, where a client's plain chain is all there is to say."""
+    told = _told(view)
+    is_plain = view.scope == "client" and view.terms == Terms(order=view.terms.order)
+    return {name: told[name] for name in ("client", "task", "order")} if is_plain else told
+
+
+def _line(view: PreferenceView) -> str:
+    whose = "the platform" if view.scope == "platform" else view.holder
+    if view.terms == Terms():
+        return f"{whose}, {view.task}: nothing stored any more."
+    return f"{whose}, {view.task}: {sentence(view.terms)}."
+
+
+def _version(version: Version) -> dict[str, Any]:
+    before, after = (Terms.read(said or {}) for said in (version.before, version.after))
+    return {
+        "version": version.number,
+        "at": iso(version.at_us),
+        "by": version.actor or "before there was a history",
+        "task": version.name,
+        "changes": [f"{one.field}: {one.before} → {one.after}" for one in differences(before, after)],
+        "before": version.before,
+        "after": version.after,
+        "reverted_to": version.reverted_to,
+    }

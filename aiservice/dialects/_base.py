@@ -40,7 +40,8 @@ _HEADER_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,._-]{0,999}")
 class ClientRequest:
     """A request, read: what is asked, and what the client said about where it may go.
 
-    `order` holds "connection", "kind" or either with ":model"; None means that the stored preference decides.
+    `order` holds "connection", "kind" or either with ":model"; None means that the stored preference decides. `alias`
+    is the name that it came from, where that was the request's model.
     """
 
     ask: Ask
@@ -49,6 +50,7 @@ class ClientRequest:
     only: frozenset[str] | None = None
     ignore: frozenset[str] = frozenset()
     allow_fallbacks: bool = True
+    alias: str | None = None
 
 
 @dataclass(slots=True)

@@ -5,13 +5,14 @@ from typing import Any
 
 import orjson
 
+from aiservice.dialects._base import ClientRequest
 from aiservice.errors import BrokerError, NotFound
 from aiservice.gateway.admit import check_scope
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.respond import send_whole
-from aiservice.gateway.route import Router, models_for
+from aiservice.gateway.route import Router, follow, models_for
 from aiservice.kit.clock import iso
 from aiservice.principal import Principal
 from aiservice.services.core import Core
@@ -20,6 +21,7 @@ from aiservice.wire import Ask
 
 Json = dict[str, Any]
 MODELS = "/v1/models"
+OWN = "aiservice"
 
 
 class Catalogue:
@@ -52,7 +54,8 @@ class Catalogue:
         return run
 
     def _models(self, principal: Principal) -> Json:
-        models = [_model_json(*found) for found in models_for(principal, self._core.connections.snapshot())]
+        found = [*self._aliases(principal), *models_for(principal, self._core.connections.snapshot())]
+        models = [_model_json(*model) for model in {model[0]: model for model in reversed(found)}.values()][::-1]
         return {
             "object": "list",
             "data": models,
@@ -62,7 +65,8 @@ class Catalogue:
         }
 
     def _model(self, principal: Principal, wanted: str) -> Json:
-        for name, connection, created_us in models_for(principal, self._core.connections.snapshot()):
+        models = models_for(principal, self._core.connections.snapshot())
+        for name, connection, created_us in (*self._aliases(principal), *models):
             if wanted in (name, f"{connection}/{name}"):
                 return _model_json(name, connection, created_us)
         raise NotFound(
@@ -71,14 +75,33 @@ class Catalogue:
             param="model",
         )
 
+    def _aliases(self, principal: Principal) -> list[tuple[str, str, int]]:
+        """As `models_for`: the aliases that lead this key anywhere, by name. They are ours, and as old as what they
+        lead to first."""
+        found = []
+        for name in sorted(self._core.aliases.routes.visible_to(principal)):
+            for task in (registry()["chat"], registry()["embedding"]):
+                request = ClientRequest(Ask(task.name, task.kind, {}), name)
+                try:
+                    route = self._core.aliases.resolve(principal, name)
+                    if route is not None:
+                        follow(route, request)
+                    snapshot = self._core.connections.snapshot()
+                    first = self._router.candidates(principal, request, None, snapshot)[0]
+                except BrokerError:
+                    continue
+                found.append((name, OWN, first.connection.created_us))
+                break
+        return found
+
     def _tasks(self, principal: Principal) -> Json:
         snapshot = self._core.connections.snapshot()
         tasks = []
         for task in registry().values():
             ask = Ask(task.name, task.kind, {})
-            chain = self._core.preferences.chain_for(principal.client_id, task.name)
+            terms = self._core.preferences.terms_for(principal, task.name)
             try:
-                candidates = self._router.for_ask(principal, ask, chain, snapshot)
+                candidates = self._router.for_ask(principal, ask, terms, snapshot)
             except BrokerError:
                 candidates = ()
             may_use = principal.scopes is None or task.name in principal.scopes

@@ -4,7 +4,7 @@ import time
 from typing import NamedTuple
 
 from aiservice.dialects import ai_service, anthropic_messages, openai_chat, openai_embeddings
-from aiservice.dialects._base import Dialect, headers_of_wire
+from aiservice.dialects._base import ClientRequest, Dialect, headers_of_wire
 from aiservice.dialects._object_ids import object_id_in, object_not_found
 from aiservice.errors import BrokerError, InvalidRequest
 from aiservice.gateway.admit import InFlight, Permit, check_scope, check_taking_requests
@@ -18,7 +18,7 @@ from aiservice.gateway.intake import read_body
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.quota_turns import QuotaTurns
-from aiservice.gateway.route import Router
+from aiservice.gateway.route import Router, follow
 from aiservice.kit.addresses import client_address
 from aiservice.kit.clock import now_us
 from aiservice.kit.strict_json import BadJson, parse_without_stall
@@ -106,8 +106,7 @@ class Pipeline:
         candidates: tuple[Candidate, ...] = ()
         unroutable: BrokerError | None = None
         try:
-            chain = core.preferences.chain_for(principal.client_id, request.ask.task)
-            candidates = self._router.candidates(principal, request, chain, core.connections.snapshot())
+            candidates = self._candidates(principal, request)
             if (object_id := object_id_in(body)) is not None:
                 candidates = _own(principal, candidates, object_id)
             if principal.budgets:
@@ -134,6 +133,14 @@ class Pipeline:
             finally:
                 if exchange.payload is not None:
                     core.payloads.hand_over(exchange.payload)
+
+    def _candidates(self, principal: Principal, request: ClientRequest) -> tuple[Candidate, ...]:
+        """Where the request may go; raises as `Router.candidates`."""
+        core = self._core
+        if (route := core.aliases.resolve(principal, request.model)) is not None:
+            follow(route, request)
+        terms = core.preferences.terms_for(principal, request.ask.task)
+        return self._router.candidates(principal, request, terms, core.connections.snapshot())
 
 
 def _own(principal: Principal, candidates: tuple[Candidate, ...], object_id: str) -> tuple[Candidate, ...]:

@@ -1,14 +1,17 @@
 """Where a request may go: the candidates, in order, each with its reason. Pure: no I/O, no clock."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from aiservice.dialects._base import ClientRequest
 from aiservice.errors import InvalidRequest, NoProvider, NotFound, PermissionDenied
 from aiservice.gateway.exchange import Candidate
 from aiservice.principal import Principal
 from aiservice.providers import registry
+from aiservice.services.alias_terms import Route
 from aiservice.services.connection_views import ConnectionView
+from aiservice.services.routing_terms import Terms
 from aiservice.wire import Ask, AskKind
 
 SANDBOX = "sandbox"
@@ -29,6 +32,7 @@ class _Wish:
     model: str | None
     chain: tuple[str, ...] | None
     is_stored_chain: bool
+    alias: str | None
     only: frozenset[str] | None
     ignore: frozenset[str]
     allow_fallbacks: bool
@@ -45,7 +49,7 @@ class Router:
         self,
         principal: Principal,
         request: ClientRequest,
-        stored_chain: tuple[str, ...] | None,
+        stored: Terms | None,
         snapshot: tuple[ConnectionView, ...],
     ) -> tuple[Candidate, ...]:
         """The places to try, best first; never empty.
@@ -68,26 +72,51 @@ class Router:
             "chat" if ask.kind == "token-count" else ask.kind,  # what may chat is what may be counted for
             ask.task,
             request.model,
-            request.order or stored_chain,
-            request.order is None,
+            request.order,
+            request.order is None or request.alias is not None,
+            request.alias,
             request.only,
             request.ignore,
             request.allow_fallbacks,
+            stored,
         )
         found = self._memo.get(wish)
         if found is None:
-            found = self._memo[wish] = _ordered(_Wish(*wish), snapshot)
+            found = self._memo[wish] = _ordered(_wish(wish[:-1], stored), snapshot)
         return found
 
     def for_ask(
         self,
         principal: Principal,
         ask: Ask,
-        stored_chain: tuple[str, ...] | None,
+        stored: Terms | None,
         snapshot: tuple[ConnectionView, ...],
     ) -> tuple[Candidate, ...]:
         """`candidates` for a request that says nothing but its task."""
-        return self.candidates(principal, ClientRequest(ask), stored_chain, snapshot)
+        return self.candidates(principal, ClientRequest(ask), stored, snapshot)
+
+
+def follow(route: Route, request: ClientRequest) -> None:
+    """Where the alias that the request names as its model leads becomes the request's own order.
+
+    Raises:
+        InvalidRequest: its own order names none of the alias's places.
+    """
+    request.order, request.model, request.alias = route.within(request.order), None, route.name
+
+
+def _wish(said: tuple[Any, ...], stored: Terms | None) -> _Wish:
+    """What the request says itself, and where it says nothing, what is stored for its caller."""
+    wish = _Wish(*said)
+    if stored is None:
+        return wish
+    return replace(
+        wish,
+        chain=wish.chain or stored.order,
+        only=stored.only if wish.only is None else wish.only,
+        ignore=wish.ignore or stored.ignore,
+        allow_fallbacks=wish.allow_fallbacks and stored.allow_fallbacks is not False,
+    )
 
 
 def models_for(principal: Principal, snapshot: tuple[ConnectionView, ...]) -> list[tuple[str, str, int]]:
@@ -102,6 +131,7 @@ def models_for(principal: Principal, snapshot: tuple[ConnectionView, ...]) -> li
         None,
         None,
         True,
+        None,
         None,
         frozenset(),
         True,
@@ -197,7 +227,7 @@ def _of_chain(wish: _Wish, chain: tuple[str, ...], usable: list[ConnectionView],
     found: list[Candidate] = []
     for place, entry in enumerate(chain, start=1):
         name, _, entry_model = entry.partition(":")
-        members = [view for view in usable if name in (view.name, view.kind)]
+        members = [view for view in usable if name in ("", view.name, view.kind)]  # "" is wherever the model is
         if not members and not wish.is_stored_chain:
             near = difflib.get_close_matches(name, [view.name for view in usable], n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
@@ -209,7 +239,7 @@ def _of_chain(wish: _Wish, chain: tuple[str, ...], usable: list[ConnectionView],
         for view in sorted(members, key=lambda view: (-view.weight, view.created_us)):
             chosen = _model_for(view, model or entry_model or None, wish.kind)
             if chosen is not None and all(c.connection.id != view.id or c.model != chosen for c in found):
-                found.append(_candidate(view, chosen, f"preference {place}"))
+                found.append(_candidate(view, chosen, f"{wish.alias or 'preference'} {place}"))
     return found
 
 
@@ -255,6 +285,13 @@ def _header_text(text: str) -> bytes:
 def _nothing(wish: _Wish, *, has_found: bool, usable: list[ConnectionView]) -> NotFound | NoProvider | PermissionDenied:
     if has_found:
         return PermissionDenied("This key may not use that model.", code="model_not_allowed", param="model")
+    if wish.alias is not None:
+        return NotFound(
+            f"The alias '{wish.alias}' leads to nothing that this key may use for '{wish.task}'. GET /v1/models lists "
+            "what it may.",
+            code="model_not_found",
+            param="model",
+        )
     if wish.model is not None and usable:
         known = sorted({name for view in usable for name in view.models})
         near = difflib.get_close_matches(wish.model, known, n=1)

@@ -105,10 +105,10 @@ def clean_targets(given: Targets, models: Models, aliases: Collection[str]) -> l
 def _target(text: str, models: Models, aliases: Collection[str]) -> str:
     if text in aliases:
         return f"={text}"
-    if text in models.everything:
-        return f":{text}"
     if text in models.of_place:
         return text
+    if text in models.everything:
+        return f":{text}"
     place, separator, model = _split(text)
     if separator and place in models.of_place:
         if not is_model_name(model):

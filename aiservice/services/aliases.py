@@ -159,7 +159,9 @@ class Aliases:
         told = [None if each is None else {"name": row.name, **each} for each in (before, after)]
         action = "alias.remove" if after is None else "alias.set"
         record(session, actor, action, row.subject, before=told[0], after=told[1])
-        await keep_version(session, actor, Place("alias", row.scope, row.subject, row.name), (before, after), reverted_to)
+        await keep_version(
+            session, actor, Place("alias", row.scope, row.subject, row.name), (before, after), reverted_to
+        )
         self._changes.publish(session, "alias", row.subject)
 
 

@@ -7,6 +7,7 @@ from aiservice.services.abuse_observing import Observer
 from aiservice.services.abuse_replay import AbuseReplay
 from aiservice.services.accounts import Accounts
 from aiservice.services.alerts import Alerts
+from aiservice.services.aliases import Aliases
 from aiservice.services.audit import Audit
 from aiservice.services.board import Board
 from aiservice.services.bodies import Bodies
@@ -74,6 +75,7 @@ class Core:
     health: ConnectionHealth
     quotas: Quotas
     preferences: Preferences
+    aliases: Aliases
     prices: Prices
     ledger: Ledger
     budgets: Budgets

@@ -12,6 +12,7 @@ from aiservice.services.abuse_observing import Observer
 from aiservice.services.abuse_replay import AbuseReplay
 from aiservice.services.accounts import Accounts
 from aiservice.services.alerts import Alerts
+from aiservice.services.aliases import Aliases
 from aiservice.services.audit import Audit
 from aiservice.services.board import Board
 from aiservice.services.bodies import Bodies
@@ -146,6 +147,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         health=health,
         quotas=quotas,
         preferences=Preferences(db, changes),
+        aliases=Aliases(db, changes),
         prices=prices,
         ledger=ledger,
         budgets=Budgets(db, changes),
@@ -166,6 +168,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         await core.connections.ensure_sandbox()
     await core.connections.refresh()
     await core.preferences.refresh()
+    await core.aliases.refresh()
     return core
 
 

@@ -60,11 +60,6 @@ class Preferences:
         """See `StoredTerms.terms_for`."""
         return self.stored.terms_for(principal, task)
 
-    def chain_for(self, client_id: str, task: str) -> Chain | None:
-        """The order that is stored for a client's `task`, or None."""
-        terms = self.stored.merged((client_id,), task)
-        return None if terms is None else terms.order
-
     async def refresh(self) -> None:
         """See `StoredTerms.refresh`."""
         await self.stored.refresh()

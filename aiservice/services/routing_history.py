@@ -48,8 +48,11 @@ class Place:
 async def keep_version(
     session: AsyncSession, actor: Person, place: Place, change: Change, reverted_to: int | None = None
 ) -> None:
-    """Adds the change (before, after) to the unit of work. What was stored unseen before it (by an older release, or before there were
-    versions) is kept as a version of its own, so that there is always something to go back to."""
+    """Adds the change (before, after) to the unit of work.
+
+    What was stored unseen before it (by an older release, or before there were versions) is kept as a version of its
+    own, so that there is always something to go back to.
+    """
     before, _ = change
     last = await store.newest(session, place.kind, place.scope, place.subject, place.name)
     if before is not None and (last is None or last.after != before):

@@ -13,8 +13,10 @@ from aiservice.kit.ids import new_id
 from aiservice.principal import Person
 from aiservice.services.allowed_sets import check_connections, clean_models
 from aiservice.services.audit_entry import record
-from aiservice.services.changes import ChangeFeed
+from aiservice.services.changes import ChangeFeed, Kind
 from aiservice.services.names import clean_name, no_such, shown
+from aiservice.store import aliases as alias_store
+from aiservice.store import preferences as preference_store
 from aiservice.store import teams as store
 from aiservice.store.session import AsyncSession, Database
 from aiservice.store.unique import Taken, add_unique
@@ -22,6 +24,7 @@ from aiservice.tables import Team
 
 Names = list[str]
 _SHOWN_CLIENTS = 3
+_KINDS: tuple[Kind, ...] = ("team", "preference", "alias")  # what goes with a team
 
 
 @dataclass(slots=True, frozen=True)
@@ -106,8 +109,11 @@ class Teams:
                     code="team_not_empty",
                 )
             record(session, actor, "team.delete", team.id, before=_told(team))
+            await preference_store.forget(session, "team", team.id)
+            await alias_store.forget(session, "team", team.id)
             await store.remove(session, team.id)
-            self._changes.publish(session, "team", team.id)
+            for kind in _KINDS:
+                self._changes.publish(session, kind, team.id)
 
 
 def team_scope(actor: Person) -> str | None:

@@ -15,14 +15,18 @@ Json = dict[str, Any]
 _SUBJECT: ColumnElement[str] = func.coalesce(col(Preference.subject), col(Preference.client_id))
 
 
+def _is_of(subject: str) -> ColumnElement[bool]:
+    return _SUBJECT.in_((subject,))
+
+
 async def find(session: AsyncSession, scope: str, subject: str, task: str) -> Preference | None:
-    query = select(Preference).where(col(Preference.scope) == scope, _SUBJECT == subject, col(Preference.task) == task)
+    query = select(Preference).where(col(Preference.scope) == scope, _is_of(subject), col(Preference.task) == task)
     return (await session.execute(query)).scalars().first()
 
 
 async def of_subject(session: AsyncSession, scope: str, subject: str) -> Sequence[Preference]:
     """All terms of one platform, team, client or key, by task."""
-    query = select(Preference).where(col(Preference.scope) == scope, _SUBJECT == subject)
+    query = select(Preference).where(col(Preference.scope) == scope, _is_of(subject))
     return (await session.execute(query.order_by(col(Preference.task)))).scalars().all()
 
 
@@ -45,7 +49,7 @@ async def listed(
     if scope is not None:
         query = query.where(col(Preference.scope) == scope)
     if subject is not None:
-        query = query.where(_SUBJECT == subject)
+        query = query.where(_is_of(subject))
     rows = [(row[0], row[1]) for row in (await session.execute(query)).all()]
     places = {PLATFORM: 0, "team": 1, "client": 2, "key": 3}
     return sorted(rows, key=lambda row: (places.get(row[0].scope, 4), row[1], row[0].task))
@@ -73,4 +77,4 @@ async def everything(session: AsyncSession) -> Sequence[Preference]:
 
 async def forget(session: AsyncSession, scope: str, subject: str) -> None:
     """Removes all terms of something that is removed itself."""
-    await session.execute(delete(Preference).where(col(Preference.scope) == scope, _SUBJECT == subject))
+    await session.execute(delete(Preference).where(col(Preference.scope) == scope, _is_of(subject)))

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
 from aiservice.principal import Person, Role
+from aiservice.services.aliases import Aliases
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import Clients
 from aiservice.services.connections import Connections
 from aiservice.services.preferences import Preferences
+from aiservice.services.teams import Teams
 from aiservice.services.vault import Vault
 from aiservice.settings import Settings
 from aiservice.store.session import Database
@@ -32,11 +34,14 @@ class Office:
     changes: ChangeFeed
     clients: Clients
     preferences: Preferences
+    aliases: Aliases
+    teams: Teams
 
 
 def office(database: Database) -> Office:
     changes = ChangeFeed(database)
-    return Office(database, changes, Clients(database, changes), Preferences(database, changes))
+    clients, preferences = Clients(database, changes), Preferences(database, changes)
+    return Office(database, changes, clients, preferences, Aliases(database, changes), Teams(database, changes))
 
 
 async def connections_of(
