@@ -31,7 +31,7 @@ from aiservice.portal import pages
 from aiservice.portal.front import SOCKET_PATH, Front
 from aiservice.portal.layout import add_pages
 from aiservice.portal.policy import BrowserPolicy
-from aiservice.portal.session import exports, guard, reveal, routes
+from aiservice.portal.session import exports, gate, reveal, routes
 from aiservice.portal.session.live import LivePages
 from aiservice.portal.session.states import PageStates
 from aiservice.principal import Person
@@ -163,8 +163,8 @@ app = BrokerApp(
     html_lang="en",
     toaster=None,
     app_wraps={},
-    backend_exception_handler=guard.log_backend_fault,
-    frontend_exception_handler=guard.log_browser_fault,
+    backend_exception_handler=gate.log_backend_fault,
+    frontend_exception_handler=gate.log_browser_fault,
     head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
 )
 assert app.sio is not None  # noqa: S101 - for the type checker: a stateful app has one
@@ -174,5 +174,5 @@ states.serve(app)
 app.sio.eio.cors_allowed_origins = None
 modules_of(pages)
 add_pages(app)
-guard.install(app, _person, _address)
+gate.install(app, _person, _address)
 app.register_lifespan_task(app.opened)

@@ -13,6 +13,7 @@ from aiservice.services.emails import checked_email
 from aiservice.services.links import Links
 from aiservice.services.sessions import Sessions, SessionSummary
 from aiservice.services.sign_in_limits import Derives, SignInLimits
+from aiservice.services.step_up import require_password_said
 from aiservice.settings import Settings
 from aiservice.store import people as store
 from aiservice.store.session import AsyncSession, Database
@@ -67,11 +68,13 @@ class Administration:
         """The path of a link, good for 7 days, that makes an account with this address and role.
 
         Raises:
-            PermissionDenied; Unprocessable (`email_invalid`); Conflict: the person is already here (`email_taken`).
+            PermissionDenied (also `step_up_required`); Unprocessable (`email_invalid`); Conflict: the person is already
+                here (`email_taken`).
         """
         _require_admin(actor)
         email = checked_email(email)
         async with self._db.write() as session:
+            await require_password_said(session, actor)
             if await store.by_email(session, email) is not None:
                 raise email_taken()
             record(session, actor, "person.invite", email, after={"role": role})
@@ -81,10 +84,11 @@ class Administration:
         """The path of a link, good for 30 minutes, by which the person chooses a new password.
 
         Raises:
-            PermissionDenied; NotFound.
+            PermissionDenied (also `step_up_required`); NotFound.
         """
         _require_admin(actor)
         async with self._db.write() as session:
+            await require_password_said(session, actor)
             user = await self._user(session, ref)
             record(session, actor, "person.reset_link", user.id)
             return await self._links.make(session, "reset", email=user.email)
@@ -120,9 +124,14 @@ class Administration:
             self._changes.publish(session, "person", user.id)
 
     async def set_role(self, actor: Person, ref: str, role: Role) -> None:
-        """Makes a person an admin or a developer. Raises: PermissionDenied, NotFound, Conflict (`last_admin`)."""
+        """Makes a person an admin or a developer.
+
+        Raises:
+            PermissionDenied (also `step_up_required`); NotFound; Conflict (`last_admin`).
+        """
         _require_admin(actor)
         async with self._db.write() as session:
+            await require_password_said(session, actor)
             user = await self._user(session, ref)
             if user.role == role:
                 return

@@ -18,6 +18,7 @@ from aiservice.services.budget_windows import resets_us, window_at
 from aiservice.services.changes import ChangeFeed, Kind
 from aiservice.services.clients import visible_client
 from aiservice.services.managed_keys import managed_key
+from aiservice.services.step_up import require_password_said
 from aiservice.services.teams import team_of_admin, visible_team
 from aiservice.store import budgets as store
 from aiservice.store.session import AsyncSession, Database
@@ -109,12 +110,14 @@ class Budgets:
 
         Raises:
             NotFound: as in `of`.
-            PermissionDenied: the actor is no admin, or the key's budget is wider than its client's.
+            PermissionDenied: the actor is no admin, or the key's budget is wider than its client's; or the actor has
+                not said their password lately (`step_up_required`).
             Unprocessable: terms that are none.
         """
         check_terms(terms)
         async with self._db.write() as session:
             subject = await _subject(session, actor, scope, ref, to_change=True)
+            await require_password_said(session, actor)
             if subject.parent_id is not None:
                 check_within(terms, await store.of_subjects(session, [subject.parent_id]))
             before = await store.one(session, subject.id, terms.measure, terms.period)
@@ -133,10 +136,11 @@ class Budgets:
 
         Raises:
             NotFound: as in `of`, or there is no such budget.
-            PermissionDenied: the actor is no admin.
+            PermissionDenied: the actor is no admin, or `step_up_required`.
         """
         async with self._db.write() as session:
             subject = await _subject(session, actor, scope, ref, to_change=True)
+            await require_password_said(session, actor)
             rows = await store.of_subjects(session, [subject.id])
             meant = [row for row in rows if measure in (None, row.measure) and period in (None, row.period)]
             if not meant:

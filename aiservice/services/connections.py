@@ -16,6 +16,7 @@ from aiservice.services.connection_views import ConnectionDetails, ConnectionVie
 from aiservice.services.names import clean_connection_name, no_such, shown
 from aiservice.services.preference_writing import forget_connection
 from aiservice.services.probe import ProbeResult, probe
+from aiservice.services.step_up import require_password_said
 from aiservice.store import connections as store
 from aiservice.store.session import AsyncSession
 from aiservice.store.turns import CONFIGURATION, take_turn
@@ -102,11 +103,12 @@ class Connections(ConnectionSnapshot):
         return details(row)
 
     async def set_key(self, actor: Person, name_or_id: str, secret: Secret | None) -> ConnectionDetails:
-        """Replaces the key; None takes it away where the kind needs none. Raises as `add`, and NotFound."""
+        """Replaces the key (None: takes it away where none is needed). Raises as `add`; NotFound, `step_up_required`."""
         _admins_only(actor)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
             row = await _existing(session, name_or_id)
+            await require_password_said(session, actor)
             key = rules.clean_secret(rules.known_kind(row.kind), secret)
             row.revision += 1
             await self._seal(session, row, key)
@@ -128,6 +130,7 @@ class Connections(ConnectionSnapshot):
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
             row = await _existing(session, name_or_id)
+            await require_password_said(session, actor)
             provider = rules.known_kind(row.kind)
             address = rules.clean_address(provider, base_url, is_private_allowed=is_private_allowed)
             key = rules.clean_secret(provider, secret)
@@ -205,8 +208,6 @@ class Connections(ConnectionSnapshot):
         except Taken:
             pass
         await self.refresh()
-
-    # Live tests
 
     async def check(
         self, actor: Person, kind: str, base_url: str | None, secret: Secret | None, *, is_private_allowed: bool = False

@@ -7,21 +7,20 @@ sealed vault, nothing is shown.
 from dataclasses import dataclass
 
 from aiservice.errors import NotFound, PermissionDenied, RateLimited, Unprocessable
-from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, SECOND_US, now_us
+from aiservice.kit.clock import DAY_US, HOUR_US, SECOND_US, now_us
 from aiservice.kit.secret import Secret
 from aiservice.principal import Person
 from aiservice.services.alert_notes import AlertNotes, Severity
 from aiservice.services.audit_entry import record
 from aiservice.services.keys import Keys
 from aiservice.services.managed_keys import managed_key
+from aiservice.services.step_up import require_password_said
 from aiservice.store import keys as key_store
-from aiservice.store import portal_sessions
 from aiservice.store import reveals as store
 from aiservice.store.cluster import take_turn
 from aiservice.store.session import AsyncSession, Database
 from aiservice.tables import KeyReveal, KeySecret
 
-CONFIRMED_US = 5 * MINUTE_US
 PER_PERSON, PER_PERSON_US = 5, HOUR_US
 IN_ALL, IN_ALL_US = 20, DAY_US
 
@@ -68,7 +67,7 @@ class KeyReveals:
                 )
             if secret.copy_owner_id != actor.user_id:
                 raise PermissionDenied("Only the person who made this key can see it again.", code="not_your_copy")
-            await _require_confirmed(session, actor, now)
+            await require_password_said(session, actor, is_sign_in_enough=False)
             await take_turn(session)  # two looks at once must not both be the last one allowed
             await _require_room(session, actor, now)
             text = await self._keys.copies.open(session, key, secret)
@@ -95,13 +94,6 @@ def _copied(live: list[KeySecret], ends_us: int | None, now: int) -> KeySecret |
     if ends_us is not None and ends_us <= now:
         return None
     return next((secret for secret in reversed(live) if secret.copy_owner_id is not None), None)
-
-
-async def _require_confirmed(session: AsyncSession, actor: Person, now: int) -> None:
-    found = await portal_sessions.with_user(session, actor.session_hash)
-    confirmed_us = None if found is None else found[0].confirmed_us
-    if confirmed_us is None or now - confirmed_us > CONFIRMED_US:
-        raise PermissionDenied("Say your password again to see the key.", code="step_up_required", param="password")
 
 
 async def _require_room(session: AsyncSession, actor: Person, now: int) -> None:

@@ -27,6 +27,7 @@ from aiservice.services.key_standing import key_digest
 from aiservice.services.key_views import KeyView, earlier, told, view
 from aiservice.services.limit_names import Amounts, check_within, clean_amounts
 from aiservice.services.managed_keys import managed_key
+from aiservice.services.step_up import require_password_said
 from aiservice.services.vault import PEPPER_VERSION, Vault
 from aiservice.store import keys as store
 from aiservice.store.session import Database
@@ -171,6 +172,7 @@ class Keys:
 
         Raises:
             NotFound: no such key, or it is not the actor's.
+            PermissionDenied: the actor has not said their password lately (`step_up_required`).
             Unprocessable: the overlap is out of range, or the key is revoked or expired.
             Overloaded: the vault is sealed.
         """
@@ -179,6 +181,7 @@ class Keys:
         now = now_us()
         async with self._db.write() as session:
             key, owner = await managed_key(session, actor, key_id)
+            await require_password_said(session, actor)
             if key.revoked_us is not None or (key.expires_us is not None and key.expires_us <= now):
                 raise Unprocessable("The key is revoked or has expired. Create another one.", code="key_ended")
             live = await store.live_secrets(session, [key.id], now)

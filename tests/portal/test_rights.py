@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from reflex_base.registry import RegistrationContext
 
 from aiservice.aiservice import app
-from aiservice.portal.session.guard import FRAMEWORK_HANDLERS, GUARD_ATTRIBUTE, Guard, is_admitted
+from aiservice.portal.session.gate import FRAMEWORK_HANDLERS, is_admitted
+from aiservice.portal.session.guard import GUARD_ATTRIBUTE, Guard
 from aiservice.portal.session.states import PageStates
 from tests.portal.server import STATE, Attacker, PortalServer
 

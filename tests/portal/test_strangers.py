@@ -16,7 +16,7 @@ import pytest
 from reflex_base.registry import RegistrationContext
 
 from aiservice.aiservice import app
-from aiservice.portal.session.guard import FRAMEWORK_HANDLERS
+from aiservice.portal.session.gate import FRAMEWORK_HANDLERS
 from aiservice.portal.session.reveal import ACTIONS, PREFIX
 from tests.portal.server import PASSWORD, Attacker, PortalServer
 

@@ -101,11 +101,13 @@ function valuesOf(form) {
 }
 
 // A form whose fields go to one of our own routes as JSON. `after`: "reveal" shows the answer's `secret` once, with the
-// words in its `about`; "leave" loads the page the answer names; anything else only tells Reflex that it is done.
+// words in its `about`; "leave" loads the page the answer names; anything else only tells Reflex that it is done. Where
+// the server asks for the person's password again, the form does, and sends it along.
 export function ActionForm({ action, fixed, fromQuery, submit, busy, after, next, styles, onDone, children, className }) {
   const [error, setError] = useState(null);
   const [sending, setSending] = useState(false);
   const [secret, setSecret] = useState(null);
+  const [mustConfirm, setMustConfirm] = useState(false);
   const form = useRef(null);
   const send = async (event) => {
     event.preventDefault();
@@ -120,7 +122,9 @@ export function ActionForm({ action, fixed, fromQuery, submit, busy, after, next
     setSending(false);
     if (answer.error) {
       setError(answer.error);
-      form.current?.querySelector("input[type=password]")?.focus();
+      const hasPassword = form.current?.querySelector("input[name=password]");
+      if (answer.error.code === "step_up_required" && !hasPassword) setMustConfirm(true);
+      else form.current?.querySelector("input[type=password]")?.focus();
       return;
     }
     if (after === "leave") {
@@ -128,6 +132,7 @@ export function ActionForm({ action, fixed, fromQuery, submit, busy, after, next
       return;
     }
     form.current?.reset();
+    setMustConfirm(false);
     // A link without a host is one below the address that this page came from.
     if (answer.is_path) answer.secret = window.location.origin + answer.secret;
     if (after === "reveal" && answer.secret) setSecret(answer);
@@ -142,6 +147,7 @@ export function ActionForm({ action, fixed, fromQuery, submit, busy, after, next
     "form",
     { ref: form, onSubmit: send, className, noValidate: false, autoComplete: "on" },
     children,
+    mustConfirm ? h(PasswordAgain, { styles }) : null,
     h(ErrorNote, { error, className: styles.error }),
     h(
       "div",
@@ -149,6 +155,18 @@ export function ActionForm({ action, fixed, fromQuery, submit, busy, after, next
       h("button", { type: "submit", className: styles.submit, disabled: sending, "aria-busy": sending }, sending ? busy : submit),
     ),
     secret ? h(RevealOnce, { secret, styles, onClose: closed }) : null,
+  );
+}
+
+function PasswordAgain({ styles }) {
+  const field = useRef(null);
+  const id = useId();
+  useEffect(() => field.current?.focus(), []);
+  return h(
+    "div",
+    null,
+    h("label", { htmlFor: id, className: styles.label }, "Your password"),
+    h("input", { id, ref: field, name: "password", type: "password", required: true, autoComplete: "current-password", className: styles.input }),
   );
 }
 

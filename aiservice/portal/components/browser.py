@@ -22,6 +22,8 @@ STYLES = {
         f"m-auto w-[min(32rem,calc(100vw-2rem))] {theme.CARD} text-left whitespace-normal "
         "text-slate-900 dark:text-slate-100 backdrop:bg-slate-950/60 shadow-xl"
     ),
+    "label": theme.LABEL,
+    "input": f"mt-1 {theme.INPUT}",
     "choice": "mt-4 flex items-center gap-2 text-sm font-medium",
     "box": f"size-4 accent-indigo-700 {theme.FOCUS}",
     "tabs": "flex gap-1 overflow-x-auto",

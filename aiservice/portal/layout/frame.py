@@ -8,11 +8,11 @@ from reflex_components_core.core.banner import has_connection_errors
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form
 from aiservice.portal.components.icons import icon
-from aiservice.portal.components.parts import alert, skeleton
+from aiservice.portal.components.parts import alert, field, skeleton
 from aiservice.portal.components.scheme import scheme_switch
 from aiservice.portal.layout.bell import ALERTS, bell
 from aiservice.portal.layout.registry import PageSpec, navigation
-from aiservice.portal.session.guard import SessionState, handler
+from aiservice.portal.session.guard import SessionState, handler, show_notice, tell
 
 PRODUCT = "aiservice"
 
@@ -22,8 +22,12 @@ class FrameState(rx.State):
 
     @handler(public=True)
     async def dismiss(self) -> None:
-        session = await self.get_state(SessionState)
-        session.notice = session.notice_kind = session.notice_id = ""
+        show_notice(await self.get_state(SessionState), "", "")
+
+    @handler()
+    async def confirmed(self, _answer: str) -> None:
+        """After the password was said again in the notice: what was refused is left to the person to do again."""
+        await tell(self, "Thank you. Now do it again: your password is not asked for in the next five minutes.")
 
 
 def framed(page: PageSpec) -> rx.Component:
@@ -85,6 +89,7 @@ def notice() -> rx.Component:
                     SessionState.notice_id != "",
                     rx.el.span("Request ", SessionState.notice_id, class_name="mt-1 block text-xs opacity-80"),
                 ),
+                rx.cond(SessionState.asks_password, _password_again()),
             ),
             rx.el.button(
                 icon("close"),
@@ -100,6 +105,24 @@ def notice() -> rx.Component:
                 f"{theme.ALERT['error']} mb-5 flex items-start justify-between gap-3",
             ),
         ),
+    )
+
+
+def _password_again() -> rx.Component:
+    return action_form(
+        field(
+            "Your password",
+            "password",
+            id="password-again",
+            type="password",
+            required=True,
+            auto_focus=True,
+            auto_complete="current-password",
+        ),
+        action="/auth/secrets/confirm",
+        submit="Confirm",
+        on_done=FrameState.confirmed,
+        class_name="mt-3 flex max-w-xs flex-col gap-3",
     )
 
 

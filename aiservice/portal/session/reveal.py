@@ -3,6 +3,7 @@ screen (so do kept bodies), a provider's key from the form to the vault. None ev
 or a log line.
 
 Each takes a JSON post of texts from a page of this portal, by somebody signed in, and answers JSON that nobody keeps.
+A field `password` is the person's own, said again for acts that ask for it (`services/step_up.py`).
 """
 
 import functools
@@ -28,15 +29,14 @@ from aiservice.kit.addresses import is_https
 from aiservice.kit.clock import iso
 from aiservice.kit.ids import new_id
 from aiservice.kit.secret import Secret
-from aiservice.portal.session import alert_forms
+from aiservice.portal.session import alert_forms, people_forms
 from aiservice.portal.session.bodies import Fields, read_fields, receive_body
 from aiservice.portal.session.cookie import read_session_cookie
 from aiservice.portal.session.same_origin import is_same_origin
-from aiservice.principal import Person, Role
+from aiservice.principal import Person
 from aiservice.services.core import Core
 from aiservice.services.key_rights import Edit
 from aiservice.services.keys import NewKey
-from aiservice.services.mailing import mail_link
 from aiservice.services.probe import ProbeResult
 
 log = logging.getLogger(__name__)
@@ -81,11 +81,8 @@ class SecretRoutes:
         return _shown_once(key)
 
     async def reveal_key(self, person: Person, fields: Fields) -> Answer:
-        """`id`, `password` (may be empty within five minutes after the last time): a key that can be shown again."""
-        core = self._core()
-        if fields.optional("password"):
-            await core.accounts.confirm(person, fields.required("password"))
-        shown = await core.reveals.reveal(person, fields.required("id"))
+        """`id`: a key that can be shown again."""
+        shown = await self._core().reveals.reveal(person, fields.required("id"))
         about = {
             "title": f"The key '{shown.name}'",
             "text": f"Shown for {SHOWN_SECONDS} seconds. That you looked is noted, and the admins see it.",
@@ -163,35 +160,6 @@ class SecretRoutes:
         await connections.record_test(person, row.id, found)
         return {"id": row.id, "test": found.summary}
 
-    async def invite(self, person: Person, fields: Fields) -> Answer:
-        """`email`, `role`: a link that makes an account, to be handed over by the admin."""
-        accounts, email = self._core().accounts, fields.required("email")
-        path = await accounts.invite(person, email, _role(fields.required("role")))
-        url = accounts.link_url(path)
-        mailed = await mail_link(self._core().alerts.mail, email.strip(), "You are invited to aiservice", url)
-        about = {
-            "title": "Copy the invitation link",
-            "text": f"Whoever opens it first becomes this user. It works once, for seven days. {mailed}".rstrip(),
-            "copy": "Copy link",
-        }
-        return {"secret": url, "is_path": url == path, "about": about}
-
-    async def reset_link(self, person: Person, fields: Fields) -> Answer:
-        """`id`: a link by which that user chooses a new password, to be handed over by the admin."""
-        accounts = self._core().accounts
-        path = await accounts.reset_link(person, fields.required("id"))
-        url = accounts.link_url(path)
-        ref = fields.required("id")
-        email = next((user.email for user in await accounts.list_users(person) if user.user_id == ref), "")
-        mailed = await mail_link(self._core().alerts.mail, email, "A new password for aiservice", url)
-        words = f"Whoever opens it chooses this user's new password. It works once, for 30 minutes. {mailed}"
-        about = {
-            "title": "Copy the reset link",
-            "text": words.rstrip(),
-            "copy": "Copy link",
-        }
-        return {"secret": accounts.link_url(path), "is_path": accounts.link_url(path) == path, "about": about}
-
 
 def _of_core(
     action: Callable[[Core, Person, Fields], Awaitable[Answer]],
@@ -214,8 +182,9 @@ ACTIONS: dict[str, Callable[[SecretRoutes, Person, Fields], Awaitable[Answer]]] 
     "/alert-channels": _of_core(alert_forms.add_channel),
     "/alert-channels/secret": _of_core(alert_forms.roll_secret),
     "/alert-rules": _of_core(alert_forms.set_rule),
-    "/invite": SecretRoutes.invite,
-    "/reset-link": SecretRoutes.reset_link,
+    "/invite": _of_core(people_forms.invite),
+    "/reset-link": _of_core(people_forms.reset_link),
+    "/confirm": _of_core(people_forms.confirm),
 }
 
 
@@ -249,7 +218,10 @@ def _answered(core: Callable[[], Core], action: Action) -> Callable[[Request], A
         try:
             await receive_body(request)
             person = await _person(core(), request)
-            body, status = await action(person, await read_fields(request)), 200
+            fields = await read_fields(request)
+            if fields.optional("password"):
+                await core().accounts.confirm(person, fields.required("password"))
+            body, status = await action(person, fields), 200
         except BrokerError as error:
             body, status = error.body(request_id), error.status
         except Exception:
@@ -300,9 +272,3 @@ def _number(param: str, text: str) -> float:
     if not text.isdecimal() or len(text) > 9:
         raise InvalidRequest(f"'{param}' must be a whole number.", param=param)
     return float(text)
-
-
-def _role(text: str) -> Role:
-    if text not in set(Role):
-        raise InvalidRequest("'role' must be admin or developer.", param="role")
-    return Role(text)
