@@ -81,6 +81,7 @@ class Settings:
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_payloads: Literal["off", "on"] = "off"
     payloads_kept: int = 7 * 86_400
+    audit_kept: int | None = None
     ledger_sync: Literal["interval", "full"] = "interval"
     max_body_bytes: int = 20 * 1024 * 1024
     drain_seconds: float = 30.0
@@ -168,7 +169,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "ledger_sync": ("interval", "full"),
 }
 _PATHS = {"data_dir", "master_key_file", "tls_cert", "tls_key", "leak_scanner_keys"}
-_DURATIONS = {"max_key_age", "default_key_expiry", "payloads_kept"}
+_DURATIONS = {"max_key_age", "default_key_expiry", "payloads_kept", "audit_kept"}
 _SECRETS = {"metrics_token", "admin_password"}
 _SECONDS = {
     "drain_seconds",

@@ -55,10 +55,12 @@ def verify(
         "ok": not found.damage,
         "entries": found.entries,
         "anchor": found.anchor,
+        "deleted_up_to": found.deleted,
         "damage": [{"number": each.number, "what": each.what} for each in found.damage],
     }
     words = "Every entry is as it was written." if not found.damage else "THE AUDIT LOG WAS TAMPERED WITH."
-    lines = [f"{found.entries} entries. {words}", *map(str, found.damage)]
+    gone = [f"Entries up to {found.deleted} were deleted for their age."] if found.deleted else []
+    lines = [f"{found.entries} entries. {words}", *gone, *map(str, found.damage)]
     show(answer, [*lines, f"Anchor, to keep elsewhere: {found.anchor}"], as_json=as_json)
     if found.damage:
         raise typer.Exit(REFUSED)

@@ -24,7 +24,7 @@ from aiservice.commands.opening import run
 from aiservice.commands.payloads import client_payloads
 from aiservice.kit.clock import iso
 from aiservice.principal import OPERATOR
-from aiservice.services.clients import ClientView
+from aiservice.services.client_views import ClientView
 from aiservice.services.core import Core
 
 client = group("Clients: the parties that are metered and limited. Their keys call the API.")

@@ -37,6 +37,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (JUDGE_SECONDS, core.judge.judge, "watch for abuse"),
         (_PURGE_SECONDS, core.judge.purge, "old counts"),
         (_PURGE_SECONDS, core.audit.tell_anchor, "anchor of the audit log"),
+        (_PURGE_SECONDS, partial(_prune_audit, core), "old audit entries"),
         (_BODIES_SECONDS, core.bodies.purge, "expired bodies"),
         (_BODIES_SECONDS, core.idempotency.purge, "idempotent calls of yesterday"),
         (_PURGE_SECONDS, core.replays.purge, "old replays"),
@@ -79,6 +80,13 @@ async def _check_secrets(core: Core) -> None:
         names = [f"{purpose} of {row_id}" for purpose, row_id in damaged]
         words = f"{len(names)} sealed secrets do not open: {', '.join(names[:3])}. Set them again, or restore a backup."
         core.alerts.note("vault", "sealed secrets", words, severity=Severity.CRITICAL, evidence={"damaged": names[:50]})
+
+
+async def _prune_audit(core: Core) -> None:
+    _, damage = await core.audit_retention.prune()
+    if damage is not None:
+        words = f"The audit log is not as it was written ({damage}). No more is deleted. Run audit verify."
+        core.alerts.note("audit", "audit log", words, severity=Severity.CRITICAL)
 
 
 async def _tidy_tokens(core: Core) -> None:

@@ -41,6 +41,7 @@ METRICS: Mapping[str, Metric] = {
 }
 
 EVENTS: Mapping[str, str] = {
+    "audit": "The audit log was tampered with",
     "budget_level": "A budget is spent, or nearly",
     "channel_disabled": "An alert channel was disabled",
     "decoy_used": "A decoy key was used",

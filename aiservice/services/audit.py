@@ -8,7 +8,6 @@ log that was cut back to an earlier end as a whole: for that the server writes t
 Fails closed: a change whose entry cannot be signed or stored is not made.
 """
 
-import hmac
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from dataclasses import dataclass
 from aiservice.errors import InvalidRequest, PermissionDenied
 from aiservice.kit.clock import iso
 from aiservice.principal import Person
+from aiservice.services.audit_chain import Damage, beginning, faults, missing
 from aiservice.services.audit_entry import Entry, entry_of, record, sign, take_pending
 from aiservice.services.request_log import csv_line
 from aiservice.services.vault import Vault
 from aiservice.store import audit as store
 from aiservice.store.session import AsyncSession, Database
-from aiservice.tables import AuditEntry
 
 CSV_COLUMNS = ("number", "at", "actor", "actor_id", "address", "action", "subject", "before", "after")
 MAX_ROWS = 500
@@ -47,23 +46,14 @@ class AuditFilter:
 
 
 @dataclass(slots=True, frozen=True)
-class Damage:
-    """An entry that is not as it was written, or not there. `number` is None where no entry can be named."""
-
-    number: int | None
-    what: str
-
-    def __str__(self) -> str:
-        return self.what if self.number is None else f"entry {self.number}: {self.what}"
-
-
-@dataclass(slots=True, frozen=True)
 class Verdict:
-    """What `verify` found. `anchor` names the chain's end; keep it elsewhere and give it to a later `verify`."""
+    """What `verify` found. `anchor` names the chain's end; keep it elsewhere for a later `verify`. `deleted`:
+    up to which number entries were deleted for their age."""
 
     entries: int
     anchor: str
     damage: tuple[Damage, ...]
+    deleted: int = 0
 
 
 class Audit:
@@ -137,31 +127,38 @@ class Audit:
 
         Raises:
             Overloaded: the vault is sealed.
-            InvalidRequest: the anchor is none.
+            InvalidRequest: the anchor is none, or of an entry that was deleted for its age (`anchor_too_old`).
         """
         key, wanted = self._key(), _read_anchor(anchor)
-        damage: list[Damage] = []
-        count, expected, previous = 0, 1, b""
         async with self._db.read() as session:
             head = await store.head(session)
+            first = beginning(key, await store.checkpoint(session))
+            if wanted is not None and wanted[0] <= first.number:
+                raise InvalidRequest(
+                    f"Entries up to {first.number} were deleted for their age. Take a newer anchor.",
+                    code="anchor_too_old",
+                    param="anchor",
+                )
+            damage = [Damage(None, "where the log begins was altered")] if first.is_altered else []
+            count, expected, previous = 0, first.number + 1, first.mac
             while rows := await store.after(session, expected - 1, _BATCH):
                 for row in rows:
-                    damage += _faults(key, row, expected, previous)
+                    damage += faults(key, row, expected, previous)
                     if wanted is not None and row.number == wanted[0] and not row.mac.hex().startswith(wanted[1]):
                         damage.append(Damage(row.number, "it is not the one of the anchor; the log was written anew"))
                     count, expected, previous = count + 1, row.number + 1, row.mac
                 session.expunge_all()
         stands = head.number if head is not None else 0
         if stands >= expected:
-            damage.append(_missing(expected, stands))
+            damage.append(missing(expected, stands))
         elif stands < expected - 1:
             damage.append(Damage(None, f"the chain's end was set back from {expected - 1} to {stands}"))
         elif head is not None and head.mac != previous:
             damage.append(Damage(None, "the chain's end was altered"))
         if wanted is not None and wanted[0] >= expected:
-            damage.append(_missing(expected, wanted[0]))
+            damage.append(missing(expected, wanted[0]))
         first_of_each = {each.number or each.what: each for each in reversed(damage)}
-        return Verdict(count, _anchor(expected - 1, previous), tuple(reversed(first_of_each.values())))
+        return Verdict(count, _anchor(expected - 1, previous), tuple(reversed(first_of_each.values())), first.number)
 
     async def anchor(self) -> str:
         """The chain's end, as `verify` takes it."""
@@ -180,21 +177,6 @@ class Audit:
 
     def _key(self) -> bytes:
         return self._vault.derive(b"audit chain v1")
-
-
-def _faults(key: bytes, row: AuditEntry, expected: int, previous: bytes) -> list[Damage]:
-    faults = []
-    if row.number != expected:
-        faults.append(_missing(expected, row.number - 1))
-    if not hmac.compare_digest(sign(key, row), row.mac):
-        faults.append(Damage(row.number, "it is not as it was written"))
-    elif row.number == expected and row.previous != previous:
-        faults.append(Damage(row.number - 1, "it is not the one that stood before the next"))
-    return faults
-
-
-def _missing(first: int, last: int) -> Damage:
-    return Damage(first, "it is missing" if first == last else f"it and all up to {last} are missing")
 
 
 def _anchor(number: int, mac: bytes) -> str:

@@ -1,7 +1,6 @@
 """Clients: the parties that are metered and limited, and who owns them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
 from aiservice.errors import InvalidRequest, PermissionDenied, Unprocessable
@@ -11,6 +10,7 @@ from aiservice.principal import Person
 from aiservice.services.allowed_sets import check_connections, clean_models
 from aiservice.services.audit_entry import record
 from aiservice.services.changes import ChangeFeed
+from aiservice.services.client_views import ClientView, told, view
 from aiservice.services.connection_rules import clean_weight
 from aiservice.services.emails import checked_email
 from aiservice.services.key_rights import checked_networks, checked_scopes
@@ -34,25 +34,6 @@ class Bounds(TypedDict, total=False):
     scopes: Names | None
     networks: Names | None
     weight: int
-
-
-@dataclass(slots=True, frozen=True)
-class ClientView:
-    """A client as people see it. None in an allowed set means all shared ones; times in microseconds UTC."""
-
-    id: str
-    name: str
-    owner_email: str | None
-    team: str | None
-    connections: tuple[str, ...] | None
-    models: tuple[str, ...] | None
-    scopes: tuple[str, ...] | None
-    networks: tuple[str, ...] | None
-    limits: dict[str, int]
-    weight: int
-    is_disabled: bool
-    created_us: int
-    keeps_payloads: bool = False
 
 
 class Clients:
@@ -101,7 +82,7 @@ class Clients:
                 created_us=now_us(),
             )
             await self._add(session, actor, client)
-        return _view(client, owner.email if owner else None, within.name if within else None)
+        return view(client, owner.email if owner else None, within.name if within else None)
 
     async def update(self, actor: Person, name_or_id: str, **bounds: Unpack[Bounds]) -> ClientView:
         """Changes what `bounds` names of what a client may do at most; its keys shrink (or grow back) at once, ≤ 1 s.
@@ -114,7 +95,7 @@ class Clients:
         async with self._db.write() as session:
             client = await visible_client(session, actor, name_or_id)
             _admins_only(actor, "change what a client may do")
-            before = _told(client)
+            before = told(client)
             if "connections" in bounds:
                 await check_connections(session, bounds["connections"])
                 client.allowed_connections = bounds["connections"]
@@ -126,9 +107,9 @@ class Clients:
                 client.allowed_networks = checked_networks(bounds["networks"])
             if "weight" in bounds:
                 client.weight = clean_weight(bounds["weight"])
-            record(session, actor, "client.change", client.id, before=before, after=_told(client))
+            record(session, actor, "client.change", client.id, before=before, after=told(client))
             self._changes.publish(session, "client", client.id)
-            return _view(client, *await store.owner_and_team(session, client))
+            return view(client, *await store.owner_and_team(session, client))
 
     async def set_team(self, actor: Person, name_or_id: str, team: str | None) -> ClientView:
         """Puts a client into a team (None: into none); what it has used of the old one's limits stays there.
@@ -143,12 +124,12 @@ class Clients:
             before, client.team_id = client.team_id, team and (await team_of_admin(session, actor, team)).id
             record(session, actor, "client.team", client.id, before={"team": before}, after={"team": client.team_id})
             self._changes.publish(session, "client", client.id)
-            return _view(client, *await store.owner_and_team(session, client))
+            return view(client, *await store.owner_and_team(session, client))
 
     async def list(self, actor: Person) -> Sequence[ClientView]:
         """The actor's clients, or everybody's for an admin, by name."""
         async with self._db.read() as session:
-            return [_view(*row) for row in await store.listed(session, owner_scope(actor))]
+            return [view(*row) for row in await store.listed(session, owner_scope(actor))]
 
     async def find(self, actor: Person, name_or_id: str) -> ClientView:
         """One client.
@@ -158,7 +139,7 @@ class Clients:
         """
         async with self._db.read() as session:
             client = await visible_client(session, actor, name_or_id)
-            return _view(client, *await store.owner_and_team(session, client))
+            return view(client, *await store.owner_and_team(session, client))
 
     async def disable(self, actor: Person, name_or_id: str, *, cuts_streams: bool = False) -> ClientView:
         """From now on (≤ 1 s) every key of the client is refused; with `cuts_streams` its answers under way end too, on
@@ -183,8 +164,8 @@ class Clients:
         async with self._db.read() as session:
             client = await store.oldest_of(session, actor.user_id)
             if client is not None:
-                return _view(client, *await store.owner_and_team(session, client))
-        return _view(await self._make_personal(actor), actor.email, None)
+                return view(client, *await store.owner_and_team(session, client))
+        return view(await self._make_personal(actor), actor.email, None)
 
     async def _make_personal(self, actor: Person) -> Client:
         async with self._db.write() as session:
@@ -212,7 +193,7 @@ class Clients:
             self._changes.publish(session, "client", client.id)
             if cuts_streams:
                 self._changes.publish(session, "cut", client.id)
-            return _view(client, *await store.owner_and_team(session, client))
+            return view(client, *await store.owner_and_team(session, client))
 
     async def _add(self, session: AsyncSession, actor: Person, client: Client) -> None:
         try:
@@ -220,7 +201,7 @@ class Clients:
         except Taken:
             message = f"There is already a client called '{shown(client.name)}'. Choose another name."
             raise Unprocessable(message, code="name_taken", param="name") from None
-        record(session, actor, "client.create", client.id, after=_told(client))
+        record(session, actor, "client.create", client.id, after=told(client))
         self._changes.publish(session, "client", client.id)
 
     async def _owner(self, session: AsyncSession, email: str | None) -> User | None:
@@ -274,39 +255,3 @@ def _free_name(stem: str, taken: set[str]) -> str:
     while f"{stem}-{number}" in taken:
         number += 1
     return f"{stem}-{number}"
-
-
-def _view(client: Client, owner_email: str | None, team: str | None) -> ClientView:
-    return ClientView(
-        id=client.id,
-        name=client.name,
-        owner_email=owner_email,
-        team=team,
-        connections=_names(client.allowed_connections),
-        models=_names(client.allowed_models),
-        scopes=_names(client.allowed_scopes),
-        networks=_names(client.allowed_networks),
-        limits=dict(client.limits or {}),
-        weight=client.weight,
-        is_disabled=client.is_disabled,
-        created_us=client.created_us,
-        keeps_payloads=client.keeps_payloads,
-    )
-
-
-def _told(client: Client) -> dict[str, object]:
-    """A client as the audit log tells of it."""
-    names = (
-        "name",
-        "owner_id",
-        "allowed_connections",
-        "allowed_models",
-        "allowed_scopes",
-        "allowed_networks",
-        "weight",
-    )
-    return {name: getattr(client, name) for name in names}
-
-
-def _names(names: list[str] | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(names)

@@ -103,7 +103,7 @@ class Connections(ConnectionSnapshot):
         return details(row)
 
     async def set_key(self, actor: Person, name_or_id: str, secret: Secret | None) -> ConnectionDetails:
-        """Replaces the key (None: takes it away where none is needed). Raises as `add`; NotFound, `step_up_required`."""
+        """Replaces the key; None takes it away, where none is needed. Raises as `add`, NotFound, `step_up_required`."""
         _admins_only(actor)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)

@@ -9,6 +9,7 @@ from aiservice.services.accounts import Accounts
 from aiservice.services.alerts import Alerts
 from aiservice.services.aliases import Aliases
 from aiservice.services.audit import Audit
+from aiservice.services.audit_retention import AuditRetention
 from aiservice.services.board import Board
 from aiservice.services.bodies import Bodies
 from aiservice.services.budgets import Budgets
@@ -89,6 +90,7 @@ class Core:
     replay: AbuseReplay
     decoys: Decoys
     audit: Audit
+    audit_retention: AuditRetention
     alerts: Alerts
 
 

@@ -14,6 +14,7 @@ from aiservice.services.accounts import Accounts
 from aiservice.services.alerts import Alerts
 from aiservice.services.aliases import Aliases
 from aiservice.services.audit import Audit
+from aiservice.services.audit_retention import AuditRetention
 from aiservice.services.board import Board
 from aiservice.services.bodies import Bodies
 from aiservice.services.budgets import Budgets
@@ -162,6 +163,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         replay=AbuseReplay(db),
         decoys=decoys,
         audit=Audit(db, vault),
+        audit_retention=AuditRetention(db, vault, settings.audit_kept),
     )
     await changes.poll_once()
     if not vault.is_sealed:  # a database that is not ours to open is not ours to write to

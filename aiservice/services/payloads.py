@@ -24,6 +24,7 @@ from aiservice.services.audit_entry import record
 from aiservice.services.bodies import Bodies
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import visible_client
+from aiservice.services.step_up import require_password_said
 from aiservice.settings import Settings
 from aiservice.store import clients as client_store
 from aiservice.store import request_log as log_store
@@ -211,12 +212,14 @@ class Payloads:
 
         Raises:
             NotFound: there is no such client that the actor may see.
-            PermissionDenied: the actor is no admin.
+            PermissionDenied: the actor is no admin, or has not said their password lately (`step_up_required`).
         """
         async with self._db.write() as session:
             client = await visible_client(session, actor, name_or_id)
             if not actor.is_admin:
                 raise PermissionDenied("Only an admin may have payloads kept.", code="admin_only")
+            if is_on:
+                await require_password_said(session, actor)
             if client.keeps_payloads != is_on:
                 before = {"keeps_payloads": client.keeps_payloads}
                 client.keeps_payloads = is_on

@@ -1,5 +1,6 @@
 """Acts that a thief of a session would want ask for the password again (OWASP ASVS 7.5.1 and 7.5.3): the roll of a key,
-another address or key of a provider, budgets, and who is an admin. What a stolen cookie alone may do ends there.
+another address or key of a provider, budgets, the keeping of a client's bodies, and who is an admin. What a stolen
+cookie alone may do ends there.
 
 Fails closed: without the database nothing counts as said.
 """

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import func, select, text
+from sqlalchemy import delete, func, select, text
 from sqlmodel import col
 
 from aiservice.store.session import AsyncSession
-from aiservice.tables import AuditEntry, AuditHead
+from aiservice.tables import AuditCheckpoint, AuditEntry, AuditHead
 
 _HEAD = 1
 _BEGIN = text("INSERT INTO audit_head (id, number, mac) VALUES (1, 0, :mac) ON CONFLICT (id) DO NOTHING")
@@ -78,3 +78,21 @@ async def latest_of(session: AsyncSession, actions: Sequence[str]) -> Sequence[A
 async def actions(session: AsyncSession) -> list[str]:
     """Every action there has been, by name."""
     return list(await session.scalars(select(col(AuditEntry.action)).distinct().order_by(col(AuditEntry.action))))
+
+
+async def checkpoint(session: AsyncSession) -> AuditCheckpoint | None:
+    """Up to where entries were deleted for their age; None where none ever were."""
+    return await session.get(AuditCheckpoint, _HEAD, populate_existing=True)
+
+
+async def first_since(session: AsyncSession, at_us: int) -> int | None:
+    """The lowest number of an entry made at `at_us` or later."""
+    return await session.scalar(select(func.min(col(AuditEntry.number))).where(col(AuditEntry.at_us) >= at_us))
+
+
+async def cut(session: AsyncSession, number: int, mac: bytes, seal: bytes) -> int:
+    """Moves the checkpoint to that entry and deletes all up to it, which the triggers allow from then on; how many."""
+    await session.merge(AuditCheckpoint(id=_HEAD, number=number, mac=mac, seal=seal))
+    await session.flush()
+    deleted = delete(AuditEntry).where(col(AuditEntry.number) <= number).returning(col(AuditEntry.number))
+    return len((await session.execute(deleted, execution_options={"synchronize_session": False})).all())

@@ -4,7 +4,7 @@ from sqlmodel import SQLModel
 
 from aiservice.tables.abuse import AbuseHour, AbuseMinute, AbusePolicy, Sanction
 from aiservice.tables.alerts import AlertChannel, AlertCourse, AlertDelivery, AlertEvent, AlertMute, AlertRule
-from aiservice.tables.audit import AuditEntry, AuditHead
+from aiservice.tables.audit import AuditCheckpoint, AuditEntry, AuditHead
 from aiservice.tables.bodies import SealedBody
 from aiservice.tables.budgets import Budget, BudgetSlice, BudgetWindow
 from aiservice.tables.changes import Change
@@ -30,6 +30,7 @@ __all__ = [
     "AlertEvent",
     "AlertMute",
     "AlertRule",
+    "AuditCheckpoint",
     "AuditEntry",
     "AuditHead",
     "Budget",

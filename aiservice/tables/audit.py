@@ -7,7 +7,8 @@ from aiservice.tables._base import big
 
 
 class AuditEntry(SQLModel, table=True):
-    """One act. `number` counts from 1 without a gap; triggers refuse every update and deletion.
+    """One act. `number` counts from 1 without a gap; triggers refuse every update, and every
+    deletion but of what the checkpoint covers.
 
     `before` and `after` are JSON as it was signed ("" for nothing), never a secret. `mac` signs all of the row, with
     `previous`, the `mac` of the entry before it, among it.
@@ -36,3 +37,14 @@ class AuditHead(SQLModel, table=True):
     id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     number: int = big()
     mac: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class AuditCheckpoint(SQLModel, table=True):
+    """Up to which entry the log was deleted for its age (one row, id 1): that entry's number and `mac`, signed."""
+
+    __tablename__ = "audit_checkpoint"
+
+    id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    number: int = big()
+    mac: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    seal: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

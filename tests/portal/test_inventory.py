@@ -18,11 +18,12 @@ assert app is not None  # importing it registers every page
 
 SIGN_IN = ("change-password", "invite", "reset", "setup", "sign-in", "sign-out", "sign-up")
 SECRETS = (
-    "/alert-channels", "/alert-channels/secret", "/alert-rules", "/connections", "/connections/key", "/first-key",
+    "/alert-channels", "/alert-channels/secret", "/alert-rules", "/confirm",
+    "/connections", "/connections/key", "/first-key",
     "/invite", "/keys", "/keys/reveal", "/keys/roll", "/keys/update", "/payload", "/reset-link",
 )  # fmt: skip
 EXPORTS = ("audit.csv", "requests.csv", "usage.csv")
-FOR_ADMINS = ("/abuse", "/alerts/channels", "/alerts/rules", "/audit", "/providers", "/teams", "/users")
+FOR_ADMINS = ("/abuse", "/alerts/channels", "/alerts/rules", "/audit", "/payloads", "/providers", "/teams", "/users")
 
 
 def test_t53_the_portals_routes_are_those_of_the_inventory() -> None:

@@ -50,6 +50,7 @@ ACTS: dict[str, Act] = {
     ),
     "budget": lambda s, who: s.core.budgets.set(who, "client", "acme", MONTH),
     "clear budget": lambda s, who: s.core.budgets.clear(who, "key", s.key_id),
+    "keep bodies": lambda s, who: s.core.payloads.switch(who, "acme", is_on=True),
     "role": lambda s, who: s.core.accounts.set_role(who, "bob@example.com", Role.ADMIN),
     "invite": lambda s, who: s.core.accounts.invite(who, "new@example.com", Role.ADMIN),
     "reset link": lambda s, who: s.core.accounts.reset_link(who, "bob@example.com"),

@@ -10,9 +10,11 @@ from aiservice.portal import theme
 from aiservice.portal.components.parts import alert, cell, state_badge, table_row
 from aiservice.services.abuse_features import Evidence
 from aiservice.services.abuse_judge import said_of
+from aiservice.services.abuse_replay import WouldHave
 from aiservice.services.sanctions import Verdict
 
 VERDICT_HEADS = ["Client", "What", "Why", "From", "State"]
+REPLAY_HEADS = ["When", "What", "Why"]
 _KINDS = {"alert": "plain", "throttle": "warn", "quarantine": "warn", "block": "bad"}
 _DONE = {
     "throttle": "is slowed down to about its usual",
@@ -108,4 +110,28 @@ def verdict_line(row: Any) -> rx.Component:
         why_cell(row["why"]),
         cell(row["since"], class_name=theme.MUTED),
         cell(row["state"], class_name=theme.MUTED),
+    )
+
+
+class ReplayRow(TypedDict):
+    """Something that a policy would have done."""
+
+    at: str
+    level: str
+    kind: str
+    why: list[str]
+
+
+def replay_row(each: WouldHave) -> ReplayRow:
+    """One act of a replayed policy, as the page shows it."""
+    kind = {"throttle": "warn", "quarantine": "warn", "block": "bad"}.get(each.level, "plain")
+    return ReplayRow(at=moment(each.at_us), level=each.level, kind=kind, why=why_of(each.evidence))
+
+
+def replay_line(row: Any) -> rx.Component:
+    return table_row(
+        REPLAY_HEADS,
+        cell(row["at"], class_name=theme.MUTED),
+        cell(state_badge(row["level"], row["kind"])),
+        why_cell(row["why"]),
     )

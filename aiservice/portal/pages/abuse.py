@@ -21,19 +21,20 @@ from aiservice.portal.components.parts import (
     table_row,
 )
 from aiservice.portal.components.sanctions import (
+    REPLAY_HEADS,
     VERDICT_HEADS,
+    ReplayRow,
     VerdictRow,
-    moment,
+    replay_line,
+    replay_row,
     verdict_line,
     verdict_row,
     why_cell,
-    why_of,
 )
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.principal import Role
 from aiservice.services.abuse_policies import read_ceilings, written
-from aiservice.services.abuse_replay import WouldHave
 from aiservice.services.core import current_core
 
 POLICY_WORDS = [
@@ -52,15 +53,6 @@ class PolicyRow(TypedDict):
     client: str
     words: str
     ceilings: str
-
-
-class ReplayRow(TypedDict):
-    """Something that a policy would have done."""
-
-    at: str
-    level: str
-    kind: str
-    why: list[str]
 
 
 class Choice(TypedDict):
@@ -128,7 +120,7 @@ class AbuseState(rx.State):
         ceilings = read_ceilings(_parts(form["replay_ceilings"]))
         replay = current_core().replay
         found = await replay.run(signed_in(), form["replay_client"], form["replay_policy"], ceilings)
-        self.replayed = [_replay_row(each) for each in found]
+        self.replayed = [replay_row(each) for each in found]
         name = next((each["label"] for each in self.clients if each["value"] == form["replay_client"]), "")
         self.replay_words = (
             f"On the last 7 days of {name} it would have done this:"
@@ -158,18 +150,12 @@ async def _show(state: AbuseState) -> None:
     ]
 
 
-def _replay_row(each: WouldHave) -> ReplayRow:
-    kind = {"throttle": "warn", "quarantine": "warn", "block": "bad"}.get(each.level, "plain")
-    return ReplayRow(at=moment(each.at_us), level=each.level, kind=kind, why=why_of(each.evidence))
-
-
 def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
 
 
 LIVE_HEADS = ["Client", "What", "Why", "Until", ""]
 POLICY_HEADS = ["Client", "How far", "Ceilings"]
-REPLAY_HEADS = ["When", "What", "Why"]
 page: Any = AbuseState  # in markup its attributes are Vars
 
 
@@ -273,19 +259,7 @@ def _replay() -> rx.Component:
         rx.el.p(page.replay_words, class_name="mt-4 text-sm", role="status"),
         rx.cond(
             page.replayed.length() > 0,
-            data_table(
-                REPLAY_HEADS,
-                rx.foreach(
-                    page.replayed,
-                    lambda row: table_row(
-                        REPLAY_HEADS,
-                        cell(row["at"], class_name=theme.MUTED),
-                        cell(state_badge(row["level"], row["kind"])),
-                        why_cell(row["why"]),
-                    ),
-                ),
-                caption="What the policy would have done",
-            ),
+            data_table(REPLAY_HEADS, rx.foreach(page.replayed, replay_line), caption="What the policy would have done"),
         ),
         title="Try a policy",
     )

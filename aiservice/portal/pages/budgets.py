@@ -188,56 +188,44 @@ def budgets() -> rx.Component:
 
 
 def _form() -> rx.Component:
-    form = rx.el.form(
-        rx.el.div(
-            select_field(
-                "Whose",
-                "subject",
-                rx.foreach(page.choices, lambda choice: rx.el.option(choice["label"], value=choice["value"])),
-            ),
-            select_field(
-                "Of",
-                "measure",
-                [rx.el.option("Money (USD)", value="money"), rx.el.option("Tokens", value="tokens")],
-            ),
-            field("Amount", "amount", required=True, auto_complete="off", placeholder="25", input_mode="decimal"),
-            select_field(
-                "In each",
-                "period",
-                [
-                    rx.el.option("Month", value="month"),
-                    rx.el.option("Week", value="week"),
-                    rx.el.option("Day", value="day"),
-                ],
-            ),
-            select_field(
-                "Window",
-                "window",
-                [
-                    rx.el.option("By the calendar (UTC)", value="calendar"),
-                    rx.el.option("Rolling: 24 hours, 7 or 30 days", value="rolling"),
-                ],
-            ),
-            field("Tell people at (%)", "levels", default_value="50, 80, 100", auto_complete="off"),
-            field(
-                "Models without a price that may be used",
-                "unpriced",
-                hint="Names, with commas. With a budget of money, others without a price are refused.",
-                auto_complete="off",
-            ),
-            class_name="grid items-start gap-4 sm:grid-cols-2 lg:grid-cols-3",
-        ),
-        rx.el.div(
-            rx.el.button("Set budget", type="submit", class_name=theme.PRIMARY), class_name="mt-4 flex justify-end"
-        ),
-        on_submit=page.save,
-    )
     return card(
         rx.el.p(
             "It takes the place of the one of the same measure and period; what was spent of that counts on.",
             rx.cond(SessionState.is_admin, "", " Budgets of clients and teams are set by admins."),
             class_name=f"mb-4 max-w-prose text-sm {theme.MUTED}",
         ),
-        form,
+        rx.el.form(
+            rx.el.div(*_fields(), class_name="grid items-start gap-4 sm:grid-cols-2 lg:grid-cols-3"),
+            rx.el.div(
+                rx.el.button("Set budget", type="submit", class_name=theme.PRIMARY), class_name="mt-4 flex justify-end"
+            ),
+            on_submit=page.save,
+        ),
         title="Set a budget",
     )
+
+
+def _fields() -> list[rx.Component]:
+    whose = rx.foreach(page.choices, lambda choice: rx.el.option(choice["label"], value=choice["value"]))
+    return [
+        select_field("Whose", "subject", whose),
+        select_field("Of", "measure", _options(money="Money (USD)", tokens="Tokens")),
+        field("Amount", "amount", required=True, auto_complete="off", placeholder="25", input_mode="decimal"),
+        select_field("In each", "period", _options(month="Month", week="Week", day="Day")),
+        select_field(
+            "Window",
+            "window",
+            _options(calendar="By the calendar (UTC)", rolling="Rolling: 24 hours, 7 or 30 days"),
+        ),
+        field("Tell people at (%)", "levels", default_value="50, 80, 100", auto_complete="off"),
+        field(
+            "Models without a price that may be used",
+            "unpriced",
+            hint="Names, with commas. With a budget of money, others without a price are refused.",
+            auto_complete="off",
+        ),
+    ]
+
+
+def _options(**words: str) -> list[rx.Component]:
+    return [rx.el.option(label, value=value) for value, label in words.items()]
