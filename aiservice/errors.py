@@ -39,6 +39,8 @@ class BrokerError(Exception):
     default_code: ClassVar[str] = "internal_error"
     default_message: ClassVar[str] = "Something failed on our side. Quote the request id when you report it."
     is_retryable: ClassVar[bool] = False
+    should_retry: bool | None = None
+    """What libraries are told (`x-should-retry`): False where all was tried already, True where later makes sense."""
 
     def __init__(
         self,
@@ -113,11 +115,13 @@ class MethodNotAllowed(BrokerError):
 
 class Conflict(BrokerError):
     status, type, default_code, is_retryable = 409, "conflict_error", "conflict", True
+    should_retry = True
     default_message = "Another request is changing the same thing."
 
 
 class AnswerNotKept(Conflict):
     is_retryable, default_code = False, "answer_not_kept"
+    should_retry = False
     default_message = (
         "The request with this Idempotency-Key was answered, but its answer is not kept: it is over 4 MiB, or was "
         "destroyed since. Send a new key to ask again."
@@ -153,11 +157,13 @@ class HeadersTooLarge(BrokerError):
 
 class RateLimited(BrokerError):
     status, type, default_code, is_retryable = 429, "rate_limit_error", "rate_limited", True
+    should_retry = True
     default_message = "Too many requests."
 
 
 class RequestOverLimit(RateLimited):
     is_retryable = False
+    should_retry = False
 
 
 class InternalFault(BrokerError):
@@ -166,19 +172,23 @@ class InternalFault(BrokerError):
 
 class ProviderFailed(BrokerError):
     status, type, default_code, is_retryable = 502, "provider_error", "provider_failed", True
+    should_retry = False
     default_message = "The provider did not give an answer."
 
 
 class Overloaded(BrokerError):
     status, type, default_code, is_retryable = 503, "overloaded_error", "overloaded", True
+    should_retry = True
     default_message = "The broker is not taking requests right now."
 
 
 class NoProvider(BrokerError):
     status, type, default_code = 503, "no_provider_available", "no_provider_available"
+    should_retry = False
     default_message = "No provider is configured for this task. An admin can add one on the Providers page."
 
 
 class ProviderTimedOut(BrokerError):
     status, type, default_code, is_retryable = 504, "provider_timeout", "provider_timeout", True
+    should_retry = False
     default_message = "The provider did not answer in time."

@@ -50,6 +50,8 @@ class Deadlines:
     idle: float = 60.0
     total: float = 900.0
     progress: float = 30.0
+    first_event: float = 30.0
+    """Of a stream: until it says something. Only where there is another provider to go to."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -90,6 +92,7 @@ class Settings:
     idle_timeout: float = 60.0
     total_timeout: float = 900.0
     progress_timeout: float = 30.0
+    stall_timeout: float = 30.0
     quota_wait: float = 2.0
     importable_provider_keys: frozenset[str] = frozenset()
 
@@ -101,6 +104,7 @@ class Settings:
             idle=self.idle_timeout,
             total=self.total_timeout,
             progress=self.progress_timeout,
+            first_event=self.stall_timeout,
         )
 
     @property
@@ -178,6 +182,7 @@ _SECONDS = {
     "idle_timeout",
     "total_timeout",
     "progress_timeout",
+    "stall_timeout",
     "quota_wait",
 }
 

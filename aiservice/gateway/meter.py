@@ -107,13 +107,16 @@ class Meter:
             return InternalFault()
         failure = error.failure
         shown = _BY_STATUS.get(failure.status, ProviderFailed)
-        return shown(
+        told = shown(
             _naming(error.connection, failure.message),
             code=failure.code,
             param=failure.param,
             provider=error.connection,
             retry_after=failure.retry_after_seconds,
         )
+        if failure.status >= 500:
+            told.should_retry = False  # all that may be tried was
+        return told
 
     def settle(self, exchange: Exchange) -> None:
         """Prices the exchange and puts its settlement into the journal, or where whoever records the answer finds it;

@@ -9,6 +9,7 @@ from aiservice.dialects._object_ids import object_id_in, object_not_found
 from aiservice.errors import BrokerError, InvalidRequest
 from aiservice.gateway.admit import InFlight, Permit, check_scope, check_taking_requests
 from aiservice.gateway.answering import ClientStream, WholeAnswer
+from aiservice.gateway.attempts import Attempts
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.charge import Charges
 from aiservice.gateway.counting import estimated_input
@@ -19,6 +20,7 @@ from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.quota_turns import QuotaTurns
 from aiservice.gateway.route import Router, follow
+from aiservice.gateway.targets import Targets
 from aiservice.kit.addresses import client_address
 from aiservice.kit.clock import now_us
 from aiservice.kit.strict_json import BadJson, parse_without_stall
@@ -38,7 +40,15 @@ class Pipeline:
         self._router = Router()
         self._charges = Charges(core.spending, core.prices)
         turns = QuotaTurns(core.quotas, core.settings.quota_wait)
-        self._dispatcher = Dispatcher(core.upstream, core.connections, core.settings.deadlines, core.health, turns)
+        deadlines = core.settings.deadlines
+        attempts = Attempts(core.upstream, Targets(core.connections), deadlines, core.health, turns)
+        self._dispatcher = Dispatcher(
+            attempts, core.health, turns, context_tokens=self._context_tokens, total_seconds=deadlines.total
+        )
+
+    def _context_tokens(self, candidate: Candidate) -> int | None:
+        view = candidate.connection
+        return self._core.prices.context_tokens(view.kind, view.base_url, candidate.model)
 
     def routes(self) -> Routes:
         """The routes, each with the dialect its clients speak."""

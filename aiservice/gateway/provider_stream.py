@@ -14,6 +14,7 @@ from aiservice.upstream.local import LocalStream
 from aiservice.wire import AttemptFailure, Blame, EventKind, HttpCall, HttpReply, StreamEvent
 
 _DRAIN_SECONDS = 0.05
+_SILENT = frozenset({EventKind.OTHER, EventKind.USAGE})  # events that tell the client nothing
 TakeEvents = Callable[[list[StreamEvent]], bool]
 
 
@@ -39,15 +40,22 @@ class OpenStream:
             UpstreamFailure: the connection failed first.
         """
         try:
-            events = await self._read()
+            events = await self._read_first()
         except BaseException:
             await self._raw.aclose()
             raise
-        if events is None or events[0].kind is EventKind.ERROR:
+        if (failure := self._failure_before_all(events)) is not None:
             await self._raw.aclose()
-            failure = events[0].failure if events else None
-            raise AttemptFailed(failure or _truncated())
+            raise AttemptFailed(failure)
         self._first = events
+
+    def _failure_before_all(self, events: list[StreamEvent]) -> AttemptFailure | None:
+        """Why the stream failed before it said anything; None where it said something, or is whole."""
+        if events and events[-1].kind is EventKind.ERROR and all(event.kind in _SILENT for event in events[:-1]):
+            return events[-1].failure or _truncated()
+        if self._is_over and not self._reader.is_finished and all(event.kind in _SILENT for event in events):
+            return _truncated()
+        return None
 
     async def pump(self, take: TakeEvents) -> bool:
         """Hands events to `take` at the moment they arrive, until it returns False.
@@ -107,16 +115,20 @@ class OpenStream:
         if not self._reader.is_finished and self.failure is None:
             self.failure = ProviderGaveUp(failure or _truncated(), self._connection)
 
-    async def _read(self) -> list[StreamEvent] | None:
+    async def _read_first(self) -> list[StreamEvent]:
+        """All up to the first event that says something: until then, the request may still go elsewhere."""
         feed, raw = self._reader.feed, self._raw
+        found: list[StreamEvent] = []
         async for chunk in raw:
             events = feed(chunk)
             if events:
-                if events[0].kind is not EventKind.OTHER:
+                found += events
+                if events[-1].kind not in _SILENT or any(event.kind not in _SILENT for event in events):
                     raw.progressed()
-                return events
+                    return found
         self._is_over = True
-        return self._reader.end() or None
+        found += self._reader.end()
+        return found
 
     async def __aenter__(self) -> Self:
         return self

@@ -52,7 +52,7 @@ class QuotaTurns:
 
     async def in_turn(self, exchange: Exchange, *, is_again: bool = False) -> bool:
         """Waits for the turn that `at_once` could not take. False: it does not come within the time that is left; then
-        `exchange.next_try_seconds` says when to come again.
+        `exchange.quota_wait_seconds` says when to come again.
 
         Raises:
             ClientLeft: the client hung up meanwhile.

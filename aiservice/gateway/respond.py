@@ -17,6 +17,8 @@ Header = tuple[bytes, bytes]
 
 _JSON: Header = (b"content-type", b"application/json")
 SERVER: Header = (b"server", b"aiservice")  # else the HTTP server names itself
+_RETRY: Header = (b"x-should-retry", b"true")  # what the libraries of OpenAI and Anthropic obey
+_NO_RETRY: Header = (b"x-should-retry", b"false")
 _BYPASS: Header = (b"x-aiservice-cache", b"bypass")
 _STREAM: tuple[Header, ...] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -126,6 +128,8 @@ async def send_error(
             extra.append((dialect.request_id_header, request_id.encode()))
     if error.retry_after is not None and error.status in (429, 503):
         extra.append((b"retry-after", b"%d" % max(1, round(error.retry_after + 0.499))))
+    if error.should_retry is not None:
+        extra.append(_RETRY if error.should_retry else _NO_RETRY)
     if error.status == 401:
         extra.append((b"www-authenticate", b'Bearer realm="aiservice"'))
     await send_whole(send, error.status, extra, body)

@@ -1,94 +1,130 @@
-"""Circuit breakers: a provider connection that fails is left alone, but for one request now and then that tries it.
+"""Which provider connections answer: breakers that leave alone what fails, and what was seen of each.
 
 In memory, per worker: every worker finds out for itself, within a few requests. Fails open: what is not known to be
-down is tried.
+down is tried, and where everything is, too.
 """
 
 import time
+from asyncio import Task
 from collections.abc import Callable
-from dataclasses import dataclass
+from math import inf
+from typing import Any
 
+from aiservice.services.breaker import Breaker
+from aiservice.services.health_views import picture
+from aiservice.services.pulse import DEAD_KEY_CODES, PROBE_SECONDS, Pulse, Waiter
+from aiservice.services.retry_budget import RetryBudget
 from aiservice.wire import AttemptFailure
 
-OPENS_AFTER_FAILURES = 5
-OPENS_AFTER_SECONDS = 2.0
-PROBE_SECONDS = 5.0
-# A provider's own 500, its refusals and its limits say nothing against the next request.
-_SIGNS_OF_DOWN = frozenset(
-    {
-        "provider_timeout",
-        "upstream_bad_reply",
-        "upstream_connect_failed",
-        "upstream_connect_timeout",
-        "upstream_dns_failed",
-        "upstream_first_byte_timeout",
-        "upstream_idle_timeout",
-        "upstream_no_progress",
-        "upstream_reset",
-        "upstream_tls_failed",
-        "upstream_truncated",
-    }
-)
-_STATUSES_OF_DOWN = frozenset({502, 503, 504, 520, 521, 522, 523, 524, 529})
+__all__ = ["PROBE_SECONDS", "ConnectionHealth"]
 
-
-@dataclass(slots=True)
-class _Trouble:
-    """A row of failures without a success between. `next_try` is None while the breaker is closed."""
-
-    since: float
-    failures: int = 0
-    next_try: float | None = None
-    last_code: str = ""
+_FIRST_PROBE_SECONDS = 2.0  # of a connection whose answers were too few to say how long they take
 
 
 class ConnectionHealth:
-    """The breaker of every connection. A connection without trouble has no entry: asking for it is one look-up.
+    """The pulse of every connection that was asked, and the budget of further attempts.
 
-    Closed until five failures in a row, or failures for two seconds without a success; then open: refused, but for one
-    request every five seconds, whose success closes it.
+    A breaker is closed until five failures in a row, or failures for two seconds without a success; then open: passed
+    over, but for one request every five seconds, whose success closes it. A refused key opens it for its model after
+    three refusals and for thirty seconds at a time, and failure upon failure after ten.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._troubles: dict[str, _Trouble] = {}
+        self._pulses: dict[str, Pulse] = {}
+        self.budget = RetryBudget(clock)
+        self.tell_dead_key: Callable[[str, str, str], None] | None = None
+        """Called with connection id, model and code when a provider refuses our key or account."""
 
-    def wait_seconds(self, connection_id: str) -> float:
+    def pulse(self, connection_id: str) -> Pulse:
+        """The pulse of a connection; a new one knows nothing."""
+        pulse = self._pulses.get(connection_id)
+        if pulse is None:
+            pulse = self._pulses[connection_id] = Pulse(self._clock())
+        return pulse
+
+    def begin(self, connection_id: str, task: "Task[Any] | None", *, is_movable: bool) -> Waiter:
+        """An attempt begins to wait for its first byte. Where its connection has fallen silent, the breaker opens, and
+        who waits behind the first five is moved on to another place, as far as the budget goes."""
+        pulse = self._pulses.get(connection_id) or self.pulse(connection_id)
+        waiter = Waiter(pulse, self._clock(), task, is_movable)
+        if pulse.begin(waiter) and (pulse.down is None or pulse.down.next_try is None):
+            self._move_on(pulse, waiter.began)
+        return waiter
+
+    def answered(self, waiter: Waiter, model: str) -> None:
+        """The attempt has its first byte."""
+        pulse = waiter.pulse
+        pulse.answered(waiter, self._clock())
+        pulse.recovered(model)
+
+    def open_breaker(self, connection_id: str, model: str) -> Breaker | None:
+        """The open breaker in a request's way; None, which is usual, where it may go."""
+        pulse = self._pulses.get(connection_id)
+        return None if pulse is None else pulse.open_breaker(model)
+
+    def is_left_alone(self, connection_id: str, model: str = "") -> bool:
+        """Whether a request would be refused now. Takes no probe."""
+        breaker = self.open_breaker(connection_id, model)
+        return breaker is not None and breaker.wait_seconds(self._clock()) > 0
+
+    def wait_seconds(self, connection_id: str, model: str = "") -> float:
         """0.0 where a request may go now (with an open breaker it is the probe); else how long until the next may."""
-        trouble = self._troubles.get(connection_id)
-        if trouble is None or trouble.next_try is None:
+        pulse = self._pulses.get(connection_id)
+        breaker = None if pulse is None else pulse.open_breaker(model)
+        if pulse is None or breaker is None:
             return 0.0
         now = self._clock()
-        if now < trouble.next_try:
-            return trouble.next_try - now
-        trouble.next_try = now + PROBE_SECONDS
+        if wait := breaker.wait_seconds(now):
+            return wait
+        for each in (pulse.down, pulse.models.get(model)):
+            if each is not None:
+                each.take_probe(now)
         return 0.0
 
-    def succeeded(self, connection_id: str) -> None:
-        """The connection gave an answer, or a refusal that only a provider that is up can give."""
-        if self._troubles:
-            self._troubles.pop(connection_id, None)
+    def probe_seconds(self, connection_id: str, model: str) -> float | None:
+        """How long a probe is waited for: twice as long as the one before. None where this is no probe."""
+        pulse = self._pulses.get(connection_id)
+        breaker = None if pulse is None else pulse.open_breaker(model)
+        if pulse is None or breaker is None:
+            return None
+        patience = pulse.patience_seconds(self._clock())
+        first = patience if patience < inf else _FIRST_PROBE_SECONDS
+        return first * float(2 ** min(max(breaker.probes - 1, 0), 6))
 
-    def failed(self, connection_id: str, failure: AttemptFailure) -> None:
-        """An attempt failed; counts only where that is a sign that the provider is down."""
-        if failure.code not in _SIGNS_OF_DOWN and failure.upstream_status not in _STATUSES_OF_DOWN:
-            if failure.upstream_status is not None:
-                self.succeeded(connection_id)
-            return
-        now = self._clock()
-        trouble = self._troubles.setdefault(connection_id, _Trouble(now))
-        trouble.failures += 1
-        trouble.last_code = failure.code
-        is_due = trouble.failures >= OPENS_AFTER_FAILURES or (
-            trouble.failures > 1 and now - trouble.since >= OPENS_AFTER_SECONDS
-        )
-        if trouble.next_try is None and is_due:
-            trouble.next_try = now + PROBE_SECONDS
+    def succeeded(self, connection_id: str, model: str = "") -> None:
+        """The connection gave an answer."""
+        pulse = self._pulses.get(connection_id)
+        if pulse is not None:
+            pulse.recovered(model)
+
+    def failed(self, connection_id: str, failure: AttemptFailure, model: str = "") -> None:
+        """An attempt failed; counts only where that is a sign that the next would, too."""
+        self.pulse(connection_id).failed(failure, model, self._clock())
+        if self.tell_dead_key is not None and failure.code in DEAD_KEY_CODES:
+            self.tell_dead_key(connection_id, model, failure.code)
 
     def open_connections(self) -> dict[str, str]:
-        """The connections whose breaker is open, each with the code of its last failure."""
-        return {name: trouble.last_code for name, trouble in self._troubles.items() if trouble.next_try is not None}
+        """The connections whose own breaker is open, each with the code of its last failure."""
+        return {
+            name: pulse.down.last_code
+            for name, pulse in list(self._pulses.items())
+            if pulse.down is not None and pulse.down.next_try is not None
+        }
+
+    def said(self) -> dict[str, Any]:
+        """What is known of every connection, as JSON holds it. May be called in any thread."""
+        now = self._clock()
+        return {name: picture(pulse, now) for name, pulse in list(self._pulses.items())}
+
+    def _move_on(self, pulse: Pulse, now: float) -> None:
+        for waiter in pulse.fall_silent(now):
+            if not self.budget.spend():
+                break
+            waiter.is_moved = True
+            if waiter.task is not None:
+                waiter.task.cancel()
 
     def forget(self, connection_id: str) -> None:
         """Call it when a connection has changed: what was true of the old one need not be of the new."""
-        self._troubles.pop(connection_id, None)
+        self._pulses.pop(connection_id, None)

@@ -6,11 +6,13 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from aiservice.providers import registry
+from aiservice.services.alert_notes import Severity
 from aiservice.services.core import Core
 from aiservice.settings import IMPORTABLE
 
 CHANGE_TOPIC = "change"
 FAILURE_TOPIC = "failure"
+_DEAD_KEY_SECONDS = 600.0  # an alert of a refused key is over when it was not refused for so long
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +22,8 @@ async def start_serving(core: Core, stack: AsyncExitStack) -> None:
     await core.cluster.join()
     stack.push_async_callback(core.cluster.leave)
     core.board.show("quotas", core.quotas.said)
+    core.board.show("health", core.health.said)
+    core.health.tell_dead_key = partial(_note_dead_key, core)
     await asyncio.to_thread(core.board.open)
     stack.callback(core.board.close)
     core.board.watch.start()
@@ -86,3 +90,20 @@ async def _offer_provider_keys(core: Core) -> None:
 async def _end_task(task: "asyncio.Task[None]") -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _note_dead_key(core: Core, connection_id: str, model: str, code: str) -> None:
+    """A provider has refused our key or account: the request goes on elsewhere, and somebody should see to it."""
+    view = next((view for view in core.connections.snapshot() if view.id == connection_id), None)
+    if view is None:
+        return
+    what = "says that its account has no credit left" if code == "upstream_quota_exhausted" else "refuses its key"
+    core.alerts.note(
+        "provider_key_refused",
+        view.name,
+        f"The provider behind '{view.name}' {what}. Its requests go to the next in their chains. Set a new key with: "
+        f"provider set-key {view.name}",
+        severity=Severity.CRITICAL,
+        evidence={"connection": view.name, "model": model, "last_error": code},
+        ends_after_seconds=_DEAD_KEY_SECONDS,
+    )

@@ -12,6 +12,7 @@ from aiservice.upstream.failures import UpstreamFailure, failed
 
 MAX_PERIOD_SECONDS: Final = 0.25
 MIN_PERIOD_SECONDS: Final = 0.01
+_SAID_SOMETHING: Final = 2  # events: the head is the first
 
 
 class Watch:
@@ -80,6 +81,8 @@ class Watch:
             return "upstream_total_timeout"
         if not self.is_waiting:
             return None
+        if self.is_stream and self.events < _SAID_SOMETHING and now - self._started > limits.first_event:
+            return "upstream_stalled"
         allowed = limits.idle if self.has_begun else limits.first_byte
         if self.is_silence_watched and now - self._silent_since > allowed:
             return "upstream_idle_timeout" if self.has_begun else "upstream_first_byte_timeout"
@@ -112,7 +115,9 @@ class Watchdog:
         self._watches.add(watch)
         if deadlines is not self._timed_for:
             self._timed_for = deadlines
-            shortest = min(deadlines.first_byte, deadlines.idle, deadlines.total, deadlines.progress)
+            shortest = min(
+                deadlines.first_byte, deadlines.idle, deadlines.total, deadlines.progress, deadlines.first_event
+            )
             self._period = min(self._period, max(MIN_PERIOD_SECONDS, shortest / 10))
         if self._timer is None:
             self._timer = loop.call_later(self._period, self._sweep, loop)

@@ -38,6 +38,8 @@ _FAILURES: Final[dict[str, tuple[int, Blame, str]]] = {
     "upstream_idle_timeout": (504, Blame.FAILOVER, "The provider fell silent in the middle of its answer."),
     "upstream_total_timeout": (504, Blame.FAILOVER, "The provider did not finish its answer in time."),
     "upstream_no_progress": (504, Blame.FAILOVER, "The provider kept the connection open but sent nothing of use."),
+    "upstream_stalled": (504, Blame.FAILOVER, "The provider did not begin to say something in time."),
+    "upstream_silent": (504, Blame.FAILOVER, "The provider had stopped answering anybody."),
     "upstream_reset": (502, Blame.FAILOVER, "The connection to the provider was lost."),
     "upstream_bad_reply": (502, Blame.FAILOVER, "The provider's answer was not valid HTTP."),
     "upstream_redirected": (502, Blame.FAILOVER, "The provider answered with a redirect, which is never followed."),

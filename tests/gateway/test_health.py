@@ -2,12 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
+from aiservice.services.retry_budget import LEAST
 from tests.gateway.conftest import PROVIDER_KEY, Gateway
 from tests.mock.server import MockProvider
 
@@ -33,57 +36,73 @@ async def _stop(gateway: Gateway) -> None:
     gateway.core.upstream.forget(gateway.core.connections.snapshot()[0].id)
 
 
-async def test_r13_a_provider_that_is_down_is_left_alone_after_five_failures(gateway: Gateway, clock: _Clock) -> None:
+@pytest.fixture
+async def second(gateway: Gateway, tmp_path: Path) -> AsyncIterator[MockProvider]:
+    """Another provider, next in the default order."""
+    async with MockProvider(record=tmp_path / "second.jsonl", keys=(PROVIDER_KEY,)) as second:
+        options: dict[str, Any] = {"is_private_allowed": True, "models": ["gpt-mock"]}
+        key = Secret(PROVIDER_KEY)
+        await gateway.core.connections.add(OPERATOR, "openai-compatible", "second", second.base_url, key, **options)
+        await gateway.core.changes.poll_once()  # a change forgets what was seen of a connection
+        yield second
+
+
+async def test_r13_where_every_provider_is_down_requests_go_through_all_the_same(
+    gateway: Gateway, clock: _Clock
+) -> None:
     await _stop(gateway)
-    first = [await gateway.chat("hi") for _ in range(5)]
-    assert [(reply.status, reply.code) for reply in first] == [(502, "upstream_connect_failed")] * 5
-    began = time.perf_counter()
-    rest = [await gateway.chat("hi", stream=number % 2 == 0) for number in range(40)]
-    assert {(reply.status, reply.code) for reply in rest} == {(503, "provider_down")}
-    assert {reply.headers["x-aiservice-attempts"] for reply in rest if "x-aiservice-attempts" in reply.headers} <= {"0"}
-    assert all(1 <= int(reply.headers["retry-after"]) <= 6 for reply in rest)
-    assert (time.perf_counter() - began) / 40 < 0.05
+    replies = [await gateway.chat("hi", stream=number % 2 == 0) for number in range(40)]
+    assert {(reply.status, reply.code) for reply in replies} == {(502, "upstream_connect_failed")}
+    assert {reply.headers["x-should-retry"] for reply in replies} == {"false"}
+    attempts = sum(len(row.attempts) for row in await gateway.rows())
+    assert attempts == 40 + LEAST, "one each, and what the budget allows beside"
 
 
-async def test_r13_it_is_tried_once_in_five_seconds_and_taken_back(gateway: Gateway, clock: _Clock) -> None:
+async def test_r13_it_is_tried_once_in_five_seconds_and_taken_back(
+    gateway: Gateway, second: MockProvider, clock: _Clock
+) -> None:
     mock = gateway.mock
     assert mock is not None
     for _ in range(5):
-        await gateway.chat("(status-503)")
+        assert (await gateway.chat("(status-503)")).status == 502
     served = mock.record.calls
+    gateway.core.health.forget(gateway.core.connections.snapshot()[2].id)
+    assert [(await gateway.chat("(words-2)")).headers["x-aiservice-provider"] for _ in range(6)] == ["second"] * 6
+    assert mock.record.calls == served
     clock.skipped += 5
-    assert [(await gateway.chat("(status-503)")).status for _ in range(6)].count(503) == 5
-    assert mock.record.calls == served + 1
-    clock.skipped += 5
-    assert [(await gateway.chat("(words-2)")).status for _ in range(6)] == [200] * 6
+    assert [(await gateway.chat("(words-2)")).headers["x-aiservice-provider"] for _ in range(6)] == ["mock"] * 6
 
 
 async def test_r13_the_next_in_the_chain_serves_while_the_first_is_down(
-    gateway: Gateway, clock: _Clock, tmp_path: Path
+    gateway: Gateway, second: MockProvider, clock: _Clock
 ) -> None:
-    async with MockProvider(record=tmp_path / "second.jsonl", keys=(PROVIDER_KEY,)) as second:
-        await gateway.core.connections.add(
-            OPERATOR,
-            "openai-compatible",
-            "second",
-            second.base_url,
-            Secret(PROVIDER_KEY),
-            is_private_allowed=True,
-            models=["gpt-mock"],
-        )
-        await _stop(gateway)
-        replies = [await gateway.chat("(words-2)") for _ in range(8)]
-        assert [reply.status for reply in replies] == [200] * 8
-        assert [reply.headers["x-aiservice-attempts"] for reply in replies] == ["2"] * 5 + ["1"] * 3
-        row = (await gateway.rows())[0]
-        assert row.provider == "second"
+    await _stop(gateway)
+    replies = [await gateway.chat("(words-2)") for _ in range(8)]
+    assert [reply.status for reply in replies] == [200] * 8
+    assert [reply.headers["x-aiservice-attempts"] for reply in replies] == ["2"] * 5 + ["1"] * 3
+    row = (await gateway.rows())[0]
+    assert row.provider == "second"
 
 
 async def test_r13_a_bad_request_or_a_limit_opens_no_breaker(gateway: Gateway, clock: _Clock) -> None:
     for script in ("(status-400)", "(status-429)", "(status-401)", "(status-500)"):
         for _ in range(6):
             await gateway.chat(script)
+    assert gateway.core.health.open_connections() == {}
     assert (await gateway.chat("(words-2)")).status == 200
+
+
+async def test_a_refused_key_is_out_for_the_request_told_and_soon_left_alone(
+    gateway: Gateway, second: MockProvider
+) -> None:
+    assert gateway.mock is not None
+    gateway.mock._keys = ("another key",)
+    replies = [await gateway.chat("(words-2)") for _ in range(5)]
+    assert [reply.headers["x-aiservice-provider"] for reply in replies] == ["second"] * 5
+    assert [reply.headers["x-aiservice-attempts"] for reply in replies] == ["2"] * 3 + ["1"] * 2
+    await gateway.core.alerts.flush()
+    told = await gateway.core.alerts.list(OPERATOR)
+    assert [(alert.kind, alert.subject) for alert in told] == [("provider_key_refused", "mock")]
 
 
 async def test_a_client_that_leaves_before_the_provider_was_asked_pays_nothing(gateway: Gateway) -> None:

@@ -1,10 +1,15 @@
 """The circuit breaker's promises, with a clock of the test's own."""
 
+import asyncio
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aiservice.services.health import PROBE_SECONDS, ConnectionHealth
+from aiservice.services.health_views import merged, picture
+from aiservice.services.pulse import MOST_WAITING_OUT, SILENT, Waiter
 from aiservice.wire import AttemptFailure, Blame
 
 
@@ -86,7 +91,7 @@ def test_only_signs_that_the_provider_is_down_count(code: str, status: int | Non
     health = ConnectionHealth(_Clock())
     for _ in range(9):
         health.failed("a", _down(code, status))
-    assert (health.wait_seconds("a") > 0) is opens
+    assert ("a" in health.open_connections()) is opens
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 7)), max_size=200))
@@ -109,3 +114,121 @@ def test_r13_whatever_happens_no_two_probes_of_an_open_breaker_are_closer_than_f
             last_probe = None
         else:
             health.failed("a", _down())
+
+
+class _Task:
+    """Stands for a request's task."""
+
+    def __init__(self) -> None:
+        self.cancelled = 0
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+
+
+def _begin(health: ConnectionHealth, *, is_movable: bool = True) -> tuple[Waiter, _Task]:
+    task = _Task()
+    return health.begin("a", cast("asyncio.Task[None]", task), is_movable=is_movable), task
+
+
+def _answer(health: ConnectionHealth, clock: _Clock, seconds: float) -> None:
+    waiter, _ = _begin(health)
+    clock.now += seconds
+    waiter.pulse.ended(waiter)
+    health.answered(waiter, "m")
+
+
+@pytest.mark.parametrize("code", ["upstream_auth_failed", "upstream_quota_exhausted"])
+def test_a_dead_key_is_left_alone_for_its_model_after_three_refusals_and_told(code: str) -> None:
+    clock = _Clock()
+    health = ConnectionHealth(clock)
+    told: list[tuple[str, str, str]] = []
+    health.tell_dead_key = lambda *said: told.append(said)
+    for _ in range(3):
+        assert health.wait_seconds("a", "m") == 0
+        health.failed("a", _down(code, 403), "m")
+    assert health.wait_seconds("a", "m") == 30
+    assert health.wait_seconds("a", "another model") == 0
+    assert told == [("a", "m", code)] * 3
+
+
+def test_ten_failures_of_its_own_in_a_row_open_a_model_and_one_answer_closes_it() -> None:
+    health = ConnectionHealth(_Clock())
+    for _ in range(9):
+        health.failed("a", _down("provider_failed", 500), "m")
+    assert health.wait_seconds("a", "m") == 0
+    health.failed("a", _down("provider_failed", 500), "m")
+    assert health.wait_seconds("a", "m") == PROBE_SECONDS
+    health.succeeded("a", "m")
+    assert health.wait_seconds("a", "m") == 0
+
+
+def test_a_silent_provider_keeps_five_waiters_and_the_rest_go_on_elsewhere() -> None:
+    clock = _Clock()
+    health = ConnectionHealth(clock)
+    for _ in range(200):
+        health.budget.asked()
+        _answer(health, clock, 0.01)
+    waiting = []
+    for number in range(60):
+        waiting.append(_begin(health, is_movable=number != 30))
+        clock.now += 0.01
+    moved = [number for number, (waiter, task) in enumerate(waiting) if waiter.is_moved and task.cancelled == 1]
+    assert health.open_connections() == {"a": SILENT}
+    assert moved[0] == MOST_WAITING_OUT
+    assert 30 not in moved
+    assert len(moved) == health.budget.figures[1] == 40, "a fifth of the requests and no more"
+
+
+def test_slow_answers_are_no_silence() -> None:
+    clock = _Clock()
+    health = ConnectionHealth(clock)
+    for _ in range(30):
+        _answer(health, clock, 3.0)
+    for _ in range(60):
+        _begin(health)
+        clock.now += 0.1
+    assert health.open_connections() == {}
+
+
+def test_a_provider_of_which_little_is_known_is_given_its_time() -> None:
+    clock = _Clock()
+    health = ConnectionHealth(clock)
+    for _ in range(60):
+        _begin(health)
+        clock.now += 1
+    assert health.open_connections() == {}
+
+
+def test_a_probe_is_waited_for_twice_as_long_as_the_one_before() -> None:
+    health, clock = _opened()
+    waits = []
+    for _ in range(3):
+        clock.now += PROBE_SECONDS
+        assert health.wait_seconds("a") == 0
+        waits.append(health.probe_seconds("a", ""))
+    assert waits == [2.0, 4.0, 8.0]
+
+
+def test_what_people_see_of_two_workers_adds_up() -> None:
+    clock = _Clock()
+    one, other = ConnectionHealth(clock), ConnectionHealth(clock)
+    for _ in range(3):
+        _answer(one, clock, 0.1)
+    other.failed("a", _down(), "m")
+    seen = merged([one.said(), other.said()])["a"]
+    assert (seen["attempts"], seen["success_rate"], seen["p50_ms"]) == (4, 0.75, 100)
+    assert seen["last_error"] == {"code": "upstream_connect_failed", "model": "m", "seconds_ago": 0}
+    assert seen["breaker"] is None
+
+
+def test_an_open_breaker_says_why_and_when_it_is_tried_again() -> None:
+    health, clock = _opened()
+    clock.now += 2
+    told = picture(health.pulse("a"), clock.now)["breaker"]
+    assert told == {
+        "code": "upstream_connect_failed",
+        "why": "it cannot be reached",
+        "open_seconds": 2,
+        "next_try_seconds": 3.0,
+    }

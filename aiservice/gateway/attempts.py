@@ -1,0 +1,155 @@
+"""One attempt at one candidate: build the call, make it, read what came. Also how an attempt is noted."""
+
+import time
+from dataclasses import replace
+
+from aiservice.errors import BrokerError
+from aiservice.gateway.counting import estimated_count
+from aiservice.gateway.exchange import ABANDONED, ABANDONED_UNSENT, Candidate, Exchange
+from aiservice.gateway.provider_stream import OpenStream
+from aiservice.gateway.quota_turns import QuotaTurns
+from aiservice.gateway.targets import Targets
+from aiservice.providers._base import AttemptFailed, Provider
+from aiservice.services.health import ConnectionHealth
+from aiservice.services.pulse import Waiter
+from aiservice.settings import Deadlines
+from aiservice.upstream.client import Upstream
+from aiservice.upstream.failures import UpstreamFailure, failed
+from aiservice.wire import Answer, Attempt, AttemptFailure, Blame, HttpReply
+
+_MOST_DEADLINES = 64
+
+
+class Attempts:
+    """Makes attempts. One a worker."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        targets: Targets,
+        deadlines: Deadlines,
+        health: ConnectionHealth,
+        turns: QuotaTurns,
+    ) -> None:
+        self._upstream = upstream
+        self._targets = targets
+        self._deadlines = deadlines
+        self._unhurried = replace(deadlines, first_event=deadlines.total)
+        self._hurried: dict[float, Deadlines] = {}
+        self._health = health
+        self._turns = turns
+
+    async def ask(self, exchange: Exchange, candidate: Candidate) -> Answer:
+        """A whole answer.
+
+        Raises:
+            AttemptFailed, UpstreamFailure, BrokerError: why there is none.
+        """
+        provider, ask = candidate.provider, exchange.request.ask
+        if ask.kind == "token-count" and not provider.counts_tokens:
+            return estimated_count(exchange)
+        call = provider.build(ask, candidate.model)
+        target = await self._targets.of(candidate)
+        began = time.perf_counter()
+        try:
+            reply = await self._upstream.send(
+                target, call, request_id=exchange.request_id, deadlines=self._deadlines_of(exchange)
+            )
+        finally:
+            exchange.upstream_seconds += time.perf_counter() - began
+            exchange.is_attempt_sent = call.was_sent
+        if reply.status != 200:
+            raise AttemptFailed(_refused(exchange, provider, reply))
+        self._turns.accepted(exchange, provider.quota_in(reply.headers))
+        return provider.read(ask, call, reply)
+
+    async def begin(self, exchange: Exchange, candidate: Candidate) -> OpenStream:
+        """A stream that has given its first event; raises as `ask`."""
+        provider, ask = candidate.provider, exchange.request.ask
+        call = provider.build(ask, candidate.model)
+        target = await self._targets.of(candidate)
+        began = time.perf_counter()
+        try:
+            raw = await self._upstream.open_stream(
+                target, call, request_id=exchange.request_id, deadlines=self._deadlines_of(exchange)
+            )
+            if raw.status != 200:
+                raise AttemptFailed(_refused(exchange, provider, await raw.reply()))
+            self._turns.accepted(exchange, provider.quota_in(raw.headers))
+            stream = OpenStream(raw, provider.reader(ask, call), candidate.connection.name)
+            await stream.wait_for_first()
+        finally:
+            exchange.upstream_seconds += time.perf_counter() - began
+            exchange.is_attempt_sent = call.was_sent
+        return stream
+
+    def _deadlines_of(self, exchange: Exchange) -> Deadlines:
+        """The deadlines of the attempt: a probe is waited for as long as `probe_seconds` says, and the first event of a
+        stream no longer than the stall deadline, where there is another place to go."""
+        if not exchange.has_alternative:
+            return self._unhurried
+        probe = exchange.probe_seconds
+        if probe is None and exchange.stall_seconds is None:
+            return self._deadlines
+        return self._hurry(round(min(probe or 1e9, exchange.stall_seconds or 1e9), 2), is_probe=probe is not None)
+
+    def _hurry(self, seconds: float, *, is_probe: bool) -> Deadlines:
+        key = seconds if is_probe else -seconds
+        found = self._hurried.get(key)
+        if found is None:
+            if len(self._hurried) >= _MOST_DEADLINES:
+                self._hurried.clear()
+            usual = self._deadlines
+            found = self._hurried[key] = replace(
+                usual,
+                first_byte=min(usual.first_byte, seconds) if is_probe else usual.first_byte,
+                first_event=min(usual.first_event, seconds),
+            )
+        return found
+
+
+def moved_on(waiter: Waiter) -> UpstreamFailure | None:
+    """After a CancelledError: the failure it stands for, where the breaker moved this attempt on and nobody else ended
+    it as well."""
+    if not waiter.is_moved or waiter.task is None:
+        return None
+    return failed("upstream_silent") if waiter.task.uncancel() == 0 else None
+
+
+def abandoned(exchange: Exchange) -> AttemptFailure:
+    """The client left, or the broker stopped, while the provider was at work, or before it had been asked."""
+    code = ABANDONED if exchange.is_attempt_sent else ABANDONED_UNSENT
+    return AttemptFailure(499, code, "The attempt was given up.", Blame.CALLER)
+
+
+def failure_of(exc: AttemptFailed | UpstreamFailure | BrokerError) -> AttemptFailure:
+    """Why an attempt failed."""
+    if isinstance(exc, BrokerError):  # the vault is sealed, an envelope does not open, a path may not leave
+        blame = Blame.CALLER if exc.status < 500 else Blame.FAILOVER
+        return AttemptFailure(exc.status, exc.code, exc.message, blame, retry_after_seconds=exc.retry_after)
+    return exc.failure
+
+
+def note(
+    exchange: Exchange, candidate: Candidate, began: float, failure: AttemptFailure | None, waited_us: int = 0
+) -> Attempt:
+    """Writes an attempt down, with what it waited for its turn."""
+    reason = candidate.reason
+    if waited_us >= 1_000:
+        reason = f"{reason}; waited {waited_us // 1_000} ms for quota"
+    attempt = Attempt(candidate.connection.name, candidate.model, reason)
+    attempt.start_ms = int((began - exchange.started) * 1000)
+    attempt.duration_ms = int((time.perf_counter() - began) * 1000)
+    if failure is None:
+        attempt.status = 200
+    else:
+        attempt.status = failure.upstream_status or failure.status
+        attempt.code = failure.code
+    exchange.attempts.append(attempt)
+    return attempt
+
+
+def _refused(exchange: Exchange, provider: Provider, reply: HttpReply) -> AttemptFailure:
+    if reply.status == 429:
+        exchange.quota_notes = provider.quota_in_refusal(reply)
+    return provider.failure(reply)

@@ -1,0 +1,48 @@
+"""Where the connections in use are: address and credential, kept for a minute so that the vault is asked seldom."""
+
+import time
+
+from aiservice.gateway.exchange import Candidate
+from aiservice.gateway.provider_stream import InProcess
+from aiservice.providers._base import LocalProvider
+from aiservice.services.connection_views import ConnectionView
+from aiservice.services.connections import Connections
+from aiservice.upstream.client import Target
+from aiservice.upstream.guard import ParsedBase, check_base_url
+
+_TARGET_SECONDS = 60.0  # how long an opened key may be used without asking the vault again
+_NOWHERE = ParsedBase("https", "localhost", 443, "")
+
+
+class Targets:
+    """The targets of one worker."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._targets: dict[str, tuple[ConnectionView, float, Target]] = {}
+
+    async def of(self, candidate: Candidate) -> Target:
+        """The target of a candidate.
+
+        Raises:
+            Overloaded: the vault is sealed, or the stored key does not open.
+        """
+        view = candidate.connection
+        now = time.monotonic()
+        known = self._targets.get(view.id)
+        if known is not None and known[0] is view and known[1] > now:
+            return known[2]
+        provider = candidate.provider
+        if isinstance(provider, LocalProvider):
+            target = Target(view.id, view.revision, _NOWHERE, local=InProcess(provider))
+        else:
+            key = await self._connections.secret(view)
+            target = Target(
+                view.id,
+                view.revision,
+                check_base_url(view.base_url, view.is_private_allowed),
+                (lambda _call: provider.auth_headers(key)) if key is not None else (lambda _call: ()),
+                view.is_private_allowed,
+            )
+        self._targets[view.id] = (view, now + _TARGET_SECONDS, target)
+        return target
