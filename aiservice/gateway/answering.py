@@ -8,7 +8,7 @@ from typing import Literal
 from aiservice.errors import BrokerError
 from aiservice.gateway.charge import Charges, answers_of
 from aiservice.gateway.dispatch import Dispatcher
-from aiservice.gateway.exchange import UNMETERED_OUTPUT, Candidate, Exchange, ProviderGaveUp, Receive, Send
+from aiservice.gateway.exchange import UNMETERED_OUTPUT, Exchange, ProviderGaveUp, Receive, Send
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.provider_stream import OpenStream
 from aiservice.gateway.quota_turns import ClientLeft
@@ -21,6 +21,7 @@ from aiservice.gateway.respond import (
     send_whole,
 )
 from aiservice.kit.clock import now_us
+from aiservice.services.candidates import Candidate
 from aiservice.wire import StreamEvent
 
 log = logging.getLogger(__name__)

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 from aiservice.errors import BrokerError
 from aiservice.gateway.counting import estimated_count
-from aiservice.gateway.exchange import ABANDONED, ABANDONED_UNSENT, Candidate, Exchange
+from aiservice.gateway.exchange import ABANDONED, ABANDONED_UNSENT, Exchange
 from aiservice.gateway.provider_stream import OpenStream
 from aiservice.gateway.quota_turns import QuotaTurns
 from aiservice.gateway.targets import Targets
 from aiservice.providers._base import AttemptFailed, Provider
+from aiservice.services.candidates import Candidate
 from aiservice.services.health import ConnectionHealth
 from aiservice.services.pulse import Waiter
 from aiservice.settings import Deadlines

@@ -12,10 +12,10 @@ from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.respond import send_whole
-from aiservice.gateway.route import Router, follow, models_for
 from aiservice.kit.clock import iso
 from aiservice.principal import Principal
 from aiservice.services.core import Core
+from aiservice.services.routing import Router, follow, models_for
 from aiservice.tasks import registry
 from aiservice.wire import Ask
 

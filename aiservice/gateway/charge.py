@@ -8,9 +8,10 @@ provider is asked for a shorter one. Fails closed: without a reservation nothing
 import time
 
 from aiservice.errors import PermissionDenied
-from aiservice.gateway.exchange import UNMETERED_OUTPUT, Candidate, Exchange
+from aiservice.gateway.exchange import UNMETERED_OUTPUT, Exchange
 from aiservice.kit.clock import now_us
 from aiservice.principal import Budget, Principal
+from aiservice.services.candidates import Candidate
 from aiservice.services.prices import Prices
 from aiservice.services.purses import Cost, Reservation
 from aiservice.services.spending import Spending

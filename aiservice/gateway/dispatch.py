@@ -13,10 +13,11 @@ from aiservice.errors import BrokerError, NoProvider, RateLimited
 from aiservice.gateway import fallback
 from aiservice.gateway.attempts import Attempts, abandoned, failure_of, moved_on, note
 from aiservice.gateway.counting import count_answer
-from aiservice.gateway.exchange import CIRCUIT_OPEN, Candidate, Exchange, ProviderGaveUp
+from aiservice.gateway.exchange import CIRCUIT_OPEN, Exchange, ProviderGaveUp
 from aiservice.gateway.provider_stream import OpenStream
 from aiservice.gateway.quota_turns import QUOTA_EXHAUSTED, QuotaTurns
 from aiservice.providers._base import AttemptFailed
+from aiservice.services.candidates import Candidate
 from aiservice.services.health import ConnectionHealth
 from aiservice.upstream.failures import UpstreamFailure
 from aiservice.wire import Answer, AttemptFailure, Blame

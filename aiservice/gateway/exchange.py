@@ -6,8 +6,7 @@ from typing import Any
 
 from aiservice.dialects._base import ClientRequest, Dialect, Outcome
 from aiservice.principal import Principal
-from aiservice.providers._base import Provider
-from aiservice.services.connection_views import ConnectionView
+from aiservice.services.candidates import Candidate
 from aiservice.services.limiter import Grant
 from aiservice.services.payloads import Payload
 from aiservice.services.purses import Reservation
@@ -46,20 +45,6 @@ class Handler:
 
 
 Routes = Mapping[str, Mapping[str, Handler]]
-
-
-@dataclass(slots=True, frozen=True)
-class Candidate:
-    """A place the request may go to: a connection, the model to ask it for, and why it stands where it stands.
-
-    `header_block` is this candidate's part of the response headers, made once and used for every request.
-    """
-
-    connection: ConnectionView
-    provider: Provider
-    model: str
-    reason: str
-    header_block: tuple[tuple[bytes, bytes], ...]
 
 
 @dataclass(slots=True)

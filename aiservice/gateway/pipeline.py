@@ -14,20 +14,21 @@ from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.charge import Charges
 from aiservice.gateway.counting import estimated_input
 from aiservice.gateway.dispatch import Dispatcher
-from aiservice.gateway.exchange import EXCHANGE, RECORDED, Candidate, Exchange, Handler, Receive, Routes, Scope, Send
+from aiservice.gateway.exchange import EXCHANGE, RECORDED, Exchange, Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.intake import read_body
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.quota_turns import QuotaTurns
-from aiservice.gateway.route import Router, follow
 from aiservice.gateway.targets import Targets
 from aiservice.kit.addresses import client_address
 from aiservice.kit.clock import now_us
 from aiservice.kit.strict_json import BadJson, parse_without_stall
 from aiservice.principal import Principal
 from aiservice.services.abuse_observing import Seen, note_prompt
+from aiservice.services.candidates import Candidate
 from aiservice.services.core import Core
 from aiservice.services.payloads import Payload
+from aiservice.services.routing import Router, follow
 
 
 class Pipeline:

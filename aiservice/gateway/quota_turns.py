@@ -7,9 +7,10 @@ lets everything through.
 import asyncio
 from functools import partial
 
-from aiservice.gateway.exchange import Candidate, Exchange
+from aiservice.gateway.exchange import Exchange
 from aiservice.kit.sliding_window import SlidingWindow
 from aiservice.providers._base import LocalProvider
+from aiservice.services.candidates import Candidate
 from aiservice.services.quota_lane import Lane
 from aiservice.services.quota_notes import SECOND_US
 from aiservice.services.quota_turn import Turn

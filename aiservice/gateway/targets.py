@@ -2,9 +2,9 @@
 
 import time
 
-from aiservice.gateway.exchange import Candidate
 from aiservice.gateway.provider_stream import InProcess
 from aiservice.providers._base import LocalProvider
+from aiservice.services.candidates import Candidate
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.connections import Connections
 from aiservice.upstream.client import Target

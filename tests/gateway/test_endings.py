@@ -9,8 +9,9 @@ import pytest
 
 from aiservice.gateway import respond
 from aiservice.gateway.dispatch import Dispatcher
-from aiservice.gateway.exchange import Candidate, Exchange, ProviderGaveUp
+from aiservice.gateway.exchange import Exchange, ProviderGaveUp
 from aiservice.providers._openai_stream import ChatStreamReader
+from aiservice.services.candidates import Candidate
 from aiservice.wire import AttemptFailure, Blame, EventKind, StreamEvent, Usage
 from tests.gateway.conftest import Gateway
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from aiservice.dialects._base import ClientRequest
 from aiservice.errors import InvalidRequest, NoProvider, NotFound, PermissionDenied
-from aiservice.gateway.exchange import Candidate
 from aiservice.principal import Principal
 from aiservice.providers import registry
 from aiservice.services.alias_terms import Route
+from aiservice.services.candidates import Candidate
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.routing_terms import Terms
 from aiservice.wire import Ask, AskKind
@@ -20,7 +20,7 @@ _MEMO_SIZE = 10_000
 
 
 @dataclass(slots=True, frozen=True)
-class _Wish:
+class Wish:
     """What decides an order; equal wishes have equal candidates."""
 
     client_id: str
@@ -63,26 +63,10 @@ class Router:
         if snapshot is not self._snapshot or len(self._memo) > _MEMO_SIZE:
             self._memo.clear()
             self._snapshot = snapshot
-        ask = request.ask
-        wish = (
-            principal.client_id,
-            principal.connections,
-            principal.models,
-            principal.is_test,
-            "chat" if ask.kind == "token-count" else ask.kind,  # what may chat is what may be counted for
-            ask.task,
-            request.model,
-            request.order,
-            request.order is None or request.alias is not None,
-            request.alias,
-            request.only,
-            request.ignore,
-            request.allow_fallbacks,
-            stored,
-        )
+        wish = (*_said(principal, request), stored)
         found = self._memo.get(wish)
         if found is None:
-            found = self._memo[wish] = _ordered(_wish(wish[:-1], stored), snapshot)
+            found = self._memo[wish] = _ordered(wish_of(principal, request, stored), snapshot)
         return found
 
     def for_ask(
@@ -105,9 +89,29 @@ def follow(route: Route, request: ClientRequest) -> None:
     request.order, request.model, request.alias = route.within(request.order), None, route.name
 
 
-def _wish(said: tuple[Any, ...], stored: Terms | None) -> _Wish:
+def _said(principal: Principal, request: ClientRequest) -> tuple[Any, ...]:
+    """The fields of a `Wish`, before what is stored: a plain tuple, since it is made for every request."""
+    ask = request.ask
+    return (
+        principal.client_id,
+        principal.connections,
+        principal.models,
+        principal.is_test,
+        "chat" if ask.kind == "token-count" else ask.kind,  # what may chat is what may be counted for
+        ask.task,
+        request.model,
+        request.order,
+        request.order is None or request.alias is not None,
+        request.alias,
+        request.only,
+        request.ignore,
+        request.allow_fallbacks,
+    )
+
+
+def wish_of(principal: Principal, request: ClientRequest, stored: Terms | None) -> Wish:
     """What the request says itself, and where it says nothing, what is stored for its caller."""
-    wish = _Wish(*said)
+    wish = Wish(*_said(principal, request))
     if stored is None:
         return wish
     return replace(
@@ -121,7 +125,7 @@ def _wish(said: tuple[Any, ...], stored: Terms | None) -> _Wish:
 
 def models_for(principal: Principal, snapshot: tuple[ConnectionView, ...]) -> list[tuple[str, str, int]]:
     """(model, connection, created in microseconds UTC) of every model the key may use, each name once."""
-    wish = _Wish(
+    wish = Wish(
         principal.client_id,
         principal.connections,
         principal.models,
@@ -142,15 +146,15 @@ def models_for(principal: Principal, snapshot: tuple[ConnectionView, ...]) -> li
         if provider is None or view.is_disabled or not _is_allowed(wish, view):
             continue
         for name in view.models or provider.default_models:
-            if _is_model_allowed(wish, _candidate(view, name, "")):
+            if is_model_allowed(wish, view, name):
                 found.setdefault(name, (name, view.name, view.created_us))
     return list(found.values())
 
 
-def _ordered(wish: _Wish, snapshot: tuple[ConnectionView, ...]) -> tuple[Candidate, ...]:
+def _ordered(wish: Wish, snapshot: tuple[ConnectionView, ...]) -> tuple[Candidate, ...]:
     allowed = [view for view in snapshot if _is_allowed(wish, view)]
-    pinned, model = _split_model(wish, allowed, snapshot)
-    usable = [view for view in allowed if not view.is_disabled and _has_kind(view, wish.kind)]
+    pinned, model = split_model(wish, snapshot)
+    usable = [view for view in allowed if not view.is_disabled and has_kind(view, wish.kind)]
     if pinned is not None:
         usable = [view for view in usable if pinned in (view.name, view.kind)]
         found = _of_model(wish, usable, model, f"pinned to {pinned}")
@@ -160,26 +164,26 @@ def _ordered(wish: _Wish, snapshot: tuple[ConnectionView, ...]) -> tuple[Candida
         if not _is_sandbox_meant(wish, allowed, snapshot):
             usable = [view for view in usable if view.kind != SANDBOX]
         found = _of_model(wish, usable, model, "default order")[:IMPLICIT_ATTEMPTS]
-    permitted = [candidate for candidate in found if _is_model_allowed(wish, candidate)]
+    permitted = [candidate for candidate in found if is_model_allowed(wish, candidate.connection, candidate.model)]
     if not permitted:
         raise _nothing(wish, has_found=bool(found), usable=usable)
     return tuple(permitted if wish.allow_fallbacks else permitted[:1])
 
 
-def _is_of_client(wish: _Wish, view: ConnectionView) -> bool:
+def is_of_client(wish: Wish, view: ConnectionView) -> bool:
     return view.owner_client_id is None or view.owner_client_id == wish.client_id
 
 
-def _is_within_rights(wish: _Wish, view: ConnectionView) -> bool:
-    if not _is_of_client(wish, view):
+def is_within_rights(wish: Wish, view: ConnectionView) -> bool:
+    if not is_of_client(wish, view):
         return False
     if wish.is_test:
         return view.kind == SANDBOX
     return wish.allowed is None or view.name in wish.allowed
 
 
-def _is_allowed(wish: _Wish, view: ConnectionView) -> bool:
-    if not _is_within_rights(wish, view):
+def _is_allowed(wish: Wish, view: ConnectionView) -> bool:
+    if not is_within_rights(wish, view):
         return False
     if wish.is_test:
         return True
@@ -187,16 +191,14 @@ def _is_allowed(wish: _Wish, view: ConnectionView) -> bool:
     return not (names & wish.ignore) and (wish.only is None or bool(names & wish.only))
 
 
-def _has_kind(view: ConnectionView, kind: AskKind) -> bool:
+def has_kind(view: ConnectionView, kind: AskKind) -> bool:
     provider = registry().get(view.kind)
     if provider is None:
         return False
     return not view.models or any(provider.serves(name, kind) for name in view.models)
 
 
-def _split_model(
-    wish: _Wish, allowed: list[ConnectionView], snapshot: tuple[ConnectionView, ...]
-) -> tuple[str | None, str | None]:
+def split_model(wish: Wish, snapshot: tuple[ConnectionView, ...]) -> tuple[str | None, str | None]:
     """(pinned connection or kind, model). A prefix that names neither is part of the model's own name."""
     requested = wish.model
     if requested is None:
@@ -206,24 +208,24 @@ def _split_model(
     prefix, slash, rest = requested.partition("/")
     if not slash:
         return None, requested
-    if any(prefix in (view.name, view.kind) for view in allowed):
+    if any(prefix in (view.name, view.kind) for view in snapshot if _is_allowed(wish, view)):
         return prefix, None if rest in ("", "auto") else rest
     # Other clients' own connections are not known here, so their names neither show nor get in the way.
-    if any(prefix in (view.name, view.kind) for view in snapshot if _is_of_client(wish, view)):
+    if any(prefix in (view.name, view.kind) for view in snapshot if is_of_client(wish, view)):
         raise NotFound(f"'{prefix}' is not a connection that this key may use.", code="model_not_found", param="model")
     return None, requested
 
 
-def _of_model(wish: _Wish, usable: list[ConnectionView], model: str | None, reason: str) -> list[Candidate]:
+def _of_model(wish: Wish, usable: list[ConnectionView], model: str | None, reason: str) -> list[Candidate]:
     found = []
     for view in sorted(usable, key=lambda view: (-view.weight, view.created_us)):
-        chosen = _model_for(view, model, wish.kind)
+        chosen = model_for(view, model, wish.kind)
         if chosen is not None:
             found.append(_candidate(view, chosen, reason))
     return found
 
 
-def _of_chain(wish: _Wish, chain: tuple[str, ...], usable: list[ConnectionView], model: str | None) -> list[Candidate]:
+def _of_chain(wish: Wish, chain: tuple[str, ...], usable: list[ConnectionView], model: str | None) -> list[Candidate]:
     found: list[Candidate] = []
     for place, entry in enumerate(chain, start=1):
         name, _, entry_model = entry.partition(":")
@@ -237,13 +239,13 @@ def _of_chain(wish: _Wish, chain: tuple[str, ...], usable: list[ConnectionView],
                 param="preferences.order",
             )
         for view in sorted(members, key=lambda view: (-view.weight, view.created_us)):
-            chosen = _model_for(view, model or entry_model or None, wish.kind)
+            chosen = model_for(view, model or entry_model or None, wish.kind)
             if chosen is not None and all(c.connection.id != view.id or c.model != chosen for c in found):
                 found.append(_candidate(view, chosen, f"{wish.alias or 'preference'} {place}"))
     return found
 
 
-def _model_for(view: ConnectionView, model: str | None, kind: AskKind) -> str | None:
+def model_for(view: ConnectionView, model: str | None, kind: AskKind) -> str | None:
     provider = registry()[view.kind]
     names = view.models or provider.default_models
     if model is None:
@@ -253,18 +255,18 @@ def _model_for(view: ConnectionView, model: str | None, kind: AskKind) -> str | 
     return model if provider.serves(model, kind) else None
 
 
-def _is_sandbox_meant(wish: _Wish, allowed: list[ConnectionView], snapshot: tuple[ConnectionView, ...]) -> bool:
+def _is_sandbox_meant(wish: Wish, allowed: list[ConnectionView], snapshot: tuple[ConnectionView, ...]) -> bool:
     """The sandbox answers by itself only where the key has nothing else, or `only` names it: its answers are not real
     ones. That a request ignores what there is does not bring it."""
-    permitted = allowed if wish.only is not None else [view for view in snapshot if _is_within_rights(wish, view)]
+    permitted = allowed if wish.only is not None else [view for view in snapshot if is_within_rights(wish, view)]
     return all(view.kind == SANDBOX for view in permitted)
 
 
-def _is_model_allowed(wish: _Wish, candidate: Candidate) -> bool:
+def is_model_allowed(wish: Wish, view: ConnectionView, model: str) -> bool:
     allowed = wish.allowed_models
-    if allowed is None or candidate.connection.kind == SANDBOX:
+    if allowed is None or view.kind == SANDBOX:
         return True
-    return candidate.model in allowed or f"{candidate.connection.name}/{candidate.model}" in allowed
+    return model in allowed or f"{view.name}/{model}" in allowed
 
 
 def _candidate(view: ConnectionView, model: str, reason: str) -> Candidate:
@@ -282,7 +284,7 @@ def _header_text(text: str) -> bytes:
     return "".join(ch if " " <= ch <= "~" else "?" for ch in text).encode("ascii")
 
 
-def _nothing(wish: _Wish, *, has_found: bool, usable: list[ConnectionView]) -> NotFound | NoProvider | PermissionDenied:
+def _nothing(wish: Wish, *, has_found: bool, usable: list[ConnectionView]) -> NotFound | NoProvider | PermissionDenied:
     if has_found:
         return PermissionDenied("This key may not use that model.", code="model_not_allowed", param="model")
     if wish.alias is not None:
