@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Any
 
 from aiservice.providers import registry
 from aiservice.services.alert_notes import Severity
 from aiservice.services.core import Core
+from aiservice.services.sealed_notice import tell_sealed
 from aiservice.settings import IMPORTABLE
 
 CHANGE_TOPIC = "change"
@@ -32,26 +35,16 @@ async def start_serving(core: Core, stack: AsyncExitStack) -> None:
     await core.ledger.open()
     stack.push_async_callback(core.ledger.close)
     core.spending.slices.start()
-    writing = asyncio.create_task(core.alerts.run(), name="alerts")
-    stack.push_async_callback(_end_task, writing)
-    feed = asyncio.create_task(core.changes.run(), name="change-feed")
-    stack.push_async_callback(_end_task, feed)
-    keeping = asyncio.create_task(core.payloads.run(), name="payloads")
-    stack.push_async_callback(_end_task, keeping)
-    if core.shared is not None:
-        shared, cluster = core.shared, core.cluster
-        core.keys.failures.tell = lambda network: shared.tell(FAILURE_TOPIC, b"%s %s" % (own, network.encode()))
-        core.keys.failures.sharers = lambda: 1 if shared.is_up else cluster.live_workers
-        own = cluster.worker_id.encode()
-        topics = (CHANGE_TOPIC, FAILURE_TOPIC)
-        hearing = asyncio.create_task(shared.run(topics, partial(_hear, core, own), core.changes.poke))
-        stack.push_async_callback(_end_task, hearing)
-    if core.limiter.shared is not None:
-        core.limiter.sharers = lambda: core.cluster.live_workers
-        counting = asyncio.create_task(core.limiter.shared.run(), name="shared-limits")
-        stack.push_async_callback(_end_task, counting)
+    for loop, name in (
+        (core.alerts.run(), "alerts"),
+        (core.changes.run(), "change-feed"),
+        (core.payloads.run(), "payloads"),
+    ):
+        _start(loop, name, stack)
+    _hear_others(core, stack)
     if core.vault.is_sealed:
         log.error("The vault is sealed: %s", core.vault.sealed_reason)
+        _start(tell_sealed(core.settings, core.alerts.mail, core.vault.sealed_reason or ""), "sealed notice", stack)
     else:
         await core.alerts.rules.ensure_builtin()
         await core.alerts.channels.ensure_builtin()
@@ -59,6 +52,24 @@ async def start_serving(core: Core, stack: AsyncExitStack) -> None:
         await core.keys.tidy_copies()
         await core.accounts.start()
         await _offer_provider_keys(core)
+
+
+def _hear_others(core: Core, stack: AsyncExitStack) -> None:
+    """What goes through Redis, where there is one."""
+    if core.shared is not None:
+        shared, cluster = core.shared, core.cluster
+        core.keys.failures.tell = lambda network: shared.tell(FAILURE_TOPIC, b"%s %s" % (own, network.encode()))
+        core.keys.failures.sharers = lambda: 1 if shared.is_up else cluster.live_workers
+        own = cluster.worker_id.encode()
+        topics = (CHANGE_TOPIC, FAILURE_TOPIC)
+        _start(shared.run(topics, partial(_hear, core, own), core.changes.poke), "shared", stack)
+    if core.limiter.shared is not None:
+        core.limiter.sharers = lambda: core.cluster.live_workers
+        _start(core.limiter.shared.run(), "shared-limits", stack)
+
+
+def _start(work: "Coroutine[Any, Any, object]", name: str, stack: AsyncExitStack) -> None:
+    stack.push_async_callback(_end_task, asyncio.create_task(work, name=name))
 
 
 def _hear(core: Core, own: bytes, topic: str, text: bytes) -> None:
@@ -87,7 +98,7 @@ async def _offer_provider_keys(core: Core) -> None:
             )
 
 
-async def _end_task(task: "asyncio.Task[None]") -> None:
+async def _end_task(task: "asyncio.Task[object]") -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

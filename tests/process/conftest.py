@@ -2,6 +2,7 @@
 
 import base64
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pytest
 
 from tests.harness import Installation, MockProcess, ServerProcess
 from tests.harness.databases import PostgresServer, RedisServer
+from tests.process.hooks import Hook
 
 PROVIDER_KEY = "sk-provider-key-of-the-rig"
 
@@ -73,3 +75,14 @@ def base_settings(
     if redis is not None:
         extra |= {"AISERVICE_REDIS_URL": redis.url, "GRANIAN_WORKERS": str(base.workers)}
     return extra
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """A receiver of webhooks, which holds its first message until it `is_released`."""
+    server = Hook()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.is_released.set()
+    server.shutdown()
+    server.server_close()

@@ -2,10 +2,7 @@
 
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,7 @@ from aiservice.kit.secret import Secret
 from aiservice.kit.webhooks import verify
 from tests.harness import Installation
 from tests.harness.evidence import Evidence
+from tests.process.hooks import Hook
 
 pytestmark = [pytest.mark.process, pytest.mark.long]
 
@@ -28,53 +26,6 @@ async def note():
 
 asyncio.run(note())
 """
-
-
-class Hook(ThreadingHTTPServer):
-    """Holds the first message for as long as it is told to; answers every other at once."""
-
-    def __init__(self) -> None:
-        self.received: list[tuple[dict[str, str], bytes]] = []
-        self.is_released = threading.Event()
-        super().__init__(("127.0.0.1", 0), _Taking)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/hook"
-
-    def wait_for(self, messages: int, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while len(self.received) < messages:
-            assert time.monotonic() < end, f"{len(self.received)} messages in {seconds} s"
-            time.sleep(0.05)
-
-
-class _Taking(BaseHTTPRequestHandler):
-    server: Hook
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        if len(self.server.received) == 1:
-            self.server.is_released.wait(30)
-        try:
-            self.send_response(204)
-            self.end_headers()
-        except OSError:
-            pass
-
-    def log_message(self, *_args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    server = Hook()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.is_released.set()
-    server.shutdown()
-    server.server_close()
 
 
 def test_a_server_killed_in_an_attempt_sends_it_at_most_once_more(
