@@ -40,6 +40,7 @@ _HEADER_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,._-]{0,999}")
 class ClientRequest:
     """A request, read: what is asked, and what the client said about where it may go.
 
+    `continues`: another provider may go on with a stream that breaks off.
     `order` holds "connection", "kind" or either with ":model"; None means that the stored preference decides. `alias`
     is the name that it came from, where that was the request's model.
     """
@@ -50,6 +51,7 @@ class ClientRequest:
     only: frozenset[str] | None = None
     ignore: frozenset[str] = frozenset()
     allow_fallbacks: bool = True
+    continues: bool = False
     alias: str | None = None
 
 
@@ -78,6 +80,11 @@ class StreamWriter(ABC):
     @abstractmethod
     def events(self, events: Iterable[StreamEvent]) -> bytes:
         """The bytes for `events`; empty when they say nothing to this client."""
+
+    def boundary(self, outcome: Outcome) -> bytes:
+        """What goes out where another provider goes on with the answer. From here on no event has a frame: what was
+        passed on until now is written."""
+        return b": boundary\n\n"
 
     @abstractmethod
     def done(self, outcome: Outcome) -> bytes:

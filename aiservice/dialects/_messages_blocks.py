@@ -81,14 +81,15 @@ class BlockStream:
 
     __slots__ = ("_blocks", "_calls", "_count", "_extra", "_index", "_is_open", "_request_id", "_text_head", "out")
 
-    def __init__(self, request_id: str) -> None:
+    def __init__(self, request_id: str, first: int = 0) -> None:
+        """`first` is the number of the first block: those before it were passed on."""
         self.out: list[bytes] = []
         self._count = 0  # of tool calls
         self._request_id = request_id
         self._blocks: deque[_Block] = deque()
         self._calls: dict[int, _Block] = {}
         self._extra: Json = {}
-        self._index = 0
+        self._index = first
         self._is_open = False
         self._text_head: bytes | None = None  # of a text delta, while the open block is text and the only one
 

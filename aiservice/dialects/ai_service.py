@@ -24,7 +24,7 @@ from aiservice.kit.sse import named_frame
 from aiservice.tasks import inferred_task, registry, task_named
 from aiservice.wire import AI_SERVICE_WIRE, Answer, Ask, Attempt, EventKind, StreamEvent, ToolCallDelta
 
-_FIELDS = ("task", "input", "model", "stream", "parameters", "preferences", "metadata", "cache")
+_FIELDS = ("task", "input", "model", "stream", "parameters", "preferences", "metadata", "cache", "continue_on_failure")
 _PREFERENCES = ("order", "chain", "only", "ignore", "allow_fallbacks")
 _MAX_METADATA = 16
 _MAX_ORDER = 10
@@ -56,7 +56,8 @@ class AiService(Dialect):
         ask = Ask(task.name, task.kind, task.ask_body(body), is_stream, requested_model=model, wire=AI_SERVICE_WIRE)
         if is_stream and ask.body.get("logprobs"):
             raise InvalidRequest("Log probabilities are given in whole answers only.", param="parameters.logprobs")
-        return _with_preferences(ClientRequest(ask, model), body.get("preferences"))
+        request = ClientRequest(ask, model, continues=flag_of(body, "continue_on_failure"))
+        return _with_preferences(request, body.get("preferences"))
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
         task = registry()[outcome.task]
@@ -100,6 +101,10 @@ class AiServiceWriter(StreamWriter):
             elif delta := _delta_json(event):
                 out.append(named_frame("delta", orjson.dumps(delta)))
         return b"".join(out)
+
+    def boundary(self, outcome: Outcome) -> bytes:
+        about = {"provider": outcome.provider, "model": outcome.model}
+        return named_frame("boundary", orjson.dumps(about))
 
     def done(self, outcome: Outcome) -> bytes:
         about = {

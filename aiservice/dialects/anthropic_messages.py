@@ -135,6 +135,15 @@ class MessagesWriter(StreamWriter):
             blocks.out.clear()
         return b"".join(frames)
 
+    def boundary(self, outcome: Outcome) -> bytes:
+        mark = super().boundary(outcome)
+        if not self._passes:
+            return mark
+        self._passes = False
+        edges = _BLOCK_EDGES.findall(self._block_frame)
+        self._blocks = BlockStream(outcome.request_id, first=int(edges[-1][1]) + 1 if edges else 0)
+        return self._end_of_block() + mark
+
     def done(self, outcome: Outcome) -> bytes:
         if self._passes:
             return self._last or _STOP
@@ -147,14 +156,18 @@ class MessagesWriter(StreamWriter):
     def exhausted(self, choices: int, outcome: Outcome) -> bytes:
         if not self._passes:
             return super().exhausted(choices, outcome)
-        edges = _BLOCK_EDGES.findall(self._block_frame)
-        out = b""
-        if edges and edges[-1][0] == b"start":  # a block is open: its end first
-            stop = {"type": "content_block_stop", "index": int(edges[-1][1])}
-            out = named_frame("content_block_stop", orjson.dumps(stop))
+        out = self._end_of_block()
         ended = stop_of("budget_exhausted", "", has_tool_use=False)
         delta = {"type": "message_delta", "delta": ended, "usage": usage_of(outcome.usage)}
         return out + named_frame("message_delta", orjson.dumps(delta)) + _STOP
+
+    def _end_of_block(self) -> bytes:
+        """The end of the block that the frames left open; nothing where they left none."""
+        edges = _BLOCK_EDGES.findall(self._block_frame)
+        if not edges or edges[-1][0] != b"start":
+            return b""
+        stop = {"type": "content_block_stop", "index": int(edges[-1][1])}
+        return named_frame("content_block_stop", orjson.dumps(stop))
 
     def failed(self, error: BrokerError, outcome: Outcome) -> bytes:
         return named_frame("error", orjson.dumps(_envelope(error, outcome.request_id)))

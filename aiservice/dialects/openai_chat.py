@@ -97,6 +97,11 @@ class ChatWriter(StreamWriter):
                 out.append(self._built(event))
         return b"".join(out)
 
+    def boundary(self, outcome: Outcome) -> bytes:
+        if self._first_frame is not None:
+            self._begun.add(0)  # its role came in a frame
+        return super().boundary(outcome)
+
     def done(self, outcome: Outcome) -> bytes:
         if not self._wants_usage or self._has_usage:
             return _DONE

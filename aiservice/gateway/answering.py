@@ -153,12 +153,14 @@ class ClientStream:
 
     async def _run(self, candidates: tuple[Candidate, ...]) -> None:
         exchange = self._exchange
-        async with await self._dispatcher.open_stream(exchange, candidates) as stream:
-            await self._keep_alive.begin()
-            exchange.status = 200
-            failure = await self._pump(stream)
-        if failure is not None:
+        failure = await self._given(await self._dispatcher.open_stream(exchange, candidates))
+        while failure is not None:
             self._dispatcher.broke_off(exchange, failure)
+            rest = await self._rest(candidates, failure)
+            if rest is None:
+                break
+            failure = await self._given(rest, is_rest=True)
+        if failure is not None:
             exchange.outcome, exchange.error_code = "upstream_truncated", failure.code
             await self._end_failed(failure)
             return
@@ -175,9 +177,24 @@ class ClientStream:
         else:
             await end_stream(self._send, self._writer.done(told))
 
+    async def _rest(self, candidates: tuple[Candidate, ...], failure: ProviderGaveUp) -> OpenStream | None:
+        """Another provider's stream that goes on with one that broke off, where the client asked for that."""
+        if self._exchange.continuation is None:
+            return None
+        self._meter.part_ended(self._exchange, failure)
+        return await self._dispatcher.continued(self._exchange, candidates)
+
+    async def _given(self, stream: OpenStream, *, is_rest: bool = False) -> ProviderGaveUp | None:
+        """Gives a stream to the client; what it ended of, or None when the answer is whole."""
+        async with stream:
+            await self._keep_alive.begin()
+            self._exchange.status = 200
+            told = self._exchange.told()
+            self._held = self._writer.boundary(told) if is_rest else self._writer.start(told)
+            return await self._pump(stream)
+
     async def _pump(self, stream: OpenStream) -> ProviderGaveUp | None:
         """Passes events on until the stream ends; what it ended of, or None when the answer is whole."""
-        self._held = self._writer.start(self._exchange.told())
         while await stream.pump(self._pass_on):
             if not await self._go_on():
                 self._is_exhausted = True
@@ -208,6 +225,8 @@ class ClientStream:
         piece = self._writer.events(events)
         if exchange.payload is not None:
             exchange.payload.note(events)
+        if exchange.continuation is not None:
+            exchange.continuation.note(events)
         if self._held:
             piece, self._held = self._held + piece, b""
         if piece:

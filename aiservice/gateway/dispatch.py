@@ -6,6 +6,7 @@ The walk is here; its rules are in `fallback`, one attempt is in `attempts`, who
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -55,6 +56,7 @@ class Dispatcher:
             RateLimited: the quota of every candidate is used up.
             ClientLeft: the client hung up while it waited for one's.
         """
+        self._health.budget.asked()
         answer = await self._first(exchange, candidates, self._attempts.ask)
         exchange.finish_reason = answer.finish_reason
         exchange.usage, exchange.is_usage_valid = answer.usage, answer.is_usage_valid
@@ -64,17 +66,35 @@ class Dispatcher:
 
     async def open_stream(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> OpenStream:
         """The first stream that gave an event; raises as `whole`."""
+        self._health.budget.asked()
         return await self._first(exchange, candidates, self._attempts.begin)
+
+    async def continued(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> OpenStream | None:
+        """A stream of another candidate that goes on from what was delivered; None where nobody can, or may."""
+        continuation, before, request = exchange.continuation, exchange.candidate, exchange.request
+        if continuation is None or exchange.finish_reason is not None:
+            return None
+        ask = continuation.next_ask(request.ask, exchange.counted_output())
+        left = tuple(one for one in candidates if one.connection.id not in continuation.broken)
+        if ask is None or not left or not self._health.budget.spend():
+            return None
+        exchange.request = replace(request, ask=ask)
+        try:
+            return await self._first(exchange, left, self._attempts.begin)
+        except (ProviderGaveUp, RateLimited):
+            exchange.candidate, exchange.request = before, request
+            return None
 
     def broke_off(self, exchange: Exchange, gave_up: ProviderGaveUp) -> None:
         """A stream that had begun has failed: a sign for the next requests, too."""
         if exchange.candidate is not None:
             candidate = exchange.candidate
+            if exchange.continuation is not None:
+                exchange.continuation.broken.add(candidate.connection.id)
             self._health.failed(candidate.connection.id, gave_up.failure, candidate.model)
 
     async def _first(self, exchange: Exchange, candidates: tuple[Candidate, ...], make: "Make[T]") -> T:
         """What the first candidate gives that gives something."""
-        self._health.budget.asked()
         gave_up: ProviderGaveUp | None = None
         failed: Candidate | None = None
         for candidate in self._open_ones(exchange, candidates):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiservice.dialects._base import ClientRequest, Dialect, Outcome
+from aiservice.gateway.continuation import Continuation
 from aiservice.principal import Principal
 from aiservice.services.candidates import Candidate
 from aiservice.services.limiter import Grant
@@ -63,6 +64,7 @@ class Exchange:
     `turn` is the last attempt's at its provider's own limits, `quota_notes` what a refusal of it said of them; it
     waited `quota_waited_us` for turns, and those it did not get may come in `quota_wait_seconds`. `left` ends when the
     client has hung up, where somebody may wait for that.
+    `continuation` is there where another provider may go on with a stream that breaks off.
     `payload` is what is kept of body and answer, where that is wanted. Where `is_recorded` the `settlement`
     goes into the ledger by whoever keeps the answer, after it.
     """
@@ -107,6 +109,7 @@ class Exchange:
     was_asked_again: bool = False
     left: Callable[[], Awaitable[None]] | None = None
     payload: Payload | None = None
+    continuation: Continuation | None = None
     is_recorded: bool = False
     settlement: Settlement | None = None
 

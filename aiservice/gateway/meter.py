@@ -15,6 +15,7 @@ from aiservice.errors import (
     RateLimited,
     TooLarge,
 )
+from aiservice.gateway.continuation import Given
 from aiservice.gateway.exchange import ABANDONED, Exchange, ProviderGaveUp
 from aiservice.gateway.figures import Figures
 from aiservice.kit.clock import now_us
@@ -118,6 +119,23 @@ class Meter:
             told.should_retry = False  # all that may be tried was
         return told
 
+    def part_ended(self, exchange: Exchange, failure: ProviderGaveUp) -> None:
+        """Accounts for what a stream gave that broke off, before another provider goes on with it.
+
+        The client pays for its prompt once, and for all that it was given; what each attempt cost is kept with it.
+        """
+        continuation = exchange.continuation
+        assert continuation is not None  # noqa: S101 - who asks has one
+        usage = self._usage_of(exchange)
+        of_part = usage if continuation.given is None else self._of_part(exchange, continuation.given)
+        if exchange.turn is not None:
+            exchange.turn.lane.settled(exchange.turn, of_part.input_tokens, of_part.output_tokens)
+        cost = self._billed(exchange, usage)
+        self._note_cost(exchange, of_part)
+        exchange.attempts[-1].code = failure.code
+        continuation.given = Given(usage, cost, exchange.counted_output())
+        exchange.usage, exchange.reported_pieces = None, exchange.delivered_pieces
+
     def settle(self, exchange: Exchange) -> None:
         """Prices the exchange and puts its settlement into the journal, or where whoever records the answer finds it;
         only the first call counts."""
@@ -126,6 +144,8 @@ class Meter:
         exchange.is_settled = True
         ended_us = now_us()
         usage = self._usage_of(exchange)
+        if exchange.continuation is not None and (given := exchange.continuation.given) is not None:
+            self._note_cost(exchange, self._of_part(exchange, given))
         exchange.usage = usage
         if exchange.grant is not None:
             # Before the last byte: who has the answer may ask again at once.
@@ -133,7 +153,7 @@ class Meter:
             exchange.grant.settle(usage.total_tokens, usage.output_tokens if is_whole else None)
         if exchange.turn is not None:
             exchange.turn.lane.settled(exchange.turn, usage.input_tokens, usage.output_tokens)
-        exchange.cost_nano_usd = self._cost(exchange, usage) if usage.total_tokens else 0
+        exchange.cost_nano_usd = self._billed(exchange, usage) if usage.total_tokens else 0
         if exchange.charge is not None:
             exchange.charge.settle(exchange.cost_nano_usd or 0, usage.total_tokens, time.monotonic())
         row = self._row(exchange, usage, ended_us)
@@ -168,8 +188,36 @@ class Meter:
         view = candidate.connection
         return self._prices.cost_nano_usd(view.kind, view.base_url, candidate.model, usage, exchange.started_us)
 
+    def _billed(self, exchange: Exchange, usage: Usage) -> int | None:
+        """What the client pays for `usage`: for a stream that was gone on with, each part at its provider's price."""
+        given = exchange.continuation.given if exchange.continuation is not None else None
+        if given is None:
+            return self._cost(exchange, usage)
+        rest = Usage(output_tokens=usage.output_tokens - given.usage.output_tokens)
+        if rest.output_tokens <= 0:
+            return given.cost_nano_usd
+        of_rest = self._cost(exchange, rest)
+        return None if given.cost_nano_usd is None or of_rest is None else given.cost_nano_usd + of_rest
+
+    def _note_cost(self, exchange: Exchange, usage: Usage) -> None:
+        """Keeps with the last attempt what its provider takes for it: its prompt, too, that held what was given."""
+        attempt = exchange.attempts[-1]
+        attempt.usage, attempt.cost_nano_usd = usage, self._cost(exchange, usage)
+
+    def _of_part(self, exchange: Exchange, given: Given) -> Usage:
+        """What the provider that went on used by itself."""
+        counted = Usage(exchange.est_input_tokens + given.counted_tokens, source="counted")
+        told = exchange.usage or counted
+        unreported = exchange.delivered_pieces - exchange.reported_pieces
+        if exchange.usage is None:
+            unreported = exchange.counted_output() - given.counted_tokens
+        return replace(told, output_tokens=told.output_tokens + max(unreported, 0))
+
     def _usage_of(self, exchange: Exchange) -> Usage:
         """What the provider reported; else the prompt and what was delivered of the answer, counted."""
+        if exchange.continuation is not None and (given := exchange.continuation.given) is not None:
+            part = self._of_part(exchange, given)
+            return replace(given.usage, output_tokens=given.usage.output_tokens + part.output_tokens, source="counted")
         if exchange.usage is not None:
             # Some report in every chunk, or first of all: what came after the last report is theirs to bill, too.
             unreported = exchange.delivered_pieces - exchange.reported_pieces
@@ -228,4 +276,5 @@ def _attempt_row(attempt: Attempt) -> dict[str, object]:
         "ms": attempt.duration_ms,
         "reason": attempt.reason,
         "code": attempt.code,
+        **({} if attempt.cost_nano_usd is None else {"cost_nano_usd": attempt.cost_nano_usd}),
     }

@@ -12,6 +12,7 @@ from aiservice.gateway.answering import ClientStream, WholeAnswer
 from aiservice.gateway.attempts import Attempts
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.charge import Charges
+from aiservice.gateway.continuation import continuation_of
 from aiservice.gateway.counting import estimated_input
 from aiservice.gateway.dispatch import Dispatcher
 from aiservice.gateway.exchange import EXCHANGE, RECORDED, Exchange, Handler, Receive, Routes, Scope, Send
@@ -112,6 +113,7 @@ class Pipeline:
         )
         scope[EXCHANGE] = exchange
         exchange.is_recorded = RECORDED in scope
+        exchange.continuation = continuation_of(request, scope["headers"])
         if principal.keeps_payloads and core.payloads.is_allowed:
             exchange.payload = Payload(principal.client_id, request_id, raw)
         candidates: tuple[Candidate, ...] = ()
