@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.bench.many_keys import seed_keys
 from tests.bench.mocks import Mocks
 from tests.harness.installation import Installation
 from tests.harness.mock import is_answering
-from tests.harness.process import Child, free_port, wait_until
+from tests.harness.process import ROOT, Child, free_port, wait_until
 
 TARGET_CORE = 0
 LOAD_CORE = 1
@@ -86,17 +86,21 @@ def gateway(
     name: str = "gateway",
     extra: Mapping[str, str] | None = None,
     core: int | None = TARGET_CORE,
+    code: Path = ROOT,
+    prepare: Callable[[Installation], None] | None = None,
 ) -> Iterator[Target]:
     """This product: `serve` over SQLite, authentication, ledger and metrics on; one worker, unless `extra` settings say
-    otherwise."""
+    otherwise. `code` is the checkout it runs from; `prepare` sets up more before the start."""
     folder.mkdir(parents=True, exist_ok=True)
-    installation = Installation(folder, {"AISERVICE_LOG_LEVEL": "INFO", **(extra or {})})
+    installation = Installation(folder, {"AISERVICE_LOG_LEVEL": "INFO", **(extra or {})}, code=code)
     key = installation.add_key("bench")["key"]
     installation.add_mock(mocks.whole_url, name="whole", key=UPSTREAM_KEY, models=WHOLE_MODEL)
     installation.add_mock(mocks.stream_url, name="streamed", key=UPSTREAM_KEY, models=STREAM_MODEL)
     texts = [key]
     if keys > 1:
         texts += seed_keys(installation, "bench", keys - 1)
+    if prepare is not None:
+        prepare(installation)
     with installation.server(core=core) as server:
         name = name if keys == 1 else f"{name}, {keys} keys"
         target = Target(name, [server], server.port, server.port, texts, installation=installation)

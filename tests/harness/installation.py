@@ -114,7 +114,7 @@ class Installation:
         """A server over this data directory; each start logs to a file of its own."""
         self._starts += 1
         log = self.folder / f"server-{self._starts}.log"
-        return ServerProcess(port=port or free_port(), env=self.env, log=log, how=how, core=core)
+        return ServerProcess(port=port or free_port(), env=self.env, log=log, how=how, core=core, code=self.code)
 
     def child(self, *command: str | Path, log: str = "child.log") -> Child:
         return Child(command, log=self.folder / log, env=self.env)

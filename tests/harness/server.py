@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from tests.harness.mock import is_answering
-from tests.harness.process import Child
+from tests.harness.process import ROOT, Child
 
 How = Literal["serve", "reflex"]
 
@@ -21,7 +21,14 @@ class ServerProcess(Child):
     """
 
     def __init__(
-        self, *, port: int, env: Mapping[str, str], log: Path, how: How = "serve", core: int | None = None
+        self,
+        *,
+        port: int,
+        env: Mapping[str, str],
+        log: Path,
+        how: How = "serve",
+        core: int | None = None,
+        code: Path = ROOT,
     ) -> None:
         self.port = port
         self.ready_seconds = 0.0
@@ -32,7 +39,7 @@ class ServerProcess(Child):
         else:
             command = [bin_folder / "reflex", "run", "--env", "prod", "--backend-host", "127.0.0.1"]
             command += ["--single-port", "--backend-port", str(port)]
-        super().__init__(command, log=log, env=env, core=core)
+        super().__init__(command, log=log, env=env, core=core, cwd=code)
 
     @property
     def url(self) -> str:
