@@ -107,17 +107,16 @@ class Permit:
 
     async def __aenter__(self) -> None:
         exchange = self._exchange
-        if exchange.principal.limits:
+        principal, ask = exchange.principal, exchange.request.ask
+        most = most_output(ask) if principal.limits or principal.budgets else None
+        if principal.limits:
             exchange.grant = await self._limiter.admit(
-                exchange.principal,
-                exchange.request_id,
-                exchange.request.ask.task,
-                exchange.est_input_tokens,
-                most_output(exchange.request.ask),
+                principal, exchange.request_id, ask.task, exchange.est_input_tokens, most
             )
         try:
-            if exchange.principal.budgets and exchange.candidates and exchange.request.ask.kind != "token-count":
-                await self._reserve(exchange)
+            if principal.budgets and exchange.candidates and ask.kind != "token-count":
+                expected = self._limiter.plan(principal).expected_output(ask.task, most)
+                await self._charges.reserve(exchange, exchange.candidates, expected, most)
             self._books.begin(exchange)
         except BaseException:
             if exchange.grant is not None:
@@ -151,12 +150,6 @@ class Permit:
             if self._exchange.charge is not None:
                 self._learn(self._exchange)
                 self._exchange.charge.keep()
-
-    async def _reserve(self, exchange: Exchange) -> None:
-        ask = exchange.request.ask
-        most = most_output(ask)
-        expected = self._limiter.plan(exchange.principal).expected_output(ask.task, most)
-        await self._charges.reserve(exchange, exchange.candidates, expected, most)
 
     def _learn(self, exchange: Exchange) -> None:
         """A caller with limits learns at its grant's settlement."""

@@ -6,6 +6,7 @@ provider is asked for a shorter one. Fails closed: without a reservation nothing
 """
 
 import time
+from collections.abc import Iterable
 
 from aiservice.errors import PermissionDenied
 from aiservice.gateway.exchange import UNMETERED_OUTPUT, Exchange
@@ -39,9 +40,9 @@ class Charges:
         Raises:
             PermissionDenied: there are none (`model_unpriced`).
         """
-        counted = [budget for budget in principal.budgets if budget.measure == "money"]
-        if not counted:
+        if not counts_money(principal.budgets):
             return candidates
+        counted = [budget for budget in principal.budgets if budget.measure == "money"]
         at_us = now_us()
         found = tuple(each for each in candidates if self._is_priced(each, at_us) or _is_allowed(each, counted))
         if not found:
@@ -64,7 +65,7 @@ class Charges:
             Overloaded: the database is away, and this worker holds too little.
         """
         ask, budgets = exchange.request.ask, exchange.principal.budgets
-        cost = self._cost(candidates, exchange.est_input_tokens, exchange.started_us)
+        cost = self._cost(budgets, candidates, exchange.est_input_tokens, exchange.started_us)
         if ask.is_stream:
             wanted = max(expected, STEP_TOKENS) if most is None else min(max(expected, STEP_TOKENS), most)
             least = min(wanted, TIGHT_STEP_TOKENS)
@@ -108,10 +109,12 @@ class Charges:
         exchange.paid_outputs = charge.covers
         return True
 
-    def _cost(self, candidates: tuple[Candidate, ...], input_tokens: int, at_us: int) -> Cost:
+    def _cost(
+        self, budgets: Iterable[Budget], candidates: tuple[Candidate, ...], input_tokens: int, at_us: int
+    ) -> Cost:
         """At the dearest of the candidates' prices, written to a cache and thought about where that costs more."""
         money = each = 0
-        for candidate in candidates:
+        for candidate in candidates if counts_money(budgets) else ():
             view, model = candidate.connection, candidate.model
             prompt = Usage(input_tokens, cache_write_tokens=input_tokens)
             spoken = Usage(input_tokens, _UNIT, cache_write_tokens=input_tokens, reasoning_tokens=_UNIT)
@@ -137,8 +140,19 @@ def _step(charge: Reservation) -> int:
 
 def answers_of(ask: Ask) -> int:
     """How many answers are paid for: several may be asked for, or the best of several."""
-    counts = [ask.body.get(name) for name in ("n", "best_of")]
+    body = ask.body
+    if "n" not in body and "best_of" not in body:
+        return 1
+    counts = [body.get(name) for name in ("n", "best_of")]
     return max([1, *(count for count in counts if type(count) is int)])
+
+
+def counts_money(budgets: Iterable[Budget]) -> bool:
+    """Whether any of the budgets is one of money: prices are worked out for nobody else."""
+    for budget in budgets:  # noqa: SIM110 - a generator would cost more than the loop it saves
+        if budget.measure == "money":
+            return True
+    return False
 
 
 def _shorten(ask: Ask, most: int) -> None:

@@ -94,11 +94,14 @@ class Reservation:
         self.cost = cost
         self.covers = outputs
         self.is_settled = False
-        self.names = " ".join([purse.name for purse in purses])
+        self.names = purses[0].name if len(purses) == 1 else " ".join([purse.name for purse in purses])
         """The windows that are charged, as the ledger's rows name them."""
         self.purses = purses
-        self._amounts = [purse.price(cost, outputs) for purse in purses]
-        for purse, amount in zip(purses, self._amounts, strict=True):
+        amounts: list[int] = []
+        self._amounts = amounts
+        for purse in purses:
+            amount = purse.price(cost, outputs)
+            amounts.append(amount)
             purse.left -= amount
             purse.taken += amount
             purse.out += 1
