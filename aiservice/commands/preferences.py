@@ -7,10 +7,13 @@ import typer
 
 from aiservice.commands.console import JsonFlag, examples, group, names_of, show, show_table, usage_error
 from aiservice.commands.opening import run
+from aiservice.commands.trials import show_trial
 from aiservice.kit.clock import iso
 from aiservice.principal import OPERATOR
 from aiservice.services.core import Core
+from aiservice.services.preference_trial import Draft, Trial
 from aiservice.services.preferences import ANY_TASK, PreferenceView
+from aiservice.services.routing_decision import Decision
 from aiservice.services.routing_history import Version
 from aiservice.services.routing_scopes import PLATFORM_SCOPE, Scope
 from aiservice.services.routing_terms import DATA_COLLECTIONS, SORTS, STRATEGIES, Terms
@@ -45,6 +48,22 @@ DataCollection = Annotated[
 Zdr = Annotated[bool | None, typer.Option("--zdr/--no-zdr", help="Only who retains nothing.")]
 Region = Annotated[str | None, typer.Option("--region", help="Only in these regions.")]
 
+_FIELDS = {
+    "order": "order",
+    "only": "only",
+    "ignore": "ignore",
+    "fallbacks": "allow_fallbacks",
+    "require_parameters": "require_parameters",
+    "sort": "sort",
+    "strategy": "strategy",
+    "max_latency_ms": "preferred_max_latency_ms",
+    "min_throughput": "preferred_min_throughput",
+    "data_collection": "data_collection",
+    "zdr": "zdr",
+    "region": "regions",
+}
+"""Which field of terms each option is."""
+
 
 def scope_of(client: str | None, team: str | None, key: str | None, *, is_platform: bool) -> Scope | None:
     """The one scope that options name, or None; ends the command where there are two."""
@@ -67,13 +86,13 @@ def one_scope(client: str | None, team: str | None, key: str | None, *, is_platf
     return scope
 
 
-def terms_from(said: dict[str, Any], max_price: str | None) -> dict[str, Any]:
+def terms_from(options: dict[str, Any]) -> dict[str, Any]:
     """Options as the JSON that a request's `preferences` would be; ends the command where one cannot be read."""
-    found = {name: value for name, value in said.items() if value is not None}
+    found: dict[str, Any] = {field: options[name] for name, field in _FIELDS.items() if options[name] is not None}
     for name in ("order", "only", "ignore", "regions"):
         if name in found:
             found[name] = names_of(found[name])
-    for part in names_of(max_price) or ():
+    for part in names_of(options["max_price"]) or ():
         name, equals, amount = part.partition("=")
         if not equals:
             usage_error(f"--max-price: '{part[:60]}' is not like prompt=3.")
@@ -111,28 +130,52 @@ def set_terms(
     as_json: JsonFlag = False,
 ) -> None:
     """Store terms, in place of those before."""
-    scope = one_scope(client, team, key, is_platform=platform)
-    said = {
-        "order": order,
-        "only": only,
-        "ignore": ignore,
-        "allow_fallbacks": fallbacks,
-        "require_parameters": require_parameters,
-        "sort": sort,
-        "strategy": strategy,
-        "preferred_max_latency_ms": max_latency_ms,
-        "preferred_min_throughput": min_throughput,
-        "data_collection": data_collection,
-        "zdr": zdr,
-        "regions": region,
-    }
-    given = terms_from(said, max_price)
+    scope, given = one_scope(client, team, key, is_platform=platform), terms_from(locals())
 
     async def work(core: Core) -> PreferenceView:
         return await core.preferences.set(OPERATOR, scope, task, Terms.read(given))
 
     stored = run(work, as_json=as_json)
     show(_answer(stored), [_line(stored)], as_json=as_json)
+
+
+@preference.command(
+    "try",
+    epilog=examples(
+        "preference try --client shop --task chat --order anthropic,openai",
+        "preference try --platform --ignore east --model gpt-5-mini",
+    ),
+)
+def try_terms(
+    client: ClientName = None,
+    team: TeamName = None,
+    key: KeyId = None,
+    platform: Platform = False,
+    task: Task = ANY_TASK,
+    order: Order = None,
+    only: Only = None,
+    ignore: Ignore = None,
+    fallbacks: Fallbacks = None,
+    require_parameters: Parameters = None,
+    sort: Sort = None,
+    strategy: Strategy = None,
+    max_price: MaxPrice = None,
+    max_latency_ms: MaxLatency = None,
+    min_throughput: MinThroughput = None,
+    data_collection: DataCollection = None,
+    zdr: Zdr = None,
+    region: Region = None,
+    model: Annotated[str | None, typer.Option("--model", help="What a request would name as its model.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what terms would do, to one request and to the last hour's, without storing them. No terms: if cleared."""
+    scope, given = one_scope(client, team, key, is_platform=platform), terms_from(locals())
+    draft = Draft(scope, task, Terms.read(given) if given else None)
+
+    async def work(core: Core) -> tuple[Decision, Trial]:
+        return await core.trial.dry_run(OPERATOR, draft, model), await core.trial.on_last_hour(OPERATOR, draft)
+
+    show_trial(*run(work, as_json=as_json), as_json=as_json)
 
 
 @preference.command("list", epilog=examples("preference list", "preference list --client shop --json"))

@@ -29,6 +29,7 @@ from aiservice.services.limiter import Limiter
 from aiservice.services.limits import Limits
 from aiservice.services.page_copies import PageCopies
 from aiservice.services.payloads import Payloads
+from aiservice.services.preference_trial import PreferenceTrial
 from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
 from aiservice.services.quotas import Quotas
@@ -76,6 +77,7 @@ class Core:
     health: ConnectionHealth
     quotas: Quotas
     preferences: Preferences
+    trial: PreferenceTrial
     aliases: Aliases
     prices: Prices
     ledger: Ledger

@@ -37,6 +37,7 @@ from aiservice.services.limiter import Limiter
 from aiservice.services.limits import Limits
 from aiservice.services.page_copies import PageCopies
 from aiservice.services.payloads import Payloads
+from aiservice.services.preference_trial import PreferenceTrial
 from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
 from aiservice.services.quotas import Quotas
@@ -120,6 +121,8 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     await leaks.open(settings)
     bodies = Bodies(db, vault)
     ledger = Ledger(db, settings)
+    connections, preferences = Connections(db, vault, changes, upstream), Preferences(db, changes)
+    aliases = Aliases(db, changes)
     limiter = Limiter(_open_shared_limits(settings, vault))
     core = Core(
         settings=settings,
@@ -144,11 +147,12 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         limits=Limits(db, changes),
         limiter=limiter,
         limit_standing=LimitStanding(db, limiter),
-        connections=Connections(db, vault, changes, upstream),
+        connections=connections,
         health=health,
         quotas=quotas,
-        preferences=Preferences(db, changes),
-        aliases=Aliases(db, changes),
+        preferences=preferences,
+        trial=PreferenceTrial(db, preferences, aliases, connections.snapshot),
+        aliases=aliases,
         prices=prices,
         ledger=ledger,
         budgets=Budgets(db, changes),

@@ -117,7 +117,7 @@ async def holder_of(session: AsyncSession, actor: Person, scope: Scope, *, to_ch
                 "client", client.id, client.name, _names(client.allowed_connections), client.id, client.team_id
             )
         case "key":
-            key, client = await managed_key(session, actor, scope.ref, to_change=to_change)
+            key, client = await managed_key(session, actor, scope.ref, to_change=False)
             allowed = [names for names in (key.allowed_connections, client.allowed_connections) if names is not None]
             sets = [frozenset(names) for names in allowed]
             both = frozenset.intersection(*sets) if sets else None

@@ -83,3 +83,14 @@ def test_an_alias_is_made_pointed_elsewhere_taken_back_and_removed(console: Cons
     assert console.json("alias", "remove", "fast-chat", "--platform") == {"name": "fast-chat", "removed": True}
     assert console.json("alias", "list") == []
     assert "Did you mean 'sandbox'" in console("alias", "set", "x", "--platform", "--to", "sandbx", status=1).err
+
+
+def test_terms_are_tried_without_being_stored(console: Console) -> None:
+    console("client", "create", "--name", "shop")
+    tried = console.json("preference", "try", "--client", "shop", "--task", "chat", "--order", "sandbox")
+    assert [(row["connection"], row["why"]) for row in tried["candidates"]] == [("sandbox", "preference 1")]
+    assert tried["last_hour"] == {"requests": 0, "is_whole": True, "places": {}, "refused": 0, "changed": []}
+    told = console("preference", "try", "--client", "shop", "--ignore", "sandbox")
+    assert "The preferences say to ignore it." in told.out
+    assert "There was no request in the last hour to try this on." in told.out
+    assert console.json("preference", "list") == []
