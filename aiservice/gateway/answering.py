@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable
+from functools import partial
 from typing import Literal
 
 from aiservice.errors import BrokerError
@@ -55,7 +56,7 @@ class WholeAnswer:
         """
         exchange = self._exchange
         self._task = asyncio.current_task()
-        exchange.left = self._left
+        exchange.left = partial(_left, self._receive)
         try:
             answer = await self._dispatcher.whole(exchange, candidates)
         except ClientLeft:
@@ -81,9 +82,12 @@ class WholeAnswer:
             exchange.payload.answer = body
         await send_whole(self._send, 200, exchange_headers(exchange), body)
 
-    async def _left(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+
+async def _left(receive: Receive) -> None:
+    """Ends when the client has hung up. No method: an exchange that led back to its answer would be a cycle, and each
+    request's objects would wait for the collector."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class ClientStream:
