@@ -53,6 +53,8 @@ class ClientRequest:
     allow_fallbacks: bool = True
     continues: bool = False
     alias: str | None = None
+    is_resumable: bool = False
+    """Whether the body asks that its stream can be resumed."""
 
 
 @dataclass(slots=True)
@@ -113,6 +115,8 @@ class Dialect(ABC):
     """The headers by which this wire says something: they become `Ask.native_headers`."""
     request_id_header: ClassVar[bytes | None] = None
     """Where this wire's clients look for the request's id, beside `x-request-id`."""
+    may_ask_to_resume: ClassVar[bool] = False
+    """Whether a body of this wire has a word for `ClientRequest.is_resumable`."""
 
     @abstractmethod
     def read(self, body: Json) -> ClientRequest:

@@ -24,7 +24,10 @@ from aiservice.kit.sse import named_frame
 from aiservice.tasks import inferred_task, registry, task_named
 from aiservice.wire import AI_SERVICE_WIRE, Answer, Ask, Attempt, EventKind, StreamEvent, ToolCallDelta
 
-_FIELDS = ("task", "input", "model", "stream", "parameters", "preferences", "metadata", "cache", "continue_on_failure")
+_FIELDS = (
+    "task", "input", "model", "stream", "parameters", "preferences", "metadata", "cache", "continue_on_failure",
+    "resumable",
+)  # fmt: skip
 _PREFERENCES = ("order", "chain", "only", "ignore", "allow_fallbacks")
 _MAX_METADATA = 16
 _MAX_ORDER = 10
@@ -33,6 +36,7 @@ _DELTAS = {EventKind.TEXT: "text", EventKind.REASONING: "reasoning", EventKind.R
 
 class AiService(Dialect):
     surface = "ai-service"
+    may_ask_to_resume = True
 
     def read(self, body: Json) -> ClientRequest:
         refuse_overrides(body)
@@ -52,11 +56,15 @@ class AiService(Dialect):
         _check_metadata(body.get("metadata"))
         if not isinstance(body.get("cache"), (dict, type(None))):
             raise InvalidRequest("'cache' must be an object.", param="cache")
+        is_resumable = flag_of(body, "resumable")
+        if is_resumable and not is_stream:
+            raise InvalidRequest("Only a stream can be resumed: set 'stream' to true, too.", param="resumable")
         model = model_of(body)
         ask = Ask(task.name, task.kind, task.ask_body(body), is_stream, requested_model=model, wire=AI_SERVICE_WIRE)
         if is_stream and ask.body.get("logprobs"):
             raise InvalidRequest("Log probabilities are given in whole answers only.", param="parameters.logprobs")
-        request = ClientRequest(ask, model, continues=flag_of(body, "continue_on_failure"))
+        continues = flag_of(body, "continue_on_failure")
+        request = ClientRequest(ask, model, continues=continues, is_resumable=is_resumable)
         return _with_preferences(request, body.get("preferences"))
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:

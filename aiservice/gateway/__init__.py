@@ -29,9 +29,10 @@ def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: Asg
         **LeakRoutes(core).routes(),
         **Ops(core, in_flight, meter.figures).routes(),
     }
+    once = OncePerKey(core, in_flight)
     return Edge(
-        OncePerKey(core, in_flight).around(routes),
-        catalogue.route_with_argument,
+        once.around(routes),
+        lambda path: catalogue.route_with_argument(path) or once.resume.route_with_argument(path),
         sign_in,
         portal,
         core.settings.trusted_proxies,

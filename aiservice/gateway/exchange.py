@@ -149,6 +149,16 @@ class Recorded:
     is_counted: bool = False
 
 
+class AsksToResume(Exception):
+    """A body asks that its stream can be resumed: its answer has to be recorded."""
+
+    def __init__(self, principal: Principal, raw: bytes, body: object) -> None:
+        super().__init__("a stream that can be resumed")
+        self.principal = principal
+        self.raw = raw
+        self.body = body
+
+
 class ProviderGaveUp(Exception):
     """No provider gave an answer; carries the last attempt's failure and where it happened."""
 

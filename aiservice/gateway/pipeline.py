@@ -4,7 +4,7 @@ import time
 from typing import NamedTuple
 
 from aiservice.dialects import ai_service, anthropic_messages, openai_chat, openai_embeddings
-from aiservice.dialects._base import ClientRequest, Dialect, headers_of_wire
+from aiservice.dialects._base import ClientRequest, Dialect, Json, headers_of_wire
 from aiservice.dialects._object_ids import object_id_in, object_not_found
 from aiservice.errors import BrokerError, InvalidRequest
 from aiservice.gateway.admit import InFlight, Permit, check_scope, check_taking_requests
@@ -15,7 +15,18 @@ from aiservice.gateway.charge import Charges
 from aiservice.gateway.continuation import continuation_of
 from aiservice.gateway.counting import estimated_input
 from aiservice.gateway.dispatch import Dispatcher
-from aiservice.gateway.exchange import EXCHANGE, RECORDED, Exchange, Handler, Receive, Routes, Scope, Send
+from aiservice.gateway.exchange import (
+    EXCHANGE,
+    RECORDED,
+    AsksToResume,
+    Exchange,
+    Handler,
+    Receive,
+    Recorded,
+    Routes,
+    Scope,
+    Send,
+)
 from aiservice.gateway.intake import read_body
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.meter import Meter
@@ -73,7 +84,11 @@ class Pipeline:
         started, started_us = time.perf_counter(), now_us()
         check_taking_requests(self._in_flight)
         principal = await authenticate(self._core, scope)
-        seen = self._core.observer.request(principal.client_id, self._address(scope), started_us)
+        recorded: Recorded | None = scope.get(RECORDED)
+        if recorded is not None and recorded.is_counted:
+            seen = Seen()
+        else:
+            seen = self._core.observer.request(principal.client_id, self._address(scope), started_us)
         caller = Caller(principal, request_id, started, started_us, seen)
         if not principal.limits:
             await self._answer(dialect, scope, receive, send, caller)
@@ -98,21 +113,17 @@ class Pipeline:
         principal, request_id, started, started_us, seen = caller
         raw = await read_body(scope, receive, core.settings.max_body_bytes)
         note_prompt(seen, raw)
-        try:
-            body = await parse_without_stall(raw)
-        except BadJson as exc:
-            raise InvalidRequest(str(exc), code="invalid_json") from None
-        if not isinstance(body, dict):
-            raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
-        request = dialect.read(body)
-        if dialect.native_headers:
-            request.ask.native_headers = headers_of_wire(dialect, scope["headers"])
+        body = await _object_in(raw)
+        request = _request_in(dialect, scope, body)
+        is_recorded = RECORDED in scope
+        if request.is_resumable and not is_recorded:
+            raise AsksToResume(principal, raw, body)
         check_scope(principal, request.ask.task)
         exchange = Exchange(
             request_id, dialect, principal, request, started_us, started, estimated_input(request.ask, len(raw))
         )
+        exchange.is_recorded = is_recorded
         scope[EXCHANGE] = exchange
-        exchange.is_recorded = RECORDED in scope
         exchange.continuation = continuation_of(request, scope["headers"])
         if principal.keeps_payloads and core.payloads.is_allowed:
             exchange.payload = Payload(principal.client_id, request_id, raw)
@@ -154,6 +165,23 @@ class Pipeline:
             follow(route, request)
         terms = core.preferences.terms_for(principal, request.ask.task)
         return self._router.candidates(principal, request, terms, core.connections.snapshot())
+
+
+async def _object_in(raw: bytes) -> Json:
+    try:
+        body = await parse_without_stall(raw)
+    except BadJson as exc:
+        raise InvalidRequest(str(exc), code="invalid_json") from None
+    if not isinstance(body, dict):
+        raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
+    return body
+
+
+def _request_in(dialect: Dialect, scope: Scope, body: Json) -> ClientRequest:
+    request = dialect.read(body)
+    if dialect.native_headers:
+        request.ask.native_headers = headers_of_wire(dialect, scope["headers"])
+    return request
 
 
 def _own(principal: Principal, candidates: tuple[Candidate, ...], object_id: str) -> tuple[Candidate, ...]:

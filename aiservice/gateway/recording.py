@@ -7,6 +7,7 @@ from typing import Any
 
 from aiservice.errors import BrokerError, InternalFault
 from aiservice.gateway.exchange import Receive, Send
+from aiservice.kit.event_ids import Rest
 
 Header = tuple[bytes, bytes]
 
@@ -76,9 +77,15 @@ class Recording:
         self._is_over = True
         self._wake()
 
-    async def follow(self, receive: Receive, send: Send, headers: Callable[[], list[Header]]) -> None:
-        """Sends the answer to one client, from its beginning to its end or until the client leaves. `headers` are what
-        this client is told; asked for once the head is known.
+    def since(self, taken: int) -> tuple[bytes, int]:
+        """What was sent after the first `taken` pieces, the last bytes aside, and how many pieces that makes."""
+        return b"".join(self._pieces[max(taken - self._dropped, 0) :]), self._dropped + len(self._pieces)
+
+    async def follow(
+        self, receive: Receive, send: Send, headers: Callable[[], list[Header]], rest: Rest | None = None
+    ) -> None:
+        """Sends the answer to one client, from its beginning (of a stream the `rest`) to its end or until the client
+        leaves. `headers` are what this client is told; asked for once the head is known.
 
         Raises:
             BrokerError: the writer ended without an answer.
@@ -87,13 +94,15 @@ class Recording:
         self._followers.add(follower)
         leaving = asyncio.ensure_future(follower.watch(receive))
         try:
-            await self._pass_on(follower, send, headers)
+            await self._pass_on(follower, send, headers, rest)
         finally:
             leaving.cancel()
             self._followers.discard(follower)
             self._room.set()
 
-    async def _pass_on(self, follower: "_Follower", send: Send, headers: Callable[[], list[Header]]) -> None:
+    async def _pass_on(
+        self, follower: "_Follower", send: Send, headers: Callable[[], list[Header]], rest: Rest | None
+    ) -> None:
         has_begun = False
         while not follower.has_left:
             is_over = self._is_over
@@ -105,7 +114,11 @@ class Recording:
             if is_over and not has_begun:
                 raise self.error or InternalFault
             if pieces or is_over:
-                await send({"type": "http.response.body", "body": b"".join(pieces), "more_body": not is_over})
+                piece = b"".join(pieces)
+                if rest is not None and self.status == 200:
+                    piece = rest.of(piece)
+                if piece or is_over:
+                    await send({"type": "http.response.body", "body": piece, "more_body": not is_over})
                 self._room.set()
             if is_over:
                 return

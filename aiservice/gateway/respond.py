@@ -68,6 +68,13 @@ async def send_whole(send: Send, status: int, headers: Iterable[Header], body: b
     await send({"type": "http.response.body", "body": body})
 
 
+async def send_nothing(send: Send, headers: Iterable[Header]) -> None:
+    """An answer without a body: there is nothing, and there will be nothing."""
+    fixed = [header for header in _WHOLE if header is not _JSON]
+    await send({"type": "http.response.start", "status": 204, "headers": [*fixed, *headers]})
+    await send({"type": "http.response.body", "body": b""})
+
+
 async def send_public(send: Send, headers: Iterable[Header], body: bytes, *, max_age_seconds: int) -> None:
     """One JSON answer that is the same for everybody, and may be kept for a while."""
     kept = (b"cache-control", b"public, max-age=%d" % max_age_seconds)

@@ -12,8 +12,10 @@ from aiservice.errors import AnswerNotKept, BrokerError, InternalFault, InvalidR
 from aiservice.gateway.exchange import EXCHANGE, Exchange, Handler, Scope
 from aiservice.gateway.recording import Header, Recording
 from aiservice.gateway.respond import KeepAlive, end_stream, send_error
-from aiservice.services.idempotency import CallName
+from aiservice.kit.event_ids import EventIds
+from aiservice.services.idempotency import CallName, StreamOf
 from aiservice.services.kept_answer import KeptAnswer
+from aiservice.services.resumption import Part
 from aiservice.services.settlement import Settlement, pack_settlement
 
 _OF_ONE_EXCHANGE = frozenset({b"x-request-id", b"request-id", b"x-aiservice-cache", b"retry-after"})
@@ -24,11 +26,18 @@ def is_of_one_exchange(header: bytes) -> bool:
     return header in _OF_ONE_EXCHANGE or header.startswith((b"x-ratelimit-", b"ratelimit"))
 
 
+def path_of_events(request_id: str) -> bytes:
+    """Where the rest of a stream can be had."""
+    return b"/ai-service/%b/events" % request_id.encode()
+
+
 @dataclass(slots=True)
 class SharedAnswer:
     """One call under way in this process, and what everybody who came with its key follows.
 
     `is_replay`: the answer was kept from the request `original_id`. `is_waiting`: no provider was asked yet.
+    `stream`: its answer is a stream that can be resumed, whose events get ids; `parts` of it were kept on its way.
+    `frees_key`: what it came to is nothing that its key gives from now on. `is_counted`: among what its client asks.
     """
 
     name: CallName
@@ -45,11 +54,44 @@ class SharedAnswer:
     stopped_by: BrokerError | None = None
     is_read: bool = False
     task: "asyncio.Task[None] | None" = None
+    is_counted: bool = False
+    frees_key: bool = False
+    stream: StreamOf | None = None
+    parts: int = 0
+    _ids: EventIds | None = None
+    _pieces_kept: int = 0
 
     @property
     def is_stream(self) -> bool:
         """Whether the answer is asked for in events."""
         return self.handler.dialect is not None and isinstance(self.body, dict) and self.body.get("stream") is True
+
+    @property
+    def is_begun_stream(self) -> bool:
+        """Whether the head of a stream that can be resumed is out."""
+        return self._ids is not None
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Takes the next message of the call's answer. Events of a stream that can be resumed are numbered."""
+        if message["type"] == "http.response.start":
+            if self.stream is not None and message["status"] == 200 and not self.recording.status:
+                self._ids = EventIds(self.request_id)
+                message["headers"] = [*message["headers"], (b"x-aiservice-events", path_of_events(self.request_id))]
+        elif self._ids is not None and not self.recording.is_whole:
+            piece = self._ids.number(message.get("body", b""))
+            message["body"] = piece if message.get("more_body") else piece + self._ids.end()
+        await self.recording.send(message)
+
+    def unkept_part(self) -> tuple[Part, int] | None:
+        """What the stream has said since its last part, and how many pieces that makes; None where that is nothing."""
+        if self._ids is None or not self.recording.is_kept:
+            return None
+        said, pieces = self.recording.since(self._pieces_kept)
+        return (Part(self.name[0], self.request_id, self.parts, said), pieces) if said else None
+
+    def part_kept(self, pieces: int) -> None:
+        """The part that was told last is kept."""
+        self.parts, self._pieces_kept = self.parts + 1, pieces
 
     async def receive(self) -> MutableMapping[str, Any]:
         """What the call hears of its client: the body, and never that it leaves."""
@@ -122,15 +164,16 @@ class SharedAnswer:
         """Ends with an error: in an event where the head is out, else in the words of each who follows, or
         (`is_rendered`) in one answer for all."""
         recording = self.recording
+        send = recording.send if self.is_waiting else self.send
         if recording.is_whole:
             return
         if not recording.status:
             if is_rendered:
-                await send_error(recording.send, error, self.request_id, self.handler.dialect)
+                await send_error(send, error, self.request_id, self.handler.dialect)
             else:
                 recording.fail(error)
         elif self.is_stream:
-            await end_stream(recording.send, self._writer().failed(error, Outcome(self.request_id, 0, "", "", "")))
+            await end_stream(send, self._writer().failed(error, Outcome(self.request_id, 0, "", "", "")))
 
     def keep_alive(self) -> KeepAlive:
         """Keeps a stream's followers from thinking it dead while another process makes the call; started."""

@@ -35,6 +35,7 @@ from aiservice.services.prices import Prices
 from aiservice.services.quotas import Quotas
 from aiservice.services.replays import Replays
 from aiservice.services.request_log import RequestLog
+from aiservice.services.resumption import Resumption
 from aiservice.services.sanctions import Sanctions
 from aiservice.services.spending import Spending
 from aiservice.services.teams import Teams
@@ -63,6 +64,7 @@ class Core:
     idempotency: Idempotency
     payloads: Payloads
     replays: Replays
+    resumption: Resumption
     accounts: Accounts
     clients: Clients
     teams: Teams

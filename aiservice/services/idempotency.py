@@ -133,7 +133,7 @@ class Idempotency:
             Overloaded: the database did not answer, or the vault is sealed.
         """
         row = self._row(name, fingerprint, request_id, stream)
-        with _answering():
+        with answering():
             found = await units.read(self.db, partial(store.find, name)) if is_known else None
             if found is None:
                 found = await units.write(self.db, lambda now: store.add_or_find(_from(row, now), now))
@@ -172,7 +172,7 @@ class Idempotency:
             )
             return store.end(how)
 
-        with _answering():
+        with answering():
             kept = None if answer is None else await self._seal((client_id, new_name), answer)
             state = await units.write(self.db, partial(ending, body=kept))
             if state == store.UNKEPT and kept is not None:
@@ -273,15 +273,14 @@ class Idempotency:
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def answering(
+    otherwise: str = "What became of this Idempotency-Key cannot be looked up right now. Try again with it shortly.",
+) -> Iterator[None]:
+    """Turns a database that does not answer into `Overloaded`, with these words."""
     try:
         yield
     except DATABASE_ERRORS as error:
-        raise Overloaded(
-            "What became of this Idempotency-Key cannot be looked up right now. Try again shortly, with the same key.",
-            code="database_unavailable",
-            retry_after=1,
-        ) from error
+        raise Overloaded(otherwise, code="database_unavailable", retry_after=1) from error
 
 
 def _rights_of(principal: Principal) -> list[list[str] | None]:

@@ -43,6 +43,7 @@ from aiservice.services.prices import Prices
 from aiservice.services.quotas import Quotas
 from aiservice.services.replays import Replays
 from aiservice.services.request_log import RequestLog
+from aiservice.services.resumption import Resumption
 from aiservice.services.sanctions import Sanctions
 from aiservice.services.serving import CHANGE_TOPIC, start_serving
 from aiservice.services.shared_limits import SharedLimits
@@ -120,6 +121,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     leaks = Leaks(db, vault, changes, keys, alerts, revokes=settings.leaked_keys == "revoke")
     await leaks.open(settings)
     bodies = Bodies(db, vault)
+    idempotency = Idempotency(db, vault, bodies, cluster.worker_id)
     ledger = Ledger(db, settings)
     connections, preferences = Connections(db, vault, changes, upstream), Preferences(db, changes)
     aliases = Aliases(db, changes)
@@ -134,9 +136,10 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         changes=changes,
         vault=vault,
         bodies=bodies,
-        idempotency=Idempotency(db, vault, bodies, cluster.worker_id),
+        idempotency=idempotency,
         payloads=Payloads(db, bodies, changes, settings),
         replays=Replays(db),
+        resumption=Resumption(db, idempotency, bodies),
         accounts=accounts,
         clients=Clients(db, changes),
         teams=Teams(db, changes),

@@ -80,12 +80,6 @@ def find(name: Name, at_us: int) -> Steps[Found | None]:
     return (yield from _with_body(name[0], rows, at_us))
 
 
-def find_request(client_id: str, request_id: str, at_us: int) -> Steps[Found | None]:
-    """A call by the id of its request, with its answer."""
-    rows = yield _FIND_REQUEST, {"client_id": client_id, "request_id": request_id}
-    return (yield from _with_body(client_id, rows, at_us))
-
-
 def add_or_find(row: dict[str, Any], at_us: int) -> Steps[Found | None]:
     """Adds a call (None), or gives the one of its name."""
     while not (yield from add(row)):
@@ -167,12 +161,21 @@ def put_parts(parts: Collection[SealedBody]) -> Steps[int]:
     return count
 
 
-def parts_after(client_id: str, request_id: str, part_id: str | None) -> Steps[list[tuple[str, FoundBody]]]:
-    """What a stream has said after a part, in its order: ids and bodies."""
+def stream_of(
+    client_id: str, request_id: str, part_id: str | None, at_us: int
+) -> Steps[tuple[Found | None, list[tuple[str, FoundBody]]]]:
+    """A call by the id of its request, with its answer; while it runs, what its stream has said after a part, in order:
+    ids and bodies."""
+    rows = yield _FIND_REQUEST, {"client_id": client_id, "request_id": request_id}
+    found = yield from _with_body(client_id, rows, at_us)
+    if found is None or found.call.state != RUNNING:
+        return found, []
     revision = yield from key_revision_of(client_id)
-    given = _range(client_id, request_id, part_id)
-    rows = yield "SELECT id, sealed, key_revision, expires_us" + _PARTS + " ORDER BY id", given
-    return [(row[0], FoundBody(row[1], row[2], row[3], revision)) for row in rows]
+    said = yield (
+        "SELECT id, sealed, key_revision, expires_us" + _PARTS + " ORDER BY id",
+        _range(client_id, request_id, part_id),
+    )
+    return found, [(row[0], FoundBody(row[1], row[2], row[3], revision)) for row in said]
 
 
 def settlements_of(request_ids: Collection[str]) -> Steps[dict[str, bytes]]:

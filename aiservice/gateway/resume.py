@@ -1,0 +1,261 @@
+"""Gives whoever was cut off the rest of a stream: `GET /ai-service/{id}/events`, or its POST with `Last-Event-ID`.
+
+From this worker's recording where the call is made here; else from what was kept, to its end. A stream that was lost
+with its worker ends in an error event without an id, so that asking again with the last id goes on from the same place.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from aiservice.dialects._base import ClientRequest, Dialect, Outcome, StreamWriter
+from aiservice.errors import AnswerNotKept, BrokerError, InternalFault, InvalidRequest
+from aiservice.gateway.admit import InFlight
+from aiservice.gateway.authenticate import authenticate
+from aiservice.gateway.exchange import Handler, Receive, Scope, Send
+from aiservice.gateway.limit_headers import headers_of_caller
+from aiservice.gateway.repeat_headers import event_id_in
+from aiservice.gateway.respond import Header, end_stream, send_nothing, send_piece, start_stream
+from aiservice.gateway.shared_answer import SharedAnswer, is_of_one_exchange, path_of_events
+from aiservice.kit.event_ids import Rest
+from aiservice.principal import Principal
+from aiservice.services.core import Core
+from aiservice.services.resumption import Said, Told, no_such_stream, other_body
+from aiservice.wire import Ask
+
+_PATH = re.compile(r"/ai-service/([^/]{1,100})/events")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+_POLL_SECONDS = (0.05, 0.5)  # at first, at most
+_QUIET_SECONDS = 7.5
+
+
+class Resume:
+    """One object a worker. `streams` are those that this worker makes, by request id; `dialects` by surface."""
+
+    def __init__(
+        self, core: Core, in_flight: InFlight, streams: Mapping[str, SharedAnswer], dialects: Mapping[str, Dialect]
+    ) -> None:
+        self._core = core
+        self._in_flight = in_flight
+        self._streams = streams
+        self._dialects = dialects
+
+    def route_with_argument(self, path: str) -> dict[str, Handler] | None:
+        """The route of a stream's events, or None."""
+        found = _PATH.fullmatch(path)
+        if found is None:
+            return None
+        stream = found[1]
+
+        async def run(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+            principal = await authenticate(self._core, scope)
+            place, is_eventsource = _place(scope, stream)
+            asked = Asked(self._core, principal, stream, place, request_id, is_eventsource=is_eventsource)
+            await self.give(asked, receive, send)
+
+        return {"GET": Handler(run, scope_name="key")}
+
+    async def give(self, asked: "Asked", receive: Receive, send: Send) -> None:
+        """Sends the rest of a stream, until it ends or its client leaves.
+
+        Raises:
+            NotFound: the caller has no such stream.
+            IdempotencyMismatch: it was asked for with another body.
+            AnswerNotKept: it was too long to be kept, or was destroyed since.
+            Overloaded: the database did not answer, or the vault is sealed.
+        """
+        stream = self._streams.get(asked.stream)
+        if stream is not None:
+            asked.check(stream, self._core.idempotency.rights_of(asked.principal))
+        token = f"resume {asked.request_id}"
+        ending = _Ending(receive)
+        self._in_flight.add(token, asked.principal, ending.stop)
+        try:
+            if stream is not None:
+                await self._from_here(asked, stream, ending, send)
+            else:
+                await self._from_store(asked, ending, send)
+            self._core.replays.note(asked.request_id, asked.stream)
+        finally:
+            self._in_flight.remove(token)
+            ending.close()
+
+    async def _from_here(self, asked: "Asked", stream: SharedAnswer, ending: "_Ending", send: Send) -> None:
+        if not stream.recording.is_joinable:
+            raise _not_kept()
+        rest = Rest(asked.stream, asked.after)
+        await stream.recording.follow(ending.receive, send, lambda: asked.headers(stream.recording.headers), rest)
+        if ending.error is not None and stream.recording.status:
+            await end_stream(send, self._last_words(stream.handler.dialect, ending.error, asked.stream))
+
+    async def _from_store(self, asked: "Asked", ending: "_Ending", send: Send) -> None:
+        look, rest = self._core.resumption.look, Rest(asked.stream, asked.after)
+        found = await look(asked.principal, asked.stream, None, asked.fingerprint)
+        if isinstance(found, Told):
+            await self._whole(asked, found, rest, send)
+            return
+        await start_stream(send, asked.headers(()))
+        pause, most = _POLL_SECONDS
+        quiet_seconds = 0.0
+        while isinstance(found, Said):
+            dialect = self._dialects[found.surface]
+            said = b"".join(map(rest.of, found.pieces))
+            if not said and quiet_seconds >= _QUIET_SECONDS:
+                said = _writer(dialect).keep_alive()
+            if said:
+                await send_piece(send, said)
+                pause, quiet_seconds = _POLL_SECONDS[0], 0.0
+            if found.is_lost or ending.error is not None:
+                await end_stream(send, self._last_words(dialect, ending.error or _lost(), asked.stream))
+                return
+            await ending.wait(pause)
+            if ending.has_left:
+                return
+            pause, quiet_seconds = min(pause * 1.5, most), quiet_seconds + pause
+            try:
+                found = await look(asked.principal, asked.stream, found.last)
+            except BrokerError as error:
+                await end_stream(send, self._last_words(dialect, error, asked.stream))
+                return
+        if found.answer is None:
+            await end_stream(send, self._last_words(dialect, _not_kept(), asked.stream))
+        else:
+            await end_stream(send, rest.of(found.answer.body))
+
+    async def _whole(self, asked: "Asked", told: Told, rest: Rest, send: Send) -> None:
+        """What is left of a stream that has ended, at once."""
+        answer = told.answer
+        if answer is None:
+            raise _not_kept()
+        if answer.status != 200:  # it was refused, in one piece
+            await send(
+                {"type": "http.response.start", "status": answer.status, "headers": asked.headers(answer.headers)}
+            )
+            await end_stream(send, answer.body)
+            return
+        left = rest.of(answer.body)
+        if not left and asked.is_eventsource:
+            await send_nothing(send, asked.headers(()))  # so that an EventSource asks no more
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": asked.headers(answer.headers)})
+        await end_stream(send, left)
+
+    def _last_words(self, dialect: Dialect | None, error: BrokerError, stream: str) -> bytes:
+        return b"" if dialect is None else _writer(dialect).failed(error, Outcome(stream, 0, "", "", ""))
+
+
+class Asked:
+    """Who wants which stream's rest, from where on. `is_eventsource`: the place came in `Last-Event-ID`, whose senders
+    ask again until they are told 204."""
+
+    __slots__ = ("_core", "after", "fingerprint", "is_eventsource", "principal", "request_id", "stream")
+
+    def __init__(
+        self, core: Core, principal: Principal, stream: str, after: int, request_id: str, *, is_eventsource: bool
+    ) -> None:
+        self._core = core
+        self.principal = principal
+        self.stream = stream
+        self.after = after
+        self.request_id = request_id
+        self.is_eventsource = is_eventsource
+        self.fingerprint: bytes | None = None
+
+    def check(self, stream: SharedAnswer, rights: bytes) -> None:
+        """Raises `NotFound` unless the stream is the caller's, `IdempotencyMismatch` where it is of another body."""
+        is_theirs = stream.name[0] == self.principal.client_id
+        if not is_theirs or stream.stream is None or stream.stream.rights != rights:
+            raise no_such_stream(self.stream)
+        if self.fingerprint is not None and stream.fingerprint != self.fingerprint:
+            raise other_body()
+
+    def headers(self, recorded: "tuple[Header, ...]") -> list[Header]:
+        """What this client is told: of the recorded headers what is about the answer, and what is its own."""
+        return [
+            *(header for header in recorded if not is_of_one_exchange(header[0])),
+            (b"x-request-id", self.request_id.encode()),
+            (b"x-aiservice-original-request", self.stream.encode()),
+            (b"x-aiservice-cache", b"hit"),
+            *(() if recorded else ((b"x-aiservice-events", path_of_events(self.stream)),)),
+            *headers_of_caller(self._core.limiter, self.principal),
+        ]
+
+
+class _Ending:
+    """What ends the giving out before the stream's own end: its client leaves, or the broker says so (`stop`)."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.error: BrokerError | None = None
+        self.has_left = False
+        self._news = asyncio.Event()
+        self._task = asyncio.ensure_future(self._watch(receive))
+
+    def stop(self, why: BrokerError) -> None:
+        self.error = why
+        self._news.set()
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """As a server's: returns once it is over."""
+        await self._news.wait()
+        return {"type": "http.disconnect"}
+
+    async def wait(self, seconds: float) -> None:
+        """Returns once it is over, or after some seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    def close(self) -> None:
+        self._task.cancel()
+
+    async def _watch(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.has_left = True
+        self._news.set()
+
+
+def _place(scope: Scope, stream: str) -> tuple[int, bool]:
+    """After which event a client wants the rest of a stream; and whether its `Last-Event-ID` says so, which is newer
+    than what stands in the address.
+
+    Raises:
+        InvalidRequest: the number is none, or the id is another stream's.
+    """
+    event_id = event_id_in(scope)
+    if event_id is not None:
+        if event_id[0] != stream:
+            raise InvalidRequest(
+                "The Last-Event-ID header is of another stream than the address.",
+                code="invalid_last_event_id",
+                param="Last-Event-ID",
+            )
+        return event_id[1], True
+    after = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("after", ["0"])
+    if len(after) != 1 or not _NUMBER.fullmatch(after[0]):
+        raise InvalidRequest(
+            "'after' must be the number of an event, or 0 for all.", code="invalid_after", param="after"
+        )
+    return int(after[0]), False
+
+
+def _writer(dialect: Dialect) -> StreamWriter:
+    return dialect.writer(ClientRequest(Ask("chat", "chat", {}, is_stream=True)))
+
+
+def _lost() -> InternalFault:
+    return InternalFault(
+        "The process that was giving this answer has ended, and with it what had not been said yet. Send the request "
+        "again for a new answer.",
+        code="stream_lost",
+    )
+
+
+def _not_kept() -> AnswerNotKept:
+    return AnswerNotKept(
+        "What is left of this stream is not kept: it is over 4 MiB, or was destroyed since. Send the request again."
+    )
