@@ -23,6 +23,7 @@ from aiservice.errors import BrokerError, Unprocessable
 from aiservice.kit.clock import iso
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
+from aiservice.services import health_views
 from aiservice.services.connection_rules import known_kind
 from aiservice.services.connection_views import ConnectionDetails
 from aiservice.services.core import Core
@@ -103,6 +104,7 @@ def list_connections(as_json: JsonFlag = False) -> None:
 
     async def work(core: Core) -> list[dict[str, object]]:
         known = seen(OPERATOR, core.board)
+        health = health_views.seen(OPERATOR, core.board)
         return [
             {
                 "id": row.id,
@@ -115,6 +117,7 @@ def list_connections(as_json: JsonFlag = False) -> None:
                 "rpm": row.rpm,
                 "tpm": row.tpm,
                 "quotas": [quota for quota in known if quota["connection_id"] == row.id],
+                "health": health.get(row.id),
                 "models": row.models,
                 "client_id": row.owner_client_id,
                 "key_hint": row.key_hint,

@@ -15,10 +15,10 @@ from aiservice.gateway.admit import InFlight
 from aiservice.gateway.browser_headers import API
 from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.figures import Figures
+from aiservice.gateway.health_metrics import health_metrics
 from aiservice.gateway.respond import SERVER, send_whole
 from aiservice.kit.addresses import client_address
 from aiservice.kit.logs import DroppingQueueHandler
-from aiservice.services.board import Board
 from aiservice.services.core import Core
 
 # What proxies add to the requests of others.
@@ -32,7 +32,7 @@ class Ops:
         self._core = core
         self._in_flight = in_flight
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_Collector(core.board))
+        self._registry.register(_Collector(core))
         core.board.show("figures", figures.said)
         core.board.show("gauges", partial(_gauges, core, in_flight))
 
@@ -143,12 +143,12 @@ def _gauges(core: Core, in_flight: InFlight) -> dict[str, float]:
 class _Collector:
     """One page for all workers of this server, whichever of them was asked."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, core: Core) -> None:
+        self._core = core
 
     def collect(self) -> Iterable[Metric]:
         # One that is starting has a place on the board already, but nothing to say.
-        everybody = [said for said in self._board.everybody() if "gauges" in said.figures]
+        everybody = [said for said in self._core.board.everybody() if "gauges" in said.figures]
         figures = Figures()
         for said in everybody:
             figures.heard(said.figures["figures"])
@@ -156,5 +156,7 @@ class _Collector:
         living = [said.figures["gauges"] for said in everybody if said.is_alive]
         for name, (words, way) in _GAUGES.items():
             yield GaugeMetricFamily(f"aiservice_{name}", words, value=way([gauges[name] for gauges in living]))
+        names = {view.id: view.name for view in self._core.connections.snapshot()}
+        yield from health_metrics([said.figures.get("health", {}) for said in everybody if said.is_alive], names)
         yield GaugeMetricFamily("aiservice_workers", "Workers of this server that are alive.", value=len(living))
         yield InfoMetricFamily("aiservice_build", "What runs here.", value={"version": __version__})

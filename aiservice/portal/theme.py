@@ -70,6 +70,13 @@ BADGES = {
     "bad": f"{_BADGE} bg-red-100 text-red-900 dark:bg-red-900/50 dark:text-red-200",
     "plain": f"{_BADGE} bg-slate-200 text-slate-800 dark:bg-slate-700 dark:text-slate-100",
 }
+# Ten seconds of a provider's answers: height says how it went, too, for who does not tell the colours apart.
+HEALTH_BARS = {
+    "none": "h-1 flex-1 rounded-sm bg-slate-300 dark:bg-slate-700",
+    "good": "h-full flex-1 rounded-sm bg-emerald-600 dark:bg-emerald-400",
+    "some": "h-3 flex-1 rounded-sm bg-amber-600 dark:bg-amber-400",
+    "bad": "h-2 flex-1 rounded-sm bg-red-600 dark:bg-red-400",
+}
 ALERT = {
     "error": "rounded-lg border border-red-300 bg-red-50 p-3 text-sm text-red-900 dark:border-red-800 dark:bg-red-950 dark:text-red-100",
     "done": "rounded-lg border border-emerald-300 bg-emerald-50 p-3 text-sm text-emerald-900 dark:border-emerald-800 dark:bg-emerald-950 dark:text-emerald-100",

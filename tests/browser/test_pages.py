@@ -243,8 +243,12 @@ def fill(installation: Installation, server: ServerProcess, mock: MockProcess) -
     installation.command("alert", "channel", "add", "pager", "--webhook", f"{mock.base_url}/hook", "--allow-private")
     installation.command("alert", "rule", "set", "any request", "--metric", "requests", "--above", "0")
     installation.command("provider", "set-quota", "mock", "--rpm", "20", "--tpm", "100000")
+    away = ("--name", "away", "--base-url", "http://127.0.0.1:9/v1", "--allow-private", "--models", "gpt-away")
+    installation.command("provider", "add", "openai-compatible", *away, "--no-test", stdin=f"{PROVIDER_KEY}\n")
     refused = {"input": "(retry-after-90) hello", "model": "mock/mock-large"}
     for body in (
+        {"input": "hello", "model": "away/gpt-away"},
+        {"input": "hello", "model": "away/gpt-away"},
         {"input": "hello"},
         {"input": "hello", "model": "mock/mock-small"},
         {"input": "x", "model": "none"},

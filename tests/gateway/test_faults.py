@@ -1,5 +1,5 @@
-"""Every way to fail, before and after the first byte, by every surface, ends as its written rule says: no truncated answer
-ends cleanly, and providers are asked at most 1.2 times as often as clients ask."""
+"""Every way to fail, before and after the first byte, by every surface, ends as its written rule says: no truncated
+answer ends cleanly, and providers are asked at most 1.2 times as often as clients ask."""
 
 import asyncio
 from collections.abc import AsyncIterator

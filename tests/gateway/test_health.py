@@ -10,6 +10,7 @@ import pytest
 
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
+from aiservice.services.health_views import seen
 from aiservice.services.retry_budget import LEAST
 from tests.gateway.conftest import PROVIDER_KEY, Gateway
 from tests.mock.server import MockProvider
@@ -125,3 +126,15 @@ async def test_a_client_that_leaves_before_the_provider_was_asked_pays_nothing(g
     assert row.outcome == "client_left"
     assert row.input_tokens > 0, "the provider may have read it"
     server.close()
+
+
+async def test_metrics_and_the_list_of_providers_tell_how_each_does(gateway: Gateway) -> None:
+    for _ in range(3):
+        await gateway.chat("(words-2)")
+    await gateway.chat("(status-500)")
+    page = (await gateway.get("/metrics")).body.decode()
+    assert 'aiservice_provider_success_ratio{provider="mock"} 0.75' in page
+    assert 'aiservice_provider_circuit_open{provider="mock"} 0.0' in page
+    assert 'aiservice_provider_first_byte_seconds{provider="mock",quantile="0.95"}' in page
+    known = seen(OPERATOR, gateway.core.board)[gateway.core.connections.snapshot()[1].id]
+    assert (known["attempts"], known["last_error"]["code"]) == (4, "provider_failed")

@@ -1,12 +1,14 @@
 """Providers: the connections through which requests leave. For admins; a key goes in and never comes out again."""
 
-from typing import Any, TypedDict
+from typing import Any
 
 import reflex as rx
 
-from aiservice.kit.clock import from_us
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form, confirm_button, open_dialog
+from aiservice.portal.components.connections import ConnectionRow, row_of
+from aiservice.portal.components.health import HealthRow, health_table
+from aiservice.portal.components.health import rows_of as health_rows
 from aiservice.portal.components.parts import (
     alert,
     card,
@@ -24,25 +26,9 @@ from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell, warn
 from aiservice.principal import Role
 from aiservice.providers import registry
-from aiservice.services.connection_views import ConnectionDetails
+from aiservice.services import health_views
 from aiservice.services.core import current_core
 from aiservice.services.quotas import seen
-
-
-class ConnectionRow(TypedDict):
-    """A connection in the list."""
-
-    id: str
-    name: str
-    kind: str
-    address: str
-    key: str
-    models: str
-    tested: str
-    state: str
-    state_kind: str
-    is_disabled: bool
-    is_builtin: bool
 
 
 class ProvidersState(rx.State):
@@ -50,6 +36,7 @@ class ProvidersState(rx.State):
 
     rows: list[ConnectionRow] = []
     quotas: list[QuotaRow] = []
+    health: list[HealthRow] = []
     testing: str = ""
     changes: int = 0
     is_loaded: bool = False
@@ -60,7 +47,7 @@ class ProvidersState(rx.State):
 
     @handler(role=Role.ADMIN)
     async def look_again(self) -> None:
-        """What is known of quotas now: it moves while the page stands still."""
+        """What is known of health and quotas now: it moves while the page stands still."""
         await _show(self)
 
     @handler(role=Role.ADMIN)
@@ -103,36 +90,12 @@ class ProvidersState(rx.State):
 
 
 async def _show(state: ProvidersState) -> None:
-    state.rows = [_row_of(view) for view in await current_core().connections.list(signed_in())]
-    state.quotas = rows_of(seen(signed_in(), current_core().board), {row["id"] for row in state.rows})
+    me, board = signed_in(), current_core().board
+    state.rows = [row_of(view) for view in await current_core().connections.list(me)]
+    state.quotas = rows_of(seen(me, board), {row["id"] for row in state.rows})
+    named = [(row["id"], row["name"], row["kind"]) for row in state.rows]
+    state.health = health_rows(health_views.seen(me, board), named)
     state.is_loaded = True
-
-
-def _row_of(view: ConnectionDetails) -> ConnectionRow:
-    provider = registry().get(view.kind)
-    is_builtin = provider is not None and provider.is_local
-    state, kind = _state_of(view, is_builtin=is_builtin)
-    return ConnectionRow(
-        id=view.id,
-        name=view.name,
-        kind=view.kind,
-        address=view.base_url or "inside this server",
-        key=f"…{view.key_hint}" if view.key_hint else "sealed" if view.key_fingerprint else "none",
-        models=", ".join(view.models[:3]) + (f" and {len(view.models) - 3} more" if len(view.models) > 3 else ""),
-        tested=f"{from_us(view.tested_us):%Y-%m-%d %H:%M} UTC: {view.test_result}" if view.tested_us else "",
-        state=state,
-        state_kind=kind,
-        is_disabled=view.is_disabled,
-        is_builtin=is_builtin,
-    )
-
-
-def _state_of(view: ConnectionDetails, *, is_builtin: bool) -> tuple[str, str]:
-    if view.is_disabled:
-        return "disabled", "warn"
-    if view.has_failed_test:
-        return "test failed", "bad"
-    return ("sandbox", "plain") if is_builtin else ("in use", "good")
 
 
 HEADS = ["Name", "Address", "Key", "Models", "State", ""]
@@ -141,14 +104,28 @@ page: Any = ProvidersState  # in markup its attributes are Vars
 
 @portal_page("/providers", title="Providers", icon="plug", place=50, is_admin=True, on_load=ProvidersState.load)
 def providers() -> rx.Component:
-    return rx.el.div(_connections(), _quotas(), class_name="flex flex-col gap-4")
+    return rx.el.div(_connections(), _health(), _quotas(), class_name="flex flex-col gap-4")
+
+
+def _health() -> rx.Component:
+    return card(health_table(page.health), title="How they do", actions=_look_again("health"))
 
 
 def _quotas() -> rx.Component:
     return card(
         quota_table(page.quotas),
         title="What they give",
-        actions=rx.el.button("Look again", type="button", on_click=page.look_again, class_name=theme.SECONDARY),
+        actions=_look_again("quotas"),
+    )
+
+
+def _look_again(at: str) -> rx.Component:
+    return rx.el.button(
+        "Look again",
+        type="button",
+        on_click=page.look_again,
+        class_name=theme.SECONDARY,
+        custom_attrs={"aria-label": f"Look again at {at}"},
     )
 
 
