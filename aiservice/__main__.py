@@ -25,6 +25,7 @@ def add_groups() -> None:
         aliases,
         audit,
         backups,
+        cache,
         clients,
         doctor,
         keys,
@@ -53,6 +54,7 @@ def add_groups() -> None:
     app.add_typer(providers.provider, name="provider")
     app.add_typer(preferences.preference, name="preference")
     app.add_typer(aliases.alias, name="alias")
+    app.add_typer(cache.cache, name="cache")
     app.add_typer(abuse.abuse, name="abuse")
     app.add_typer(upkeep.usage, name="usage")
     app.add_typer(audit.audit, name="audit")

@@ -94,6 +94,7 @@ class Settings:
     progress_timeout: float = 30.0
     stall_timeout: float = 30.0
     quota_wait: float = 2.0
+    cache_bytes: int = 64 * 1024 * 1024
     importable_provider_keys: frozenset[str] = frozenset()
 
     @property
@@ -175,6 +176,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 _PATHS = {"data_dir", "master_key_file", "tls_cert", "tls_key", "leak_scanner_keys"}
 _DURATIONS = {"max_key_age", "default_key_expiry", "payloads_kept", "audit_kept"}
 _SECRETS = {"metrics_token", "admin_password"}
+_BYTES = {"max_body_bytes", "cache_bytes"}
 _SECONDS = {
     "drain_seconds",
     "connect_timeout",
@@ -203,7 +205,7 @@ def _convert(name: str, key: str, text: str) -> Any:
             return parse_smtp_url(text)
         except ValueError as exc:
             raise SettingsError(f"{name} cannot be used: {exc}.") from None
-    if key == "max_body_bytes":
+    if key in _BYTES:
         return _positive(name, text, int)
     if key == "trusted_proxies":
         return _networks(name, text)

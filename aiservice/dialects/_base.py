@@ -70,6 +70,7 @@ class Outcome:
     usage: Usage = field(default_factory=Usage)
     cost_nano_usd: int | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    is_cached: bool = False
 
 
 class StreamWriter(ABC):

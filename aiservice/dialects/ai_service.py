@@ -54,8 +54,6 @@ class AiService(Dialect):
         if is_stream and task.kind != "chat":
             raise InvalidRequest(f"The task '{task.name}' cannot be streamed.", param="stream")
         _check_metadata(body.get("metadata"))
-        if not isinstance(body.get("cache"), (dict, type(None))):
-            raise InvalidRequest("'cache' must be an object.", param="cache")
         is_resumable = flag_of(body, "resumable")
         if is_resumable and not is_stream:
             raise InvalidRequest("Only a stream can be resumed: set 'stream' to true, too.", param="resumable")
@@ -80,7 +78,7 @@ class AiService(Dialect):
                 "output": task.output(answer.body),
                 "finish_reason": outcome.finish_reason,
                 **_accounts(outcome),
-                "cached": False,
+                "cached": outcome.is_cached,
             }
         )
 
@@ -121,7 +119,7 @@ class AiServiceWriter(StreamWriter):
             "model": outcome.model,
             "finish_reason": outcome.finish_reason,
             **_accounts(outcome),
-            "cached": False,
+            "cached": outcome.is_cached,
         }
         return named_frame("done", orjson.dumps(about))
 

@@ -109,6 +109,8 @@ class Permit:
         exchange = self._exchange
         principal, ask = exchange.principal, exchange.request.ask
         most = most_output(ask) if principal.limits or principal.budgets else None
+        if exchange.is_free:
+            most = 0
         if principal.limits:
             exchange.grant = await self._limiter.admit(
                 principal, exchange.request_id, ask.task, exchange.est_input_tokens, most
@@ -153,7 +155,8 @@ class Permit:
 
     def _learn(self, exchange: Exchange) -> None:
         """A caller with limits learns at its grant's settlement."""
-        if exchange.grant is None and exchange.outcome == "finished" and exchange.usage is not None:
+        is_told = exchange.outcome == "finished" and not exchange.is_free
+        if exchange.grant is None and is_told and exchange.usage is not None:
             task = exchange.request.ask.task
             self._limiter.plan(exchange.principal).learn(task, exchange.usage.output_tokens)
 

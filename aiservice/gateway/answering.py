@@ -8,10 +8,8 @@ from typing import Literal
 
 from aiservice.errors import BrokerError
 from aiservice.gateway.charge import Charges, answers_of
-from aiservice.gateway.dispatch import Dispatcher
 from aiservice.gateway.exchange import UNMETERED_OUTPUT, Exchange, ProviderGaveUp, Receive, Send
 from aiservice.gateway.meter import Meter
-from aiservice.gateway.provider_stream import OpenStream
 from aiservice.gateway.quota_turns import ClientLeft
 from aiservice.gateway.respond import (
     KeepAlive,
@@ -21,6 +19,7 @@ from aiservice.gateway.respond import (
     send_error,
     send_whole,
 )
+from aiservice.gateway.source import AnswerSource, EventSource
 from aiservice.kit.clock import now_us
 from aiservice.services.candidates import Candidate
 from aiservice.wire import StreamEvent
@@ -32,7 +31,9 @@ class WholeAnswer:
     """One answer in one piece. A client that leaves does not end it: it is paid for, so it is finished. One that leaves
     while it waits for a provider's quota gives its place up."""
 
-    def __init__(self, exchange: Exchange, dispatcher: Dispatcher, meter: Meter, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, exchange: Exchange, dispatcher: AnswerSource, meter: Meter, receive: Receive, send: Send
+    ) -> None:
         self._exchange = exchange
         self._dispatcher = dispatcher
         self._meter = meter
@@ -101,7 +102,7 @@ class ClientStream:
     def __init__(
         self,
         exchange: Exchange,
-        dispatcher: Dispatcher,
+        dispatcher: AnswerSource,
         meter: Meter,
         receive: Receive,
         send: Send,
@@ -181,14 +182,14 @@ class ClientStream:
         else:
             await end_stream(self._send, self._writer.done(told))
 
-    async def _rest(self, candidates: tuple[Candidate, ...], failure: ProviderGaveUp) -> OpenStream | None:
+    async def _rest(self, candidates: tuple[Candidate, ...], failure: ProviderGaveUp) -> EventSource | None:
         """Another provider's stream that goes on with one that broke off, where the client asked for that."""
         if self._exchange.continuation is None:
             return None
         self._meter.part_ended(self._exchange, failure)
         return await self._dispatcher.continued(self._exchange, candidates)
 
-    async def _given(self, stream: OpenStream, *, is_rest: bool = False) -> ProviderGaveUp | None:
+    async def _given(self, stream: EventSource, *, is_rest: bool = False) -> ProviderGaveUp | None:
         """Gives a stream to the client; what it ended of, or None when the answer is whole."""
         async with stream:
             await self._keep_alive.begin()
@@ -197,7 +198,7 @@ class ClientStream:
             self._held = self._writer.boundary(told) if is_rest else self._writer.start(told)
             return await self._pump(stream)
 
-    async def _pump(self, stream: OpenStream) -> ProviderGaveUp | None:
+    async def _pump(self, stream: EventSource) -> ProviderGaveUp | None:
         """Passes events on until the stream ends; what it ended of, or None when the answer is whole."""
         while await stream.pump(self._pass_on):
             if not await self._go_on():
@@ -255,6 +256,8 @@ class ClientStream:
     async def _watch_client(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        if self._exchange.outlet is not None:
+            await self._exchange.outlet.client_left()
         self._stop("client_left")
 
     def _stop(self, why: BrokerError | Literal["client_left"]) -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from aiservice.dialects._base import ClientRequest, Dialect, Outcome
 from aiservice.gateway.continuation import Continuation
 from aiservice.principal import Principal
+from aiservice.services.cache_tally import CacheResult
+from aiservice.services.cached_answer import CachedAnswer
 from aiservice.services.candidates import Candidate
 from aiservice.services.limiter import Grant
 from aiservice.services.payloads import Payload
@@ -28,6 +30,7 @@ ABANDONED, ABANDONED_UNSENT = "abandoned", "abandoned_unsent"
 EXCHANGE = "aiservice.exchange"  # where a scope holds the exchange that it became
 RECORDED = "aiservice.recorded"  # where a scope holds how its answer is recorded (`Recorded`), if it is
 UNMETERED_OUTPUT = 2**62  # tokens that a caller without a budget may be given
+_FREE = frozenset({"hit", "coalesced"})
 CIRCUIT_OPEN = "circuit_open"  # of a candidate that was passed over, because it has just failed others
 
 
@@ -48,6 +51,31 @@ class Handler:
 Routes = Mapping[str, Mapping[str, Handler]]
 
 
+class Outlet(Protocol):
+    """Where a stream goes whose call others may follow."""
+
+    flight: Any
+
+    async def client_left(self) -> None:
+        """Returns when the call need not go on."""
+        ...
+
+
+@dataclass(slots=True)
+class CacheUse:
+    """What the cache may do for a request of this `key`: keep its answer for `ttl_seconds`, and give it one that is no
+    older than `most_age_seconds`, unless a new one `is_fresh_wanted`. `found` is one, and what it says `unpacked`; a
+    `flight` is a call that is under way for the same."""
+
+    key: bytes
+    ttl_seconds: int
+    most_age_seconds: int | None = None
+    is_fresh_wanted: bool = False
+    found: CachedAnswer | None = None
+    unpacked: Any = None  # and the next: types of layers above
+    flight: Any = None
+
+
 @dataclass(slots=True)
 class Exchange:
     """Times: `started_us` is microseconds UTC; `started` and `upstream_seconds` are seconds of the monotonic clock.
@@ -66,7 +94,8 @@ class Exchange:
     client has hung up, where somebody may wait for that.
     `continuation` is there where another provider may go on with a stream that breaks off.
     `payload` is what is kept of body and answer, where that is wanted. Where `is_recorded` the `settlement`
-    goes into the ledger by whoever keeps the answer, after it.
+    goes into the ledger by whoever keeps the answer, after it. `cache` is what the cache had to do with the answer,
+    `caching` what it may do; `outlet` is where a stream goes that others may follow.
     """
 
     request_id: str
@@ -112,6 +141,14 @@ class Exchange:
     continuation: Continuation | None = None
     is_recorded: bool = False
     settlement: Settlement | None = None
+    cache: CacheResult = "bypass"
+    caching: CacheUse | None = None
+    outlet: Outlet | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether its answer was paid for by another request."""
+        return self.cache in _FREE
 
     def counted(self) -> Usage:
         """The prompt by its size, and what was delivered.
@@ -139,6 +176,7 @@ class Exchange:
             usage=self.usage or Usage(source="counted"),
             cost_nano_usd=self.cost_nano_usd,
             attempts=self.attempts,
+            is_cached=self.is_free,
         )
 
 

@@ -70,7 +70,7 @@ class Meter:
                 exchange.est_input_tokens,
                 first.connection.name if first else "",
                 first.model if first else "",
-                self._cost(exchange, Usage(exchange.est_input_tokens)) if first else None,
+                self.cost(exchange, Usage(exchange.est_input_tokens)) if first else None,
                 exchange.charge.names if exchange.charge is not None else None,
             )
         )
@@ -78,6 +78,8 @@ class Meter:
     def count(self, exchange: Exchange, events: Iterable[StreamEvent]) -> None:
         """Notes what the events of a stream deliver and report."""
         before = exchange.delivered_pieces // _PIECES_PER_PROGRESS
+        if exchange.is_free:
+            events = [event for event in events if event.kind is EventKind.FINISH]
         for event in events:
             kind = event.kind
             if kind is EventKind.TEXT or kind is EventKind.REASONING or kind is EventKind.REFUSAL:
@@ -149,7 +151,7 @@ class Meter:
         exchange.usage = usage
         if exchange.grant is not None:
             # Before the last byte: who has the answer may ask again at once.
-            is_whole = exchange.outcome == "finished"
+            is_whole = exchange.outcome == "finished" and not exchange.is_free
             exchange.grant.settle(usage.total_tokens, usage.output_tokens if is_whole else None)
         if exchange.turn is not None:
             exchange.turn.lane.settled(exchange.turn, usage.input_tokens, usage.output_tokens)
@@ -177,11 +179,12 @@ class Meter:
                     candidate.connection.name,
                     candidate.model,
                     usage.output_tokens,
-                    self._cost(exchange, usage),
+                    self.cost(exchange, usage),
                 )
             )
 
-    def _cost(self, exchange: Exchange, usage: Usage) -> int | None:
+    def cost(self, exchange: Exchange, usage: Usage) -> int | None:
+        """What `usage` costs where the exchange went, in 10⁻⁹ USD; None where nobody knows."""
         candidate = exchange.candidate
         if candidate is None:
             return 0
@@ -192,17 +195,17 @@ class Meter:
         """What the client pays for `usage`: for a stream that was gone on with, each part at its provider's price."""
         given = exchange.continuation.given if exchange.continuation is not None else None
         if given is None:
-            return self._cost(exchange, usage)
+            return self.cost(exchange, usage)
         rest = Usage(output_tokens=usage.output_tokens - given.usage.output_tokens)
         if rest.output_tokens <= 0:
             return given.cost_nano_usd
-        of_rest = self._cost(exchange, rest)
+        of_rest = self.cost(exchange, rest)
         return None if given.cost_nano_usd is None or of_rest is None else given.cost_nano_usd + of_rest
 
     def _note_cost(self, exchange: Exchange, usage: Usage) -> None:
         """Keeps with the last attempt what its provider takes for it: its prompt, too, that held what was given."""
         attempt = exchange.attempts[-1]
-        attempt.usage, attempt.cost_nano_usd = usage, self._cost(exchange, usage)
+        attempt.usage, attempt.cost_nano_usd = usage, self.cost(exchange, usage)
 
     def _of_part(self, exchange: Exchange, given: Given) -> Usage:
         """What the provider that went on used by itself."""
@@ -215,6 +218,8 @@ class Meter:
 
     def _usage_of(self, exchange: Exchange) -> Usage:
         """What the provider reported; else the prompt and what was delivered of the answer, counted."""
+        if exchange.is_free:
+            return Usage()
         if exchange.continuation is not None and (given := exchange.continuation.given) is not None:
             part = self._of_part(exchange, given)
             return replace(given.usage, output_tokens=given.usage.output_tokens + part.output_tokens, source="counted")
@@ -258,6 +263,7 @@ class Meter:
             is_stream=ask.is_stream,
             attempts=[_attempt_row(attempt) for attempt in exchange.attempts],
             budgets=exchange.charge.names if exchange.charge is not None else None,
+            cache=exchange.cache if exchange.cache != "bypass" else None,
         )
 
 

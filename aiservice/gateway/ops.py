@@ -2,12 +2,13 @@
 
 import hmac
 import ipaddress
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.core import CollectorRegistry, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CollectorRegistry, CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from aiservice import __version__
 from aiservice.errors import NotFound
@@ -19,6 +20,7 @@ from aiservice.gateway.health_metrics import health_metrics
 from aiservice.gateway.respond import SERVER, send_whole
 from aiservice.kit.addresses import client_address
 from aiservice.kit.logs import DroppingQueueHandler
+from aiservice.services.board import Said
 from aiservice.services.core import Core
 
 # What proxies add to the requests of others.
@@ -118,6 +120,7 @@ _GAUGES: dict[str, tuple[str, _Way]] = {
     "payloads_dropped": ("Bodies to be kept that found no room, or no database.", sum),
     "vault_sealed": ("1 while provider keys cannot be opened.", max),
     "circuits_open": ("Provider connections left alone because they have just failed, worst worker.", max),
+    "cache_bytes": ("Bytes of answers that are held in memory.", sum),
     "redis_up": ("0 while a worker has to do without Redis, or there is none.", min),
     "event_loop_lag_p99_seconds": ("How late the event loop ran: 99 % of the last minute's looks, worst worker.", max),
     "event_loop_lag_max_seconds": ("The worst lateness since a worker's start.", max),
@@ -134,10 +137,22 @@ def _gauges(core: Core, in_flight: InFlight) -> dict[str, float]:
         "payloads_dropped": core.payloads.dropped,
         "vault_sealed": int(core.vault.is_sealed),
         "circuits_open": len(core.health.open_connections()),
+        "cache_bytes": core.cache.memory.held_bytes,
         "redis_up": int(core.shared is not None and core.shared.is_up),
         "event_loop_lag_p99_seconds": core.board.watch.p99_seconds,
         "event_loop_lag_max_seconds": core.board.watch.longest_seconds,
     }
+
+
+def _cache(everybody: Iterable[Said]) -> CounterMetricFamily:
+    """How requests that had to do with the cache went, on all workers of this server."""
+    family = CounterMetricFamily("aiservice_cache", "Requests that the answer cache had to do with.", labels=["result"])
+    totals: Counter[str] = Counter()
+    for said in everybody:
+        totals.update(said.figures.get("cache", {}))
+    for result in ("hit", "coalesced", "miss"):
+        family.add_metric([result], totals[result])
+    return family
 
 
 class _Collector:
@@ -153,6 +168,7 @@ class _Collector:
         for said in everybody:
             figures.heard(said.figures["figures"])
         yield from figures.collect()
+        yield _cache(everybody)
         living = [said.figures["gauges"] for said in everybody if said.is_alive]
         for name, (words, way) in _GAUGES.items():
             yield GaugeMetricFamily(f"aiservice_{name}", words, value=way([gauges[name] for gauges in living]))

@@ -11,6 +11,7 @@ from aiservice.gateway.admit import InFlight, Permit, check_scope, check_taking_
 from aiservice.gateway.answering import ClientStream, WholeAnswer
 from aiservice.gateway.attempts import Attempts
 from aiservice.gateway.authenticate import authenticate
+from aiservice.gateway.cached import Cached
 from aiservice.gateway.charge import Charges
 from aiservice.gateway.continuation import continuation_of
 from aiservice.gateway.counting import estimated_input
@@ -27,10 +28,12 @@ from aiservice.gateway.exchange import (
     Scope,
     Send,
 )
+from aiservice.gateway.flights import Outlet
 from aiservice.gateway.intake import read_body
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.quota_turns import QuotaTurns
+from aiservice.gateway.source import AnswerSource
 from aiservice.gateway.targets import Targets
 from aiservice.kit.addresses import client_address
 from aiservice.kit.clock import now_us
@@ -58,6 +61,7 @@ class Pipeline:
         self._dispatcher = Dispatcher(
             attempts, core.health, turns, context_tokens=self._context_tokens, total_seconds=deadlines.total
         )
+        self._cached = Cached(self._dispatcher, core.cache, core.preferences, meter.cost)
 
     def _context_tokens(self, candidate: Candidate) -> int | None:
         view = candidate.connection
@@ -133,18 +137,16 @@ class Pipeline:
             candidates = self._candidates(principal, request)
             if (object_id := object_id_in(body)) is not None:
                 candidates = _own(principal, candidates, object_id)
-            if principal.budgets:
-                candidates = self._charges.affordable(principal, candidates)
-            exchange.candidates, exchange.candidate = candidates, candidates[0]
+            elif (use := self._cached.plan(exchange, scope, body, candidates)) is not None:
+                await self._cached.look(exchange, use, candidates)
+            if not exchange.is_free:
+                if principal.budgets:
+                    candidates = self._charges.affordable(principal, candidates)
+                exchange.candidates, exchange.candidate = candidates, candidates[0]
         except BrokerError as error:
             unroutable = error  # in the ledger too: it was asked for
         check_taking_requests(self._in_flight)  # the body may have taken until after the drain's last look
-        answering: WholeAnswer | ClientStream
-        if request.ask.is_stream:
-            answering = ClientStream(exchange, self._dispatcher, self._meter, receive, send, charges=self._charges)
-        else:
-            answering = WholeAnswer(exchange, self._dispatcher, self._meter, receive, send)
-        meter = self._meter
+        answering, meter = self._answering(exchange, receive, send), self._meter
         async with Permit(exchange, self._in_flight, meter, core.limiter, answering.stop, charges=self._charges):
             try:
                 if unroutable is not None:
@@ -157,6 +159,14 @@ class Pipeline:
             finally:
                 if exchange.payload is not None:
                     core.payloads.hand_over(exchange.payload)
+
+    def _answering(self, exchange: Exchange, receive: Receive, send: Send) -> WholeAnswer | ClientStream:
+        source: AnswerSource = self._dispatcher if exchange.caching is None else self._cached
+        if not exchange.request.ask.is_stream:
+            return WholeAnswer(exchange, source, self._meter, receive, send)
+        if exchange.caching is not None:
+            exchange.outlet = send = Outlet(send)
+        return ClientStream(exchange, source, self._meter, receive, send, charges=self._charges)
 
     def _candidates(self, principal: Principal, request: ClientRequest) -> tuple[Candidate, ...]:
         """Where the request may go; raises as `Router.candidates`."""

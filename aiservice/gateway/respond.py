@@ -9,7 +9,7 @@ from typing import Any
 from aiservice.dialects._base import Dialect
 from aiservice.errors import BrokerError
 from aiservice.gateway.browser_headers import API
-from aiservice.gateway.exchange import Exchange
+from aiservice.gateway.exchange import CacheUse, Exchange
 from aiservice.gateway.limit_headers import headers_of
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -19,7 +19,9 @@ _JSON: Header = (b"content-type", b"application/json")
 SERVER: Header = (b"server", b"aiservice")  # else the HTTP server names itself
 _RETRY: Header = (b"x-should-retry", b"true")  # what the libraries of OpenAI and Anthropic obey
 _NO_RETRY: Header = (b"x-should-retry", b"false")
-_BYPASS: Header = (b"x-aiservice-cache", b"bypass")
+_CACHE: dict[str, Header] = {
+    result: (b"x-aiservice-cache", result.encode()) for result in ("bypass", "miss", "hit", "coalesced")
+}
 _STREAM: tuple[Header, ...] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -41,7 +43,7 @@ def exchange_headers(exchange: Exchange) -> list[Header]:
     headers: list[Header] = [
         (b"x-request-id", exchange.request_id.encode()),
         (b"x-aiservice-attempts", b"%d" % (len(exchange.attempts) - exchange.passed_over)),
-        _BYPASS,
+        _CACHE[exchange.cache],
         (b"x-aiservice-overhead-ms", b"%.2f" % max(overhead_ms, 0.0)),
     ]
     usage = exchange.usage
@@ -51,9 +53,21 @@ def exchange_headers(exchange: Exchange) -> list[Header]:
         headers.append((exchange.dialect.request_id_header, headers[0][1]))
     if exchange.candidate is not None:
         headers.extend(exchange.candidate.header_block)
+    if exchange.caching is not None and exchange.is_free:
+        headers.extend(_origin(exchange.caching))
     if exchange.grant is not None:
         headers.extend(headers_of(exchange.grant.limiter, exchange.grant.plan))
     return headers
+
+
+def _origin(caching: CacheUse) -> list[Header]:
+    """Whose answer it was before, and how old it is (RFC 9111 §5.1)."""
+    if caching.found is not None:
+        age = (b"age", b"%d" % caching.found.age_seconds)
+        return [(b"x-aiservice-original-request", caching.found.request_id.encode()), age]
+    if caching.flight is not None:
+        return [(b"x-aiservice-original-request", caching.flight.leader.request_id.encode())]
+    return []
 
 
 async def send_whole(send: Send, status: int, headers: Iterable[Header], body: bytes) -> None:

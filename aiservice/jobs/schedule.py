@@ -14,6 +14,7 @@ from aiservice.services.abuse_observing import FLUSH_SECONDS
 from aiservice.services.alert_notes import Severity
 from aiservice.services.budget_warnings import EVERY_SECONDS as WARN_SECONDS
 from aiservice.services.budget_warnings import BudgetWarnings
+from aiservice.services.cache_tally import FLUSH_SECONDS as SAVED_SECONDS
 from aiservice.services.core import Core
 from aiservice.services.idempotency import RENEW_SECONDS
 
@@ -41,6 +42,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_BODIES_SECONDS, core.bodies.purge, "expired bodies"),
         (_BODIES_SECONDS, core.idempotency.purge, "idempotent calls of yesterday"),
         (_PURGE_SECONDS, core.replays.purge, "old replays"),
+        (_PURGE_SECONDS, core.cache.tally.purge, "old hours of the cache"),
         (_PURGE_SECONDS, partial(_tidy_copies, core), "copies of keys"),
         (_PURGE_SECONDS, core.reveals.purge, "looks at keys"),
         (_PURGE_SECONDS, partial(_purge_budget_windows, core), "old windows of budgets"),
@@ -60,6 +62,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
     for seconds, work, name in (
         (alerts.SELF_SECONDS, partial(alerts.note_own_state, core), "own state"),
         (alerts.POST_SECONDS, partial(alerts.deliver, core), "alert messages"),
+        (SAVED_SECONDS, core.cache.tally.flush, "what the cache saved"),
         (WARN_SECONDS, BudgetWarnings(core.db, core.ledger, core.alerts).check, "levels of budgets"),
     ):
         tasks.append(asyncio.create_task(every(seconds, work, name), name=name))

@@ -56,6 +56,8 @@ class Bodies:
         self._db = db
         self._vault = vault
         self._keys: dict[str, tuple[int, Secret, float]] = {}
+        self.tell_shredded: Callable[[AsyncSession, str], None] = lambda _session, _client_id: None
+        """Called in the unit of work that destroys a client's data key, for who holds copies of it."""
 
     async def put(self, client_id: str, kind: str, body_id: str, content: bytes, expires_us: int) -> bool:
         """Keeps `content` until `expires_us` (microseconds UTC), in place of what had its name.
@@ -100,7 +102,7 @@ class Bodies:
             key = await self._vault.unseal(session, **_binding(client_id, row.key_revision))
         try:
             aad = _aad(client_id, kind, body_id, row.key_revision)
-            return await _run(len(row.sealed), _open, key, row.sealed, aad), row.expires_us
+            return await _run(len(row.sealed), open_under, key, row.sealed, aad), row.expires_us
         except crypto.BadEnvelope:
             log.error("ALERT: the %s body %s of client %s does not open.", kind, body_id, client_id)  # noqa: TRY400
             return None
@@ -116,7 +118,7 @@ class Bodies:
             return None
         aad = _aad(client_id, kind, body_id, found.key_revision)
         try:
-            return await _run(len(found.sealed), _open, known[1], found.sealed, aad)
+            return await _run(len(found.sealed), open_under, known[1], found.sealed, aad)
         except crypto.BadEnvelope:
             log.error("ALERT: the %s body %s of client %s does not open.", kind, body_id, client_id)  # noqa: TRY400
             return None
@@ -159,7 +161,14 @@ class Bodies:
         """Destroys a client's data key and deletes its bodies, in the caller's unit of work; how many they were."""
         await self._vault.discard(session, PURPOSE, client_id)
         self._keys.pop(client_id, None)
+        self.tell_shredded(session, client_id)
         return await store.remove_of_client(session, client_id)
+
+    async def data_key(self, client_id: str, *, is_made: bool = True) -> tuple[int, Secret] | None:
+        """(revision, data key) of a client, for who keeps sealed bodies elsewhere (`seal_under`); made where there is
+        none, if `is_made`. None: there is none. Raises as `put`."""
+        known = await self._key(client_id)
+        return known if known is not None or not is_made else await self._make_key(client_id)
 
     # In two steps, for whoever keeps a body in a unit of work of their own.
 
@@ -180,7 +189,7 @@ class Bodies:
             created_us=now_us(),
             expires_us=expires_us,
         )
-        row.sealed = await _run(len(content), _seal, key, content, _aad(client_id, kind, body_id, revision))
+        row.sealed = await _run(len(content), seal_under, key, content, _aad(client_id, kind, body_id, revision))
         return row
 
     def forget_key(self, client_id: str) -> None:
@@ -234,12 +243,18 @@ def _aad(client_id: str, kind: str, body_id: str, key_revision: int) -> bytes:
     return crypto.bind("body", {"client": client_id, "kind": kind, "id": body_id, "key": key_revision})
 
 
-def _seal(key: Secret, content: bytes, aad: bytes) -> bytes:
+def seal_under(key: Secret, content: bytes, aad: bytes) -> bytes:
+    """A body under a data key, bound to `aad`."""
     salt = os.urandom(_SALT_BYTES)
     return salt + crypto.seal(_body_key(key, salt), content, aad)
 
 
-def _open(key: Secret, sealed: bytes, aad: bytes) -> bytes:
+def open_under(key: Secret, sealed: bytes, aad: bytes) -> bytes:
+    """What `seal_under` was given.
+
+    Raises:
+        BadEnvelope: another key or another `aad`, or it was changed.
+    """
     return crypto.unseal(_body_key(key, sealed[:_SALT_BYTES]), sealed[_SALT_BYTES:], aad)
 
 

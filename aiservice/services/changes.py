@@ -20,8 +20,9 @@ from aiservice.store import notices
 from aiservice.store.session import DATABASE_ERRORS, AsyncSession, Database, after_commit
 
 Kind = Literal[
-    "key", "client", "team", "connection", "preference", "alias", "person", "session", "vault", "token_key", "cut"
-]
+    "key", "client", "team", "connection", "preference", "alias", "person", "session", "vault", "token_key", "cut",
+    "cache",
+]  # fmt: skip
 Subscriber = Callable[[str, str], None]
 
 POLL_SECONDS = 0.25

@@ -8,6 +8,7 @@ from aiservice.services.abuse_replay import AbuseReplay
 from aiservice.services.accounts import Accounts
 from aiservice.services.alerts import Alerts
 from aiservice.services.aliases import Aliases
+from aiservice.services.answer_cache import AnswerCache
 from aiservice.services.audit import Audit
 from aiservice.services.audit_retention import AuditRetention
 from aiservice.services.board import Board
@@ -62,6 +63,7 @@ class Core:
     vault: Vault
     bodies: Bodies
     idempotency: Idempotency
+    cache: AnswerCache
     payloads: Payloads
     replays: Replays
     resumption: Resumption

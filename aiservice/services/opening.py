@@ -13,11 +13,15 @@ from aiservice.services.abuse_replay import AbuseReplay
 from aiservice.services.accounts import Accounts
 from aiservice.services.alerts import Alerts
 from aiservice.services.aliases import Aliases
+from aiservice.services.answer_cache import AnswerCache
 from aiservice.services.audit import Audit
 from aiservice.services.audit_retention import AuditRetention
 from aiservice.services.board import Board
 from aiservice.services.bodies import Bodies
 from aiservice.services.budgets import Budgets
+from aiservice.services.cache_policies import CachePolicies
+from aiservice.services.cache_seal import CacheSeal
+from aiservice.services.cache_tally import CacheTally
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import Clients
 from aiservice.services.cluster import Cluster, Node
@@ -122,6 +126,10 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     await leaks.open(settings)
     bodies = Bodies(db, vault)
     idempotency = Idempotency(db, vault, bodies, cluster.worker_id)
+    bodies.tell_shredded = lambda session, client_id: changes.publish(session, "cache", client_id)
+    policies, tally = CachePolicies(db, changes), CacheTally(db)
+    cache = AnswerCache(policies, tally, vault, CacheSeal(bodies), shared=shared, most_bytes=settings.cache_bytes)
+    changes.subscribe(cache.on_change)
     ledger = Ledger(db, settings)
     connections, preferences = Connections(db, vault, changes, upstream), Preferences(db, changes)
     aliases = Aliases(db, changes)
@@ -137,6 +145,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         vault=vault,
         bodies=bodies,
         idempotency=idempotency,
+        cache=cache,
         payloads=Payloads(db, bodies, changes, settings),
         replays=Replays(db),
         resumption=Resumption(db, idempotency, bodies),
@@ -177,6 +186,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         await core.connections.ensure_sandbox()
     await core.connections.refresh()
     await core.preferences.refresh()
+    await core.cache.policies.refresh()
     await core.aliases.refresh()
     return core
 

@@ -27,6 +27,7 @@ async def start_serving(core: Core, stack: AsyncExitStack) -> None:
     core.board.show("quotas", core.quotas.said)
     core.board.show("health", core.health.said)
     core.health.tell_dead_key = partial(_note_dead_key, core)
+    core.board.show("cache", core.cache.tally.said)
     await asyncio.to_thread(core.board.open)
     stack.callback(core.board.close)
     core.board.watch.start()

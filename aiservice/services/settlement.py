@@ -86,6 +86,7 @@ class Settlement:
     attempts: list[dict[str, Any]] = field(default_factory=list)
     overhead_us: int | None = None
     budgets: str | None = None
+    cache: str | None = None
 
 
 _RECORDS: dict[int, type[Intent | Progress | Settlement]] = {INTENT: Intent, SETTLED: Settlement, PROGRESS: Progress}

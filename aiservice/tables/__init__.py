@@ -7,6 +7,7 @@ from aiservice.tables.alerts import AlertChannel, AlertCourse, AlertDelivery, Al
 from aiservice.tables.audit import AuditCheckpoint, AuditEntry, AuditHead
 from aiservice.tables.bodies import SealedBody
 from aiservice.tables.budgets import Budget, BudgetSlice, BudgetWindow
+from aiservice.tables.cache import CacheHour, CachePolicy, CachePurge
 from aiservice.tables.changes import Change
 from aiservice.tables.clients import Client, ClientKey, KeySecret, Team
 from aiservice.tables.cluster import Lease, Worker
@@ -36,6 +37,9 @@ __all__ = [
     "Budget",
     "BudgetSlice",
     "BudgetWindow",
+    "CacheHour",
+    "CachePolicy",
+    "CachePurge",
     "Change",
     "Client",
     "ClientKey",

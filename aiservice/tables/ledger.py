@@ -20,7 +20,8 @@ class LedgerEntry(SQLModel, table=True):
     `usage_source` is "reported", "counted" or "estimated"; `is_usage_invalid` says that the provider reported numbers
     that cannot be, so that they were not used. `id` is the order of settlement. `overhead_us` is the broker's own time
     until the answer, or a stream's first byte, went out. `budgets` names the windows that the row is charged to
-    (`store/budget_charges.py`), None where there are none.
+    (`store/budget_charges.py`), None where there are none. `cache` is "hit", "coalesced" or "miss", None where the
+    cache had no part in it.
 
     Every index costs the flusher about 2 µs a row, so there are few: the roll-ups say which hours hold what is looked
     for (`services/request_log.py`), and these find it within them.
@@ -73,6 +74,7 @@ class LedgerEntry(SQLModel, table=True):
     attempts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     overhead_us: int | None = big(nullable=True)
     budgets: str | None = Field(default=None, sa_type=Text)
+    cache: str | None = Field(default=None, max_length=10)
 
 
 # Upper ends of the latency histogram's buckets, doubling; the last bucket has none.

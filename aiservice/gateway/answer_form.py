@@ -1,0 +1,148 @@
+"""An answer as the cache keeps it: what a provider said, in our form, so that it is written anew for who gets it.
+
+    {"v": 1, "connection": its id, "model", "finish", "saved": [tokens, nano USD, µs],
+     "whole": {"body", "raw", "wire", "model"} or "batches": [[event, …], …]}
+
+Kept is what was said, not what was sent: ids and times of an answer in our own words are those of who gets it, and
+bytes that a provider wrote stay as they are, but for the counts of their usage.
+"""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import orjson
+
+from aiservice.dialects._unbilled import unbilled, unbilled_bytes, unbilled_frame
+from aiservice.services.cache_tally import Saved
+from aiservice.wire import Answer, EventKind, FinishReason, StreamEvent, ToolCallDelta, Usage
+
+_FORMAT = 1
+_KINDS = {kind.value: kind for kind in EventKind}
+Batches = list[list[StreamEvent]]
+
+
+class Said(NamedTuple):
+    """An answer, or the batches of a stream, and where it came from."""
+
+    connection_id: str
+    model: str
+    finish_reason: FinishReason | None
+    saved: Saved
+    answer: Answer | None
+    batches: Batches
+
+
+def pack(said: Said, wire: str) -> bytes | None:
+    """The bytes of an answer that is given `free`; None where it has no such form (a provider sent bytes that are no
+    text). `wire` is what its client speaks: of an answer in that wire the provider's own bytes are enough."""
+    about: dict[str, Any] = {
+        "v": _FORMAT,
+        "connection": said.connection_id,
+        "model": said.model,
+        "finish": said.finish_reason,
+        "saved": [said.saved.tokens, said.saved.cost_nano_usd, said.saved.took_us],
+    }
+    answer = said.answer
+    try:
+        if answer is not None:
+            is_raw = answer.raw is not None and answer.raw_wire == wire
+            raw = answer.raw.decode() if answer.raw is not None else None
+            body = {} if is_raw else answer.body
+            about["whole"] = {"body": body, "raw": raw, "wire": answer.raw_wire, "model": answer.model}
+        else:
+            about["batches"] = [[_event_json(event) for event in batch] for batch in merged(said.batches)]
+        return orjson.dumps(about)
+    except (TypeError, ValueError):  # UnicodeDecodeError is one
+        return None
+
+
+def unpack(packed: bytes) -> Said | None:
+    """What `pack` was given; None where another release wrote it otherwise."""
+    about = orjson.loads(packed)
+    if about["v"] != _FORMAT:
+        return None
+    finish, answer = about["finish"], None
+    if (whole := about.get("whole")) is not None:
+        raw = whole["raw"]
+        answer = Answer(
+            whole["body"],
+            whole["model"],
+            finish,
+            Usage(),
+            None if raw is None else raw.encode(),
+            raw_wire=whole["wire"],
+        )
+    batches = [[_event(values) for values in batch] for batch in about.get("batches", ())]
+    return Said(about["connection"], about["model"], finish, Saved(*about["saved"]), answer, batches)
+
+
+def free_answer(answer: Answer) -> Answer:
+    """The answer, for who is not billed for it."""
+    return replace(
+        answer,
+        body=unbilled(answer.body),
+        raw=None if answer.raw is None else unbilled_bytes(answer.raw),
+        usage=Usage(),
+        is_usage_valid=True,
+    )
+
+
+def free_events(events: list[StreamEvent]) -> list[StreamEvent]:
+    """Events of a stream, likewise; the same list where they say nothing of usage."""
+    if not any(event.usage is not None or (event.frame is not None and b'"usage' in event.frame) for event in events):
+        return events
+    return [
+        replace(
+            event,
+            usage=None if event.usage is None else Usage(),
+            frame=None if event.frame is None else unbilled_frame(event.frame),
+        )
+        for event in events
+    ]
+
+
+def merged(batches: Batches) -> Batches:
+    """The same events in as few batches as say the same: a writer skips what has no frame behind what has one, so the
+    two are not mixed."""
+    found: Batches = []
+    was_framed: bool | None = None
+    for batch in batches:
+        is_framed = batch[0].frame is not None
+        if not is_framed and any(event.frame is not None for event in batch):
+            was_framed = None  # mixed by its provider: it stays as it is
+            found.append(batch)
+        elif is_framed is was_framed:
+            found[-1] = found[-1] + batch
+        else:
+            was_framed = is_framed
+            found.append(batch)
+    return found
+
+
+def _event_json(event: StreamEvent) -> list[Any]:
+    call = event.tool_call
+    return [
+        event.kind.value,
+        event.text,
+        event.choice,
+        None if call is None else [call.index, call.call_id, call.name, call.arguments, call.extra_content],
+        event.finish_reason,
+        None if event.frame is None else event.frame.decode(),
+        event.details,
+        event.usage is not None,
+    ]
+
+
+def _event(values: list[Any]) -> StreamEvent:
+    kind, text, choice, call, finish, frame, details, has_usage = values
+    return StreamEvent(
+        _KINDS[kind],
+        text,
+        choice,
+        None if call is None else ToolCallDelta(*call),
+        finish,
+        Usage() if has_usage else None,
+        None,
+        None if frame is None else frame.encode(),
+        details,
+    )

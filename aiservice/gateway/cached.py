@@ -1,0 +1,296 @@
+"""The cache's hop: an answer that was kept, the answer to the same question under way, or a new one that is kept.
+
+| header `x-aiservice-cache` | the answer |
+| --- | --- |
+| `bypass` | the cache had no part in it: nobody asked for it, or it is off |
+| `miss` | is new, and kept if it is whole |
+| `hit` | was kept |
+| `coalesced` | is that of the same request, under way when this one came |
+
+Everything that decides an answer is in its key, so what asks for several answers, tools or a high temperature is kept
+like anything else: who wants another answer says `no-cache`. Not kept are failures, what a provider broke off, what its
+filter or its own limit ended (a limit that the request set is part of its key), what a budget cut short, counts of
+tokens, and what names an object that a provider keeps.
+
+A request that is given an answer takes its place in its caller's limits of requests; it costs no tokens and no money.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiservice.gateway.answer_form import Said, pack, unpack
+from aiservice.gateway.exchange import CacheUse, Exchange, ProviderGaveUp, Scope
+from aiservice.gateway.flights import Flight, FollowedStream, KeptStream, LedStream
+from aiservice.gateway.source import AnswerSource, EventSource
+from aiservice.kit.clock import now_us
+from aiservice.services.answer_cache import AnswerCache, Asked
+from aiservice.services.cache_tally import Saved
+from aiservice.services.cache_terms import (
+    CONTROL_HEADER,
+    NOTHING_SAID,
+    TTL_HEADER,
+    agreed_ttl,
+    terms_of,
+)
+from aiservice.services.cached_answer import CachedAnswer
+from aiservice.services.candidates import Candidate
+from aiservice.services.preferences import Preferences
+from aiservice.wire import AI_SERVICE_WIRE, Answer, FinishReason, Usage
+
+_HEADERS = frozenset({TTL_HEADER, CONTROL_HEADER})
+_WHOLE_REASONS = frozenset({"stop", "tool_calls"})
+_LIMITS = ("max_tokens", "max_completion_tokens")
+_APART = frozenset({"cache", "metadata", "resumable"})  # of /ai-service: no provider is told of them
+Cost = Callable[[Exchange, Usage], int | None]
+
+
+class Cached:
+    """An `AnswerSource` in front of the one that asks providers. One object a worker."""
+
+    def __init__(self, inner: AnswerSource, cache: AnswerCache, preferences: Preferences, cost: Cost) -> None:
+        self._inner = inner
+        self._cache = cache
+        self._preferences = preferences
+        self._tally = cache.tally
+        self._cost = cost
+        self._flights: dict[bytes, Flight] = {}
+
+    # Before the request is admitted.
+
+    def plan(
+        self, exchange: Exchange, scope: Scope, body: dict[str, Any], candidates: tuple[Candidate, ...]
+    ) -> CacheUse | None:
+        """What the cache may do for a request; None: nothing.
+
+        Raises:
+            InvalidRequest: what the request says of the cache cannot be.
+        """
+        ask = exchange.request.ask
+        given = body.get("cache") if ask.wire == AI_SERVICE_WIRE else None
+        policies = self._cache.policies
+        terms = NOTHING_SAID
+        if given is not None or any(name in _HEADERS for name, _ in scope["headers"]):
+            terms = terms_of(scope["headers"], given)
+            if terms.ttl_seconds is None and not policies.is_any:
+                return None
+        elif not policies.is_any:
+            return None
+        rule = policies.rule_for(exchange.principal, ask.task)
+        ttl_seconds = agreed_ttl(rule, terms)
+        if not ttl_seconds or ask.kind == "token-count":
+            return None
+        if ask.wire == AI_SERVICE_WIRE:
+            body = {name: value for name, value in body.items() if name not in _APART}
+        places = [f"{one.connection.id} {one.connection.revision} {one.model}" for one in candidates]
+        stored = self._preferences.terms_for(exchange.principal, ask.task)
+        said = (ask.native_headers, None if stored is None else stored.order)
+        key = self._cache.key_of(exchange.principal, rule, Asked(exchange.dialect.surface, places, said, body))
+        if key is None:
+            return None
+        return CacheUse(key, ttl_seconds, terms.most_age_seconds, terms.is_fresh_wanted)
+
+    async def look(self, exchange: Exchange, use: CacheUse, candidates: tuple[Candidate, ...]) -> None:
+        """Looks for an answer to the request. Where there is one, the exchange `is_free` from now on."""
+        exchange.caching = use
+        exchange.cache = "miss"
+        if use.is_fresh_wanted:
+            return
+        found = self._cache.find(use.key)
+        if found is None:
+            use.flight = self._joinable(exchange, use.key)
+            if use.flight is None and self._cache.is_shared:
+                found = await self._cache.find_shared(use.key)
+                use.flight = self._joinable(exchange, use.key)  # somebody may have been faster
+        if found is not None and self._take(exchange, use, found, candidates):
+            exchange.est_input_tokens = 0
+        elif use.flight is not None:
+            exchange.cache, exchange.est_input_tokens = "coalesced", 0
+
+    def _take(self, exchange: Exchange, use: CacheUse, found: CachedAnswer, candidates: tuple[Candidate, ...]) -> bool:
+        """Whether an answer that was found is given out: it is young enough, and its place one that may serve."""
+        if use.most_age_seconds is not None and found.age_seconds > use.most_age_seconds:
+            return False
+        unpacked = unpack(found.packed)
+        if unpacked is None:
+            return False
+        for one in candidates:
+            if one.connection.id == unpacked.connection_id and one.model == unpacked.model:
+                use.found, use.unpacked, exchange.cache, exchange.candidate = found, unpacked, "hit", one
+                return True
+        return False
+
+    def _joinable(self, exchange: Exchange, key: bytes) -> Flight | None:
+        if exchange.continuation is not None:  # it may have to go on where others end
+            return None
+        flight = self._flights.get(key)
+        return flight if flight is not None and flight.is_joinable else None
+
+    # In the place of a provider.
+
+    async def whole(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> Answer:
+        """The answer; raises as who asks providers does."""
+        use = exchange.caching
+        assert use is not None  # noqa: S101 - `look` was there
+        kept: Said | None = use.unpacked
+        if kept is not None and kept.answer is not None:
+            self._given(exchange, kept)
+            return kept.answer
+        flight = self._flight(exchange, use)
+        if flight.leader is not exchange:
+            return await self._follow_whole(exchange, flight)
+        began_us = now_us()
+        if exchange.left is not None:
+            exchange.left = _left_alone(exchange.left, flight)
+        try:
+            answer = await self._inner.whole(exchange, candidates)
+        except BaseException as error:
+            flight.fail(error)
+            raise
+        finally:
+            self._landed(use.key, flight)
+        saved = self._saved(exchange, began_us)
+        flight.end(answer, saved)
+        if self._is_whole(exchange, [answer.finish_reason] if answer.finish_reason else []):
+            self._keep(exchange, use, saved, flight)
+        return answer
+
+    async def open_stream(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> EventSource:
+        """The stream, at its first event; raises as who asks providers does."""
+        use = exchange.caching
+        assert use is not None  # noqa: S101 - `look` was there
+        if use.unpacked is not None:
+            self._given(exchange, use.unpacked)
+            return KeptStream(use.unpacked.batches)
+        flight = self._flight(exchange, use)
+        if flight.leader is not exchange:
+            return await self._follow_stream(exchange, flight)
+        if exchange.outlet is not None:
+            exchange.outlet.flight = flight
+        began_us = now_us()
+        try:
+            stream = await self._inner.open_stream(exchange, candidates)
+        except BaseException as error:
+            self._landed(use.key, flight)
+            flight.fail(error)
+            raise
+
+        def at_end(reasons: list[FinishReason | None]) -> None:
+            saved = self._saved(exchange, began_us)
+            flight.end(saved=saved)
+            self._landed(use.key, flight)
+            if self._is_whole(exchange, reasons):
+                self._keep(exchange, use, saved, flight)
+
+        return LedStream(stream, flight, at_end, lambda: self._landed(use.key, flight))
+
+    def continued(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> Awaitable[EventSource | None]:
+        """A stream that goes on from what was delivered, of who asks providers; such an answer is not kept."""
+        return self._inner.continued(exchange, candidates)
+
+    def broke_off(self, exchange: Exchange, gave_up: ProviderGaveUp) -> None:
+        """A stream has failed: its leader says so to who asks providers, once."""
+        if not exchange.is_free:
+            self._inner.broke_off(exchange, gave_up)
+
+    def _flight(self, exchange: Exchange, use: CacheUse) -> Flight:
+        """The call that the exchange follows, or its own, which others may follow from now on."""
+        flight: Flight | None = use.flight
+        if flight is None and not use.is_fresh_wanted:
+            flight = self._joinable(exchange, use.key)
+        if flight is None:
+            flight = Flight(exchange)
+            if exchange.continuation is None:
+                self._flights[use.key] = flight
+            self._tally.note(exchange.principal.client_id, exchange.request.ask.task, "miss")
+        else:
+            use.flight, exchange.cache = flight, "coalesced"
+        return flight
+
+    def _landed(self, key: bytes, flight: Flight) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+
+    def _given(self, exchange: Exchange, unpacked: Said) -> None:
+        exchange.finish_reason, exchange.usage = unpacked.finish_reason, Usage()
+        self._tally.note(exchange.principal.client_id, exchange.request.ask.task, "hit", unpacked.saved)
+
+    async def _follow_whole(self, exchange: Exchange, flight: Flight) -> Answer:
+        flight.join()
+        began_us = now_us()
+        try:
+            while not flight.is_over:
+                await flight.news()
+        finally:
+            flight.leave()
+            self._followed(exchange, flight, began_us)
+        if (error := flight.failure()) is not None:
+            raise error
+        answer = flight.answer
+        assert answer is not None  # noqa: S101 - it is over and has not failed
+        exchange.finish_reason, exchange.usage = answer.finish_reason, Usage()
+        self._tally.note(exchange.principal.client_id, exchange.request.ask.task, "coalesced", flight.saved)
+        return Answer(**{name: getattr(answer, name) for name in Answer.__slots__})
+
+    async def _follow_stream(self, exchange: Exchange, flight: Flight) -> EventSource:
+        flight.join()
+        began_us = now_us()
+        try:
+            while not flight.batches and not flight.is_over:
+                await flight.news()
+            self._followed(exchange, flight, began_us)
+        except BaseException:
+            flight.leave()
+            raise
+        if not flight.batches and (error := flight.failure()) is not None:
+            flight.leave()
+            raise error
+
+        def at_end() -> None:
+            self._tally.note(exchange.principal.client_id, exchange.request.ask.task, "coalesced", flight.saved)
+
+        exchange.usage = Usage()
+        return FollowedStream(flight, at_end)
+
+    @staticmethod
+    def _followed(exchange: Exchange, flight: Flight, began_us: int) -> None:
+        exchange.candidate = flight.leader.candidate
+        exchange.upstream_seconds += (now_us() - began_us) / 1_000_000
+
+    def _saved(self, exchange: Exchange, began_us: int) -> Saved:
+        usage = exchange.usage or exchange.counted()
+        return Saved(usage.total_tokens, self._cost(exchange, usage) or 0, now_us() - began_us)
+
+    def _is_whole(self, exchange: Exchange, reasons: list[FinishReason | None]) -> bool:
+        """Whether what was said is an answer to what was asked, and not a piece of one."""
+        ask = exchange.request.ask
+        if exchange.is_shortened:
+            return False
+        if ask.kind == "embedding":
+            return True
+        is_limited = any(ask.body.get(name) is not None for name in _LIMITS)
+        return bool(reasons) and all(
+            reason in _WHOLE_REASONS or (reason == "length" and is_limited) for reason in reasons
+        )
+
+    def _keep(self, exchange: Exchange, use: CacheUse, saved: Saved, flight: Flight) -> None:
+        candidate = exchange.candidate
+        if candidate is None or not flight.is_joinable:
+            return
+        place = candidate.connection.id, candidate.model
+        said = Said(*place, exchange.finish_reason, saved, flight.answer, flight.batches)
+        packed = pack(said, exchange.request.ask.wire)
+        if packed is not None:
+            now = now_us()
+            principal = exchange.principal
+            ends_us = now + use.ttl_seconds * 1_000_000
+            self._cache.keep(use.key, CachedAnswer(principal.client_id, exchange.request_id, now, ends_us, packed))
+
+
+def _left_alone(left: Callable[[], Awaitable[None]], flight: Flight) -> Callable[[], Awaitable[None]]:
+    """Ends when the client has hung up and nobody follows."""
+
+    async def both() -> None:
+        await left()
+        await flight.alone()
+
+    return both

@@ -1,0 +1,55 @@
+"""The answer cache: what may be kept for whom, since when it may be given out, and what it saved."""
+
+from sqlalchemy import BigInteger, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from aiservice.tables._base import big
+
+
+class CachePolicy(SQLModel, table=True):
+    """What may be kept of one `task` ("*": of any) for one `subject`: the id of a client or team, or "*" for all, which
+    `scope` ("client", "team", "platform") says.
+
+    `mode` is "on" (every answer that can be), "ask" (where a request asks for it) or "off"; `shared_by` is "client" or
+    "team": who is given an answer that one of them got.
+    """
+
+    __tablename__ = "cache_policy"
+    __table_args__ = (UniqueConstraint("subject", "task"),)
+
+    id: str = Field(primary_key=True, max_length=40)
+    scope: str = Field(max_length=10)
+    subject: str = Field(max_length=40)
+    task: str = Field(max_length=40)
+    mode: str = Field(max_length=5)
+    ttl_seconds: int
+    most_ttl_seconds: int
+    shared_by: str = Field(max_length=10)
+    updated_us: int = big()
+
+
+class CachePurge(SQLModel, table=True):
+    """What was kept for a `subject` (the id of a client or team, "*": anybody) before `purged_us` is given out no
+    more."""
+
+    __tablename__ = "cache_purge"
+
+    subject: str = Field(primary_key=True, max_length=40)
+    purged_us: int = big()
+
+
+class CacheHour(SQLModel, table=True):
+    """What the cache did for a client's task in an hour; every worker adds what it saw. `saved_us` is how long the
+    answers took when they were made."""
+
+    __tablename__ = "cache_hour"
+
+    start_us: int = Field(primary_key=True, sa_type=BigInteger)
+    client_id: str = Field(primary_key=True, max_length=40)
+    task: str = Field(primary_key=True, max_length=40)
+    hits: int = big()
+    coalesced: int = big()
+    misses: int = big()
+    saved_tokens: int = big()
+    saved_nano_usd: int = big()
+    saved_us: int = big()
