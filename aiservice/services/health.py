@@ -19,6 +19,7 @@ from aiservice.wire import AttemptFailure
 __all__ = ["PROBE_SECONDS", "ConnectionHealth"]
 
 _FIRST_PROBE_SECONDS = 2.0  # of a connection whose answers were too few to say how long they take
+_MOST_DOUBLINGS = 2  # a probe is some client's request: nobody is to wait long for what is most likely still down
 
 
 class ConnectionHealth:
@@ -90,7 +91,7 @@ class ConnectionHealth:
             return None
         patience = pulse.patience_seconds(self._clock())
         first = patience if patience < inf else _FIRST_PROBE_SECONDS
-        return first * float(2 ** min(max(breaker.probes - 1, 0), 6))
+        return first * float(2 ** min(max(breaker.probes - 1, 0), _MOST_DOUBLINGS))
 
     def succeeded(self, connection_id: str, model: str = "") -> None:
         """The connection gave an answer."""

@@ -56,6 +56,8 @@ class Watch:
 
     def begun(self) -> None:
         """The head of the answer has come: from here on the idle deadline counts, not the one for the first byte."""
+        if self.has_begun:
+            return
         self.has_begun = True
         self.reads += 1
         self.events += 1
