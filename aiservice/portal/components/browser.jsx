@@ -87,7 +87,8 @@ function ErrorNote({ error, className }) {
     note.current?.scrollIntoView({ block: "nearest" });
   }, [error]);
   if (!error) return null;
-  const id = error.request_id ? h("span", { className: "block mt-1 opacity-80 text-xs" }, "Request " + error.request_id) : null;
+  const isFault = error.request_id && error.code !== "step_up_required"; // which only asks
+  const id = isFault ? h("span", { className: "block mt-1 opacity-80 text-xs" }, "Request " + error.request_id) : null;
   return h("div", { role: "alert", ref: note, className }, error.message, id);
 }
 
@@ -148,7 +149,7 @@ export function ActionForm({ action, fixed, fromQuery, submit, busy, after, next
     { ref: form, onSubmit: send, className, noValidate: false, autoComplete: "on" },
     children,
     mustConfirm ? h(PasswordAgain, { styles }) : null,
-    h(ErrorNote, { error, className: styles.error }),
+    h(ErrorNote, { error, className: error?.code === "step_up_required" ? styles.warning : styles.error }),
     h(
       "div",
       { className: "flex justify-end gap-2" },

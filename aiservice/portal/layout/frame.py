@@ -78,6 +78,9 @@ def plain(page: PageSpec) -> rx.Component:
     )
 
 
+_NOTICE = "mb-5 flex items-start justify-between gap-3"
+
+
 def notice() -> rx.Component:
     """The outcome of the last action: what failed, with its request id, or what was done."""
     return rx.cond(
@@ -86,7 +89,7 @@ def notice() -> rx.Component:
             rx.el.div(
                 rx.el.span(SessionState.notice),
                 rx.cond(
-                    SessionState.notice_id != "",
+                    (SessionState.notice_id != "") & ~SessionState.asks_password,
                     rx.el.span("Request ", SessionState.notice_id, class_name="mt-1 block text-xs opacity-80"),
                 ),
                 rx.cond(SessionState.asks_password, _password_again()),
@@ -100,9 +103,13 @@ def notice() -> rx.Component:
             ),
             role="alert",
             class_name=rx.cond(
-                SessionState.notice_kind == "done",
-                f"{theme.ALERT['done']} mb-5 flex items-start justify-between gap-3",
-                f"{theme.ALERT['error']} mb-5 flex items-start justify-between gap-3",
+                SessionState.asks_password,
+                f"{theme.ALERT['warn']} {_NOTICE}",
+                rx.cond(
+                    SessionState.notice_kind == "done",
+                    f"{theme.ALERT['done']} {_NOTICE}",
+                    f"{theme.ALERT['error']} {_NOTICE}",
+                ),
             ),
         ),
     )
@@ -144,17 +151,21 @@ def _brand() -> rx.Component:
     )
 
 
+# What does not fit on a low screen scrolls; who is signed in, and the way out, stay in sight.
+_NAV_LIST = "flex gap-1 max-md:flex-wrap md:-mx-1 md:mt-5 md:min-h-0 md:flex-1 md:flex-col md:overflow-y-auto md:p-1"
+
+
 def _sidebar(page: PageSpec) -> rx.Component:
     return rx.el.header(
         rx.el.a("Skip to content", href="#content", class_name=theme.SKIP),
         rx.el.div(_brand(), class_name="px-2 max-md:py-1"),
         rx.el.nav(
             *[_nav_item(item, is_here=item.route in (page.route, page.below)) for item in navigation()],
-            class_name="flex gap-1 max-md:flex-wrap md:mt-6 md:flex-col",
+            class_name=_NAV_LIST,
             custom_attrs={"aria-label": "Main"},
         ),
         rx.el.div(
-            scheme_switch(), _person(), class_name="flex items-center gap-2 md:mt-auto md:flex-col md:items-stretch"
+            scheme_switch(), _person(), class_name="flex shrink-0 items-center gap-2 md:flex-col md:items-stretch"
         ),
         class_name=(
             "flex shrink-0 flex-col gap-2 border-slate-200 bg-white p-3 dark:border-slate-800 dark:bg-slate-900 "

@@ -65,7 +65,7 @@ HEADS = ["Client", "Owner", "Bodies", ""]
 page: Any = PayloadsState  # in markup its attributes are Vars
 
 
-@portal_page("/payloads", title="Kept bodies", icon="screen", place=64, is_admin=True, on_load=PayloadsState.load)
+@portal_page("/payloads", title="Kept bodies", is_admin=True, on_load=PayloadsState.load, below="/requests")
 def payloads() -> rx.Component:
     return rx.cond(
         page.is_loaded,

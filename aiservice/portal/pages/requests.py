@@ -20,7 +20,7 @@ from aiservice.portal.components.parts import (
 from aiservice.portal.components.request_log import ENDING_WORDS, PATH, STATUSES, LogRow, log_row, log_table
 from aiservice.portal.layout import portal_page
 from aiservice.portal.queries import FILTERS, RequestsView, in_zone, url_of
-from aiservice.portal.session.guard import handler, signed_in
+from aiservice.portal.session.guard import SessionState, handler, signed_in
 from aiservice.portal.session.live import watch
 from aiservice.services.core import current_core
 
@@ -207,6 +207,7 @@ def _bar() -> rx.Component:
             custom_attrs={"aria-live": "polite"},
         ),
         rx.el.div(
+            rx.cond(SessionState.is_admin, rx.el.a("Kept bodies", href="/payloads", class_name=theme.SECONDARY)),
             zone_switch(page.zone, page.choose_zone),
             rx.cond(
                 (page.export != "") & (page.problem == ""),
