@@ -1,20 +1,16 @@
 """The routes that open and end portal sessions: plain ASGI beside Reflex, since only a response can set a cookie that
 no script can read.
 
-Each takes a form post (answered with a redirect) or JSON (answered with JSON), from pages of this portal only. slowapi
-slows each address down, over all workers while Redis answers; what guesses reach the password is counted by the
-accounts service in the database, and without that nobody signs in. A failing limiter refuses the request.
+Each takes a form post (answered with a redirect) or JSON (answered with JSON), from pages of this portal only. Each
+address is slowed down (`address_limits.py`); what guesses reach the password is counted by the accounts service in the
+database, and without that nobody signs in.
 """
 
-import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
-from slowapi import Limiter
-from slowapi.errors import RateLimitExceeded
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -28,11 +24,11 @@ from aiservice.errors import (
     MethodNotAllowed,
     NotFound,
     PermissionDenied,
-    RateLimited,
     Unauthenticated,
 )
-from aiservice.kit.addresses import client_address, is_https, site_of
+from aiservice.kit.addresses import client_address, is_https
 from aiservice.kit.ids import new_id
+from aiservice.portal.session.address_limits import AddressLimits
 from aiservice.portal.session.bodies import Fields, is_form, read_fields, receive_body, sent_fields
 from aiservice.portal.session.cookie import clear_session_cookie, read_session_cookie, set_session_cookie
 from aiservice.portal.session.redirects import HOME, safe_next, with_query
@@ -45,7 +41,6 @@ from aiservice.settings import Settings
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 0.1  # for Redis to count an attempt
 PREFIX = "/auth"
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -89,7 +84,7 @@ class AuthRoutes:
         await self._app(scope, receive, send)
 
     def _build(self) -> ASGIApp:
-        self._limiter = self._new_limiter()
+        limits = AddressLimits(self._core().settings)
         limited: list[tuple[Handler, str, str]] = [
             (self.sign_in, "30/minute", "/sign-in"),
             (self.sign_up, "10/minute", "/sign-up"),
@@ -102,50 +97,11 @@ class AuthRoutes:
         routes = []
         for handler, limit, page in limited:
             name = handler.__name__.replace("_", "-")
-            answered = self._answered(self._limited(handler, limit), page)
+            answered = self._answered(limits.limited(handler, limit), page)
             routes.append(Route(f"{PREFIX}/{name}", answered, methods=["POST"]))
         app = Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
         app.router.redirect_slashes = False  # it would build an absolute URL from the Host header
         return app
-
-    def _new_limiter(self) -> Limiter:
-        """Counts in Redis where there is one, in this worker's memory where there is none or it does not answer."""
-        url = self._core().settings.redis_url
-        options: dict[str, Any] = {}
-        if url is not None:
-            waits = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
-            options = {"storage_options": waits, "in_memory_fallback_enabled": True, "key_prefix": "aiservice:sign-in:"}
-        limiter = Limiter(
-            key_func=self._limiter_key,
-            storage_uri=url or "memory://",
-            strategy="moving-window",
-            key_style="endpoint",
-            **options,
-        )
-        limiter.enabled = True  # whatever slowapi finds in the environment
-        return limiter
-
-    def _limited(self, handler: Handler, limit: str) -> Handler:
-        """`handler` behind the limiter, which is asked in a thread: its Redis client waits, and the loop must not."""
-
-        def admitted(request: Request) -> Response:
-            return Response()
-
-        admitted.__name__ = handler.__name__  # by which the limiter counts
-        admit = self._limiter.limit(limit)(admitted)
-
-        async def limited(request: Request) -> Response:
-            try:
-                await asyncio.to_thread(admit, request)
-            except RateLimitExceeded as exc:
-                raise RateLimited(
-                    "Too many requests from your address. Wait a moment.",
-                    code="too_many_requests",
-                    retry_after=await asyncio.to_thread(self._seconds_left, request),
-                ) from exc
-            return await handler(request)
-
-        return limited
 
     async def sign_in(self, request: Request) -> Response:
         """`email`, `password`, `next`."""
@@ -286,14 +242,6 @@ class AuthRoutes:
             frontend_port=self._frontend_port,
         ):
             raise _Forbidden("This form was not sent by a page of this portal.", code="foreign_origin")
-
-    def _seconds_left(self, request: Request) -> float:
-        limit, keys = request.state.view_rate_limit
-        reset_at, _ = self._limiter.limiter.get_window_stats(limit, *keys)
-        return max(1.0, round(reset_at - time.time(), 1))
-
-    def _limiter_key(self, request: Request) -> str:
-        return site_of(client_address(request.scope, self._core().settings.trusted_proxies))
 
     def _is_https(self, request: Request) -> bool:
         return is_https(request.scope, self._core().settings.trusted_proxies)
