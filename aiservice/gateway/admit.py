@@ -134,7 +134,7 @@ class Permit:
                 self._at_end = get_running_loop().call_later(max(0, left_us) / SECOND_US, self._key_ends)
 
     def _key_ends(self) -> None:
-        self._stop(Unauthenticated("The API key has expired; the answer ends here.", code="key_expired"))
+        self._stop(key_expired())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -184,6 +184,11 @@ def check_scope(principal: Principal, scope: str) -> None:
 def stopping() -> Overloaded:
     """What an answer ends with that the broker's shutdown cuts."""
     return Overloaded("The broker is restarting; the answer ends here.", code="broker_stopped", retry_after=5)
+
+
+def key_expired() -> Unauthenticated:
+    """What an answer ends with whose key expires on its way."""
+    return Unauthenticated("The API key has expired; the answer ends here.", code="key_expired")
 
 
 def _cut(subject: str) -> BrokerError:

@@ -104,7 +104,7 @@ class OncePerKey:
         native = () if handler.dialect is None else headers_of_wire(handler.dialect, scope["headers"])
         fingerprint = self._kept.fingerprint_of(body, native)
         if event_id is not None:
-            asked = Asked(self._core, principal, *event_id, request_id, is_eventsource=True)
+            asked = Asked(self._core, principal, event_id, request_id)
             asked.fingerprint = fingerprint
             await self.resume.give(asked, receive, send)
             return

@@ -6,19 +6,21 @@ with its worker ends in an error event without an id, so that asking again with 
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
 from aiservice.dialects._base import ClientRequest, Dialect, Outcome, StreamWriter
-from aiservice.errors import AnswerNotKept, BrokerError, InternalFault, InvalidRequest
-from aiservice.gateway.admit import InFlight
+from aiservice.errors import AnswerNotKept, BrokerError, InternalFault, InvalidRequest, RateLimited
+from aiservice.gateway.admit import InFlight, key_expired
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import Handler, Receive, Scope, Send
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.repeat_headers import event_id_in
 from aiservice.gateway.respond import Header, end_stream, send_nothing, send_piece, start_stream
 from aiservice.gateway.shared_answer import SharedAnswer, is_of_one_exchange, path_of_events
+from aiservice.kit.clock import DAY_US, SECOND_US, now_us
 from aiservice.kit.event_ids import Rest
 from aiservice.principal import Principal
 from aiservice.services.core import Core
@@ -29,6 +31,7 @@ _PATH = re.compile(r"/ai-service/([^/]{1,100})/events")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 _POLL_SECONDS = (0.05, 0.5)  # at first, at most
 _QUIET_SECONDS = 7.5
+_MOST_AT_ONCE = 200  # of a client, in this worker
 
 
 class Resume:
@@ -41,6 +44,7 @@ class Resume:
         self._in_flight = in_flight
         self._streams = streams
         self._dialects = dialects
+        self._under_way: Counter[str] = Counter()
 
     def route_with_argument(self, path: str) -> dict[str, Handler] | None:
         """The route of a stream's events, or None."""
@@ -51,8 +55,9 @@ class Resume:
 
         async def run(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
             principal = await authenticate(self._core, scope)
-            place, is_eventsource = _place(scope, stream)
-            asked = Asked(self._core, principal, stream, place, request_id, is_eventsource=is_eventsource)
+            after, is_eventsource = _place(scope, stream)
+            asked = Asked(self._core, principal, (stream, after), request_id)
+            asked.is_eventsource = is_eventsource
             await self.give(asked, receive, send)
 
         return {"GET": Handler(run, scope_name="key")}
@@ -65,12 +70,16 @@ class Resume:
             IdempotencyMismatch: it was asked for with another body.
             AnswerNotKept: it was too long to be kept, or was destroyed since.
             Overloaded: the database did not answer, or the vault is sealed.
+            RateLimited: the caller's client resumes too many at once.
         """
         stream = self._streams.get(asked.stream)
         if stream is not None:
             asked.check(stream, self._core.idempotency.rights_of(asked.principal))
-        token = f"resume {asked.request_id}"
-        ending = _Ending(receive)
+        client_id, token = asked.principal.client_id, f"resume {asked.request_id}"
+        if self._under_way[client_id] >= _MOST_AT_ONCE:
+            raise _too_many()
+        self._under_way[client_id] += 1
+        ending = _Ending(receive, asked.principal.key_ends_us)
         self._in_flight.add(token, asked.principal, ending.stop)
         try:
             if stream is not None:
@@ -79,6 +88,9 @@ class Resume:
                 await self._from_store(asked, ending, send)
             self._core.replays.note(asked.request_id, asked.stream)
         finally:
+            self._under_way[client_id] -= 1
+            if not self._under_way[client_id]:
+                del self._under_way[client_id]
             self._in_flight.remove(token)
             ending.close()
 
@@ -86,7 +98,11 @@ class Resume:
         if not stream.recording.is_joinable:
             raise _not_kept()
         rest = Rest(asked.stream, asked.after)
-        await stream.recording.follow(ending.receive, send, lambda: asked.headers(stream.recording.headers), rest)
+
+        def headers() -> list[Header]:
+            return asked.headers(stream.recording.headers, is_over=False)
+
+        await stream.recording.follow(ending.receive, send, headers, rest)
         if ending.error is not None and stream.recording.status:
             await end_stream(send, self._last_words(stream.handler.dialect, ending.error, asked.stream))
 
@@ -96,7 +112,7 @@ class Resume:
         if isinstance(found, Told):
             await self._whole(asked, found, rest, send)
             return
-        await start_stream(send, asked.headers(()))
+        await start_stream(send, asked.headers((), is_over=False))
         pause, most = _POLL_SECONDS
         quiet_seconds = 0.0
         while isinstance(found, Said):
@@ -129,17 +145,12 @@ class Resume:
         answer = told.answer
         if answer is None:
             raise _not_kept()
-        if answer.status != 200:  # it was refused, in one piece
-            await send(
-                {"type": "http.response.start", "status": answer.status, "headers": asked.headers(answer.headers)}
-            )
-            await end_stream(send, answer.body)
-            return
-        left = rest.of(answer.body)
+        left = rest.of(answer.body) if answer.status == 200 else answer.body  # refused, in one piece
         if not left and asked.is_eventsource:
-            await send_nothing(send, asked.headers(()))  # so that an EventSource asks no more
+            await send_nothing(send, asked.headers((), is_over=True))  # so that an EventSource asks no more
             return
-        await send({"type": "http.response.start", "status": 200, "headers": asked.headers(answer.headers)})
+        headers = asked.headers(answer.headers, is_over=True)
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await end_stream(send, left)
 
     def _last_words(self, dialect: Dialect | None, error: BrokerError, stream: str) -> bytes:
@@ -147,20 +158,15 @@ class Resume:
 
 
 class Asked:
-    """Who wants which stream's rest, from where on. `is_eventsource`: the place came in `Last-Event-ID`, whose senders
-    ask again until they are told 204."""
+    """Who wants which stream's rest, from where on. `is_eventsource`: a GET with `Last-Event-ID`, whose senders ask
+    again until they are told 204."""
 
-    __slots__ = ("_core", "after", "fingerprint", "is_eventsource", "principal", "request_id", "stream")
-
-    def __init__(
-        self, core: Core, principal: Principal, stream: str, after: int, request_id: str, *, is_eventsource: bool
-    ) -> None:
+    def __init__(self, core: Core, principal: Principal, event_id: tuple[str, int], request_id: str) -> None:
         self._core = core
         self.principal = principal
-        self.stream = stream
-        self.after = after
+        self.stream, self.after = event_id
         self.request_id = request_id
-        self.is_eventsource = is_eventsource
+        self.is_eventsource = False
         self.fingerprint: bytes | None = None
 
     def check(self, stream: SharedAnswer, rights: bytes) -> None:
@@ -171,13 +177,13 @@ class Asked:
         if self.fingerprint is not None and stream.fingerprint != self.fingerprint:
             raise other_body()
 
-    def headers(self, recorded: "tuple[Header, ...]") -> list[Header]:
+    def headers(self, recorded: "tuple[Header, ...]", *, is_over: bool) -> list[Header]:
         """What this client is told: of the recorded headers what is about the answer, and what is its own."""
         return [
             *(header for header in recorded if not is_of_one_exchange(header[0])),
             (b"x-request-id", self.request_id.encode()),
             (b"x-aiservice-original-request", self.stream.encode()),
-            (b"x-aiservice-cache", b"hit"),
+            (b"x-aiservice-cache", b"hit" if is_over else b"coalesced"),
             *(() if recorded else ((b"x-aiservice-events", path_of_events(self.stream)),)),
             *headers_of_caller(self._core.limiter, self.principal),
         ]
@@ -186,11 +192,15 @@ class Asked:
 class _Ending:
     """What ends the giving out before the stream's own end: its client leaves, or the broker says so (`stop`)."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, key_ends_us: int | None) -> None:
         self.error: BrokerError | None = None
         self.has_left = False
         self._news = asyncio.Event()
         self._task = asyncio.ensure_future(self._watch(receive))
+        self._at_end: asyncio.TimerHandle | None = None
+        if key_ends_us is not None and (left_us := key_ends_us - now_us()) < DAY_US:  # no stream lasts as long
+            loop = asyncio.get_running_loop()
+            self._at_end = loop.call_later(max(0, left_us) / SECOND_US, self.stop, key_expired())
 
     def stop(self, why: BrokerError) -> None:
         self.error = why
@@ -211,6 +221,8 @@ class _Ending:
 
     def close(self) -> None:
         self._task.cancel()
+        if self._at_end is not None:
+            self._at_end.cancel()
 
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -252,6 +264,14 @@ def _lost() -> InternalFault:
         "The process that was giving this answer has ended, and with it what had not been said yet. Send the request "
         "again for a new answer.",
         code="stream_lost",
+    )
+
+
+def _too_many() -> RateLimited:
+    return RateLimited(
+        f"This client resumes {_MOST_AT_ONCE} streams at once. Let some of them end, or ask again in a moment.",
+        code="too_many_resumes",
+        retry_after=1,
     )
 
 

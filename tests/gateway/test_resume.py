@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from aiservice.gateway import build_gateway, recording
+from aiservice.gateway import build_gateway, recording, resume, stream_parts
 from aiservice.gateway.admit import InFlight, stopping
 from aiservice.kit.clock import now_us
 from aiservice.principal import OPERATOR
@@ -84,19 +84,22 @@ async def test_a_stream_cut_at_every_event_and_resumed_is_the_uncut_one(gateway:
     assert (calls_of(gateway), len(await gateway.rows())) == (1, 1)
 
 
-@pytest.mark.parametrize("path", SURFACES)
 async def test_a_client_that_leaves_a_running_stream_gets_the_rest_of_it_here_and_from_another_worker(
-    gateway: Gateway, path: str
+    gateway: Gateway,
 ) -> None:
-    left = await ask(gateway, path, "(words-25) (wait-30) hello", leave_after=b":3\n")
-    stream, seen = stream_of(left), left.body[: ends_of_events(left.body)[3]]
+    words = "(words-25) (wait-30) hello"
+    left = await asyncio.gather(*(ask(gateway, path, words, leave_after=b":3\n") for path in SURFACES))
     async with other_worker(gateway) as other:
-        rests = await asyncio.gather(*(events(where, stream, 3) for where in (gateway, other, other)))
-    whole = await events(gateway, stream)
-    assert _ENDS[path] in whole.body
-    assert {seen + rest.body for rest in rests} == {whole.body}
-    [row] = await gateway.rows()
-    assert (row.outcome, row.request_id, calls_of(gateway)) == ("finished", stream, 1)
+        places = [(reply, where) for reply in left for where in (gateway, other, other)]
+        rests = await asyncio.gather(*(events(where, stream_of(reply), 3) for reply, where in places))
+    for (reply, _), rest in zip(places, rests, strict=True):
+        whole = await events(gateway, stream_of(reply))
+        assert reply.body[: ends_of_events(reply.body)[3]] + rest.body == whole.body
+        assert any(end in whole.body for end in _ENDS.values())
+    assert {(row.outcome, row.request_id) for row in await gateway.rows()} == {
+        ("finished", stream_of(reply)) for reply in left
+    }
+    assert calls_of(gateway) == 3
 
 
 @pytest.mark.parametrize("path", SURFACES)
@@ -111,24 +114,33 @@ async def test_a_stream_that_nobody_resumes_has_no_ids_and_ends_with_its_client(
     assert (refused.status, refused.code) == (404, "stream_not_found")
 
 
-@pytest.mark.parametrize("path", SURFACES)
 async def test_a_stream_that_was_lost_with_its_worker_gives_what_was_kept_and_an_error(
-    gateway: Gateway, path: str, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running = asyncio.create_task(ask(gateway, path, "(words-40) (wait-40) hello"))
-    await asyncio.sleep(0.9)
-    [(stream,)] = await _query(gateway, "SELECT request_id FROM idempotent_call")
+    monkeypatch.setattr(stream_parts, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(type(gateway.core.idempotency), "end", _never_comes_to_it)
+    running = [asyncio.create_task(ask(gateway, path, "(words-40) (wait-20) hello")) for path in SURFACES]
+    wholes = await asyncio.gather(*running)
     async with other_worker(gateway) as other:
         await lose_its_worker(gateway, monkeypatch)
-        rest = await events(other, stream)
-    whole = await running
-    kept, _, error = rest.body.removesuffix(b"\n\n").rpartition(b"\n\n")
-    assert rest.status == 200
-    assert len(kept) > 200
-    assert whole.body.startswith(kept)
-    assert b'"stream_lost"' in error
-    assert b"id: " not in error
-    assert _ENDS[path] not in rest.body
+        rests = [await events(other, stream_of(whole)) for whole in wholes]
+    for path, whole, rest in zip(SURFACES, wholes, rests, strict=True):
+        kept, _, error = rest.body.removesuffix(b"\n\n").rpartition(b"\n\n")
+        assert (rest.status, len(kept) > 200, whole.body.startswith(kept)) == (200, True, True)
+        assert b'"stream_lost"' in error
+        assert b"id: " not in error
+        assert _ENDS[path] not in rest.body
+
+
+async def _never_comes_to_it(*_args: object, **_more: object) -> bool:
+    return True
+
+
+async def _until_kept(gateway: Gateway) -> None:
+    """Returns once something is kept of a stream."""
+    async with asyncio.timeout(5):
+        while not await _query(gateway, "SELECT kind FROM sealed_body WHERE kind = 'stream'"):
+            await asyncio.sleep(0.01)
 
 
 async def _query(gateway: Gateway, statement: str) -> list[Any]:
@@ -169,7 +181,7 @@ async def test_the_same_post_with_last_event_id_gives_the_rest(gateway: Gateway,
         return await ask(gateway, path, words, headers={**RESUMABLE, "Last-Event-ID": f"{stream}:{number}"})
 
     assert whole.body[: ends[5]] + (await again(5)).body == whole.body
-    assert ((await again(len(ends) - 1)).status, calls_of(gateway)) == (204, 1)
+    assert ((await again(len(ends) - 1)).body, calls_of(gateway)) == (b"", 1)
     other = await again(5, "something else")
     assert other.status == 422
     assert b"last_event_id_of_another_request" in other.body
@@ -183,21 +195,18 @@ async def test_an_event_source_asks_again_until_there_is_no_more(gateway: Gatewa
         assert (rest.status, bool(rest.body)) == (status, status == 200)
 
 
-@pytest.mark.parametrize(
-    ("query", "event_id", "code"),
-    [
+async def test_a_place_that_is_none_is_400(gateway: Gateway) -> None:
+    for query, event_id, code in (
         (b"after=-1", None, "invalid_after"),
         (b"after=x", None, "invalid_after"),
         (b"after=", None, "invalid_after"),
         (b"after=1&after=2", None, "invalid_after"),
         (b"", "7", "invalid_last_event_id"),
         (b"", "req_other:7", "invalid_last_event_id"),
-    ],
-)
-async def test_a_place_that_is_none_is_400(gateway: Gateway, query: bytes, event_id: str | None, code: str) -> None:
-    headers = {} if event_id is None else {"Last-Event-ID": event_id}
-    refused = await gateway.get("/ai-service/req_1/events", query=query, headers=headers)
-    assert (refused.status, refused.code) == (400, code)
+    ):
+        headers = {} if event_id is None else {"Last-Event-ID": event_id}
+        refused = await gateway.get("/ai-service/req_1/events", query=query, headers=headers)
+        assert (refused.status, refused.code) == (400, code)
 
 
 async def test_a_header_that_says_neither_is_400(gateway: Gateway) -> None:
@@ -265,11 +274,11 @@ async def test_a_stream_that_broke_off_ends_again_as_it_did(gateway: Gateway) ->
 
 
 async def test_who_resumes_is_cut_with_its_key_and_may_ask_again(gateway: Gateway) -> None:
-    left = await ask(gateway, "/ai-service", "(words-40) (wait-30) hello", leave_after=b":2\n")
+    left = await ask(gateway, "/ai-service", "(words-30) (wait-30) hello", leave_after=b":2\n")
     stream, sibling = stream_of(left), await gateway.new_key()
     async with other_worker(gateway) as other:
         resumed = [asyncio.create_task(events(where, stream, 2, key=sibling)) for where in (gateway, other)]
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.2)
         for where in (gateway, other):
             for name, one in where.in_flight._under_way.items():
                 if name.startswith("resume"):
@@ -279,10 +288,12 @@ async def test_who_resumes_is_cut_with_its_key_and_may_ask_again(gateway: Gatewa
         assert b"event: done" in (await events(other, stream, 2)).body
 
 
-async def test_what_was_kept_on_the_way_goes_when_the_answer_is_kept(gateway: Gateway) -> None:
-    running = asyncio.create_task(ask(gateway, "/ai-service", "(words-40) (wait-30) hello"))
-    await asyncio.sleep(0.8)
-    assert {row[0] for row in await _query(gateway, "SELECT kind FROM sealed_body")} == {"stream"}
+async def test_what_was_kept_on_the_way_goes_when_the_answer_is_kept(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_parts, "EVERY_SECONDS", 0.05)
+    running = asyncio.create_task(ask(gateway, "/ai-service", "(words-25) (wait-20) hello"))
+    await _until_kept(gateway)
     await running
     assert [row[0] for row in await _query(gateway, "SELECT kind FROM sealed_body")] == ["replay"]
 
@@ -291,3 +302,18 @@ async def test_a_stream_of_a_client_that_was_shredded_is_gone(gateway: Gateway) 
     whole = await ask(gateway, "/ai-service", "(words-9) hello")
     await gateway.core.bodies.shred_client(OPERATOR, "app")
     assert (await events(gateway, stream_of(whole))).status == 409
+
+
+async def test_a_client_resumes_so_many_at_once_and_with_a_key_that_lasts(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resume, "_MOST_AT_ONCE", 1)
+    left = await ask(gateway, "/ai-service", "(words-40) (wait-50) hello", leave_after=b":2\n")
+    stream = stream_of(left)
+    short = await gateway.new_key(expires_in_seconds=1.0)
+    resumed = asyncio.create_task(events(gateway, stream, 2, key=short))
+    await asyncio.sleep(0.1)
+    refused = await events(gateway, stream, 2)
+    assert (refused.status, refused.code) == (429, "too_many_resumes")
+    assert b'"key_expired"' in (await resumed).body
+    assert b"event: done" in (await events(gateway, stream, 2)).body
