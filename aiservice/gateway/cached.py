@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiservice.gateway.answer_form import Said, pack, unpack
-from aiservice.gateway.exchange import CacheUse, Exchange, ProviderGaveUp, Scope
+from aiservice.gateway.exchange import HINTS, CacheUse, Exchange, ProviderGaveUp, Scope
 from aiservice.gateway.flights import Flight, FollowedStream, KeptStream, LedStream
 from aiservice.gateway.source import AnswerSource, EventSource
 from aiservice.kit.clock import now_us
@@ -69,7 +69,7 @@ class Cached:
         given = body.get("cache") if ask.wire == AI_SERVICE_WIRE else None
         policies = self._cache.policies
         terms = NOTHING_SAID
-        if given is not None or any(name in _HEADERS for name, _ in scope["headers"]):
+        if given is not None or (HINTS in scope and _says_anything(scope)):
             terms = terms_of(scope["headers"], given)
             if terms.ttl_seconds is None and not policies.is_any:
                 return None
@@ -294,3 +294,8 @@ def _left_alone(left: Callable[[], Awaitable[None]], flight: Flight) -> Callable
         await flight.alone()
 
     return both
+
+
+def _says_anything(scope: Scope) -> bool:
+    """Whether a request's headers say anything of the cache."""
+    return any(name in _HEADERS for name, _ in scope["headers"])

@@ -18,7 +18,7 @@ from aiservice.errors import (
     NotFound,
 )
 from aiservice.gateway.browser_headers import beside_the_api, over_https
-from aiservice.gateway.exchange import AsgiApp, Handler, Receive, Routes, Scope, Send
+from aiservice.gateway.exchange import HINT_HEADERS, HINTS, AsgiApp, Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.respond import send_error
 from aiservice.kit.addresses import Networks, client_address, is_https
 from aiservice.kit.ids import new_id
@@ -37,6 +37,8 @@ _SINGLE = frozenset({b"host", b"content-length", b"content-type", b"transfer-enc
 _OVERRIDE_HEADERS = frozenset(
     variant for name in OVERRIDE_NAMES for variant in (f"x-{name}".replace("_", "-").encode(),)
 ) - {b"x-api-key"}
+
+_READ = _SINGLE | HINT_HEADERS | _OVERRIDE_HEADERS
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +142,8 @@ def is_api_path(path: str) -> bool:
 
 
 def check_head(scope: Scope) -> None:
-    """Refuses heads that two parsers could read differently, or that are too large.
+    """Refuses heads that two parsers could read differently, or that are too large; notes in the scope whether later
+    hops have anything to look for in it (`HINTS`).
 
     Raises:
         HeadersTooLarge: over 16 KiB or 64 headers, or a query over 4 KiB.
@@ -152,7 +155,7 @@ def check_head(scope: Scope) -> None:
     host = length = coding = None
     for name, value in headers:
         size += len(name) + len(value)
-        if name in _SINGLE:
+        if name in _READ:
             if name == b"host":
                 if host is not None:
                     raise _ambiguous("The request names two hosts.")
@@ -165,6 +168,8 @@ def check_head(scope: Scope) -> None:
                 if coding is not None or value.lower() != b"chunked":
                     raise _ambiguous("The request's Transfer-Encoding is not 'chunked'.")
                 coding = value
+            elif name != b"content-type":
+                scope[HINTS] = True
     if size > MAX_HEADER_BYTES or len(headers) > MAX_HEADERS or len(scope["query_string"]) > MAX_QUERY_BYTES:
         raise HeadersTooLarge("The request's headers are over 16 KiB, or more than 64, or its query is over 4 KiB.")
     if host is None and scope.get("http_version") in ("2", "2.0"):
@@ -187,7 +192,7 @@ def check_query(scope: Scope) -> None:
     Raises:
         InvalidRequest: what was refused is named; its value is not.
     """
-    for name, _ in scope["headers"]:
+    for name, _ in scope["headers"] if HINTS in scope else ():
         if name in _OVERRIDE_HEADERS:
             raise InvalidRequest(f"The header '{name.decode()}' cannot be set by a request.", code="override_refused")
     query: bytes = scope["query_string"]

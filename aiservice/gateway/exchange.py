@@ -28,6 +28,19 @@ _CHARACTERS_PER_TOKEN = 4
 # The code of an attempt that was cut off from our side before the provider had answered, or had even been asked.
 ABANDONED, ABANDONED_UNSENT = "abandoned", "abandoned_unsent"
 EXCHANGE = "aiservice.exchange"  # where a scope holds the exchange that it became
+HINTS = "aiservice.hints"  # where a scope says that one of HINT_HEADERS is among its headers: hops need not look, else
+HINT_HEADERS = frozenset(
+    {
+        b"cache-control",
+        b"idempotency-key",
+        b"last-event-id",
+        b"x-aiservice-cache-ttl",
+        b"x-aiservice-continue",
+        b"x-aiservice-explain",
+        b"x-aiservice-resumable",
+    }
+)
+"""What a request may ask for in a header."""
 RECORDED = "aiservice.recorded"  # where a scope holds how its answer is recorded (`Recorded`), if it is
 UNMETERED_OUTPUT = 2**62  # tokens that a caller without a budget may be given
 _FREE = frozenset({"hit", "coalesced"})

@@ -25,7 +25,7 @@ from dataclasses import replace
 from aiservice.dialects._base import Dialect, headers_of_wire
 from aiservice.gateway.admit import InFlight
 from aiservice.gateway.authenticate import authenticate
-from aiservice.gateway.exchange import AsksToResume, Handler, Receive, Routes, Scope, Send
+from aiservice.gateway.exchange import HINTS, AsksToResume, Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.intake import read_body
 from aiservice.gateway.repeat_headers import ALL, event_id_in, is_resumable, key_of, with_body
 from aiservice.gateway.resume import Asked, Resume
@@ -65,9 +65,8 @@ class OncePerKey:
         run = handler.run
 
         def once(scope: Scope, receive: Receive, send: Send, request_id: str) -> Awaitable[None]:
-            for name, _ in scope["headers"]:
-                if name in ALL:
-                    return self._once(handler, scope, receive, send, request_id)
+            if HINTS in scope and not ALL.isdisjoint([name for name, _ in scope["headers"]]):
+                return self._once(handler, scope, receive, send, request_id)
             return run(scope, receive, send, request_id)
 
         return replace(handler, run=once)

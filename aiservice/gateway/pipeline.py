@@ -18,6 +18,7 @@ from aiservice.gateway.counting import estimated_input
 from aiservice.gateway.dispatch import Dispatcher
 from aiservice.gateway.exchange import (
     EXCHANGE,
+    HINTS,
     RECORDED,
     AsksToResume,
     Exchange,
@@ -128,7 +129,8 @@ class Pipeline:
         )
         exchange.is_recorded = is_recorded
         scope[EXCHANGE] = exchange
-        exchange.continuation = continuation_of(request, scope["headers"])
+        if request.continues or HINTS in scope:
+            exchange.continuation = continuation_of(request, scope["headers"])
         if principal.keeps_payloads and core.payloads.is_allowed:
             exchange.payload = Payload(principal.client_id, request_id, raw)
         candidates: tuple[Candidate, ...] = ()
