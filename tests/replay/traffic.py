@@ -78,6 +78,19 @@ def recordings(providers: tuple[str, ...] = PROVIDERS) -> tuple[Recording, ...]:
     return tuple(found for entry in index for found in _of_file(place, loader, entry, providers))
 
 
+def posted() -> Iterator[tuple[str, bytes]]:
+    """Address (without its query) and body of every recorded POST, of whatever endpoint."""
+    place = folder()
+    assert place is not None, "ask folder() first"
+    loader = _loader(place)
+    for entry in json.loads((place / "INDEX.json").read_text()):
+        if entry["interactions"]:
+            loaded = loader.load(str(place / entry["file"]))
+            for seen in (loaded[about["i"]] for about in entry["interactions"]):
+                if seen["method"] == "POST":
+                    yield seen["url"].split("?")[0], seen["req_body"]
+
+
 def is_event_stream(body: bytes) -> bool:
     """Whether a body is server-sent events, told by its looks: recorded content types lie."""
     return body.lstrip()[:6].startswith((b"data:", b"event:", b":"))
