@@ -49,7 +49,7 @@ class AiService(Dialect):
                 raise InvalidRequest(f"'{name[:60]}' is not a field of /ai-service. {hint}", param=name[:60])
         if "input" not in body:
             raise InvalidRequest("'input' is missing: a text, a list of messages, or the task's object.", param="input")
-        task = inferred_task(body) if body.get("task") is None else task_named(body["task"])
+        task, why = inferred_task(body) if body.get("task") is None else (task_named(body["task"]), None)
         is_stream = flag_of(body, "stream")
         if is_stream and task.kind != "chat":
             raise InvalidRequest(f"The task '{task.name}' cannot be streamed.", param="stream")

@@ -1,13 +1,18 @@
 """What every kind of AI work knows about itself, and the pieces that several kinds share."""
 
 import difflib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import orjson
+
 from aiservice.errors import InvalidRequest
+from aiservice.tasks._signs import Signs
 
 Json = dict[str, Any]
+_FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 
 # Parameters of `/ai-service` for chat-like work: OpenAI's names, carried to any provider.
 CHAT_PARAMETERS = frozenset(
@@ -36,7 +41,7 @@ CHAT_PARAMETERS = frozenset(
 class Task:
     """One kind of work. Each module of this package has one as `TASK`.
 
-    `recognise` says how sure (0 to 1) a `/ai-service` body without `task` means this one: microseconds, no I/O.
+    `signs` is by what a `/ai-service` body without `task` is recognised as meaning this one.
     `ask_body` gives the body in our form (`wire.Ask.body`, without model) and raises `InvalidRequest` naming the
     field that is missing or of the wrong shape. `output` is the `output` object of the `/ai-service` answer.
     """
@@ -44,18 +49,22 @@ class Task:
     name: str
     title: str
     kind: Literal["chat", "embedding"]
-    recognise: Callable[[Json], float]
+    signs: Signs
     ask_body: Callable[[Json], Json]
     output: Callable[[Json], Json]
 
 
-def chat_body(messages: list[Json], body: Json) -> Json:
-    """A chat body in our form: `messages` and the request's `parameters`, checked by name.
+def chat_body(messages: list[Json], body: Json, options: frozenset[str] = frozenset()) -> Json:
+    """A chat body in our form: `messages` and the request's `parameters`, checked by name. `options` are the task's own
+    among them, which it has read itself (`option_of`).
 
     Raises:
         InvalidRequest: an unknown parameter (named, with the nearest known one).
     """
-    return {"messages": messages, **parameters(body, CHAT_PARAMETERS)}
+    given = parameters(body, CHAT_PARAMETERS | options)
+    if not options.isdisjoint(given):
+        given = {name: value for name, value in given.items() if name not in options}
+    return {"messages": messages, **given}
 
 
 def parameters(body: Json, allowed: frozenset[str]) -> Json:
@@ -93,14 +102,25 @@ def text_of(body: Json, *names: str) -> str:
     return given
 
 
-def option_of(body: Json, name: str) -> str | None:
-    """An optional text field of `input`'s object."""
-    given = body.get("input")
-    value = given.get(name) if isinstance(given, dict) else None
+def found_in(body: Json, *names: str) -> tuple[Any, str]:
+    """The first of `names` that `input`'s object or `parameters` has, and where it is; None and the first place where
+    it could be, if there is none."""
+    for place in ("input", "parameters"):
+        given = body.get(place)
+        if isinstance(given, dict):
+            for name in names:
+                if given.get(name) is not None:
+                    return given[name], f"{place}.{name}"
+    return None, f"input.{names[0]}"
+
+
+def option_of(body: Json, *names: str) -> str | None:
+    """An optional text field of `input`'s object, or of `parameters`."""
+    value, where = found_in(body, *names)
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip() or len(value) > 200:
-        raise InvalidRequest(f"'input.{name}' must be a short text.", param=f"input.{name}")
+        raise InvalidRequest(f"'{where}' must be a short text.", param=where)
     return value
 
 
@@ -146,3 +166,24 @@ def chat_output(answer_body: Json) -> Json:
 def system_and_user(system: str, user: str) -> list[Json]:
     """Two messages: what to do, and what with."""
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+
+
+def by_schema(chat: Json, name: str, properties: Json | None, schema: Json | None = None) -> Json:
+    """`chat` to be answered by a JSON schema: an object of `properties`, all of them required, or `schema` as it is.
+    A `response_format` of the caller's own is left alone."""
+    is_own = schema is not None
+    if schema is None:
+        schema = {"type": "object", "properties": properties, "required": list(properties or ())}
+        schema["additionalProperties"] = False
+    described = {"name": name, "schema": schema, **({} if is_own else {"strict": True})}
+    return {"response_format": {"type": "json_schema", "json_schema": described}, **chat}
+
+
+def json_in(text: str) -> Json:
+    """The JSON object that an answer is, or that stands in its one fenced block; empty where there is none."""
+    fenced = _FENCE.fullmatch(text.strip())
+    try:
+        found = orjson.loads(fenced[1] if fenced else text)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -2,11 +2,9 @@
 
 from aiservice.errors import InvalidRequest
 from aiservice.tasks._base import Json, Task, chat_body, chat_output, is_messages
+from aiservice.tasks._signs import Signs
 
-
-def _recognise(body: Json) -> float:
-    given = body.get("input")
-    return 0.9 if is_messages(given) or (isinstance(given, dict) and is_messages(given.get("messages"))) else 0.0
+SIGNS = Signs()  # told by what `input` is (see `_inference`)
 
 
 def _ask_body(body: Json) -> Json:
@@ -23,4 +21,4 @@ def _ask_body(body: Json) -> Json:
     return chat_body(given, body)
 
 
-TASK = Task("chat", "Chat", "chat", _recognise, _ask_body, chat_output)
+TASK = Task("chat", "Chat", "chat", SIGNS, _ask_body, chat_output)

@@ -1,39 +1,73 @@
 """Source code from a description."""
 
-import re
-
+from aiservice.errors import InvalidRequest
 from aiservice.tasks._base import (
     Json,
     Task,
     chat_body,
     chat_output,
+    found_in,
     only_fields,
     option_of,
     system_and_user,
     text_of,
 )
+from aiservice.tasks._signs import PROGRAMMING, Signs, fields
 
-_ASKS_FOR_CODE = re.compile(
-    r"^\s*(write|implement|create|generate|give me|refactor|fix)\b.{0,60}"
-    r"\b(function|class|script|program|code|regex|query|sql|method|module|unit tests?)\b",
-    re.IGNORECASE | re.DOTALL,
+_STRONG = (
+    r"(?:function|regex(?:p)?|regular expression|unit tests?|test cases|algorithm|dockerfile|makefile|source code|"
+    r"pseudo-?code|sql(?: query)?|one-liner|api endpoint|web service|cron ?job|decorator|linked list)s?\b"
+    r"(?! (?:descriptions?|rooms?|halls?|venues?|keys?)\b)"
+)
+_WEAK = r"(?:script|program|class|method|query|module|component|snippet|code|app|website|library|package|tests?|page|server|bot|loop)s?\b"
+_MAKE = r"(?:write|implement|create|generate|give|build|make|develop|show|code|provide|program|design)(?: me| us)?"
+_CHANGE = (
+    r"(?:fix|debug|refactor|optimi[sz]e|port|convert|translate|complete|finish|document|lint|simplify|rewrite|clean up)"
+)
+_NOT_CODE = r"(?!.{0,60}\b(?:story|poem|essay|scene|tale|song|novel|joke|speech)\b)"
+
+SIGNS = Signs(
+    fields=fields("instruction", "prompt+language", "code+instruction", "programming_language"),
+    begins=(
+        rf"{_MAKE} {_NOT_CODE}(?:an? |the |some |me )?(?:[\w+#.-]+ ){{0,4}}?{_STRONG}",
+        rf"{_MAKE} {_NOT_CODE}(?:an? |the |some |me )?(?:[\w+#.-]+ ){{0,3}}?{PROGRAMMING} (?:[\w-]+ ){{0,2}}{_WEAK}",
+        rf"{_MAKE} {_NOT_CODE}(?:an? |the |some |me )?(?:[\w-]+ ){{0,3}}?{_WEAK}.{{0,20}}\b(?:in|using|with) {PROGRAMMING}\b",
+        rf"(?:an? )?(?:[\w-]+ ){{0,2}}?{PROGRAMMING} (?:[\w-]+ ){{0,2}}?{_WEAK}.{{0,3}}\b(?:that|which|to)\b",
+        r"(?:an? )?(?:very )?(?:short |small |simple )(?:function|script|program)\b",
+        rf"{_CHANGE} .{{0,60}}\b(?:code|function|bug|script|sql query|program|snippet|regex)\b",
+        r"debug\b",
+        r"add (?:type hints|docstrings?|unit tests|tests|error handling|type annotations|logging) to\b",
+        rf"how (?:would|could) (?:you|one|i) (?:implement|code|program)\b.{{0,80}}\bin {PROGRAMMING}\b",
+        r"(?:schreib|erstell|implementier)\w*(?: mir)? .{0,40}(?:funktion|skript|programm|klasse|code)\b",
+        r"écri\w+(?:-moi)? .{0,30}(?:fonction|script|programme|classe)\b",
+        r"escrib\w+ .{0,30}(?:función|script|programa|clase|código)(?!\w)",
+        r"escrev\w+ .{0,30}(?:função|script|programa|classe|código)(?!\w)",
+        r"scrivi .{0,30}(?:funzione|script|programma|classe|codice)\b",
+        r"(?:schrijf|napisz|skriv) .{0,30}(?:functie|funkcję|skrypt|funktion|script|program)",
+        r"напиши\w* .{0,30}(?:функци|скрипт|программ|код|класс)",
+    ),
+    holds=(
+        r"(?:函数|函式|代码|程式碼|脚本)",
+        r"(?:関数|コード|スクリプト|プログラム)を",
+        r"(?:함수|코드|스크립트|프로그램)[를을]",
+    ),
 )
 
-
-def _recognise(body: Json) -> float:
-    given = body.get("input")
-    if isinstance(given, dict):
-        return 0.9 if "instruction" in given or ("language" in given and "prompt" in given) else 0.0
-    return 0.75 if isinstance(given, str) and _ASKS_FOR_CODE.match(given[:300]) else 0.0
+_OPTIONS = frozenset({"language", "programming_language"})
 
 
 def _ask_body(body: Json) -> Json:
-    only_fields(body, "instruction", "prompt", "language")
-    language = option_of(body, "language")
+    only_fields(body, "instruction", "prompt", "code", "language", "programming_language")
+    language = option_of(body, "language", "programming_language")
     system = "Write the code the user asks for. Answer with the code in one fenced block and at most two sentences."
     if language:
         system += f" Language: {language}."
-    return chat_body(system_and_user(system, text_of(body, "instruction", "prompt")), body)
+    text, (code, where) = text_of(body, "instruction", "prompt"), found_in(body, "code")
+    if code is not None:
+        if not isinstance(code, str):
+            raise InvalidRequest(f"'{where}' must be a text.", param=where)
+        text = f"{text}\n\n```\n{code}\n```"
+    return chat_body(system_and_user(system, text), body, _OPTIONS)
 
 
-TASK = Task("code-generation", "Code generation", "chat", _recognise, _ask_body, chat_output)
+TASK = Task("code-generation", "Code generation", "chat", SIGNS, _ask_body, chat_output)

@@ -2,19 +2,21 @@
 
 from aiservice.errors import InvalidRequest
 from aiservice.tasks._base import Json, Task, only_fields, parameters
+from aiservice.tasks._signs import GIVEN, Signs, fields
 
 _PARAMETERS = frozenset({"dimensions", "encoding_format"})
 MAX_TEXTS = 2048
 
-
-def _recognise(body: Json) -> float:
-    given = body.get("input")
-    if isinstance(given, dict):
-        return 0.9 if "texts" in given else 0.0
-    if isinstance(given, list) and given and all(isinstance(text, str) for text in given):
-        return 0.9
-    model = body.get("model")
-    return 0.85 if isinstance(model, str) and "embed" in model.lower() else 0.0
+SIGNS = Signs(
+    fields=fields("texts", "dimensions", "encoding_format"),
+    models=r"embed|\bbge-(?!rerank)|\bgte-|\be5-|minilm|voyage-(?!.*rerank)",
+    begins=(
+        rf"embed {GIVEN}",
+        rf"vectori[sz]e(?: {GIVEN}|:)",
+        r"(?:compute|create|generate|calculate|get|give me|produce) .{0,30}\bembeddings?(?: vectors?)? (?:of|for|from)\b",
+        rf"(?:turn|convert|transform) {GIVEN}.{{0,40}}\b(?:to|into) (?:an? )?(?:vectors?|embeddings?)",
+    ),
+)
 
 
 def _ask_body(body: Json) -> Json:
@@ -36,4 +38,4 @@ def _output(answer_body: Json) -> Json:
     return {"embeddings": [item["embedding"] for item in answer_body.get("data", [])]}
 
 
-TASK = Task("embedding", "Embedding", "embedding", _recognise, _ask_body, _output)
+TASK = Task("embedding", "Embedding", "embedding", SIGNS, _ask_body, _output)

@@ -2,16 +2,9 @@
 
 from aiservice.errors import InvalidRequest
 from aiservice.tasks._base import Json, Task, chat_body, chat_output, only_fields, system_and_user, text_of
+from aiservice.tasks._signs import Signs, fields
 
-
-def _recognise(body: Json) -> float:
-    given = body.get("input")
-    if isinstance(given, dict):
-        return 0.97 if "question" in given else 0.0
-    if isinstance(given, str) and len(given) < 2000 and given.rstrip().endswith("?"):
-        first = given.lstrip().split(" ", 1)[0].lower()
-        return 0.5 if first in {"what", "who", "when", "where", "why", "how", "which", "is", "are", "does"} else 0.0
-    return 0.0
+SIGNS = Signs(fields=fields("question"))  # and by the form of its sentences (see `_wording`)
 
 
 def _ask_body(body: Json) -> Json:
@@ -27,4 +20,4 @@ def _ask_body(body: Json) -> Json:
     return chat_body(system_and_user(system, f"Context:\n{context}\n\nQuestion: {question}"), body)
 
 
-TASK = Task("question-answering", "Question answering", "chat", _recognise, _ask_body, chat_output)
+TASK = Task("question-answering", "Question answering", "chat", SIGNS, _ask_body, chat_output)

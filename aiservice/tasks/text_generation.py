@@ -1,13 +1,9 @@
 """Text from a prompt."""
 
 from aiservice.tasks._base import Json, Task, chat_body, chat_output, is_messages, only_fields, text_of
+from aiservice.tasks._signs import Signs
 
-
-def _recognise(body: Json) -> float:
-    given = body.get("input")
-    if isinstance(given, str):
-        return 0.3
-    return 0.6 if isinstance(given, dict) and "prompt" in given else 0.0
+SIGNS = Signs()  # what is left (see `_inference`)
 
 
 def _ask_body(body: Json) -> Json:
@@ -17,4 +13,4 @@ def _ask_body(body: Json) -> Json:
     return chat_body([{"role": "user", "content": text_of(body, "prompt", "text")}], body)
 
 
-TASK = Task("text-generation", "Text generation", "chat", _recognise, _ask_body, chat_output)
+TASK = Task("text-generation", "Text generation", "chat", SIGNS, _ask_body, chat_output)

@@ -11,23 +11,47 @@ from aiservice.tasks._base import (
     system_and_user,
     text_of,
 )
+from aiservice.tasks._inference import Inference
+from aiservice.tasks._signs import LANGUAGES, GIVEN, Signs, fields
 
+SIGNS = Signs(
+    fields=fields("target_language", "target_lang", "text+to"),
+    begins=(
+        rf"translat(?:e|ion)\b(?: {GIVEN}| the\b| my\b| some| to\b| into\b| from\b|:|$| {LANGUAGES}| \")",
+        rf"translate .{{1,80}}\b(?:in|into|to) {LANGUAGES}\b",
+        rf"(?:an? |the )?translation (?:of|for) {GIVEN}[^.]{{0,40}}[:\n]",
+        rf"(?:(?:give|write|provide|make|get)(?: me)? |what is |what's )?(?:an? |the )?(?:\w+ )?{LANGUAGES}"
+        r" (?:translation|version) (?:of|for)\b",
+        rf"(?:render|put|turn|convert|rewrite|express) .{{0,60}}\b(?:in|into|to) {LANGUAGES}(?:,? please)?\s*(?:$|[:.,!?\n\"])",
+        rf"how (?:do|would|can|should) (?:you|i|we|one) say .{{0,200}}\bin {LANGUAGES}\b",
+        rf"what (?:does|do) (?:this|that|it|the following)\b.{{0,60}}\bin {LANGUAGES}\b",
+        r"übersetz(?:e|en|t|ung)?\b",
+        r"(?:traduis|traduire|traduisez|traduce|traducir|traduzca|tradúceme|traduza|traduzir|traduz|traduci|traduca|"
+        r"tradurre|vertaal|vertalen|przetłumacz|tłumacz|переведи|переведите|перевести|перевод|traduction|traducción)\b",
+        r"ترجم",
+    ),
+    holds=(
+        r"(?:ins|auf|nach) .{0,30}übersetzen",
+        r"翻[译譯訳]",
+        r"译[成为]",
+        r"訳して",
+        r"번역",
+        r"अनुवाद",
+        r"تعریب|ترجم",
+        r"(?:ye|ya|e|a) çevir",
+        r"dịch sang",
+    ),
+)
 
-def _recognise(body: Json) -> float:
-    given = body.get("input")
-    if isinstance(given, dict):
-        return 0.98 if "target_language" in given else 0.0
-    if isinstance(given, str):
-        head = given[:200].lower().lstrip()
-        return 0.8 if head.startswith("translate ") and (" to " in head or " into " in head) else 0.0
-    return 0.0
+_OPTIONS = frozenset({"source_language", "target_lang", "target_language", "to"})
+_INFERENCE = Inference({"translation": SIGNS})
 
 
 def _ask_body(body: Json) -> Json:
-    only_fields(body, "text", "target_language", "source_language")
-    text, target = text_of(body, "text"), option_of(body, "target_language")
+    only_fields(body, "text", *sorted(_OPTIONS))
+    text, target = text_of(body, "text"), option_of(body, "target_language", "target_lang", "to")
     if target is None:
-        if isinstance(body.get("input"), str) and _recognise(body):
+        if isinstance(body.get("input"), str) and _INFERENCE.asks_for("translation", text):
             return chat_body([{"role": "user", "content": text}], body)
         raise InvalidRequest(
             'Say which language: {"text": "…", "target_language": "French"}.', param="input.target_language"
@@ -35,7 +59,7 @@ def _ask_body(body: Json) -> Json:
     source = option_of(body, "source_language")
     origin = f" from {source}" if source else ""
     system = f"Translate the user's text{origin} into {target}. Answer with the translation only."
-    return chat_body(system_and_user(system, text), body)
+    return chat_body(system_and_user(system, text), body, _OPTIONS)
 
 
-TASK = Task("translation", "Translation", "chat", _recognise, _ask_body, chat_output)
+TASK = Task("translation", "Translation", "chat", SIGNS, _ask_body, chat_output)

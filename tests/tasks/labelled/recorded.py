@@ -93,7 +93,7 @@ def _requests(url: str, model: str | None, body: Json) -> Iterator[Labelled]:
         # The group is the text: the same words, said to many models, are in one half.
         yield Labelled({"input": text}, label, f"text {text}")
         settings = {**named, **({"parameters": given} if given else {})}
-        yield Labelled({"input": text, **settings}, "chat" if "tools" in given else label, f"text {text}")
+        yield Labelled({"input": text, **settings}, "chat" if given.get("tools") else label, f"text {text}")
 
 
 def _makes_media(body: Json) -> bool:
