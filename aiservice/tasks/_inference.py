@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from aiservice.errors import InvalidRequest
-from aiservice.tasks._signs import Signs
+from aiservice.tasks._signs import GIVEN, Signs
 from aiservice.tasks._wording import Wording
 
 Json = dict[str, Any]
@@ -25,6 +25,7 @@ _IMAGE_FIELDS = frozenset({"image", "images", "image_url", "image_urls"})
 _EDITED = frozenset({"size", "quality", "mask", "negative_prompt", "aspect_ratio"})
 # A request for several things at once names the second after one of these.
 _AND = re.compile(r"(?:,|;| and| or| und| oder| et| ou| y| o| e| и|,? then)(?: then| also| please)? ")
+_GIVEN = re.compile(rf"\b{GIVEN}")
 _TEXT_FIELDS = ("text", "content")
 CHAT, CODE, TEXT, QUESTION = "chat", "code-generation", "text-generation", "question-answering"
 IMAGE, TRANSCRIPT = "image-understanding", "speech-to-text"
@@ -47,6 +48,7 @@ class Inference:
         self._models = [(re.compile(known.models), name) for name, known in signs.items() if known.models]
         self._begins = [(re.compile("|".join(known.begins)), name) for name, known in signs.items() if known.begins]
         self._holds = [(re.compile("|".join(known.holds)), name) for name, known in signs.items() if known.holds]
+        self._hints = [(re.compile(known.hints), name) for name, known in signs.items() if known.hints]
         self._of_model = lru_cache(maxsize=1024)(self._model_work)
 
     def infer(self, body: Json) -> Inferred:
@@ -125,9 +127,18 @@ class Inference:
         meant = self._by_words(wording)
         if meant is not None:
             return meant
-        if wording.is_question:
-            return Inferred(QUESTION, "`input` is a question")
-        return Inferred(TEXT, "`input` is a text that asks for no other kind of work")
+        found = (
+            Inferred(QUESTION, "`input` is a question")
+            if wording.is_question
+            else Inferred(TEXT, "`input` is a text that asks for no other kind of work")
+        )
+        said = min(wording.instruction, wording.first_sentence, key=len)
+        is_general = found.task == QUESTION and said.isascii() and not _GIVEN.search(said)
+        if wording.gives_text and not is_general:
+            for pattern, task in self._hints:
+                if pattern.search(said):
+                    _unclear(task, found.task, "the text speaks of it, and may be meant as an order")
+        return found
 
     def _told_by_fields(
         self, names: frozenset[str], where: str, said: str, given: Json | None = None
@@ -161,9 +172,7 @@ class Inference:
         return Inferred(found[0], f"the text begins or ends with an order for {found[0]}")
 
     def _late(self, wording: Wording) -> list[str]:
-        found = []
-        if not wording.instruction.isascii():
-            found = [task for pattern, task in self._holds if pattern.search(wording.instruction)]
+        found = [task for pattern, task in self._holds if pattern.search(wording.instruction)]
         if not found and wording.last_line:
             found = self._by_beginning(wording.last_line, wording.last_line)
         return found

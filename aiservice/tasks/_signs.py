@@ -36,13 +36,15 @@ class Signs:
     """What means one kind of work.
 
     `fields`: sets of names, each of which is enough where all of it is in `input`'s object or in `parameters`.
-    `models`: models that do this work alone, by a pattern in their name. `begins` and `holds`: see the module.
+    `models`: models that do this work alone, by a pattern in their name. `begins` and `holds`: see the module. `hints`
+    is what makes it possible: where nothing else decides, and a text is given to work on, it is asked back.
     """
 
     fields: tuple[frozenset[str], ...] = ()
     models: str = ""
     begins: tuple[str, ...] = ()
     holds: tuple[str, ...] = ()
+    hints: str = ""
 
 
 def fields(*names: str) -> tuple[frozenset[str], ...]:

@@ -17,24 +17,32 @@ UNSERVED: dict[str, Signs] = {
     "rerank": Signs(
         fields=fields("query+documents", "query+passages", "query+texts", "query+top_n"),
         models=r"rerank",
+        hints=r"re-?rank|relevance",
         begins=(
             r"re-?rank\b",
+            r"which of (?:these|the following) (?:documents|passages|results|texts|articles) .{0,20}\bmost relevant",
             r"(?:rank|sort|order|score) (?:these|those|the) (?:following |search )?"
             r"(?:documents|passages|results|texts|articles|paragraphs|snippets|candidates|answers)\b.{0,60}\brelevan",
         ),
     ),
     "moderation": Signs(
         fields=fields("text+policies", "moderation_categories"),
+        hints=r"toxic|hate speech|offensive|beleidig|moderat(?:e|ion)|guidelines|appropriate for",
         models=r"moderation|llama-guard|shieldgemma",
         begins=(
             rf"moderate {GIVEN}",
-            r"content moderation\b",
+            r"content moderation\b|moderate\s*[:\n]",
+            rf"(?:does|do|is) {GIVEN}.{{0,30}}\b(?:violates?|breaks?|against) .{{0,20}}\b(?:polic(?:y|ies)|rules|guidelines|terms)\b",
+            rf"is {GIVEN}.{{0,30}}\b(?:appropriate|suitable|safe) for (?:children|kids|minors|work|all ages)\b",
+            rf"flag {GIVEN}",
+            r"ist (?:dieser|diese|dieses|der|die|das) .{0,40}\b(?:beleidigend|anstößig|hasserfüllt|toxisch)\b",
             rf"(?:flag|detect|find) .{{0,30}}\b{_ABUSE}.{{0,20}}\bin {GIVEN}",
             rf"check .{{0,60}}(?:\b{_ABUSE}|community guidelines|code of conduct|content polic)",
             rf"(?:is|are|does|do) {GIVEN}.{{0,60}}\b{_ABUSE}",
         ),
     ),
     "image-generation": Signs(
+        hints=r"\b(?:image|picture|photo|illustration|drawing|logo) of\b|\bzeichn|\bdessin|\bdibuj|イラスト",
         fields=fields("size", "quality", "aspect_ratio", "negative_prompt", "prompt+image+mask"),
         models=r"dall-e|gpt-image|imagen|flux|stable-diffusion|sdxl|midjourney|grok-.*image|[-.]image(?:$|[-:])|recraft",
         begins=(
@@ -48,10 +56,10 @@ UNSERVED: dict[str, Signs] = {
             r"male(?: mir)? (?:ein|eine|einen|das|den|die)\b|(?:zeichne|skizziere|dessine|dibuja|desenhe|disegna|teken|narysuj|нарисуй|изобрази)\b",
             r"(?:erstelle?|generiere|erzeuge?|mach)\w* (?:mir )?(?:ein|eine) .{0,20}\b(?:bild|foto|illustration|logo)",
             r"(?:génère|crée|fais)\w*(?:-moi)? (?:une|un) .{0,20}\b(?:image|photo|illustration|logo|dessin)",
-            r"(?:genera|crea|haz|gere|crie|genera(?:mi)?)\w* (?:una?|um|uma) .{0,20}\b(?:imagen|imagem|immagine|foto|logo)",
+            r"(?:genera|crea|haz|gere|crie|genera(?:mi)?)\w* (?:una?|um|uma|un')\s?.{0,20}\b(?:imagen|imagem|immagine|foto|logo)",
             r"(?:сгенерируй|создай|сделай) (?:картинк|изображени|рисунок|логотип)",
         ),
-        holds=(r"^画(?:一|个|張|张|出)", r"画一", r"生成.{0,12}(?:图片|图像|圖片)", r"絵を描", r"画像を(?:生成|作)", r"그림을? ?그려", r"이미지를? ?(?:생성|만들)"),
+        holds=(r"^画(?:一|个|張|张|出)", r"画一", r"生成.{0,12}(?:图片|图像|圖片)", r"(?:絵|イラスト)を?描", r"画像を(?:生成|作)", r"그림을? ?그려", r"이미지를? ?(?:생성|만들)"),
     ),
     "speech-to-text": Signs(
         fields=fields("audio", "audio_url"),
@@ -61,7 +69,10 @@ UNSERVED: dict[str, Signs] = {
     "text-to-speech": Signs(
         fields=fields("voice", "voice_id"),
         models=r"\btts\b|tts-|-tts|eleven_|kokoro|orpheus|aura-|playai",
+        hints=r"aloud|out loud|text[- ]to[- ]speech|voice-?over|vorlesen|朗读",
         begins=(
+            r"(?:read (?:aloud|out)|speak|narrate)\s*[:\n]",
+            r"(?:create|make|record|generate|produce) an? (?:voice-?over|narration|audio \w+)\b",
             rf"read {GIVEN}.{{0,40}}\b{_READ_OUT}",
             rf"(?:say|speak|narrate|voice) {GIVEN}.{{0,60}}\b(?:{_READ_OUT}|voice|accent)",
             r"(?:convert|turn|transform) .{0,40}\b(?:to|into) (?:\w+ )?(?:speech|audio|voice|mp3|an mp3|an audio)",

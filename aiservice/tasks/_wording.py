@@ -15,7 +15,7 @@ _POLITE = re.compile(
     r"in (?:one|two|three|a few|\d+) (?:short )?(?:sentences?|words?|lines?|bullet points?)|"
     r"bitte|(?:kannst du|können sie|könntest du|könnten sie)(?: mir)?(?: bitte)?|"
     r"(?:peux-tu|pouvez-vous|pourrais-tu|pourriez-vous|veuillez|merci de)(?: me)?|s'il (?:te|vous) plaît|"
-    r"por favor|(?:puedes|podrías|puede|podría)|(?:você )?(?:pode|poderia)|per favore|(?:puoi|potresti)|"
+    r"por favor|(?:me )?(?:puedes|podrías|puede|podría)|(?:você )?(?:pode|poderia)|per favore|(?:mi )?(?:puoi|potresti)|mi(?= traduc| riassum)|"
     r"(?:kun je|kunt u)|alsjeblieft|proszę|(?:czy )?(?:możesz|mógłbyś)|пожалуйста|(?:можешь|можете|могли бы вы)|"
     r"请你?|請你?|帮我|幫我|麻烦你?|من فضلك|لو سمحت|कृपया|lütfen"
     r")(?:(?<=[\u4e00-\u9fff])|\s*[,:!.]\s*|\s+)"
@@ -28,7 +28,7 @@ _ORDER = re.compile(
     r"proofread|generate|compare|act|plan|say|repeat|count|invent|suggest|recommend|imagine|pretend|discuss|analy[sz]e|"
     r"review|improve|edit|fix|expand|elaborate|outline|brainstorm|develop|propose|prepare|provide|use|call|follow|run|"
     r"execute|reply|respond|answer|calculate|compute|add|multiply|divide|roll|look|search|research|find|get|show|think|"
-    r"solve|prove|teach|play|start|stop|do|don't|dont|never|always|consider|convert|complete|finish|rate|process|return|"
+    r"solve|prove|teach|play|start|stop|do (?:not|this|that|the|a|an|it)|don't|dont|never|always|consider|convert|complete|finish|rate|process|return|"
     r"print|output|set|send|book|schedule|remind|"
     r"schreib\w*|erklär\w*|erzähl\w*|nenn\w*|gib|beschreib\w*|erstell\w*|mach\w*|verfass\w*|korrigier\w*|"
     r"écri[st]\w*|explique\w*|raconte\w*|donne\w*|décri[st]\w*|fais|faites|crée\w*|rédige\w*|"
@@ -53,7 +53,7 @@ _QUESTION = re.compile(
     r"(?:gdzie|kiedy|dlaczego|jaka jest|jaki jest|kto to)\b|"
     r"(?:кто|что|где|когда|почему|зачем|как|какая|какой|какие|какое|сколько|чей|куда|откуда)\b|"
     r"(?:ما|من|متى|أين|لماذا|كيف|كم|هل)\s|"
-    r"为什么|什么|谁|哪|怎么|多少|如何"
+    r".{0,40}(?:为什么|什么|谁|哪|怎么|多少|如何|有多|吗$|何度|何人|ですか|ますか|인가$|입니까|나요|을까)"
 )
 _QUESTION_MARKS = ("?", "？", "؟")
 
@@ -65,15 +65,22 @@ class Wording:
 
     def __init__(self, text: str) -> None:
         self.text = text.strip()
-        self.head = _without_politeness(self.text[:_HEAD].lower().lstrip("\"'*#->• \n"))
+        self.head = _without_politeness(self.text[:_HEAD].lower().lstrip("\"'*#->•¿¡ \n"))
         found = _PAYLOAD.search(self.head)
         self.instruction = self.head[: found.start()] if found else self.head
         end = _SENTENCE_END.search(self.head)
-        self.first_sentence = self.head[: end.end()] if end else self.head
+        self.first_sentence = (self.head[: end.end()] if end else self.head).rstrip()
         self.last_line = ""
         if "\n" in self.text:
             line = self.text[-_TAIL:].rpartition("\n")[2].strip().lower()
             self.last_line = _without_politeness(line)
+
+    @property
+    def gives_text(self) -> bool:
+        """Whether there is something behind the instruction, or behind a first question, that it may be about."""
+        return len(self.instruction) < len(self.head) - 1 or (
+            self.first_sentence.endswith(_QUESTION_MARKS) and len(self.first_sentence) < len(self.head)
+        )
 
     @property
     def is_order(self) -> bool:
@@ -87,7 +94,7 @@ class Wording:
             return False
         if _QUESTION.match(self.head):
             return True
-        return self.first_sentence.rstrip().endswith(_QUESTION_MARKS) or self.text.endswith(_QUESTION_MARKS)
+        return self.first_sentence.endswith(_QUESTION_MARKS) or self.text.endswith(_QUESTION_MARKS)
 
 
 def _without_politeness(head: str) -> str:

@@ -27,6 +27,17 @@ _CLASSES = (
 SIGNS = Signs(
     fields=fields(*_NAMES),
     begins=(
+        r"(?:classify|categori[sz]e|label)\s*[:\n]",
+        r"(?:classify|categori[sz]e) (?:whether|if) ",
+        rf"{_FEELING}\s*[:\n]",
+        rf"(?:{_CLASSES}(?:,? or |, |/))+(?:not|{_CLASSES})",
+        rf"is {GIVEN} (?:\w+ )?{_CLASSES}\?",
+        r"(?:into|in) which (?:of (?:these|the following) )?(?:categor(?:y|ies)|class(?:es)?)\b",
+        r"(?:choose|pick|select) (?:the|one) .{0,20}\b(?:category|label)\b",
+        rf"what language is {GIVEN}",
+        r"(?:welche|quel(?:le)? est (?:le|la)|cuál es el|qual è il|qual é o) (?:stimmung|sentiment|tonalité|sentimiento|sentimento)\b",
+        r"ordne .{0,60}\b(?:kategorie|klasse|label)",
+        r"анализ тональности",
         rf"(?:classify|categori[sz]e) {GIVEN}",
         rf"(?:label|tag) {GIVEN} .{{0,60}}\b(?:as|with|by)\b",
         rf"(?:determine|detect|decide|identify|predict|analy[sz]e|what is|what's|rate) (?:the )?(?:overall )?{_FEELING}\b",
@@ -42,6 +53,8 @@ SIGNS = Signs(
         r"(?:clasifica|clasifique|classifica|classifique|categoriza|classificeer|sklasyfikuj)\b",
         r"(?:классифицируй|определи) (?:тональност|настроени|категори|эт|следующ|текст|сообщени)",
     ),
+    hints=r"classif|categor|klassifiz|kategor|sentiment|stimmung|\blabels?\b|тональност|分类|分類|スパム|情感|"
+    r"(?:positi[vf]\w*|negati[vf]\w*|spam) (?:or|oder|ou|o|или) ",
     holds=(
         r"分类|分類",
         r"情感(?:是|分析|倾向)",

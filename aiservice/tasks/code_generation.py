@@ -12,7 +12,7 @@ from aiservice.tasks._base import (
     system_and_user,
     text_of,
 )
-from aiservice.tasks._signs import PROGRAMMING, Signs, fields
+from aiservice.tasks._signs import GIVEN, PROGRAMMING, Signs, fields
 
 _STRONG = (
     r"(?:function|regex(?:p)?|regular expression|unit tests?|test cases|algorithm|dockerfile|makefile|source code|"
@@ -26,9 +26,30 @@ _CHANGE = (
 )
 _NOT_CODE = r"(?!.{0,60}\b(?:story|poem|essay|scene|tale|song|novel|joke|speech)\b)"
 
+_TECH = (
+    r"(?:python|java ?script|typescript|java|golang|rust|c\+\+|c#|ruby|php|kotlin|haskell|elixir|bash|shell|powershell|sql|"
+    r"html|css|react|vue|angular|node\.?js|django|flask|fastapi|rest api|graphql|pytest|github actions?|docker|kubernetes|"
+    r"terraform|ansible|makefile|json schema|regex|vba|matlab|scala|perl|swift|dart|julia)"
+)
+_PROSE = (
+    r"(?!.{0,80}\b(?:about|essay|article|blog|post|tweet|poem|story|scene|song|letter|e-?mail|book|course|tutorial|"
+    r"explanation|guide|history|jokes?|speech|cv|resume|description|presentation|summary|quiz|questions?|lyrics|names?|tale|"
+    r"novel|talk|ideas|comparison|roadmap|plan|report|documentation|readme|haiku|limerick)\b)"
+)
+
 SIGNS = Signs(
     fields=fields("instruction", "prompt+language", "code+instruction", "programming_language"),
     begins=(
+        rf"{_MAKE} {_PROSE}.{{0,60}}\b{_TECH}\b",
+        rf"(?:function|class|method|script|program|code|query) (?:to|that|which|for) .{{0,60}}\b(?:in|using) {PROGRAMMING}\b",
+        rf"{_TECH}\s*:|{_TECH} (?:code |script |query |function )?(?:to|that|for) ",
+        r"implement (?:an? |the )?(?:[\w-]+ ){0,2}(?:search|sort|tree|queue|stack|cache|parser|list|heap|graph|trie|server|api|"
+        r"endpoint|client|interface|protocol|pattern|hash(?:map| table)?)\b",
+        rf"(?:convert|port|translate|rewrite) .{{0,40}}\b{_TECH} (?:code )?(?:to|into) {PROGRAMMING}\b",
+        rf"(?:optimi[sz]e|speed up|improve|fix|simplify) {GIVEN} ?(?:sql |slow |\w+ )?(?:query|function|loop|code)\b",
+        rf"make {GIVEN} ?(?:\w+ )?(?:function|code|query|loop|script) (?:faster|shorter|cleaner|more readable|async)",
+        r"(?:find|fix|spot) (?:the |this |a |all )?(?:bugs?|errors? in (?:this|the|my) code)\b",
+        rf"programmiere\b|(?:haz|crea|crie|cria|fais|écris|scrivi|escribe|escreva|schreib\w*) .{{0,40}}\b{_TECH}\b",
         rf"{_MAKE} {_NOT_CODE}(?:an? |the |some |me )?(?:[\w+#.-]+ ){{0,4}}?{_STRONG}",
         rf"{_MAKE} {_NOT_CODE}(?:an? |the |some |me )?(?:[\w+#.-]+ ){{0,3}}?{PROGRAMMING} (?:[\w-]+ ){{0,2}}{_WEAK}",
         rf"{_MAKE} {_NOT_CODE}(?:an? |the |some |me )?(?:[\w-]+ ){{0,3}}?{_WEAK}.{{0,20}}\b(?:in|using|with) {PROGRAMMING}\b",
@@ -38,7 +59,7 @@ SIGNS = Signs(
         r"debug\b",
         r"add (?:type hints|docstrings?|unit tests|tests|error handling|type annotations|logging) to\b",
         rf"how (?:would|could) (?:you|one|i) (?:implement|code|program)\b.{{0,80}}\bin {PROGRAMMING}\b",
-        r"(?:schreib|erstell|implementier)\w*(?: mir)? .{0,40}(?:funktion|skript|programm|klasse|code)\b",
+        r"(?:schreib|erstell|implementier)\w*(?: mir)? (?!.{0,40}\büber\b).{0,40}(?:funktion|skript|programm|klasse|code)\b",
         r"écri\w+(?:-moi)? .{0,30}(?:fonction|script|programme|classe)\b",
         r"escrib\w+ .{0,30}(?:función|script|programa|clase|código)(?!\w)",
         r"escrev\w+ .{0,30}(?:função|script|programa|classe|código)(?!\w)",
@@ -50,6 +71,7 @@ SIGNS = Signs(
         r"(?:函数|函式|代码|程式碼|脚本)",
         r"(?:関数|コード|スクリプト|プログラム)を",
         r"(?:함수|코드|스크립트|프로그램)[를을]",
+        r"코드를",
     ),
 )
 

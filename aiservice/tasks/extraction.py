@@ -29,6 +29,11 @@ _SOURCE = r"(?:from|out of|in|mentioned in|of|within)"
 SIGNS = Signs(
     fields=fields("fields", "schema", "entities"),
     begins=(
+        rf"(?:what|which) (?:\w+ )?{_FACTS} (?:are|is|does|do) .{{0,30}}\b(?:mentioned|contain\w*|listed|named|given|in)\b.{{0,10}}{GIVEN}",
+        rf"(?:turn|convert|parse) {GIVEN}(?! (?:csv|json|xml|ya?ml|code|file|table|query)\b).{{0,30}}\b(?:to|into) (?:a )?(?:structured )?(?:json|csv|ya?ml|table|structured)",
+        rf"(?:parse|scrape) .{{0,40}}{GIVEN}",
+        r"(?:keyword|entity|information|data|key ?phrase) extraction\b",
+        r"(?:finde|nenne|liste) alle? .{0,40}\b(?:im|in|aus) (?:dem |diesem |folgenden )",
         r"extract\b(?! (?:of|(?:the )?(?:essence|juice|teeth))\b)",
         rf"(?:pull|get|take|pick|grab|find|list|identify|return|give me|collect) .{{0,60}}\b{_FACTS}\b.{{0,60}}\b{_SOURCE} "
         rf"{GIVEN}",
@@ -40,7 +45,8 @@ SIGNS = Signs(
         r"(?:извлеки|извлеките|выдели|найди все)\b",
         r"wyodrębnij|استخرج",
     ),
-    holds=(r"提取|抽取|抽出|摘出", r"추출", r"निकालें", r"çıkar"),
+    hints=r"extract|extrah|extrai|extrae|parse\b|entit(?:y|ies)|as json|извле|выдел|提取|抽取|抽出|추출",
+    holds=(r"extra(?:ire|er|ir) (?:les|las|los|os|as|i|le|la)", r"提取|抽取|抽出|摘出", r"추출", r"निकालें", r"çıkar"),
 )
 
 

@@ -17,6 +17,15 @@ from aiservice.tasks._signs import GIVEN, Signs, fields
 SIGNS = Signs(
     fields=fields("max_words", "text+style", "text+length"),
     begins=(
+        r"(?:give|write|create|make|provide|produce)(?: me)? (?:an? |the )?(?:[\w-]+ )?summary\b\s*[:.\n]",
+        rf"make {GIVEN}(?: \w+)? (?:shorter|more concise|briefer)\b",
+        rf"(?:distill?|reduce|compress) {GIVEN}",
+        rf"(?:the )?(?:key|main) (?:takeaways?|points?|ideas?) (?:from|of|in) {GIVEN}",
+        r"(?:give me |what(?:'s| is) )?the gist\b",
+        rf"(?:write|create) an? (?:abstract|précis|tl;?dr) (?:for|of) {GIVEN}",
+        rf"(?:outline|list) the (?:main|key) (?:points|arguments|ideas)\b.{{0,20}}{GIVEN}",
+        r"fassen? (?:sie )?.{0,60}zusammen\b|kurzfassung\b",
+        r"(?:fammi|fai|scrivi) un riassunto|maak .{0,30}samenvatting|подведи итог",
         r"summari[sz]e\b",
         r"summary(?: of|:)",
         r"tl;? ?dr\b",
@@ -37,7 +46,22 @@ SIGNS = Signs(
         r"(?:резюмируй|суммируй|перескажи)\b",
         r"لخص",
     ),
-    holds=(r"总结", r"總結", r"概括", r"摘要", r"要約", r"요약", r"सारांश", r"özetle", r"zusammenfassen", r"tóm tắt"),
+    hints=r"summar[iy]|shorte[rn]|concise|zusammenfass|kurzfass|résum|resum[eio]|riassun|samenvat|podsum|кратк|总结|概括|要約|요약",
+    holds=(
+        r"resum\w* (?:este|esta|esto|el|o texto|isso)",
+        r"résumer (?:ce|cet|cette|ces|le)",
+        r"まとめて",
+        r"总结",
+        r"總結",
+        r"概括",
+        r"摘要",
+        r"要約",
+        r"요약",
+        r"सारांश",
+        r"özetle",
+        r"zusammenfassen",
+        r"tóm tắt",
+    ),
 )
 
 _OPTIONS = frozenset({"language", "length", "max_words", "style"})

@@ -12,11 +12,18 @@ from aiservice.tasks._base import (
     text_of,
 )
 from aiservice.tasks._inference import Inference
-from aiservice.tasks._signs import LANGUAGES, GIVEN, Signs, fields
+from aiservice.tasks._signs import GIVEN, LANGUAGES, Signs, fields
 
 SIGNS = Signs(
     fields=fields("target_language", "target_lang", "text+to"),
     begins=(
+        rf"(?:in)?to {LANGUAGES}(?:,? please)?\s*[:\n]",
+        rf"{LANGUAGES} to {LANGUAGES}\b",
+        rf"(?:say|write|repeat)?\s*(?:this|that|it|the following) (?:in|into) {LANGUAGES}(?:,? please)?\s*(?:$|[:.,!?\n\"])",
+        rf"what(?:'s| is) (?:this|that|it|\"[^\"]*\"|'[^']*') in {LANGUAGES}\b",
+        rf"locali[sz]e {GIVEN}",
+        r"(?:wie sagt man|was heißt|comment dit-on|comment dire|cómo se dice|como se diz|como se dice|come si dice|"
+        r"hoe zeg je|как сказать|как будет)\b",
         rf"translat(?:e|ion)\b(?: {GIVEN}| the\b| my\b| some| to\b| into\b| from\b|:|$| {LANGUAGES}| \")",
         rf"translate .{{1,80}}\b(?:in|into|to) {LANGUAGES}\b",
         rf"(?:an? |the )?translation (?:of|for) {GIVEN}[^.]{{0,40}}[:\n]",
@@ -31,16 +38,24 @@ SIGNS = Signs(
         r"ترجم",
     ),
     holds=(
-        r"(?:ins|auf|nach) .{0,30}übersetzen",
+        r"(?:das|den|diesen|diese|dies|ins|auf|folgenden) .{0,40}übersetzen",
+        r"traduc\w* (?:esto|este|esta|estas|estos|el siguiente|al \w+)",
+        r"tradui\w* (?:ce|cet|cette|ces|ceci|le texte)",
+        r"traduz\w* (?:isso|isto|este|esta|o texto)",
+        r"traduc\w* (?:questo|questa|il testo|la frase)",
+        r"(?:dit|deze|dit) .{0,40}vertalen",
+        r"英語に|英訳|和訳|日本語に",
+        r"перевести (?:это|этот|текст|следующ)",
+        r"dịch (?:đoạn|câu|văn|sang|bài)|dịch",
+        r"'?(?:ye|ya|e|a) çevir|çevirir misin",
         r"翻[译譯訳]",
         r"译[成为]",
         r"訳して",
         r"번역",
         r"अनुवाद",
         r"تعریب|ترجم",
-        r"(?:ye|ya|e|a) çevir",
-        r"dịch sang",
     ),
+    hints=r"translat|übersetz|tradu[cizt]|vertal|перев[оеё]|tłumacz|译|訳|번역|çevir",
 )
 
 _OPTIONS = frozenset({"source_language", "target_lang", "target_language", "to"})
