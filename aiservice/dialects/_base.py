@@ -53,6 +53,8 @@ class ClientRequest:
     allow_fallbacks: bool = True
     continues: bool = False
     alias: str | None = None
+    task_reason: str = "the route"
+    """What the task was told by."""
     is_resumable: bool = False
     """Whether the body asks that its stream can be resumed."""
 

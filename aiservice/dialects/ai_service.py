@@ -49,7 +49,9 @@ class AiService(Dialect):
                 raise InvalidRequest(f"'{name[:60]}' is not a field of /ai-service. {hint}", param=name[:60])
         if "input" not in body:
             raise InvalidRequest("'input' is missing: a text, a list of messages, or the task's object.", param="input")
-        task, why = inferred_task(body) if body.get("task") is None else (task_named(body["task"]), None)
+        task, reason = (
+            inferred_task(body) if body.get("task") is None else (task_named(body["task"]), "`task` names it")
+        )
         is_stream = flag_of(body, "stream")
         if is_stream and task.kind != "chat":
             raise InvalidRequest(f"The task '{task.name}' cannot be streamed.", param="stream")
@@ -62,7 +64,7 @@ class AiService(Dialect):
         if is_stream and ask.body.get("logprobs"):
             raise InvalidRequest("Log probabilities are given in whole answers only.", param="parameters.logprobs")
         continues = flag_of(body, "continue_on_failure")
-        request = ClientRequest(ask, model, continues=continues, is_resumable=is_resumable)
+        request = ClientRequest(ask, model, continues=continues, task_reason=reason, is_resumable=is_resumable)
         return _with_preferences(request, body.get("preferences"))
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:

@@ -22,6 +22,7 @@ EMBEDDING_MODEL = "sandbox-embedding"
 _NOTICE = "[sandbox] This answer comes from the built-in sandbox, not from an AI model."
 _CREATED = 1_767_225_600  # fixed: the same request gives the same bytes
 _DIMENSIONS = 64
+_MAX_DEPTH = 8
 _MAX_NUMBERS = 2048 * _DIMENSIONS  # a tenth of a second of the event loop
 
 
@@ -36,7 +37,7 @@ class Sandbox(OpenAiShape, LocalProvider):
 
     def capabilities(self, model: str) -> Capabilities:
         """It answers whatever it is asked, so that a first call works; nothing here says that the answer is real."""
-        return Capabilities(tools=True, streaming=model != EMBEDDING_MODEL, system=True)
+        return Capabilities(tools=True, json_schema=True, streaming=model != EMBEDDING_MODEL, system=True)
 
     def serve(self, call: HttpCall) -> HttpReply:
         if call.path == "/models":
@@ -80,12 +81,33 @@ def _reply(body: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     if tools and last.get("role") != "tool" and (choice == "required" or isinstance(choice, dict)):
         return "", [_tool_call(tools, choice)]
     asked = _text(last.get("content"))
+    schema = _dict_in(_dict_in(body.get("response_format"), "json_schema"), "schema")
+    if schema:
+        return orjson.dumps(_by_schema(schema, asked)).decode(), []
     text = f"{_NOTICE} You said: {asked[:2000]}" if asked else _NOTICE
     limit = body.get("max_completion_tokens", body.get("max_tokens"))
     words = _words(text)
     if isinstance(limit, int) and not isinstance(limit, bool) and 0 < limit < len(words):
         text = "".join(words[:limit])
     return text, []
+
+
+def _by_schema(schema: dict[str, Any], asked: str, depth: int = 0) -> Any:
+    """Something that `schema` allows: of several values the one that the text holds, else the first. It says nothing of
+    what a model would have said."""
+    choices, kind = schema.get("enum"), schema.get("type")
+    if isinstance(choices, list) and choices:
+        return next((each for each in choices if isinstance(each, str) and each.lower() in asked.lower()), choices[0])
+    if "const" in schema:
+        return schema["const"]
+    kind = kind[0] if isinstance(kind, list) and kind else kind
+    if kind == "object" and depth < _MAX_DEPTH:
+        fields = _dict_in(schema, "properties")
+        return {name: _by_schema(_dict_in(fields, name), asked, depth + 1) for name in fields}
+    if kind == "array" and depth < _MAX_DEPTH:
+        return [_by_schema(_dict_in(schema, "items"), asked, depth + 1)]
+    samples: dict[Any, Any] = {"string": MODEL, "integer": 0, "number": 0, "boolean": False, "object": {}, "array": []}
+    return samples.get(kind) if isinstance(kind, str) else None
 
 
 def _dict_in(value: object, name: str) -> dict[str, Any]:

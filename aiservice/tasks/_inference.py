@@ -7,6 +7,7 @@ kinds are meant alike, or nothing says what is to be done with a text, it is ask
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -23,6 +24,7 @@ _IMAGE_PARTS = frozenset({"image_url", "input_image", "image"})
 _SOUND_PARTS = frozenset({"input_audio", "audio_url", "audio"})
 _IMAGE_FIELDS = frozenset({"image", "images", "image_url", "image_urls"})
 _EDITED = frozenset({"size", "quality", "mask", "negative_prompt", "aspect_ratio"})
+_PARTS = _IMAGE_PARTS | _SOUND_PARTS | {"text"}
 # A request for several things at once names the second after one of these.
 _AND = re.compile(r"(?:,|;| and| or| und| oder| et| ou| y| o| e| и|,? then)(?: then| also| please)? ")
 _GIVEN = re.compile(rf"\b{GIVEN}")
@@ -86,7 +88,8 @@ class Inference:
         if isinstance(first, dict):
             if "role" in first:
                 return _conversation(given, "`input` is a list of messages")
-            if first.get("type") in _IMAGE_PARTS | _SOUND_PARTS | {"text"} and "query" not in options:
+            kind = first.get("type")
+            if isinstance(kind, str) and kind in _PARTS and "query" not in options:
                 return _conversation([{"content": given}], "`input` is a list of content parts")
         found = self._told_by_fields(options.keys(), "`parameters.{}`", "`input` is a list and ")
         if found is None and isinstance(first, (str, int, list)):
@@ -107,9 +110,7 @@ class Inference:
             return Inferred(TEXT, "`input.prompt` is set")
         text = next((given[name] for name in _TEXT_FIELDS if isinstance(given.get(name), str)), None)
         meant = self._by_words(Wording(text)) if text is not None else None
-        if meant is not None:
-            return meant
-        _unclear("summarization", "classification", "`input` does not say what is to be done with it")
+        return meant or _unclear("summarization", "classification", "`input` does not say what is to be done with it")
 
     def _text(self, given: str, options: Json) -> Inferred:
         if options:
@@ -141,7 +142,7 @@ class Inference:
         return found
 
     def _told_by_fields(
-        self, names: frozenset[str], where: str, said: str, given: Json | None = None
+        self, names: AbstractSet[str], where: str, said: str, given: Json | None = None
     ) -> Inferred | None:
         """What the names of fields mean; a larger set that is there goes before the smaller ones in it."""
         if names.isdisjoint(self._names):

@@ -26,7 +26,8 @@ GIVEN = (
     r"(?:(?:this|that|these|those|it|each|every|below|above)\b|"
     r"(?:the|my|our|his|her|their|a|an)\b(?: \w+)??"
     r" (?:following|above|below|attached|texts?|passages?|paragraphs?|sentences?|articles?|documents?|e-?mails?|mails?|"
-    r"messages?|reviews?|comments?|posts?|reports?|letters?|transcripts?|conversations?|chats?|notes?|threads?|tickets?|"
+    r"messages?|reviews?|comments?|posts?|reports?|letters?|transcripts?|conversations?|chats?|notes?|threads?|"
+    r"tickets?|"
     r"tweets?|abstracts?|papers?|requests?|invoices?|statements?|sections?|quotes?|inputs?)\b)"
 )
 

@@ -1,4 +1,4 @@
-"""What a text asks for, by its words alone: where its instruction is, whether it is a question, an order, or neither."""
+"""What a text asks for, by its words alone: where its instruction is, and whether it is a question or an order."""
 
 import re
 
@@ -15,7 +15,8 @@ _POLITE = re.compile(
     r"in (?:one|two|three|a few|\d+) (?:short )?(?:sentences?|words?|lines?|bullet points?)|"
     r"bitte|(?:kannst du|können sie|könntest du|könnten sie)(?: mir)?(?: bitte)?|"
     r"(?:peux-tu|pouvez-vous|pourrais-tu|pourriez-vous|veuillez|merci de)(?: me)?|s'il (?:te|vous) plaît|"
-    r"por favor|(?:me )?(?:puedes|podrías|puede|podría)|(?:você )?(?:pode|poderia)|per favore|(?:mi )?(?:puoi|potresti)|mi(?= traduc| riassum)|"
+    r"por favor|(?:me )?(?:puedes|podrías|puede|podría)|(?:você )?(?:pode|poderia)|per favore|(?:mi )?(?:puoi|"
+    r"potresti)|mi(?= traduc| riassum)|"
     r"(?:kun je|kunt u)|alsjeblieft|proszę|(?:czy )?(?:możesz|mógłbyś)|пожалуйста|(?:можешь|можете|могли бы вы)|"
     r"请你?|請你?|帮我|幫我|麻烦你?|من فضلك|لو سمحت|कृपया|lütfen"
     r")(?:(?<=[\u4e00-\u9fff])|\s*[,:!.]\s*|\s+)"
@@ -28,7 +29,8 @@ _ORDER = re.compile(
     r"proofread|generate|compare|act|plan|say|repeat|count|invent|suggest|recommend|imagine|pretend|discuss|analy[sz]e|"
     r"review|improve|edit|fix|expand|elaborate|outline|brainstorm|develop|propose|prepare|provide|use|call|follow|run|"
     r"execute|reply|respond|answer|calculate|compute|add|multiply|divide|roll|look|search|research|find|get|show|think|"
-    r"solve|prove|teach|play|start|stop|do (?:not|this|that|the|a|an|it)|don't|dont|never|always|consider|convert|complete|finish|rate|process|return|"
+    r"solve|prove|teach|play|start|stop|do (?:not|this|that|the|a|an|it)|don't|dont|never|always|consider|convert|"
+    r"complete|finish|rate|process|return|"
     r"print|output|set|send|book|schedule|remind|"
     r"schreib\w*|erklär\w*|erzähl\w*|nenn\w*|gib|beschreib\w*|erstell\w*|mach\w*|verfass\w*|korrigier\w*|"
     r"écri[st]\w*|explique\w*|raconte\w*|donne\w*|décri[st]\w*|fais|faites|crée\w*|rédige\w*|"
@@ -43,7 +45,8 @@ _QUESTION = re.compile(
     r"(?:what|who|whom|whose|when|where|why|how|which)(?:'s|’s|'re|’re|s)?\b|"
     r"(?:is|are|was|were|do|does|did|has|have|had|can|could|should|will|would|may|might|am|isn't|aren't|doesn't|don't) "
     r"(?!you (?:please )?(?:write|tell|make|give|explain))(?:\w|')+ ?|"
-    r"(?:was|wer|wie|wo) (?:ist|sind|hat|haben|war|waren|viele?|kann|können|macht|heißt|geht|lange|oft|alt|groß|hoch|weit|"
+    r"(?:was|wer|wie|wo) (?:ist|sind|hat|haben|war|waren|viele?|kann|können|macht|heißt|geht|lange|oft|alt|groß|"
+    r"hoch|weit|"
     r"funktioniert|schreibt|liegt|wird)\b|(?:wann|warum|wieso|weshalb|welche[rsnm]?|wessen|woher|wohin|wieviel)\b|"
     r"(?:quand|pourquoi|combien|quel(?:le)?s?|est-ce|qu'est-ce|c'est quoi|où est)\b|"
     r"(?:qué|quién(?:es)?|cuál(?:es)?|cuándo|dónde|por qué|cómo|cuánt[oa]s?)\b|"

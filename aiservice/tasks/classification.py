@@ -35,12 +35,14 @@ SIGNS = Signs(
         r"(?:into|in) which (?:of (?:these|the following) )?(?:categor(?:y|ies)|class(?:es)?)\b",
         r"(?:choose|pick|select) (?:the|one) .{0,20}\b(?:category|label)\b",
         rf"what language is {GIVEN}",
-        r"(?:welche|quel(?:le)? est (?:le|la)|cuál es el|qual è il|qual é o) (?:stimmung|sentiment|tonalité|sentimiento|sentimento)\b",
+        r"(?:welche|quel(?:le)? est (?:le|la)|cuál es el|qual è il|qual é o) (?:stimmung|sentiment|tonalité|"
+        r"sentimiento|sentimento)\b",
         r"ordne .{0,60}\b(?:kategorie|klasse|label)",
         r"анализ тональности",
         rf"(?:classify|categori[sz]e) {GIVEN}",
         rf"(?:label|tag) {GIVEN} .{{0,60}}\b(?:as|with|by)\b",
-        rf"(?:determine|detect|decide|identify|predict|analy[sz]e|what is|what's|rate) (?:the )?(?:overall )?{_FEELING}\b",
+        rf"(?:determine|detect|decide|identify|predict|analy[sz]e|what is|what's|"
+        rf"rate) (?:the )?(?:overall )?{_FEELING}\b",
         rf"{_FEELING} (?:analysis|classification)\b",
         r"(?:detect|identify|determine) the language\b",
         rf"(?:decide|determine|say|tell me|judge) (?:whether|if) {GIVEN}.{{0,80}}\bor\b",

@@ -19,7 +19,10 @@ _STRONG = (
     r"pseudo-?code|sql(?: query)?|one-liner|api endpoint|web service|cron ?job|decorator|linked list)s?\b"
     r"(?! (?:descriptions?|rooms?|halls?|venues?|keys?)\b)"
 )
-_WEAK = r"(?:script|program|class|method|query|module|component|snippet|code|app|website|library|package|tests?|page|server|bot|loop)s?\b"
+_WEAK = (
+    r"(?:script|program|class|method|query|module|component|snippet|code|app|website|library|package|tests?|page|server|"
+    r"bot|loop)s?\b"
+)
 _MAKE = r"(?:write|implement|create|generate|give|build|make|develop|show|code|provide|program|design)(?: me| us)?"
 _CHANGE = (
     r"(?:fix|debug|refactor|optimi[sz]e|port|convert|translate|complete|finish|document|lint|simplify|rewrite|clean up)"
@@ -27,13 +30,16 @@ _CHANGE = (
 _NOT_CODE = r"(?!.{0,60}\b(?:story|poem|essay|scene|tale|song|novel|joke|speech)\b)"
 
 _TECH = (
-    r"(?:python|java ?script|typescript|java|golang|rust|c\+\+|c#|ruby|php|kotlin|haskell|elixir|bash|shell|powershell|sql|"
-    r"html|css|react|vue|angular|node\.?js|django|flask|fastapi|rest api|graphql|pytest|github actions?|docker|kubernetes|"
+    r"(?:python|java ?script|typescript|java|golang|rust|c\+\+|c#|ruby|php|kotlin|haskell|elixir|bash|shell|"
+    r"powershell|sql|"
+    r"html|css|react|vue|angular|node\.?js|django|flask|fastapi|rest api|graphql|pytest|github actions?|docker|"
+    r"kubernetes|"
     r"terraform|ansible|makefile|json schema|regex|vba|matlab|scala|perl|swift|dart|julia)"
 )
 _PROSE = (
     r"(?!.{0,80}\b(?:about|essay|article|blog|post|tweet|poem|story|scene|song|letter|e-?mail|book|course|tutorial|"
-    r"explanation|guide|history|jokes?|speech|cv|resume|description|presentation|summary|quiz|questions?|lyrics|names?|tale|"
+    r"explanation|guide|history|jokes?|speech|cv|resume|description|presentation|summary|quiz|questions?|lyrics|"
+    r"names?|tale|"
     r"novel|talk|ideas|comparison|roadmap|plan|report|documentation|readme|haiku|limerick)\b)"
 )
 
@@ -41,9 +47,11 @@ SIGNS = Signs(
     fields=fields("instruction", "prompt+language", "code+instruction", "programming_language"),
     begins=(
         rf"{_MAKE} {_PROSE}.{{0,60}}\b{_TECH}\b",
-        rf"(?:function|class|method|script|program|code|query) (?:to|that|which|for) .{{0,60}}\b(?:in|using) {PROGRAMMING}\b",
+        rf"(?:function|class|method|script|program|code|query) (?:to|that|which|for) .{{0,60}}\b(?:in|"
+        rf"using) {PROGRAMMING}\b",
         rf"{_TECH}\s*:|{_TECH} (?:code |script |query |function )?(?:to|that|for) ",
-        r"implement (?:an? |the )?(?:[\w-]+ ){0,2}(?:search|sort|tree|queue|stack|cache|parser|list|heap|graph|trie|server|api|"
+        r"implement (?:an? |the )?(?:[\w-]+ ){0,2}(?:search|sort|tree|queue|stack|cache|parser|list|heap|graph|trie|"
+        r"server|api|"
         r"endpoint|client|interface|protocol|pattern|hash(?:map| table)?)\b",
         rf"(?:convert|port|translate|rewrite) .{{0,40}}\b{_TECH} (?:code )?(?:to|into) {PROGRAMMING}\b",
         rf"(?:optimi[sz]e|speed up|improve|fix|simplify) {GIVEN} ?(?:sql |slow |\w+ )?(?:query|function|loop|code)\b",
@@ -52,14 +60,16 @@ SIGNS = Signs(
         rf"programmiere\b|(?:haz|crea|crie|cria|fais|écris|scrivi|escribe|escreva|schreib\w*) .{{0,40}}\b{_TECH}\b",
         rf"{_MAKE} {_NOT_CODE}(?:an? |the |some |me )?(?:[\w+#.-]+ ){{0,4}}?{_STRONG}",
         rf"{_MAKE} {_NOT_CODE}(?:an? |the |some |me )?(?:[\w+#.-]+ ){{0,3}}?{PROGRAMMING} (?:[\w-]+ ){{0,2}}{_WEAK}",
-        rf"{_MAKE} {_NOT_CODE}(?:an? |the |some |me )?(?:[\w-]+ ){{0,3}}?{_WEAK}.{{0,20}}\b(?:in|using|with) {PROGRAMMING}\b",
+        rf"{_MAKE} {_NOT_CODE}(?:an? |the |some |me )?(?:[\w-]+ ){{0,3}}?{_WEAK}.{{0,20}}\b(?:in|using|"
+        rf"with) {PROGRAMMING}\b",
         rf"(?:an? )?(?:[\w-]+ ){{0,2}}?{PROGRAMMING} (?:[\w-]+ ){{0,2}}?{_WEAK}.{{0,3}}\b(?:that|which|to)\b",
         r"(?:an? )?(?:very )?(?:short |small |simple )(?:function|script|program)\b",
         rf"{_CHANGE} .{{0,60}}\b(?:code|function|bug|script|sql query|program|snippet|regex)\b",
         r"debug\b",
         r"add (?:type hints|docstrings?|unit tests|tests|error handling|type annotations|logging) to\b",
         rf"how (?:would|could) (?:you|one|i) (?:implement|code|program)\b.{{0,80}}\bin {PROGRAMMING}\b",
-        r"(?:schreib|erstell|implementier)\w*(?: mir)? (?!.{0,40}\büber\b).{0,40}(?:funktion|skript|programm|klasse|code)\b",
+        r"(?:schreib|erstell|implementier)\w*(?: mir)? (?!.{0,40}\büber\b).{0,40}(?:funktion|skript|programm|klasse|"
+        r"code)\b",
         r"écri\w+(?:-moi)? .{0,30}(?:fonction|script|programme|classe)\b",
         r"escrib\w+ .{0,30}(?:función|script|programa|clase|código)(?!\w)",
         r"escrev\w+ .{0,30}(?:função|script|programa|classe|código)(?!\w)",

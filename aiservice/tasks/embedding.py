@@ -12,10 +12,12 @@ SIGNS = Signs(
     models=r"embed|\bbge-(?!rerank)|\bgte-|\be5-|minilm|voyage-(?!.*rerank)",
     begins=(
         r"embed\s*[:\n]|embeddings? (?:for|of)\b",
-        rf"(?:create|generate|give me|compute|get) (?:an? |the )?vector (?:representation|embedding)s? (?:of|for) {GIVEN}",
+        rf"(?:create|generate|give me|compute|get) (?:an? |the )?vector (?:representation|embedding)s? (?:of|"
+        rf"for) {GIVEN}",
         rf"embed {GIVEN}",
         rf"vectori[sz]e(?: {GIVEN}|:)",
-        r"(?:compute|create|generate|calculate|get|give me|produce) .{0,30}\bembeddings?(?: vectors?)? (?:of|for|from)\b",
+        r"(?:compute|create|generate|calculate|get|give me|produce) .{0,30}\bembeddings?(?: vectors?)? (?:of|for|"
+        r"from)\b",
         rf"(?:turn|convert|transform) {GIVEN}.{{0,40}}\b(?:to|into) (?:an? )?(?:vectors?|embeddings?)",
     ),
     hints=r"embedding|vectori[sz]",

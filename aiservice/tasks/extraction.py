@@ -21,7 +21,8 @@ _OPTIONS = frozenset({"entities", "fields", "schema"})
 _MAX_FIELDS = 100
 _FACTS = (
     r"(?:names?|dates?|e-?mails?|phone numbers?|address(?:es)?|prices?|amounts?|numbers?|places?|people|persons?|"
-    r"organi[sz]ations?|compan(?:y|ies)|entit(?:y|ies)|keywords?|key figures?|figures|facts|fields?|values?|urls?|links?|"
+    r"organi[sz]ations?|compan(?:y|ies)|entit(?:y|ies)|keywords?|key figures?|figures|facts|fields?|values?|urls?|"
+    r"links?|"
     r"totals?|invoice|times?|locations?|products?|skills?|events?|citations?)"
 )
 _SOURCE = r"(?:from|out of|in|mentioned in|of|within)"
@@ -29,19 +30,24 @@ _SOURCE = r"(?:from|out of|in|mentioned in|of|within)"
 SIGNS = Signs(
     fields=fields("fields", "schema", "entities"),
     begins=(
-        rf"(?:what|which) (?:\w+ )?{_FACTS} (?:are|is|does|do) .{{0,30}}\b(?:mentioned|contain\w*|listed|named|given|in)\b.{{0,10}}{GIVEN}",
-        rf"(?:turn|convert|parse) {GIVEN}(?! (?:csv|json|xml|ya?ml|code|file|table|query)\b).{{0,30}}\b(?:to|into) (?:a )?(?:structured )?(?:json|csv|ya?ml|table|structured)",
+        rf"(?:what|which) (?:\w+ )?{_FACTS} (?:are|is|does|do) .{{0,30}}\b(?:mentioned|contain\w*|listed|named|"
+        rf"given|in)\b.{{0,10}}{GIVEN}",
+        rf"(?:turn|convert|parse) {GIVEN}(?! (?:csv|json|xml|ya?ml|code|file|table|query)\b).{{0,30}}\b(?:to|"
+        rf"into) (?:a )?(?:structured )?(?:json|csv|ya?ml|table|structured)",
         rf"(?:parse|scrape) .{{0,40}}{GIVEN}",
         r"(?:keyword|entity|information|data|key ?phrase) extraction\b",
         r"(?:finde|nenne|liste) alle? .{0,40}\b(?:im|in|aus) (?:dem |diesem |folgenden )",
         r"extract\b(?! (?:of|(?:the )?(?:essence|juice|teeth))\b)",
-        rf"(?:pull|get|take|pick|grab|find|list|identify|return|give me|collect) .{{0,60}}\b{_FACTS}\b.{{0,60}}\b{_SOURCE} "
+        rf"(?:pull|get|take|pick|grab|find|list|identify|return|give me|"
+        rf"collect) .{{0,60}}\b{_FACTS}\b.{{0,60}}\b{_SOURCE} "
         rf"{GIVEN}",
         rf"from {GIVEN}.{{0,40}}\b(?:extract|list|pull|return|get|give me)\b",
-        rf"(?:return|give me|output|produce) (?:an? )?json .{{0,80}}\b(?:with|of|containing)\b.{{0,80}}\b(?:from|for|of) {GIVEN}",
+        rf"(?:return|give me|output|produce) (?:an? )?json .{{0,80}}\b(?:with|of|containing)\b.{{0,80}}\b(?:from|"
+        rf"for|of) {GIVEN}",
         rf"parse {GIVEN} .{{0,60}}\binto\b",
         r"(?:named[- ]entity recognition|ner)\b",
-        r"(?:extrahier|extrais|extrayez|extraire|extrae|extrae|extraiga|extraia|extraer|extrair|estrai|haal .{0,40} uit)\w*\b",
+        r"(?:extrahier|extrais|extrayez|extraire|extrae|extrae|extraiga|extraia|extraer|extrair|estrai|"
+        r"haal .{0,40} uit)\w*\b",
         r"(?:извлеки|извлеките|выдели|найди все)\b",
         r"wyodrębnij|استخرج",
     ),

@@ -38,7 +38,7 @@ def _addresses(given: Json) -> list[str]:
     found = value if isinstance(value, list) else [value]
     if not 1 <= len(found) <= _MAX_IMAGES or not all(_is_address(address) for address in found):
         raise InvalidRequest(
-            f"'input.{name}' must be an image as a 'data:image/…' or 'https://…' address, or up to {_MAX_IMAGES} of them.",
+            f"'input.{name}' must be an image as a 'data:image/…' or 'https://…' address, or up to {_MAX_IMAGES}.",
             param=f"input.{name}",
         )
     return found

@@ -38,7 +38,8 @@ SIGNS = Signs(
         r"fasse?\b.{0,80}zusammen\b",
         r"(?:eine |die )?(?:kurze )?zusammenfassung\b",
         r"(?:résume[rz]?|résumé|fais.{0,12}résumé|(?:un|le) résumé)\b",
-        r"(?:(?:resume|resuma) (?:el|la|los|las|este|esta|estos|esto|o|os|lo)|resúmeme|resumir|hazme un resumen|haz un resumen|resumen (?:de|del)|faça um resumo|resumo d)",
+        r"(?:(?:resume|resuma) (?:el|la|los|las|este|esta|estos|esto|o|os|lo)|resúmeme|resumir|hazme un resumen|"
+        r"haz un resumen|resumen (?:de|del)|faça um resumo|resumo d)",
         r"(?:riassumi|riassumere|fai un riassunto|riassunto)\b",
         r"vat .{0,60}samen\b|samenvatting\b",
         r"(?:streść|podsumuj|streszczenie)\b",
@@ -46,7 +47,8 @@ SIGNS = Signs(
         r"(?:резюмируй|суммируй|перескажи)\b",
         r"لخص",
     ),
-    hints=r"summar[iy]|shorte[rn]|concise|zusammenfass|kurzfass|résum|resum[eio]|riassun|samenvat|podsum|кратк|总结|概括|要約|요약",
+    hints=r"summar[iy]|shorte[rn]|concise|zusammenfass|kurzfass|résum|resum[eio]|riassun|samenvat|podsum|кратк|总结|"
+    r"概括|要約|요약",
     holds=(
         r"resum\w* (?:este|esta|esto|el|o texto|isso)",
         r"résumer (?:ce|cet|cette|ces|le)",

@@ -19,7 +19,8 @@ SIGNS = Signs(
     begins=(
         rf"(?:in)?to {LANGUAGES}(?:,? please)?\s*[:\n]",
         rf"{LANGUAGES} to {LANGUAGES}\b",
-        rf"(?:say|write|repeat)?\s*(?:this|that|it|the following) (?:in|into) {LANGUAGES}(?:,? please)?\s*(?:$|[:.,!?\n\"])",
+        rf"(?:say|write|repeat)?\s*(?:this|that|it|the following) (?:in|into) {LANGUAGES}(?:,? please)?\s*(?:$|"
+        rf"[:.,!?\n\"])",
         rf"what(?:'s| is) (?:this|that|it|\"[^\"]*\"|'[^']*') in {LANGUAGES}\b",
         rf"locali[sz]e {GIVEN}",
         r"(?:wie sagt man|was heißt|comment dit-on|comment dire|cómo se dice|como se diz|como se dice|come si dice|"
@@ -29,7 +30,8 @@ SIGNS = Signs(
         rf"(?:an? |the )?translation (?:of|for) {GIVEN}[^.]{{0,40}}[:\n]",
         rf"(?:(?:give|write|provide|make|get)(?: me)? |what is |what's )?(?:an? |the )?(?:\w+ )?{LANGUAGES}"
         r" (?:translation|version) (?:of|for)\b",
-        rf"(?:render|put|turn|convert|rewrite|express) .{{0,60}}\b(?:in|into|to) {LANGUAGES}(?:,? please)?\s*(?:$|[:.,!?\n\"])",
+        rf"(?:render|put|turn|convert|rewrite|express) .{{0,60}}\b(?:in|into|to) {LANGUAGES}(?:,? please)?\s*(?:$|"
+        rf"[:.,!?\n\"])",
         rf"how (?:do|would|can|should) (?:you|i|we|one) say .{{0,200}}\bin {LANGUAGES}\b",
         rf"what (?:does|do) (?:this|that|it|the following)\b.{{0,60}}\bin {LANGUAGES}\b",
         r"übersetz(?:e|en|t|ung)?\b",

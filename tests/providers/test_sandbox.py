@@ -69,7 +69,11 @@ def test_embeddings_are_unit_vectors_and_the_same_as_base64() -> None:
 def test_it_answers_every_task() -> None:
     for task in registry().values():
         kind = task.kind
-        given: object = {"text": "x", "target_language": "French"} if task.name == "translation" else "x"
+        inputs: dict[str, object] = {
+            "translation": {"text": "x", "target_language": "French"},
+            "image-understanding": {"image": "https://example.com/a.png"},
+        }
+        given = inputs.get(task.name, "x")
         ask = Ask(task.name, kind, task.ask_body({"input": given}))
         model = next(name for name in PROVIDER.default_models if PROVIDER.serves(name, kind))
         assert task.output(_answered(ask, model).body)

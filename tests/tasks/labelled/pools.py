@@ -66,7 +66,8 @@ POOLS: dict[str, list[Any]] = {
     ],
     "scene": [
         "a red bicycle leaning on a wall", "a castle above the clouds", "an astronaut riding a horse",
-        "a bowl of ramen", "an owl made of paper", "a harbour at dawn", "two foxes playing chess", "a minimalist mountain range",
+        "a bowl of ramen", "an owl made of paper", "a harbour at dawn", "two foxes playing chess",
+        "a minimalist mountain range",
     ],
     "labels": [["billing", "technical", "sales"], ["positive", "neutral", "negative"], ["spam", "ham"],
                ["sports", "politics", "science", "culture"], ["urgent", "can wait"]],
