@@ -50,6 +50,12 @@ class SlidingWindow:
             self._sums[place] -= amount
             self._total -= amount
 
+    def parts(self, now: int) -> list[tuple[int, int]]:
+        """What is in the window at `now`: each part's sum, and how long ago its newest moment was, oldest first."""
+        self.used(now)
+        places = [(self._newest + step) % _PLACES for step in range(1, _PLACES + 1)]
+        return [(self._sums[place], max(0, now - self._last[place])) for place in places if self._sums[place]]
+
     def wait_us(self, now: int, amount: int, limit: int) -> int:
         """How long until `amount` fits under `limit`, just after `used(now)`; 0 when it does. At the longest until
         nothing is left of what is in the window now: an `amount` over `limit` never fits."""

@@ -1,7 +1,10 @@
 """What the limiter asks of whoever counts for all workers together (`services/shared_limits.py`)."""
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from aiservice.kit.sliding_window import SlidingWindow
+from aiservice.principal import Limit
 from aiservice.services.limit_plans import Plan
 
 
@@ -17,6 +20,9 @@ class Taken(NamedTuple):
 
 class SharedCounts(Protocol):
     """Where workers count together. Every answer may be None: nobody answered in time, or at all."""
+
+    known: Callable[[], dict[bytes, tuple[Limit, SlidingWindow]]]
+    """What this worker has counted itself, by name: for a store that has lost what it knew."""
 
     @property
     def is_up(self) -> bool: ...

@@ -123,6 +123,14 @@ class Plans:
             limits, windows, [self._slots.get(one.subject) or Slots() for one in limits if not one.window_seconds]
         )
 
+    def counted(self) -> dict[bytes, tuple[Limit, SlidingWindow]]:
+        """Every window of the keys that called lately, by the name under which it is shared."""
+        return {
+            name: (limit, window)
+            for plan in self._plans.values()
+            for name, (limit, window, _) in zip(plan.names, plan.windows, strict=False)
+        }
+
     def _parts(self, limits: Iterable[Limit]) -> tuple[list[SlidingWindow], list[Slots]]:
         windows, slots = [], []
         for limit in limits:

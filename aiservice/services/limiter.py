@@ -86,6 +86,8 @@ class Limiter:
     def __init__(self, shared: SharedCounts | None = None) -> None:
         self._plans = Plans()
         self.shared = shared
+        if shared is not None:
+            shared.known = self._plans.counted
         self.sharers: Callable[[], int] = lambda: 1
         """How many workers share the limits while they cannot count together."""
 

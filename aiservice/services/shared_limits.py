@@ -1,31 +1,46 @@
 """Limits counted together with the other workers, in Redis. One round trip a request; leases that end by themselves.
 
-Fails open to each worker's part of the limit (`services/limiter.py`): no answer in 100 ms is none.
+Fails open to each worker's part of the limit (`services/limiter.py`): no answer in 100 ms is none. A Redis that has
+lost what it knew (flushed, or started anew) is noticed in a quarter of a second, and every worker tells it what it has
+counted itself.
 """
 
 import asyncio
+import os
 import time
+from collections.abc import Callable
+from contextlib import suppress
 
 from aiservice.kit.sliding_window import SlidingWindow
 from aiservice.principal import Limit
 from aiservice.services.limit_counts import Taken
 from aiservice.services.limit_plans import Plan, Said
 from aiservice.store.redis_line import RedisLine, evaluation_head, name_of, packed
-from aiservice.store.window_script import ADD, GIVE_BACK, HOLD, TAKE
+from aiservice.store.window_script import GIVE_BACK, HOLD, MARK, TAKE, TELL
 
 LEASE_SECONDS = 12.0
 _RENEW_SECONDS = 4.0
+_LOOK_SECONDS = 0.25
+_TOLD_AT_ONCE = 200  # windows: the loop has other work, too
 _LEASE_US = b"%d" % int(LEASE_SECONDS * 1_000_000)
-_TAKE, _GIVE_BACK, _HOLD, _ADD = map(name_of, (TAKE, GIVE_BACK, HOLD, ADD))
+_SCRIPTS = (TAKE, GIVE_BACK, HOLD, TELL, MARK)
+_TAKE, _GIVE_BACK, _HOLD, _TELL, _MARK = map(name_of, _SCRIPTS)
+
+Windows = dict[bytes, tuple[Limit, SlidingWindow]]
 
 
 class SharedLimits:
     """See `SharedCounts`."""
 
     def __init__(self, url: str, namespace: str) -> None:
-        self._line = RedisLine(url, (TAKE, GIVE_BACK, HOLD, ADD), self._catch_up)
+        self.known: Callable[[], Windows] = dict
+        """What this worker has counted itself, by the windows' names."""
+        self._line = RedisLine(url, _SCRIPTS, self._on_up)
         self._prefix = f"aiservice:{namespace}:limit:".encode()
-        self._missed: dict[bytes, tuple[Limit, SlidingWindow]] = {}
+        self._missed: Windows = {}
+        self._is_new = asyncio.Event()  # a connection: what it missed has to be told
+        self._own_mark = os.urandom(8).hex().encode()
+        self._mark = b""
         self._held: dict[str, tuple[bytes, ...]] = {}  # lease -> the sets that it is in
 
     @property
@@ -62,26 +77,48 @@ class SharedLimits:
             missed[1].used(now)
             missed[1].add(now, tokens if is_tokens else 1)
 
-    def _catch_up(self) -> None:
-        """Redis is back: tells it, as one sum a window, what it missed and what still counts."""
-        missed, self._missed = self._missed, {}
-        now = time.monotonic_ns() // 1_000
-        for name, (limit, window) in missed.items():
-            amount = window.used(now)
-            if amount:
-                self._line.tell(_ADD, (self._prefix + name,), (b"%d" % amount, *_three(limit)))
-        self._renew()
+    def _on_up(self) -> None:
+        self._is_new.set()
 
     async def run(self) -> None:
-        """Until cancelled: keeps the connection, and what is held."""
+        """Until cancelled: keeps the connection, what is held, and Redis informed."""
         line = asyncio.create_task(self._line.run(), name="redis-limits")
+        renew_at = time.monotonic() + _RENEW_SECONDS
         try:
             while True:
-                await asyncio.sleep(_RENEW_SECONDS)
-                self._renew()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._is_new.wait(), _LOOK_SECONDS)
+                await self._look()
+                if time.monotonic() >= renew_at:
+                    self._renew()
+                    renew_at = time.monotonic() + _RENEW_SECONDS
         finally:
             line.cancel()
             await asyncio.gather(line, return_exceptions=True)
+
+    async def _look(self) -> None:
+        """Tells Redis what it missed while it was away, or, where it has lost what it knew, all that still counts."""
+        is_new = self._is_new.is_set()
+        self._is_new.clear()
+        mark = await self._line.ask(_MARK, (self._prefix + b"mark",), (self._own_mark,))
+        if mark is None:
+            return
+        has_lost = self._mark not in (b"", mark)
+        self._mark = mark
+        missed, self._missed = self._missed, {}
+        told = self.known() if has_lost else missed
+        if has_lost or is_new:
+            self._renew()
+        for number, (name, (limit, window)) in enumerate(told.items(), start=1):
+            self._tell(name, limit, window)
+            if number % _TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def _tell(self, name: bytes, limit: Limit, window: SlidingWindow) -> None:
+        parts = window.parts(time.monotonic_ns() // 1_000)
+        if parts:
+            words = [b"%d" % figure for part in parts for figure in part]
+            self._line.tell(_TELL, (self._prefix + name,), (*_three(limit), *words))
 
     def _renew(self) -> None:
         leases: dict[bytes, list[bytes]] = {}

@@ -140,16 +140,40 @@ return 1
 """
 )
 
-ADD = (
+TELL = (
     _WINDOW
     + """
--- Adds to one window, whatever its limit. ARGV: how much, then the key's three
-local window = tonumber(ARGV[4])
+-- Adds what a worker has counted, to one window, where it belongs in it. ARGV: the key's three, then for each part how
+-- much and how many microseconds ago.
+local window = tonumber(ARGV[3])
 local total, newest = opened(KEYS[1], window)
-added(KEYS[1], window, total, newest, tonumber(ARGV[1]))
+local length = math.floor(window / 60)
+for place = 4, #ARGV, 2 do
+  local amount, at = tonumber(ARGV[place]), now - tonumber(ARGV[place + 1])
+  local number = math.floor(at / length)
+  if at > now - window and newest - number <= 60 then
+    local part = number % 61
+    redis.call('HINCRBY', KEYS[1], 's' .. part, amount)
+    if at > tonumber(redis.call('HGET', KEYS[1], 'l' .. part) or 0) then
+      redis.call('HSET', KEYS[1], 'l' .. part, at)
+    end
+    total = total + amount
+  end
+end
+kept(KEYS[1], window, total, newest)
 return 1
 """
 )
+
+MARK = """
+-- A word that stands as long as Redis has lost nothing: KEYS[1] where, ARGV[1] what it becomes where there is none.
+local seen = redis.call('GET', KEYS[1])
+if not seen then
+  seen = ARGV[1]
+  redis.call('SET', KEYS[1], seen)
+end
+return seen
+"""
 
 HOLD = """
 -- Leases that are still held, again: KEYS[1] their set, ARGV[1] how long they last in microseconds, then the leases.

@@ -2,7 +2,9 @@
 and a picture of each in light and dark, wide and narrow, to be looked at."""
 
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -21,7 +23,7 @@ LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 360
 PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/no-such-page"]
 FRAMED_PAGES = [
     *("/", "/first-call", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers", "/teams", "/users"),
-    *("/account", "/abuse", "/audit", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels"),
+    *("/account", "/abuse", "/audit", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels", "/payloads"),
 ]
 VIEWS = [
     "/usage?by=model&range=1h&metric=cost",
@@ -173,6 +175,46 @@ def test_a_request_whose_bodies_are_kept_and_one_that_was_replayed(
     expect(tab.page.get_by_role("button", name="Show them")).to_be_visible()
 
 
+@pytest.mark.long
+def test_what_a_thief_would_want_asks_for_the_password_where_it_is_done(
+    inspected: Inspection, installation: Installation
+) -> None:
+    """T-68, as a person sees it: the form, or the notice over the page, asks; what was filled in stays."""
+    installation.add_key("second")
+    tab = inspected.tab
+    sign_in(tab)
+    leave_without_copying(tab)
+    tab.open("/keys")
+    age_sessions(installation)
+    roll_key(tab.page)
+    roll = tab.page.locator("dialog[open]").first
+    roll.get_by_role("button", name="Roll", exact=True).click()
+    expect(roll.get_by_label("Your password")).to_be_focused()
+    inspected.look("asked-in-a-form")
+    roll.get_by_label("Your password").fill(PASSWORD)
+    roll.get_by_role("button", name="Roll", exact=True).click()
+    expect(tab.page.get_by_role("dialog", name=re.compile("^Copy the key"))).to_be_visible()
+    tab.open("/budgets")
+    age_sessions(installation)
+    tab.page.get_by_label("Amount").fill("25")
+    tab.page.get_by_role("button", name="Set budget").click()
+    expect(tab.page.get_by_label("Your password")).to_be_focused()
+    inspected.look("asked-in-the-notice")
+    tab.page.get_by_label("Your password").fill(PASSWORD)
+    tab.page.get_by_role("button", name="Confirm").click()
+    expect(tab.page.get_by_role("alert")).to_contain_text("Now do it again")
+    expect(tab.page.get_by_label("Amount")).to_have_value("25")
+    tab.page.get_by_role("button", name="Set budget").click()
+    expect(tab.page.get_by_role("alert")).to_contain_text("may now spend")
+    tab.problems = [line for line in tab.problems if "403" not in line]  # the form that was refused
+
+
+def age_sessions(installation: Installation) -> None:
+    """Whatever password was said is six minutes old."""
+    with closing(sqlite3.connect(installation.database_path, timeout=10)) as database, database:
+        database.execute("UPDATE portal_session SET created_us = created_us - 360000000, confirmed_us = NULL")
+
+
 def fill(installation: Installation, server: ServerProcess, mock: MockProcess) -> None:
     """A second person, keys in every state, a provider, a chain, and requests that went well and that did not."""
     installation.command("user", "create", "--email", "developer@example.test", stdin=PASSWORD + "\n")
@@ -191,6 +233,12 @@ def fill(installation: Installation, server: ServerProcess, mock: MockProcess) -
     leaked = installation.add_key("second", "--name", "Leaked", *bound, is_new_client=False)["key"]
     installation.command("key", "report-leak", stdin=leaked + "\n")
     installation.add_key("second", "--name", "Bound", *bound, is_new_client=False)
+    installation.command("client", "budget", "set", "second", "--usd", "20", "--period", "month")
+    installation.command("key", "budget", "set", rolled, "--tokens", "500000", "--period", "day", "--rolling")
+    installation.command(
+        "abuse", "policy", "--client", "second", "--set", "automatic", "--ceiling", "cost/hour=25:alert"
+    )
+    installation.command("client", "payloads", "on", "second")
     installation.command("preference", "set", "--client", "second", "--task", "chat", "--order", "mock,sandbox")
     installation.command("alert", "channel", "add", "pager", "--webhook", f"{mock.base_url}/hook", "--allow-private")
     installation.command("alert", "rule", "set", "any request", "--metric", "requests", "--above", "0")
@@ -323,6 +371,18 @@ def disable_user(page: Page) -> None:
     page.get_by_role("button", name="Disable").first.click()
 
 
+def clear_budget(page: Page) -> None:
+    page.get_by_role("button", name="Clear").first.click()
+
+
+def keep_bodies(page: Page) -> None:
+    page.get_by_role("button", name="Keep", exact=True).first.click()
+
+
+def destroy_bodies(page: Page) -> None:
+    page.get_by_role("button", name="Destroy what is kept").first.click()
+
+
 def reveal_key(page: Page) -> None:
     create_key(page)
     page.locator("dialog[open]").get_by_role("button", name="Create key").click()
@@ -340,6 +400,9 @@ DIALOGS: list[tuple[str, Callable[[Page], None]]] = [
     ("/keys", end_overlap),
     ("/keys", reveal_key),
     ("/limits", clear_limit),
+    ("/budgets", clear_budget),
+    ("/payloads", keep_bodies),
+    ("/payloads", destroy_bodies),
     ("/teams", rename_team),
     ("/preferences", clear_chain),
     ("/alerts/rules", add_alert_rule),

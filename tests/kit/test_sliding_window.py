@@ -107,3 +107,18 @@ def test_it_says_when_it_will_be_empty() -> None:
     assert window.empty_in_us(2_000_007) == 59_000_000
     assert window.used(61_000_007) == 0
     assert window.empty_in_us(61_000_007) == 0
+
+
+@given(start=st.integers(0, 10**15), steps=STEPS)
+@settings(max_examples=60, deadline=None)
+def test_its_parts_are_what_it_holds_and_when(start: int, steps: list[tuple[int, int]]) -> None:
+    window, now = SlidingWindow(MINUTE), start
+    for pause, amount in steps:
+        now += pause
+        window.used(now)
+        window.add(now, amount)
+        parts = window.parts(now)
+        assert sum(sum_ for sum_, _ in parts) == window.used(now)
+        ages = [age for _, age in parts]
+        assert ages == sorted(ages, reverse=True)
+        assert ages[-1] == 0 and ages[0] < MINUTE

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from aiservice.store.window_script import GIVE_BACK, HOLD, TAKE
+from aiservice.kit.sliding_window import SlidingWindow
+from aiservice.store.window_script import GIVE_BACK, HOLD, MARK, TAKE, TELL
 from tests.harness.databases import RedisServer
 
 pytestmark = pytest.mark.redis
@@ -68,6 +69,35 @@ def test_nothing_goes_over_and_every_wait_is_true(
         assert take(redis, now + wait, amount, limit)[0] == -1
         now += wait
         events.append((now, amount))
+
+
+@given(start=st.integers(10**15, 2 * 10**15), steps=STEPS, later=st.integers(0, MINUTE))
+@settings(max_examples=40, deadline=None)
+def test_what_a_worker_tells_counts_as_long_as_it_would_have(
+    redis: Redis, start: int, steps: list[tuple[int, int]], later: int
+) -> None:
+    """Two workers' windows, whose clock is not Redis', told to a Redis that knows nothing."""
+    redis.flushall()
+    windows, events, now = [SlidingWindow(MINUTE), SlidingWindow(MINUTE)], [], 77
+    for number, (pause, amount) in enumerate(steps):
+        now += pause
+        windows[number % 2].used(now)
+        windows[number % 2].add(now, amount)
+        events.append((now, amount))
+    for window in windows:
+        figures = [figure for part in window.parts(now) for figure in part]
+        run(redis, TELL, start, [WINDOW], "tokens", 50, MINUTE, *figures)
+    used = run(redis, TAKE, start + later, [WINDOW], 0, 0, "", MINUTE, "tokens", 50, MINUTE)[3]
+    at = now + later
+    assert used >= sum(amount for when, amount in events if when > at - MINUTE)
+    assert used <= sum(amount for when, amount in events if when > at - MINUTE - 2 * MINUTE // 60)
+
+
+def test_a_mark_stands_until_redis_forgets(redis: Redis) -> None:
+    redis.flushall()
+    assert [run(redis, MARK, 0, ["mark"], each) for each in ("a", "b")] == ["a", "a"]
+    redis.flushall()
+    assert run(redis, MARK, 0, ["mark"], "b") == "b"
 
 
 @given(
