@@ -116,6 +116,11 @@ def _streams(rig: Rig, client: anthropic.Anthropic, model: str) -> None:
     assert (final.usage.input_tokens, final.usage.output_tokens) == (2, 20)
     row = _row(rig, stream.request_id)
     assert (row["input_tokens"], row["output_tokens"], row["usage_source"]) == (2, 20, "reported")
+    resumable = {"x-aiservice-resumable": "true"}
+    with client.messages.stream(
+        model=model, max_tokens=100, messages=_user("(words-20) go"), extra_headers=resumable
+    ) as numbered:
+        assert _text(numbered.get_final_message()) == _text(final)
 
 
 def _calls_tools(client: anthropic.Anthropic, model: str) -> None:

@@ -70,6 +70,13 @@ def _stream(rig: Rig, client: openai.OpenAI) -> None:
     last = list(asked)[-1]
     assert last.usage is not None
     assert last.usage.completion_tokens == 20
+    numbered = client.chat.completions.create(
+        model="mock-small",
+        messages=_user("(words-20) go"),
+        stream=True,
+        extra_headers={"x-aiservice-resumable": "true"},
+    )
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in numbered if chunk.choices) == words
 
 
 def _call_a_tool(client: openai.OpenAI) -> None:

@@ -1,11 +1,15 @@
 """Streams cut at every event by clients that hang up, resumed over two processes, restarts and kills."""
 
 import asyncio
+import json
 import os
 import random
 import re
 import signal
+import sys
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,7 @@ import aiohttp
 import pytest
 
 from tests.harness.evidence import Evidence
+from tests.harness.process import ROOT
 from tests.process.conftest import Rig
 from tests.process.nodes import workers_of
 from tests.process.test_workers import two_workers, wait_for_successor
@@ -22,6 +27,7 @@ pytestmark = [pytest.mark.process, pytest.mark.redis, pytest.mark.long]
 
 SURFACES = ("/ai-service", "/v1/chat/completions", "/v1/messages")
 _TOGETHER = 24
+NODE = Path(sys.executable).with_name("node")  # of the portal's build
 _ID = re.compile(rb"^id: (req_[0-9a-f]{32}):(\d+)\n", re.MULTILINE)
 
 
@@ -174,3 +180,63 @@ def is_lost(told: bytes) -> bool:
     is_lost = b'"stream_lost"' in told
     assert is_lost != any(end in told for end in (b"event: done", b"[DONE]", b"message_stop")), told[-300:]
     return is_lost
+
+
+_MAIN = """
+const [url, key, body] = process.argv.slice(2);
+const blocks = [];
+for await (const block of events(url, key, JSON.parse(body))) blocks.push(block);
+process.stdout.write(blocks.map((block) => block + "\\n\\n").join(""));
+"""
+
+
+async def test_the_readmes_javascript_survives_lost_connections(tmp_path: Path, seed: int, evidence: Evidence) -> None:
+    choose = random.Random(seed)
+    [snippet] = re.findall(r"```js\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    program = tmp_path / "events.mjs"
+    program.write_text(snippet + _MAIN)
+    with two_workers(tmp_path) as rig:
+        lost = 0
+        for path in SURFACES:
+            cut = Cut(path, "(words-120) (wait-10)", 0)
+            async with losing(rig.server.port, [choose.randint(500, 4_000) for _ in range(4)]) as (port, cuts):
+                run = await asyncio.create_subprocess_exec(
+                    NODE, program, f"http://127.0.0.1:{port}{path}", rig.key, json.dumps(cut.body),
+                    stdout=asyncio.subprocess.PIPE,
+                )  # fmt: skip
+                told, _ = await asyncio.wait_for(run.communicate(), 60)
+            lost += 4 - len(cuts)
+            found = _ID.search(told)
+            assert found is not None, told
+            assert told == await whole(rig.server.url, rig.key, found[1].decode())
+        made = calls(rig)
+    evidence.note(streams=len(SURFACES), connections_lost=lost, calls=made)
+    assert (made, lost) == (3, 12)
+
+
+@asynccontextmanager
+async def losing(port: int, after: list[int]) -> AsyncIterator[tuple[int, list[int]]]:
+    """A way to a server on which one connection after the other is lost after so many bytes of answers, then none."""
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        left = after.pop() if after else sys.maxsize
+        back, to = await asyncio.open_connection("127.0.0.1", port)
+        asking = asyncio.create_task(_copy(reader, to, sys.maxsize))
+        await _copy(back, writer, left)
+        asking.cancel()
+        to.close()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(pass_on, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1], after
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: int) -> None:
+    while left > 0 and (piece := await reader.read(min(left, 4096))):
+        writer.write(piece)
+        await writer.drain()
+        left -= len(piece)
+    if left > 0:
+        writer.close()
+        await writer.wait_closed()
