@@ -105,6 +105,7 @@ class Sharing:
             self._settle(call)
             self._calls.pop(call.name, None)
             self.streams.pop(call.request_id, None)
+            self._parts.drop(call)
             self._in_flight.remove(token)
             call.recording.release()
 
@@ -143,7 +144,8 @@ class Sharing:
             log.warning("request %s made a call again that another worker had begun", call.request_id)
         if refused is not None:
             await call.fail(refused, is_rendered=True)
-        await self._parts.forget(call)
+        if call.is_begun_stream:
+            await self._parts.forget(call)
         if not call.is_answer(refused) and not call.is_begun_stream:
             self._settle(call)
             await self._kept.give_up(claim)

@@ -29,11 +29,15 @@ class StreamParts:
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run(), name="stream parts")
 
+    def drop(self, stream: SharedAnswer) -> None:
+        """Keeps nothing more of it."""
+        self._streams.pop(stream.request_id, None)
+
     async def forget(self, stream: SharedAnswer) -> None:
         """Keeps nothing more of it; returns when nothing of it is being written."""
-        if self._streams.pop(stream.request_id, None) is not None:
-            async with self._turn:
-                return
+        self.drop(stream)
+        async with self._turn:
+            return
 
     async def _run(self) -> None:
         while self._streams:

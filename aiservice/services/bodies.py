@@ -27,9 +27,9 @@ from aiservice.services.clients import visible_client
 from aiservice.services.envelopes import Binding
 from aiservice.services.vault import Vault
 from aiservice.store import bodies as store
+from aiservice.store.bodies import NewBody
 from aiservice.store.session import AsyncSession, Database
 from aiservice.store.turns import take_turn
-from aiservice.tables import SealedBody
 
 MAX_BYTES = 4 << 20
 """The largest body that is kept."""
@@ -172,7 +172,7 @@ class Bodies:
 
     # In two steps, for whoever keeps a body in a unit of work of their own.
 
-    async def seal(self, client_id: str, kind: str, body_id: str, content: bytes, expires_us: int) -> SealedBody | None:
+    async def seal(self, client_id: str, kind: str, body_id: str, content: bytes, expires_us: int) -> NewBody | None:
         """The row for `add`; None where nothing is kept for this client. Raises as `put`."""
         if len(content) > MAX_BYTES:
             raise BodyTooLarge(f"{len(content)} bytes")
@@ -180,23 +180,15 @@ class Bodies:
         if known is None:
             return None
         revision, key = known
-        row = SealedBody(
-            client_id=client_id,
-            kind=kind,
-            id=body_id,
-            key_revision=revision,
-            sealed=b"",
-            created_us=now_us(),
-            expires_us=expires_us,
-        )
-        row.sealed = await _run(len(content), seal_under, key, content, _aad(client_id, kind, body_id, revision))
-        return row
+        aad = _aad(client_id, kind, body_id, revision)
+        sealed = await _run(len(content), seal_under, key, content, aad)
+        return NewBody(client_id, kind, body_id, revision, sealed, now_us(), expires_us)
 
     def forget_key(self, client_id: str) -> None:
         """The client's data key is another by now, as whoever kept a body has found: the next is sealed under that."""
         self._keys.pop(client_id, None)
 
-    async def add(self, session: AsyncSession, row: SealedBody) -> bool:
+    async def add(self, session: AsyncSession, row: NewBody) -> bool:
         """Keeps what was sealed, in the caller's unit of work; False where the data key has gone meanwhile."""
         if await store.key_revision(session, PURPOSE, row.client_id, is_held=True) != row.key_revision:
             return False

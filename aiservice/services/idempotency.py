@@ -33,10 +33,10 @@ from aiservice.services.kept_answer import KeptAnswer, packed, unpacked
 from aiservice.services.vault import Vault
 from aiservice.store import idempotency as store
 from aiservice.store import units
+from aiservice.store.bodies import NewBody
 from aiservice.store.cluster import clock_us
 from aiservice.store.idempotency import Found, FoundCall
 from aiservice.store.session import DATABASE_ERRORS, Database
-from aiservice.tables import SealedBody
 
 KEPT_US = DAY_US
 LEASE_SECONDS = 6.0
@@ -166,7 +166,7 @@ class Idempotency:
         new_name = self.stream_name_of(client_id, claim.request_id)[1] if frees_key else claim.name[1]
         parts = claim.request_id if has_parts else None
 
-        def ending(now: int, body: SealedBody | None) -> units.Steps[str | None]:
+        def ending(now: int, body: NewBody | None) -> units.Steps[str | None]:
             how = store.Ending(
                 claim.name, self.worker_id, claim.fence, new_name, now + KEPT_US, body, settlement, parts
             )
@@ -260,7 +260,7 @@ class Idempotency:
             return False
         return now - since >= WATCH_SECONDS
 
-    async def _seal(self, name: CallName, answer: KeptAnswer) -> SealedBody | None:
+    async def _seal(self, name: CallName, answer: KeptAnswer) -> NewBody | None:
         try:
             return await self.bodies.seal(name[0], store.REPLAY, name[1], packed(answer), 0)
         except BodyTooLarge:

@@ -28,9 +28,9 @@ from aiservice.services.step_up import require_password_said
 from aiservice.settings import Settings
 from aiservice.store import clients as client_store
 from aiservice.store import request_log as log_store
+from aiservice.store.bodies import NewBody
 from aiservice.store.session import DATABASE_ERRORS, Database
 from aiservice.store.usage import Scope
-from aiservice.tables import SealedBody
 from aiservice.wire import EventKind, StreamEvent
 
 MAX_PART_BYTES = 1 << 20
@@ -163,7 +163,7 @@ class Payloads:
                 log.warning("%d payloads were not kept (%s).", len(batch), type(error).__name__)
 
     async def _write(self, batch: list[Payload]) -> None:
-        rows: list[SealedBody] = []
+        rows: list[NewBody] = []
         for payload in batch:
             expires_us = now_us() + self._kept_us
             row = await self._bodies.seal(payload.client_id, _KIND, payload.request_id, payload.packed(), expires_us)

@@ -22,9 +22,8 @@ from aiservice.services.idempotency import KEPT_US, Idempotency, answering
 from aiservice.services.kept_answer import KeptAnswer, unpacked
 from aiservice.store import idempotency as store
 from aiservice.store import units
-from aiservice.store.bodies import FoundBody
+from aiservice.store.bodies import FoundBody, NewBody
 from aiservice.store.session import DATABASE_ERRORS, Database
-from aiservice.tables import SealedBody
 
 _AT_ONCE = 64  # parts of a unit of work
 _FAILURES: tuple[type[Exception], ...] = (*DATABASE_ERRORS, BrokerError)
@@ -108,7 +107,7 @@ class Resumption:
     def _may(self, principal: Principal, call: store.FoundCall) -> bool:
         return call.rights is not None and hmac.compare_digest(call.rights, self.calls.rights_of(principal))
 
-    async def _sealed(self, part: Part) -> SealedBody | None:
+    async def _sealed(self, part: Part) -> NewBody | None:
         name = f"{part.request_id}:{part.number:06}"
         try:
             return await self.bodies.seal(part.client_id, store.PART, name, part.content, now_us() + KEPT_US)

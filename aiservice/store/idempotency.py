@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import delete, select, tuple_, update
 from sqlmodel import col
 
-from aiservice.store.bodies import FoundBody, body_named, key_revision_of, put_body
+from aiservice.store.bodies import FoundBody, NewBody, body_named, key_revision_of, put_body
 from aiservice.store.session import AsyncSession
 from aiservice.store.units import Steps
-from aiservice.tables import IdempotentCall, SealedBody
+from aiservice.tables import IdempotentCall
 
 RUNNING, ANSWERED, UNKEPT = "running", "answered", "unkept"
 REPLAY, PART = "replay", "stream"
@@ -115,7 +115,7 @@ class Ending:
     fence: int
     new_name: str
     expires_us: int
-    body: SealedBody | None = None
+    body: NewBody | None = None
     settlement: bytes | None = None
     request_id_of_parts: str | None = None
 
@@ -148,7 +148,7 @@ def drop(name: Name, holder: str, fence: int) -> Steps[None]:
     yield _DROP, _held(name, holder, fence)
 
 
-def put_parts(parts: Collection[SealedBody]) -> Steps[int]:
+def put_parts(parts: Collection[NewBody]) -> Steps[int]:
     """Keeps what streams have said since the last time, where their clients' keys are still those; how many."""
     revisions: dict[str, int | None] = {}
     count = 0
