@@ -31,7 +31,7 @@ def add_groups() -> None:
         keys,
         people,
         preferences,
-        providers,
+        provider_capabilities,
         teams,
         upkeep,
     )
@@ -51,7 +51,7 @@ def add_groups() -> None:
     app.add_typer(clients.client, name="client")
     app.add_typer(teams.team, name="team")
     app.add_typer(keys.key, name="key")
-    app.add_typer(providers.provider, name="provider")
+    app.add_typer(provider_capabilities.provider, name="provider")
     app.add_typer(preferences.preference, name="preference")
     app.add_typer(aliases.alias, name="alias")
     app.add_typer(cache.cache, name="cache")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from aiservice.providers.capabilities import Stated
 from aiservice.tables import Connection
 
 
@@ -23,6 +24,7 @@ class ConnectionView:
     has_key: bool = False
     rpm: int | None = None
     tpm: int | None = None
+    stated: tuple[Stated, ...] = ()
 
 
 @dataclass(slots=True, frozen=True)
@@ -45,6 +47,7 @@ class ConnectionDetails:
     test_result: str = ""
     rpm: int | None = None
     tpm: int | None = None
+    stated: tuple[Stated, ...] = ()
 
     @property
     def has_failed_test(self) -> bool:
@@ -69,6 +72,7 @@ def view(row: Connection) -> ConnectionView:
         has_key=bool(row.key_fingerprint),
         rpm=row.rpm,
         tpm=row.tpm,
+        stated=_stated(row),
     )
 
 
@@ -105,4 +109,13 @@ def details(row: Connection) -> ConnectionDetails:
         rpm=row.rpm,
         tpm=row.tpm,
         test_result=row.test_result,
+        stated=_stated(row),
+    )
+
+
+def _stated(row: Connection) -> tuple[Stated, ...]:
+    """What is stated of its models, in a form that can be remembered by."""
+    return tuple(
+        (model, name, tuple(value) if isinstance(value, list) else value)
+        for model, name, value in row.capabilities or ()
     )

@@ -8,6 +8,7 @@ from aiservice.kit.ids import new_id
 from aiservice.kit.secret import Secret
 from aiservice.principal import Person
 from aiservice.providers import registry
+from aiservice.providers.capabilities import Stated
 from aiservice.services import connection_rules as rules
 from aiservice.services.audit_entry import record
 from aiservice.services.clients import visible_client
@@ -151,8 +152,7 @@ class Connections(ConnectionSnapshot):
 
     async def set_models(self, actor: Person, name_or_id: str, models: Names) -> ConnectionDetails:
         """Replaces the list of models. Raises as `set_key`."""
-        names = rules.clean_models(models) or []
-        return await self._change(actor, name_or_id, models=names)
+        return await self._change(actor, name_or_id, models=rules.clean_models(models) or [])
 
     async def set_quota(self, actor: Person, name_or_id: str, rpm: int | None, tpm: int | None) -> ConnectionDetails:
         """Says what the provider gives in a minute; None leaves one as it is, 0 takes it away. Raises as `set_key`."""
@@ -160,6 +160,10 @@ class Connections(ConnectionSnapshot):
         quota = rules.clean_quota(rpm, tpm)
         given = {name: amount for name, amount in (("rpm", rpm), ("tpm", tpm)) if amount is not None}
         return await self._change(actor, name_or_id, **{name: quota[name] for name in given})
+
+    async def set_capabilities(self, actor: Person, name_or_id: str, stated: Sequence[Stated]) -> ConnectionDetails:
+        """Says what its models can do, instead of what was said (`stated_capabilities`). Raises as `set_key`."""
+        return await self._change(actor, name_or_id, capabilities=[list(each) for each in stated] or None)
 
     async def disable(self, actor: Person, name_or_id: str) -> ConnectionDetails:
         """Routing leaves the connection out from now on (≤ 1 s). Raises as `set_key`."""

@@ -1,5 +1,7 @@
 """Provider connections, the sealed secrets of the vault, and the versions of the master key."""
 
+from typing import Any
+
 from sqlalchemy import JSON, Column, LargeBinary
 from sqlmodel import Field, SQLModel
 
@@ -21,6 +23,8 @@ class Connection(SQLModel, table=True):
     weight: int = 1
     rpm: int | None = None  # what the provider gives in a minute, as an admin says; None where nobody said
     tpm: int | None = big(nullable=True)
+    # What an admin states of its models, as [model or "", name, value]; None where nobody has.
+    capabilities: list[list[Any]] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
     is_disabled: bool = False
     revision: int = 1
     key_hint: str = Field(default="", max_length=8)
