@@ -80,7 +80,7 @@ async def test_routing_goes_by_what_is_stated(connections: Connections) -> None:
     (view,) = connections.snapshot()
     assert capabilities(view, "big").images is True
     assert capabilities(view, "tiny").images is False
-    assert capabilities(view, "tiny").parameters == {"seed"}
+    assert capabilities(view, "tiny").parameters == frozenset({"seed"})
 
 
 async def test_taking_all_of_it_back_leaves_nothing(connections: Connections) -> None:
