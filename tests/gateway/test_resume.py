@@ -317,3 +317,13 @@ async def test_a_client_resumes_so_many_at_once_and_with_a_key_that_lasts(
     assert (refused.status, refused.code) == (429, "too_many_resumes")
     assert b'"key_expired"' in (await resumed).body
     assert b"event: done" in (await events(gateway, stream, 2)).body
+
+
+async def test_an_answer_from_the_cache_is_a_stream_of_its_own_that_can_be_resumed(gateway: Gateway) -> None:
+    body = {**asked("/ai-service", "(words-9) hello"), "resumable": True, "cache": {"ttl": 60}}
+    first, second = [await gateway.post("/ai-service", body) for _ in range(2)]
+    assert (second.headers["x-aiservice-cache"], calls_of(gateway)) == ("hit", 1)
+    assert stream_of(first) != stream_of(second)
+    for whole in (first, second):
+        rest = await events(gateway, stream_of(whole), 4)
+        assert whole.body[: ends_of_events(whole.body)[4]] + rest.body == whole.body
