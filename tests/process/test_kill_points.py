@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+import aiohttp
 import pytest
 
 from tests.harness.evidence import Evidence
@@ -83,3 +84,43 @@ def _wait_for_death(worker: Child) -> None:
         worker.wait(60)
     except subprocess.TimeoutExpired:
         pytest.fail(f"the mark was not passed:\n{worker.log_text()[-2000:]}")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("rig", [ON_SQLITE, ON_POSTGRES], indirect=True)
+async def test_t74_killed_after_an_answer_was_kept_and_before_the_journal_had_it_is_one_call_and_one_bill(
+    rig: Rig, is_stream: bool, evidence: Evidence
+) -> None:
+    await asyncio.to_thread(rig.server.kill)
+    with _marked_worker(rig, {"MARK": "settle", "MARK_NUMBER": "1"}) as worker:
+        url = f"http://127.0.0.1:{rig.server.port}"
+        await asyncio.to_thread(worker.wait_ready, lambda: is_answering(f"{url}/readyz"), seconds=60)
+        with pytest.raises(aiohttp.ClientError):
+            await _once(rig, is_stream=is_stream)
+        await asyncio.to_thread(_wait_for_death, worker)
+    await asyncio.to_thread(rig.server.start)
+    headers, body = await _once(rig, is_stream=is_stream)
+    for _ in range(60):
+        if rows := rig.installation.ledger():
+            break
+        await asyncio.sleep(0.2)
+    [row] = rows.values()
+    evidence.note(calls=len(rig.mock.chats()), rows=len(rows), outcome=row["outcome"], tokens=row["output_tokens"])
+    assert (len(rig.mock.chats()), headers["idempotent-replayed"]) == (1, "true")
+    assert (row["outcome"], row["usage_source"], row["output_tokens"]) == ("finished", "reported", 8)
+    assert headers["x-aiservice-original-request"] == row["request_id"]
+    assert (b"[DONE]" in body) == is_stream
+
+
+async def _once(rig: Rig, *, is_stream: bool) -> tuple[Mapping[str, str], bytes]:
+    headers = {"Authorization": f"Bearer {rig.key}", "Idempotency-Key": "k-1"}
+    words = [{"role": "user", "content": "(words-8) x"}]
+    asked = {"model": "mock-small", "stream": is_stream, "messages": words, "stream_options": {"include_usage": True}}
+    if not is_stream:
+        del asked["stream_options"]
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http,
+        http.post(f"http://127.0.0.1:{rig.server.port}/v1/chat/completions", json=asked, headers=headers) as answer,
+    ):
+        return answer.headers, await answer.read()
