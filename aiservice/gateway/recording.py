@@ -83,9 +83,9 @@ class Recording:
 
     async def follow(
         self, receive: Receive, send: Send, headers: Callable[[], list[Header]], rest: Rest | None = None
-    ) -> None:
+    ) -> bool:
         """Sends the answer to one client, from its beginning (of a stream the `rest`) to its end or until the client
-        leaves. `headers` are what this client is told; asked for once the head is known.
+        leaves (False). `headers` are what this client is told; asked for once the head is known.
 
         Raises:
             BrokerError: the writer ended without an answer.
@@ -94,7 +94,7 @@ class Recording:
         self._followers.add(follower)
         leaving = asyncio.ensure_future(follower.watch(receive))
         try:
-            await self._pass_on(follower, send, headers, rest)
+            return await self._pass_on(follower, send, headers, rest)
         finally:
             leaving.cancel()
             self._followers.discard(follower)
@@ -102,7 +102,7 @@ class Recording:
 
     async def _pass_on(
         self, follower: "_Follower", send: Send, headers: Callable[[], list[Header]], rest: Rest | None
-    ) -> None:
+    ) -> bool:
         has_begun = False
         while not follower.has_left:
             is_over = self._is_over
@@ -121,10 +121,11 @@ class Recording:
                     await send({"type": "http.response.body", "body": piece, "more_body": not is_over})
                 self._room.set()
             if is_over:
-                return
+                return True
             if self._dropped + len(self._pieces) == follower.taken and not self._is_over:
                 await follower.news.wait()
                 follower.news.clear()
+        return False
 
     def _add(self, piece: bytes) -> None:
         if piece:

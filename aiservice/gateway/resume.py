@@ -97,14 +97,19 @@ class Resume:
     async def _from_here(self, asked: "Asked", stream: SharedAnswer, ending: "_Ending", send: Send) -> None:
         if not stream.recording.is_joinable:
             raise _not_kept()
-        rest = Rest(asked.stream, asked.after)
+        recording, told = stream.recording, False
 
         def headers() -> list[Header]:
-            return asked.headers(stream.recording.headers, is_over=False)
+            nonlocal told
+            told = True
+            return asked.headers(recording.headers, is_over=False)
 
-        await stream.recording.follow(ending.receive, send, headers, rest)
-        if ending.error is not None and stream.recording.status:
-            await end_stream(send, self._last_words(stream.handler.dialect, ending.error, asked.stream))
+        is_whole = await recording.follow(ending.receive, send, headers, Rest(asked.stream, asked.after))
+        if is_whole or ending.error is None:
+            return
+        if not told:
+            raise ending.error
+        await end_stream(send, self._last_words(stream.handler.dialect, ending.error, asked.stream))
 
     async def _from_store(self, asked: "Asked", ending: "_Ending", send: Send) -> None:
         look, rest = self._core.resumption.look, Rest(asked.stream, asked.after)
