@@ -34,6 +34,7 @@ from aiservice.gateway.intake import read_body
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.quota_turns import QuotaTurns
+from aiservice.gateway.shadowing import Shadowing
 from aiservice.gateway.source import AnswerSource
 from aiservice.gateway.targets import Targets
 from aiservice.kit.addresses import client_address
@@ -58,7 +59,9 @@ class Pipeline:
         self._charges = Charges(core.spending, core.prices)
         turns = QuotaTurns(core.quotas, core.settings.quota_wait)
         deadlines = core.settings.deadlines
-        attempts = Attempts(core.upstream, Targets(core.connections), deadlines, core.health, turns)
+        targets = Targets(core.connections)
+        attempts = Attempts(core.upstream, targets, deadlines, core.health, turns)
+        self._shadowing = Shadowing(core, targets)
         self._dispatcher = Dispatcher(
             attempts, core.health, turns, context_tokens=self._context_tokens, total_seconds=deadlines.total
         )
@@ -161,6 +164,8 @@ class Pipeline:
             finally:
                 if exchange.payload is not None:
                     core.payloads.hand_over(exchange.payload)
+                if core.shadows.has_rules:
+                    self._shadowing.consider(exchange)
 
     def _answering(self, exchange: Exchange, receive: Receive, send: Send) -> WholeAnswer | ClientStream:
         source: AnswerSource = self._dispatcher if exchange.caching is None else self._cached
