@@ -106,7 +106,7 @@ HEADS = ["Client", "Also asked", "Part", "Calls", "Took", "Your cost", ""]
 page: Any = ShadowsState  # in markup its attributes are Vars
 
 
-@portal_page("/shadows", title="Shadow traffic", icon="plug", place=52, is_admin=True, on_load=ShadowsState.load)
+@portal_page("/shadows", title="Shadow traffic", icon="shadow", place=52, is_admin=True, on_load=ShadowsState.load)
 def shadows() -> rx.Component:
     return rx.cond(
         page.is_loaded,
