@@ -23,7 +23,8 @@ LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 360
 PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/no-such-page"]
 FRAMED_PAGES = [
     *("/", "/first-call", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers", "/teams", "/users"),
-    *("/account", "/abuse", "/audit", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels", "/payloads", "/shadows"),
+    *("/account", "/abuse", "/audit", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels", "/payloads"),
+    "/shadows",
 ]
 VIEWS = [
     "/usage?by=model&range=1h&metric=cost",
