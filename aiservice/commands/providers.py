@@ -116,6 +116,9 @@ def list_connections(as_json: JsonFlag = False) -> None:
                 "weight": row.weight,
                 "rpm": row.rpm,
                 "tpm": row.tpm,
+                "data_collection": row.data_collection,
+                "zdr": row.is_zdr,
+                "region": row.region,
                 "quotas": [quota for quota in known if quota["connection_id"] == row.id],
                 "health": health.get(row.id),
                 "models": row.models,
@@ -227,6 +230,32 @@ def set_quota(
     said = ", ".join(f"{n:,} {what} a minute" for n, what in ((row.rpm, "requests"), (row.tpm, "tokens")) if n)
     answer = {"id": row.id, "name": row.name, "rpm": row.rpm, "tpm": row.tpm}
     show(answer, [f"{row.name}: {said or 'its limits are found out in use'}."], as_json=as_json)
+
+
+@provider.command(
+    "set-data",
+    epilog=examples("provider set-data eu-azure --data-collection deny --region eu", "provider set-data x --zdr"),
+)
+def set_data(
+    which: Which = None,
+    name: WhichOption = None,
+    collection: Annotated[str | None, typer.Option("--data-collection", help="allow, deny, or nothing ('').")] = None,
+    is_zdr: Annotated[bool | None, typer.Option("--zdr/--no-zdr", help="It keeps nothing at all.")] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", help="Where it is, as preferences name it; '': none.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """State what the provider does with data, and where. Preferences that ask for it go by what is stated alone."""
+    ref = one_of(which, name, "connection")
+    said: dict[str, str | bool | None] = {"data_collection": collection, "is_zdr": is_zdr, "region": region}
+    stated = {field: value for field, value in said.items() if value is not None}
+    if not stated:
+        usage_error("Say at least one of --data-collection, --zdr and --region.")
+    row = run(lambda core: core.connections.set_data(OPERATOR, ref, stated), as_json=as_json)
+    answer = {"name": row.name, "data_collection": row.data_collection, "zdr": row.is_zdr, "region": row.region}
+    words = f"{row.name}: data collection {row.data_collection or 'not stated'}, region {row.region or 'not stated'}"
+    show({"id": row.id, **answer}, [f"{words}{', it keeps nothing' if row.is_zdr else ''}."], as_json=as_json)
 
 
 @provider.command("remove", short_help="Remove a connection and its key.", epilog=examples("provider remove openai"))

@@ -41,16 +41,14 @@ class ClientRequest:
     """A request, read: what is asked, and what the client said about where it may go.
 
     `continues`: another provider may go on with a stream that breaks off.
-    `order` holds "connection", "kind" or either with ":model"; None means that the stored preference decides. `alias`
-    is the name that it came from, where that was the request's model.
+    `preferences` is the body's object of that name, unread: its vocabulary is the router's (`Terms.read`). Where the
+    requested model is an alias, `alias` is its name and `order` the places that it leads to.
     """
 
     ask: Ask
     model: str | None = None
+    preferences: Any = None
     order: tuple[str, ...] | None = None
-    only: frozenset[str] | None = None
-    ignore: frozenset[str] = frozenset()
-    allow_fallbacks: bool = True
     continues: bool = False
     alias: str | None = None
     task_reason: str = "the route"
@@ -186,6 +184,21 @@ def model_of(body: Json) -> str | None:
     if not isinstance(model, str) or len(model) > 200 or not model.isprintable() or not model.isascii():
         raise InvalidRequest("'model' must be a model's name, or 'auto'.", param="model")
     return model
+
+
+def preferences_in(body: Json) -> Any:
+    """What a body of another vendor's wire says about where it may go, taken out of it: `preferences`, or `provider`
+    where that is an object, as clients of OpenRouter send it. None where it says nothing.
+
+    Raises:
+        InvalidRequest: it has both.
+    """
+    given = body.pop("preferences", None)
+    if isinstance(body.get("provider"), dict):
+        if given is not None:
+            raise InvalidRequest("Give 'preferences' or 'provider', not both: they mean the same.", param="provider")
+        given = body.pop("provider")
+    return given
 
 
 def flag_of(body: Json, name: str) -> bool:

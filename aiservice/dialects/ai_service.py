@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 
 from aiservice.dialects._base import (
-    OVERRIDE_NAMES,
     ClientRequest,
     Dialect,
     Json,
@@ -28,9 +27,7 @@ _FIELDS = (
     "task", "input", "model", "stream", "parameters", "preferences", "metadata", "cache", "continue_on_failure",
     "resumable",
 )  # fmt: skip
-_PREFERENCES = ("order", "chain", "only", "ignore", "allow_fallbacks")
 _MAX_METADATA = 16
-_MAX_ORDER = 10
 _DELTAS = {EventKind.TEXT: "text", EventKind.REASONING: "reasoning", EventKind.REFUSAL: "refusal"}
 
 
@@ -64,8 +61,8 @@ class AiService(Dialect):
         if is_stream and ask.body.get("logprobs"):
             raise InvalidRequest("Log probabilities are given in whole answers only.", param="parameters.logprobs")
         continues = flag_of(body, "continue_on_failure")
-        request = ClientRequest(ask, model, continues=continues, task_reason=reason, is_resumable=is_resumable)
-        return _with_preferences(request, body.get("preferences"))
+        given = body.get("preferences")
+        return ClientRequest(ask, model, given, continues=continues, task_reason=reason, is_resumable=is_resumable)
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
         task = registry()[outcome.task]
@@ -177,44 +174,6 @@ def _attempt_json(attempt: Attempt) -> Json:
     if attempt.code is not None:
         said["code"] = attempt.code
     return said
-
-
-def _with_preferences(request: ClientRequest, given: Any) -> ClientRequest:
-    if given is None:
-        return request
-    if not isinstance(given, dict):
-        raise InvalidRequest("'preferences' must be an object.", param="preferences")
-    for name in given:
-        if name not in _PREFERENCES or name in OVERRIDE_NAMES:
-            known = ", ".join(_PREFERENCES)
-            raise InvalidRequest(
-                f"'{name[:60]}' is not a preference. Known ones: {known}.", param=f"preferences.{name[:60]}"
-            )
-    if "order" in given and "chain" in given:
-        raise InvalidRequest("Give 'order' or 'chain', not both: they mean the same.", param="preferences.chain")
-    order = _names(given, "order") or _names(given, "chain")
-    request.order = tuple(order) if order else None
-    only = _names(given, "only")
-    request.only = frozenset(only) if only is not None else None
-    request.ignore = frozenset(_names(given, "ignore") or ())
-    if given.get("allow_fallbacks") is not None:
-        request.allow_fallbacks = flag_of(given, "allow_fallbacks")
-    return request
-
-
-def _names(given: Json, name: str) -> list[str] | None:
-    value = given.get(name)
-    if value is None:
-        return None
-    if (
-        not isinstance(value, list)
-        or not 1 <= len(value) <= _MAX_ORDER
-        or not all(isinstance(item, str) and 0 < len(item) <= 265 for item in value)
-    ):
-        raise InvalidRequest(
-            f"'preferences.{name}' must be a list of 1 to {_MAX_ORDER} names.", param=f"preferences.{name}"
-        )
-    return value
 
 
 def _check_metadata(given: Any) -> None:

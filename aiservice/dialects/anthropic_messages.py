@@ -13,6 +13,7 @@ from aiservice.dialects._base import (
     StreamWriter,
     flag_of,
     model_of,
+    preferences_in,
     refuse_overrides,
 )
 from aiservice.dialects._messages_answer import message_id, message_of, stop_of, usage_of
@@ -41,6 +42,7 @@ class AnthropicMessages(Dialect):
 
     def read(self, body: Json) -> ClientRequest:
         refuse_overrides(body)
+        preferences = preferences_in(body)
         chat, native, uncarried = translated(body)
         model = model_of(body)
         ask = Ask(
@@ -53,7 +55,7 @@ class AnthropicMessages(Dialect):
             native=native,
             uncarried=uncarried,
         )
-        return ClientRequest(ask, model)
+        return ClientRequest(ask, model, preferences)
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
         if answer.raw is not None and answer.raw_wire == MESSAGES_WIRE:
@@ -74,10 +76,11 @@ class TokenCount(AnthropicMessages):
 
     def read(self, body: Json) -> ClientRequest:
         refuse_overrides(body)
+        preferences = preferences_in(body)
         chat, native, uncarried = translated(body, needs_limit=False)
         model = model_of(body)
         ask = Ask("chat", "token-count", chat, False, False, model, MESSAGES_WIRE, native, (), uncarried)
-        return ClientRequest(ask, model)
+        return ClientRequest(ask, model, preferences)
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
         if answer.raw is not None and answer.raw_wire == MESSAGES_WIRE:

@@ -12,6 +12,7 @@ from aiservice.dialects._base import (
     StreamWriter,
     flag_of,
     model_of,
+    preferences_in,
     refuse_overrides,
 )
 from aiservice.errors import BrokerError, InvalidRequest
@@ -26,6 +27,7 @@ class OpenAiChat(Dialect):
 
     def read(self, body: Json) -> ClientRequest:
         refuse_overrides(body)
+        preferences = preferences_in(body)
         messages = body.get("messages")
         if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
             raise InvalidRequest("'messages' must be a list of at least one message.", param="messages")
@@ -42,7 +44,7 @@ class OpenAiChat(Dialect):
             wants_stream_usage=bool(options and options.get("include_usage")),
             requested_model=model,
         )
-        return ClientRequest(ask, model)
+        return ClientRequest(ask, model, preferences)
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
         if answer.raw is not None and answer.raw_wire == CHAT_WIRE:

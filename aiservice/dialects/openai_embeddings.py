@@ -2,7 +2,16 @@
 
 import orjson
 
-from aiservice.dialects._base import ClientRequest, Dialect, Json, Outcome, StreamWriter, model_of, refuse_overrides
+from aiservice.dialects._base import (
+    ClientRequest,
+    Dialect,
+    Json,
+    Outcome,
+    StreamWriter,
+    model_of,
+    preferences_in,
+    refuse_overrides,
+)
 from aiservice.errors import InvalidRequest
 from aiservice.wire import EMBEDDINGS_WIRE, Answer, Ask
 
@@ -12,15 +21,15 @@ class OpenAiEmbeddings(Dialect):
 
     def read(self, body: Json) -> ClientRequest:
         refuse_overrides(body)
+        preferences = preferences_in(body)
         given = body.get("input")
         if not isinstance(given, (str, list)) or not given:
             raise InvalidRequest("'input' must be a text, a list of texts or lists of tokens.", param="input")
         if body.get("stream"):
             raise InvalidRequest("Embeddings cannot be streamed.", param="stream")
         model = model_of(body)
-        return ClientRequest(
-            Ask(task="embedding", kind="embedding", body=body, requested_model=model, wire=EMBEDDINGS_WIRE), model
-        )
+        ask = Ask(task="embedding", kind="embedding", body=body, requested_model=model, wire=EMBEDDINGS_WIRE)
+        return ClientRequest(ask, model, preferences)
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
         return (

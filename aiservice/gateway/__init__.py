@@ -4,6 +4,7 @@ from aiservice.gateway.admit import InFlight
 from aiservice.gateway.catalogue import Catalogue
 from aiservice.gateway.edge import Edge
 from aiservice.gateway.exchange import AsgiApp
+from aiservice.gateway.explain import Explain
 from aiservice.gateway.idempotency import OncePerKey
 from aiservice.gateway.leaks import LeakRoutes
 from aiservice.gateway.limits import OwnLimits
@@ -23,6 +24,7 @@ def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: Asg
     routes = {
         **Pipeline(core, meter, in_flight).routes(),
         **catalogue.routes(),
+        **Explain(core).routes(),
         **OwnUsage(core).routes(),
         **OwnLimits(core).routes(),
         **TokenRoutes(core).routes(),

@@ -15,7 +15,7 @@ from aiservice.gateway.respond import send_whole
 from aiservice.kit.clock import iso
 from aiservice.principal import Principal
 from aiservice.services.core import Core
-from aiservice.services.routing import Router, follow, models_for
+from aiservice.services.routing import follow, models_for
 from aiservice.tasks import registry
 from aiservice.wire import Ask
 
@@ -29,7 +29,6 @@ class Catalogue:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._router = Router()
 
     def routes(self) -> Routes:
         return {
@@ -87,7 +86,7 @@ class Catalogue:
                     if route is not None:
                         follow(route, request)
                     snapshot = self._core.connections.snapshot()
-                    first = self._router.candidates(principal, request, None, snapshot)[0]
+                    first = self._core.router.candidates(principal, request, None, snapshot)[0]
                 except BrokerError:
                     continue
                 found.append((name, OWN, first.connection.created_us))
@@ -101,7 +100,7 @@ class Catalogue:
             ask = Ask(task.name, task.kind, {})
             terms = self._core.preferences.terms_for(principal, task.name)
             try:
-                candidates = self._router.for_ask(principal, ask, terms, snapshot)
+                candidates = self._core.router.for_ask(principal, ask, terms, snapshot)
             except BrokerError:
                 candidates = ()
             may_use = principal.scopes is None or task.name in principal.scopes

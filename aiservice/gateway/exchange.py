@@ -14,6 +14,7 @@ from aiservice.services.limiter import Grant
 from aiservice.services.payloads import Payload
 from aiservice.services.purses import Reservation
 from aiservice.services.quota_turn import Turn
+from aiservice.services.routing_facts import Load
 from aiservice.services.settlement import Outcome as LedgerOutcome
 from aiservice.services.settlement import Settlement
 from aiservice.wire import Attempt, AttemptFailure, FinishReason, QuotaNote, Usage, UsageSource
@@ -105,6 +106,7 @@ class Exchange:
     `turn` is the last attempt's at its provider's own limits, `quota_notes` what a refusal of it said of them; it
     waited `quota_waited_us` for turns, and those it did not get may come in `quota_wait_seconds`. `left` ends when the
     client has hung up, where somebody may wait for that.
+    `decision_id` is that of the decision it goes by. `load` is the last attempt, as routing counts what is under way.
     `continuation` is there where another provider may go on with a stream that breaks off.
     `payload` is what is kept of body and answer, where that is wanted. Where `is_recorded` the `settlement`
     goes into the ledger by whoever keeps the answer, after it. `cache` is what the cache had to do with the answer,
@@ -145,6 +147,8 @@ class Exchange:
     paid_outputs: int = UNMETERED_OUTPUT
     is_shortened: bool = False
     turn: Turn | None = None
+    load: Load | None = None
+    decision_id: str | None = None
     quota_notes: tuple[QuotaNote, ...] = ()
     quota_waited_us: int = 0
     quota_wait_seconds: float = 0.0

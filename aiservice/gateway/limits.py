@@ -35,7 +35,7 @@ class OwnLimits:
             "key_id": principal.key_id,
             "client": principal.client_name,
             "team": principal.team_name,
-            "limits": [_told(one) for one in standing],
+            "limits": [limit_json(one) for one in standing],
             "providers": self._core.quotas.shares_of(principal.client_id, principal.weight, self._may_use(principal)),
             "budgets": await told_budgets(self._core.budgets, principal),
         }
@@ -53,7 +53,8 @@ class OwnLimits:
         return lambda view: view.id in theirs
 
 
-def _told(standing: Standing) -> dict[str, object]:
+def limit_json(standing: Standing) -> dict[str, object]:
+    """How one limit stands."""
     limit = standing.limit
     return {
         "name": limit.name,

@@ -155,6 +155,8 @@ class Meter:
             exchange.grant.settle(usage.total_tokens, usage.output_tokens if is_whole else None)
         if exchange.turn is not None:
             exchange.turn.lane.settled(exchange.turn, usage.input_tokens, usage.output_tokens)
+        if (load := exchange.load) is not None:
+            load.ended(usage, exchange.est_input_tokens) if exchange.outcome == "finished" else load.over()
         exchange.cost_nano_usd = self._billed(exchange, usage) if usage.total_tokens else 0
         if exchange.charge is not None:
             exchange.charge.settle(exchange.cost_nano_usd or 0, usage.total_tokens, time.monotonic())
@@ -264,6 +266,7 @@ class Meter:
             attempts=[_attempt_row(attempt) for attempt in exchange.attempts],
             budgets=exchange.charge.names if exchange.charge is not None else None,
             cache=exchange.cache if exchange.cache != "bypass" else None,
+            decision=exchange.decision_id,
         )
 
 

@@ -5,14 +5,15 @@ from typing import NamedTuple
 
 from aiservice.dialects import ai_service, anthropic_messages, openai_chat, openai_embeddings
 from aiservice.dialects._base import ClientRequest, Dialect, Json, headers_of_wire
-from aiservice.dialects._object_ids import object_id_in, object_not_found
-from aiservice.errors import BrokerError, InvalidRequest
+from aiservice.dialects._object_ids import object_id_in
+from aiservice.errors import BrokerError
 from aiservice.gateway.admit import InFlight, Permit, check_scope, check_taking_requests
 from aiservice.gateway.answering import ClientStream, WholeAnswer
 from aiservice.gateway.attempts import Attempts
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.cached import Cached
 from aiservice.gateway.charge import Charges
+from aiservice.gateway.choice import EXPLAIN_HEADER, Choice, json_object
 from aiservice.gateway.continuation import continuation_of
 from aiservice.gateway.counting import estimated_input
 from aiservice.gateway.dispatch import Dispatcher
@@ -34,18 +35,15 @@ from aiservice.gateway.intake import read_body
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.quota_turns import QuotaTurns
-from aiservice.gateway.shadowing import Shadowing
 from aiservice.gateway.source import AnswerSource
 from aiservice.gateway.targets import Targets
 from aiservice.kit.addresses import client_address
 from aiservice.kit.clock import now_us
-from aiservice.kit.strict_json import BadJson, parse_without_stall
 from aiservice.principal import Principal
 from aiservice.services.abuse_observing import Seen, note_prompt
 from aiservice.services.candidates import Candidate
 from aiservice.services.core import Core
 from aiservice.services.payloads import Payload
-from aiservice.services.routing import Router, follow
 
 
 class Pipeline:
@@ -55,15 +53,18 @@ class Pipeline:
         self._core = core
         self._meter = meter
         self._in_flight = in_flight
-        self._router = Router()
         self._charges = Charges(core.spending, core.prices)
+        self._choice = Choice(core, self._charges)
         turns = QuotaTurns(core.quotas, core.settings.quota_wait)
         deadlines = core.settings.deadlines
-        targets = Targets(core.connections)
-        attempts = Attempts(core.upstream, targets, deadlines, core.health, turns)
-        self._shadowing = Shadowing(core, targets)
+        attempts = Attempts(core.upstream, Targets(core.connections), deadlines, core.health, turns)
         self._dispatcher = Dispatcher(
-            attempts, core.health, turns, context_tokens=self._context_tokens, total_seconds=deadlines.total
+            attempts,
+            core.health,
+            turns,
+            context_tokens=self._context_tokens,
+            total_seconds=deadlines.total,
+            facts=core.router.facts,
         )
         self._cached = Cached(self._dispatcher, core.cache, core.preferences, meter.cost)
 
@@ -121,7 +122,7 @@ class Pipeline:
         principal, request_id, started, started_us, seen = caller
         raw = await read_body(scope, receive, core.settings.max_body_bytes)
         note_prompt(seen, raw)
-        body = await _object_in(raw)
+        body = await json_object(raw)
         request = _request_in(dialect, scope, body)
         is_recorded = RECORDED in scope
         if request.is_resumable and not is_recorded:
@@ -139,15 +140,7 @@ class Pipeline:
         candidates: tuple[Candidate, ...] = ()
         unroutable: BrokerError | None = None
         try:
-            candidates = self._candidates(principal, request)
-            if (object_id := object_id_in(body)) is not None:
-                candidates = _own(principal, candidates, object_id)
-            elif (use := self._cached.plan(exchange, scope, body, candidates)) is not None:
-                await self._cached.look(exchange, use, candidates)
-            if not exchange.is_free:
-                if principal.budgets:
-                    candidates = self._charges.affordable(principal, candidates)
-                exchange.candidates, exchange.candidate = candidates, candidates[0]
+            candidates = await self._route(exchange, scope, body, raw)
         except BrokerError as error:
             unroutable = error  # in the ledger too: it was asked for
         check_taking_requests(self._in_flight)  # the body may have taken until after the drain's last look
@@ -164,8 +157,23 @@ class Pipeline:
             finally:
                 if exchange.payload is not None:
                     core.payloads.hand_over(exchange.payload)
-                if core.shadows.has_rules:
-                    self._shadowing.consider(exchange)
+
+    async def _route(self, exchange: Exchange, scope: Scope, body: Json, raw: bytes) -> tuple[Candidate, ...]:
+        """Where the request may go; nowhere, where the cache has its answer. Raises as `Choice.decide`."""
+        core, principal, request = self._core, exchange.principal, exchange.request
+        token = _token_in(scope) if HINTS in scope else None
+        told = None if token is None else core.explain_tokens.read(principal, await json_object(raw), token)
+        decided = self._choice.decide(principal, request, exchange.est_input_tokens, told)
+        if (object_id := object_id_in(body)) is not None:
+            decided = self._choice.own(principal, decided, object_id)
+        elif (use := self._cached.plan(exchange, scope, body, decided.candidates)) is not None:
+            await self._cached.look(exchange, use, decided.candidates)
+        if not exchange.is_free:
+            decided = self._choice.affordable(principal, decided)
+            exchange.candidates, exchange.candidate = decided.candidates, decided.candidates[0]
+            core.router.went(principal.client_id, decided)
+        exchange.decision_id = core.decisions.note(decided, core.connections.snapshot())
+        return decided.candidates
 
     def _answering(self, exchange: Exchange, receive: Receive, send: Send) -> WholeAnswer | ClientStream:
         source: AnswerSource = self._dispatcher if exchange.caching is None else self._cached
@@ -175,24 +183,6 @@ class Pipeline:
             exchange.outlet = send = Outlet(send)
         return ClientStream(exchange, source, self._meter, receive, send, charges=self._charges)
 
-    def _candidates(self, principal: Principal, request: ClientRequest) -> tuple[Candidate, ...]:
-        """Where the request may go; raises as `Router.candidates`."""
-        core = self._core
-        if (route := core.aliases.resolve(principal, request.model)) is not None:
-            follow(route, request)
-        terms = core.preferences.terms_for(principal, request.ask.task)
-        return self._router.candidates(principal, request, terms, core.connections.snapshot())
-
-
-async def _object_in(raw: bytes) -> Json:
-    try:
-        body = await parse_without_stall(raw)
-    except BadJson as exc:
-        raise InvalidRequest(str(exc), code="invalid_json") from None
-    if not isinstance(body, dict):
-        raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
-    return body
-
 
 def _request_in(dialect: Dialect, scope: Scope, body: Json) -> ClientRequest:
     request = dialect.read(body)
@@ -201,16 +191,12 @@ def _request_in(dialect: Dialect, scope: Scope, body: Json) -> ClientRequest:
     return request
 
 
-def _own(principal: Principal, candidates: tuple[Candidate, ...], object_id: str) -> tuple[Candidate, ...]:
-    """Those of the client's own: none else may be shown an id of something that its provider keeps.
-
-    Raises:
-        NotFound: there are none.
-    """
-    own = tuple(one for one in candidates if one.connection.owner_client_id == principal.client_id)
-    if not own:
-        raise object_not_found(object_id)
-    return own
+def _token_in(scope: Scope) -> bytes | None:
+    """The explain token that the call brings back, if it does."""
+    for name, value in scope["headers"]:
+        if name == EXPLAIN_HEADER:
+            return bytes(value)
+    return None
 
 
 class Caller(NamedTuple):

@@ -2,12 +2,15 @@
 
 import hashlib
 import hmac
+import re
+from collections.abc import Mapping
 
 from aiservice.errors import InvalidRequest, Unprocessable
 from aiservice.kit.secret import Secret
 from aiservice.providers import registry
 from aiservice.providers._base import Provider
 from aiservice.services.names import shown, suggestion
+from aiservice.services.routing_terms import DATA_COLLECTIONS
 from aiservice.upstream.guard import check_base_url
 
 MAX_MODELS = 2000
@@ -138,3 +141,29 @@ def clean_quota(rpm: int | None, tpm: int | None) -> dict[str, int | None]:
         if amount is not None and not 0 <= amount <= MAX_QUOTA:
             raise Unprocessable(f"{name} takes 1 to {MAX_QUOTA:,}, or 0 for none.", code="invalid_quota", param=name)
     return {"rpm": rpm or None, "tpm": tpm or None}
+
+
+Stated = Mapping[str, str | bool | None]
+"""Of `data_collection`, `is_zdr` and `region` those that are stated anew; empty takes one back."""
+
+
+def clean_data(stated: Stated) -> dict[str, object]:
+    """What is stated of a provider's dealings with data, as it is stored.
+
+    Raises:
+        Unprocessable: no such word, or a region that is none.
+    """
+    collection, region = stated.get("data_collection") or None, stated.get("region") or None
+    if collection not in (None, *DATA_COLLECTIONS):
+        raise Unprocessable(
+            "data_collection is 'allow' or 'deny'.", code="invalid_data_policy", param="data_collection"
+        )
+    if region is not None and not (isinstance(region, str) and _REGION.fullmatch(region)):
+        raise Unprocessable(
+            "A region is a short name in lower case, such as eu or us-east-1.", code="invalid_region", param="region"
+        )
+    clean = {"data_collection": collection, "is_zdr": stated.get("is_zdr"), "region": region}
+    return {name: clean[name] for name in stated}
+
+
+_REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")

@@ -8,7 +8,8 @@ from aiservice.tables import Connection
 
 @dataclass(slots=True, frozen=True)
 class ConnectionView:
-    """A connection as routing sees it."""
+    """A connection as routing sees it. What is stated of its provider's dealings with data: `data_collection` "allow"
+    or "deny", `is_zdr` (it keeps nothing), `region`; None is what nobody has stated."""
 
     id: str
     name: str
@@ -25,6 +26,9 @@ class ConnectionView:
     rpm: int | None = None
     tpm: int | None = None
     stated: tuple[Stated, ...] = ()
+    data_collection: str | None = None
+    is_zdr: bool = False
+    region: str | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -48,6 +52,9 @@ class ConnectionDetails:
     rpm: int | None = None
     tpm: int | None = None
     stated: tuple[Stated, ...] = ()
+    data_collection: str | None = None
+    is_zdr: bool = False
+    region: str | None = None
 
     @property
     def has_failed_test(self) -> bool:
@@ -73,6 +80,9 @@ def view(row: Connection) -> ConnectionView:
         rpm=row.rpm,
         tpm=row.tpm,
         stated=_stated(row),
+        data_collection=row.data_collection,
+        is_zdr=bool(row.is_zdr),
+        region=row.region,
     )
 
 
@@ -87,6 +97,9 @@ def outline(row: Connection) -> ConnectionDetails:
         is_disabled=row.is_disabled,
         owner_client_id=row.owner_client_id,
         created_us=row.created_us,
+        data_collection=row.data_collection,
+        is_zdr=bool(row.is_zdr),
+        region=row.region,
     )
 
 
@@ -110,6 +123,9 @@ def details(row: Connection) -> ConnectionDetails:
         tpm=row.tpm,
         test_result=row.test_result,
         stated=_stated(row),
+        data_collection=row.data_collection,
+        is_zdr=bool(row.is_zdr),
+        region=row.region,
     )
 
 

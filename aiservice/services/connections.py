@@ -165,6 +165,10 @@ class Connections(ConnectionSnapshot):
         """Says what its models can do, instead of what was said (`stated_capabilities`). Raises as `set_key`."""
         return await self._change(actor, name_or_id, capabilities=[list(each) for each in stated] or None)
 
+    async def set_data(self, actor: Person, name_or_id: str, stated: rules.Stated) -> ConnectionDetails:
+        """States what the provider does with data; what is not in `stated` stays as it is. Raises as `set_key`."""
+        return await self._change(actor, name_or_id, **rules.clean_data(stated))
+
     async def disable(self, actor: Person, name_or_id: str) -> ConnectionDetails:
         """Routing leaves the connection out from now on (≤ 1 s). Raises as `set_key`."""
         return await self._change(actor, name_or_id, is_disabled=True)

@@ -18,7 +18,9 @@ from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import Clients
 from aiservice.services.cluster import Cluster
 from aiservice.services.connections import Connections
+from aiservice.services.decision_trace import DecisionTrace
 from aiservice.services.decoys import Decoys
+from aiservice.services.explain_tokens import ExplainTokens
 from aiservice.services.health import ConnectionHealth
 from aiservice.services.idempotency import Idempotency
 from aiservice.services.key_reveals import KeyReveals
@@ -37,8 +39,8 @@ from aiservice.services.quotas import Quotas
 from aiservice.services.replays import Replays
 from aiservice.services.request_log import RequestLog
 from aiservice.services.resumption import Resumption
+from aiservice.services.routing import Router
 from aiservice.services.sanctions import Sanctions
-from aiservice.services.shadows import Shadows
 from aiservice.services.spending import Spending
 from aiservice.services.teams import Teams
 from aiservice.services.tokens import Tokens
@@ -84,11 +86,13 @@ class Core:
     preferences: Preferences
     trial: PreferenceTrial
     aliases: Aliases
+    router: Router
+    decisions: DecisionTrace
+    explain_tokens: ExplainTokens
     prices: Prices
     ledger: Ledger
     budgets: Budgets
     spending: Spending
-    shadows: Shadows
     usage: Usage
     requests: RequestLog
     upstream: Upstream

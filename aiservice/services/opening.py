@@ -27,7 +27,9 @@ from aiservice.services.clients import Clients
 from aiservice.services.cluster import Cluster, Node
 from aiservice.services.connections import Connections
 from aiservice.services.core import Core, set_current_core
+from aiservice.services.decision_trace import DecisionTrace
 from aiservice.services.decoys import Decoys
+from aiservice.services.explain_tokens import ExplainTokens
 from aiservice.services.health import ConnectionHealth
 from aiservice.services.idempotency import Idempotency
 from aiservice.services.key_policy import KeyPolicy
@@ -48,9 +50,9 @@ from aiservice.services.quotas import Quotas
 from aiservice.services.replays import Replays
 from aiservice.services.request_log import RequestLog
 from aiservice.services.resumption import Resumption
+from aiservice.services.routing import Router
 from aiservice.services.sanctions import Sanctions
 from aiservice.services.serving import CHANGE_TOPIC, start_serving
-from aiservice.services.shadows import Shadows
 from aiservice.services.shared_limits import SharedLimits
 from aiservice.services.slices import Slices
 from aiservice.services.spending import Spending
@@ -166,11 +168,13 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         preferences=preferences,
         trial=PreferenceTrial(db, preferences, aliases, connections.snapshot),
         aliases=aliases,
+        router=Router(health=health, quotas=quotas, prices=prices),
+        decisions=DecisionTrace(db),
+        explain_tokens=ExplainTokens(vault),
         prices=prices,
         ledger=ledger,
         budgets=Budgets(db, changes),
         spending=Spending(Slices(db, ledger.life, changes, lambda: cluster.live_workers)),
-        shadows=Shadows(db, changes),
         usage=usage,
         requests=RequestLog(db),
         upstream=upstream,
@@ -188,7 +192,6 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         await core.connections.ensure_sandbox()
     await core.connections.refresh()
     await core.preferences.refresh()
-    await core.shadows.refresh()
     await core.cache.policies.refresh()
     await core.aliases.refresh()
     return core

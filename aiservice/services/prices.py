@@ -116,6 +116,13 @@ class Prices:
                 return rates.cost(usage)
         return None
 
+    def rates(self, kind: str, base_url: str, model: str, input_tokens: int, at_us: int) -> Rates | None:
+        """The rates that hold for a prompt of so many tokens at that time; None for what has no price."""
+        key = (kind, base_url, model)
+        found = self._models[key] if key in self._models else self._remember(key)
+        steps = None if found is None else found.steps(at_us)
+        return next((rates for above, rates in steps or () if input_tokens > above), None)
+
     def is_priced(self, kind: str, base_url: str, model: str, at_us: int) -> bool:
         """Whether a request to this model would have a price."""
         return self.cost_nano_usd(kind, base_url, model, Usage(), at_us) is not None

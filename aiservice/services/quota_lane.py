@@ -101,6 +101,15 @@ class Lane:
             released.append(first)
         return released, 0
 
+    def share_left(self, now: int) -> float:
+        """Which part of the limits is left, 0.0 to 1.0."""
+        if self.hold_us > now or self._trouble_us is not None:
+            return 0.0
+        self.calls.move(now)
+        totals = self.calls.totals
+        used = [(totals[b.place] + b.used_by_others(now)) / b.limit for b in self.bounds if b.limit > 0]
+        return max(0.0, 1.0 - max(used, default=0.0))
+
     # What came of it
 
     def accepted(self, turn: Turn, notes: Sequence[QuotaNote], now: int) -> None:

@@ -54,6 +54,11 @@ class Quotas:
                 lane.configure(*configured)
         return lane
 
+    def share_left(self, view: ConnectionView, model: str) -> float:
+        """Which part of the provider's limits is left, 0.0 to 1.0; 1.0 where none is known."""
+        lane = self._lanes.get((view.id, "" if view.rpm or view.tpm else model))
+        return 1.0 if lane is None else lane.share_left(self.now())
+
     def said(self) -> list[Json]:
         """What is known of every lane of which something is, as JSON holds it."""
         now = self.now()

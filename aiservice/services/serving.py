@@ -40,6 +40,7 @@ async def start_serving(core: Core, stack: AsyncExitStack) -> None:
         (core.alerts.run(), "alerts"),
         (core.changes.run(), "change-feed"),
         (core.payloads.run(), "payloads"),
+        (core.decisions.run(), "decisions"),
     ):
         _start(loop, name, stack)
     _hear_others(core, stack)

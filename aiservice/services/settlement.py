@@ -87,6 +87,7 @@ class Settlement:
     overhead_us: int | None = None
     budgets: str | None = None
     cache: str | None = None
+    decision: str | None = None
 
 
 _RECORDS: dict[int, type[Intent | Progress | Settlement]] = {INTENT: Intent, SETTLED: Settlement, PROGRESS: Progress}

@@ -13,11 +13,10 @@ from aiservice.tables.clients import Client, ClientKey, KeySecret, Team
 from aiservice.tables.cluster import Lease, Worker
 from aiservice.tables.connections import Connection, MasterKeyVersion, SealedSecret
 from aiservice.tables.idempotency import IdempotentCall, Replay
-from aiservice.tables.ledger import Horizon, LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
+from aiservice.tables.ledger import Decision, Horizon, LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
 from aiservice.tables.people import OneTimeLink, PortalSession, SignInAttempt, User
 from aiservice.tables.preferences import ModelAlias, Preference, RoutingVersion
 from aiservice.tables.reveals import KeyReveal
-from aiservice.tables.shadows import ShadowAttempt, ShadowRule
 from aiservice.tables.tokens import EndedToken, TokenKey
 
 metadata = SQLModel.metadata
@@ -45,6 +44,7 @@ __all__ = [
     "Client",
     "ClientKey",
     "Connection",
+    "Decision",
     "EndedToken",
     "Horizon",
     "IdempotentCall",
@@ -63,8 +63,6 @@ __all__ = [
     "Sanction",
     "SealedBody",
     "SealedSecret",
-    "ShadowAttempt",
-    "ShadowRule",
     "SignInAttempt",
     "Team",
     "TokenKey",

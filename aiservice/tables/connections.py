@@ -25,6 +25,9 @@ class Connection(SQLModel, table=True):
     tpm: int | None = big(nullable=True)
     # What an admin states of its models, as [model or "", name, value]; None where nobody has.
     capabilities: list[list[Any]] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
+    data_collection: str | None = Field(default=None, max_length=5)  # what its provider does with data: allow, deny
+    is_zdr: bool | None = None  # its provider keeps nothing at all ("zero data retention")
+    region: str | None = Field(default=None, max_length=32)
     is_disabled: bool = False
     revision: int = 1
     key_hint: str = Field(default="", max_length=8)

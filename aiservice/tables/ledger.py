@@ -75,6 +75,18 @@ class LedgerEntry(SQLModel, table=True):
     overhead_us: int | None = big(nullable=True)
     budgets: str | None = Field(default=None, sa_type=Text)
     cache: str | None = Field(default=None, max_length=10)
+    decision: str | None = Field(default=None, max_length=40)  # the `Decision` that it went by
+
+
+class Decision(SQLModel, table=True):
+    """Why requests went where they went: places and rules, without anything of a single request. `id` is the hash of
+    `said`."""
+
+    __tablename__ = "decision"
+
+    id: str = Field(primary_key=True, max_length=40)
+    said: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    made_us: int = big()
 
 
 # Upper ends of the latency histogram's buckets, doubling; the last bucket has none.

@@ -31,6 +31,7 @@ ROUTES: dict[str, tuple[str | None, int]] = {
     "HEAD /healthz": (None, 200),
     "HEAD /readyz": (None, 200),
     "POST /ai-service": ("task", 401),
+    "POST /ai-service/explain": ("key", 401),  # sends nothing; the task's scope is asked for inside
     "POST /ai-service/leaked-keys": (None, 404),  # off unless scanners' keys are configured; signed reports else
     "POST /ai-service/token": ("key", 401),
     "POST /ai-service/token/revoke": ("key", 401),

@@ -1,0 +1,83 @@
+"""Where a request goes, as far as its caller's rights, budgets and objects go: for a call and for explain alike."""
+
+from dataclasses import replace
+
+from aiservice.dialects._base import ClientRequest, Json
+from aiservice.dialects._object_ids import object_not_found
+from aiservice.errors import InvalidRequest
+from aiservice.gateway.charge import Charges
+from aiservice.kit.strict_json import BadJson, parse_without_stall
+from aiservice.principal import Principal
+from aiservice.services.core import Core
+from aiservice.services.explain_tokens import Told
+from aiservice.services.routing import Decided, follow
+from aiservice.services.routing_filters import Rule
+from aiservice.services.routing_terms import Terms
+
+EXPLAIN_HEADER = b"x-aiservice-explain"
+_NOT_OWN = Rule("object", "The request names an object of another provider account: only your own may be shown it.")
+_UNPRICED = Rule("budget", "Nobody knows its price, and this caller has a budget of money.")
+
+
+async def json_object(raw: bytes) -> Json:
+    """The object that a body is.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    try:
+        body = await parse_without_stall(raw)
+    except BadJson as exc:
+        raise InvalidRequest(str(exc), code="invalid_json") from None
+    if not isinstance(body, dict):
+        raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
+    return body
+
+
+class Choice:
+    """Decides for one worker. It changes nothing: only a call takes its turn."""
+
+    def __init__(self, core: Core, charges: Charges) -> None:
+        self._core = core
+        self._charges = charges
+
+    def decide(
+        self, principal: Principal, request: ClientRequest, input_tokens: int, told: Told | None = None
+    ) -> Decided:
+        """The places to try. With what an explanation has `told`, those and no others.
+
+        Raises:
+            BrokerError: as `Router.decide`.
+            Conflict: what was told cannot be done any more.
+        """
+        core = self._core
+        terms = self.terms(principal, request)
+        snapshot = core.connections.snapshot()
+        decided = core.router.decide(principal, request, terms, snapshot, input_tokens=input_tokens)
+        if told is not None:
+            decided = replace(decided, candidates=told.among(decided))
+        return decided
+
+    def own(self, principal: Principal, decided: Decided, object_id: str) -> Decided:
+        """Of a request that names an object which its provider keeps, the places that are the client's own.
+
+        Raises:
+            NotFound: there are none.
+        """
+        own = tuple(one for one in decided.candidates if one.connection.owner_client_id == principal.client_id)
+        if not own:
+            raise object_not_found(object_id)
+        return decided.narrowed(own, _NOT_OWN)
+
+    def affordable(self, principal: Principal, decided: Decided) -> Decided:
+        """The places that the caller's budgets can be counted at; raises as `Charges.affordable`."""
+        if not principal.budgets:
+            return decided
+        return decided.narrowed(self._charges.affordable(principal, decided.candidates), _UNPRICED)
+
+    def terms(self, principal: Principal, request: ClientRequest) -> Terms | None:
+        """What is stored for the caller, once the alias that the request may name is followed."""
+        core = self._core
+        if request.alias is None and (route := core.aliases.resolve(principal, request.model)) is not None:
+            follow(route, request)
+        return core.preferences.terms_for(principal, request.ask.task)

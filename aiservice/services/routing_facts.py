@@ -1,0 +1,149 @@
+"""What this worker has seen of the places that requests go to: how busy they are, how quick, and who asked where.
+
+In memory, per worker, written at the begin and the end of an attempt without a lock or a wait. Fails open: a place of
+which nothing is known is as good as any, so that something becomes known.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from math import exp
+
+from aiservice.wire import Usage
+
+Place = tuple[str, str]
+"""A connection's id and a model."""
+
+_TAU_SECONDS = 10.0
+"""How fast what was seen fades: a place that was slow is tried again."""
+_MAX_PLACES = 4_000
+_MAX_STICKY = 20_000
+STICKY_SECONDS = 300.0
+SAMPLES = 200
+_MICRO = 1_000_000
+
+
+class PeakEwma:
+    """A mean that takes a worse value at once and a better one slowly (Finagle's peak-EWMA). Seconds."""
+
+    __slots__ = ("at", "value")
+
+    def __init__(self) -> None:
+        self.value = 0.0
+        self.at = 0.0
+
+    def add(self, seconds: float, now: float) -> None:
+        """Takes what was measured."""
+        if seconds >= self.value:
+            self.value = seconds
+        else:
+            weight = exp((self.at - now) / _TAU_SECONDS)
+            self.value = self.value * weight + seconds * (1.0 - weight)
+        self.at = now
+
+    def now(self, now: float) -> float:
+        """What is left of it: nothing measured for long means nothing known."""
+        return self.value * exp((self.at - now) / _TAU_SECONDS) if self.value else 0.0
+
+
+class Fact:
+    """What was seen of one place. `tokens_per_second` is that of its answers, 0.0 where nobody knows."""
+
+    __slots__ = ("first", "in_flight", "inputs", "outputs", "tokens_per_second", "whole")
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.first = PeakEwma()  # time to the first byte of streams
+        self.whole = PeakEwma()
+        self.tokens_per_second = 0.0
+        self.outputs: deque[int] = deque(maxlen=SAMPLES)  # tokens of answers
+        self.inputs: deque[float] = deque(maxlen=SAMPLES)  # tokens of prompts, as parts of the estimate
+
+    def latency(self, now: float, *, is_stream: bool) -> float:
+        """Seconds to the first byte, or to the whole answer; 0.0 where nobody knows."""
+        mine, other = (self.first, self.whole) if is_stream else (self.whole, self.first)
+        return mine.now(now) or other.now(now)
+
+
+class Load:
+    """One attempt under way at a place. It is over once: `ended` or `failed`, whoever says so first."""
+
+    __slots__ = ("_clock", "began", "fact", "is_over")
+
+    def __init__(self, fact: Fact, clock: Callable[[], float]) -> None:
+        self.fact = fact
+        self._clock = clock
+        self.began = clock()
+        self.is_over = False
+        fact.in_flight += 1
+
+    def answered(self, *, is_stream: bool) -> None:
+        """The attempt's first byte is there, or its whole answer."""
+        now = self._clock()
+        (self.fact.first if is_stream else self.fact.whole).add(now - self.began, now)
+
+    def ended(self, usage: Usage, est_input_tokens: int) -> None:
+        """The answer is whole: how long it was, and how quick."""
+        self.over()
+        if usage.source != "reported":
+            return
+        fact, seconds = self.fact, self._clock() - self.began
+        fact.outputs.append(usage.output_tokens)
+        if est_input_tokens:
+            fact.inputs.append(usage.input_tokens / est_input_tokens)
+        if usage.output_tokens and seconds > 0:
+            rate, known = usage.output_tokens / seconds, fact.tokens_per_second
+            fact.tokens_per_second = known + (rate - known) / 8 if known else rate
+
+    def failed(self) -> None:
+        """The attempt gave nothing. How long that took counts as well: a place that hangs is slow."""
+        now = self._clock()
+        for mean in (self.fact.first, self.fact.whole):
+            if now - self.began > mean.value:
+                mean.add(now - self.began, now)
+        self.over()
+
+    def over(self) -> None:
+        """The attempt is over, and nothing is learned from it."""
+        if not self.is_over:
+            self.is_over = True
+            self.fact.in_flight -= 1
+
+
+class RoutingFacts:
+    """All that one worker knows."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._facts: dict[Place, Fact] = {}
+        self._sticky: dict[tuple[str, int], tuple[str, float]] = {}
+
+    def fact(self, place: Place) -> Fact | None:
+        """What is known of a place, if anything is."""
+        return self._facts.get(place)
+
+    def begin(self, connection_id: str, model: str) -> Load:
+        """An attempt begins."""
+        place = (connection_id, model)
+        fact = self._facts.get(place)
+        if fact is None:
+            if len(self._facts) >= _MAX_PLACES:  # models may be named by callers: never let them fill the memory
+                self._facts = {key: each for key, each in self._facts.items() if each.in_flight}
+            fact = self._facts[place] = Fact()
+        return Load(fact, self.clock)
+
+    # Whose prompt a provider may still have in its cache
+
+    def stick(self, client_id: str, prefix: int, connection_id: str) -> None:
+        """The client's prompt that begins so is in the cache of that connection."""
+        if len(self._sticky) >= _MAX_STICKY:
+            now = self.clock()
+            self._sticky = {key: each for key, each in self._sticky.items() if each[1] > now}
+            if len(self._sticky) >= _MAX_STICKY:
+                self._sticky.clear()
+        self._sticky[client_id, prefix] = (connection_id, self.clock() + STICKY_SECONDS)
+
+    def stuck(self, client_id: str, prefix: int) -> str | None:
+        """The connection that had the client's prompt of this beginning within the last minutes."""
+        found = self._sticky.get((client_id, prefix))
+        return found[0] if found is not None and found[1] > self.clock() else None

@@ -1,0 +1,28 @@
+"""SQL of routing decisions, each kept once under the hash of what it says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import col
+
+from aiservice.kit.clock import now_us
+from aiservice.store.session import AsyncSession
+from aiservice.tables import Decision
+
+Json = dict[str, Any]
+
+
+async def add_new(session: AsyncSession, decisions: Mapping[str, Json]) -> None:
+    """Keeps those that are not kept yet."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    made_us = now_us()
+    rows = [{"id": each, "said": said, "made_us": made_us} for each, said in sorted(decisions.items())]
+    statement: Any = dialect.insert(Decision)
+    await session.execute(statement.on_conflict_do_nothing(index_elements=["id"]), rows)
+
+
+async def one(session: AsyncSession, decision_id: str) -> Json | None:
+    """What a decision says; None where it is not kept."""
+    return await session.scalar(select(col(Decision.said)).where(col(Decision.id) == decision_id))
