@@ -8,7 +8,8 @@ from aiservice.kit.event_ids import EventIds, Rest, read_event_id
 from aiservice.kit.sse import SseSplitter
 
 STREAM = "req_1"
-_data = st.text(st.characters(exclude_characters="\n\r"), max_size=20).map(lambda text: f"data: {text}\n\n".encode())
+_line = st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=20)
+_data = _line.map(lambda text: f"data: {text}\n\n".encode())
 _named = _data.map(lambda block: b"event: delta\n" + block)
 _foreign = _data.map(lambda block: b"id: 99\nid\n" + block)
 _comment = st.just(b": keep-alive\n\n")
