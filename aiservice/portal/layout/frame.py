@@ -152,7 +152,9 @@ def _brand() -> rx.Component:
 
 
 # What does not fit on a low screen scrolls; who is signed in, and the way out, stay in sight.
-_NAV_LIST = "flex gap-1 max-md:flex-wrap md:-mx-1 md:mt-5 md:min-h-0 md:flex-1 md:flex-col md:overflow-y-auto md:p-1"
+_NAV_LIST = (
+    "flex gap-1 max-md:flex-wrap md:-mx-1 md:mt-4 md:min-h-0 md:flex-1 md:flex-col md:gap-0.5 md:overflow-y-auto md:p-1"
+)
 
 
 def _sidebar(page: PageSpec) -> rx.Component:
