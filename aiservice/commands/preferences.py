@@ -1,5 +1,6 @@
 """`preference`: on which terms requests are routed: for the platform, a team, a client or a key, by task."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -173,6 +174,7 @@ def try_terms(
     draft = Draft(scope, task, Terms.read(given) if given else None)
 
     async def work(core: Core) -> tuple[Decision, Trial]:
+        await asyncio.to_thread(core.prices.load)
         return await core.trial.dry_run(OPERATOR, draft, model), await core.trial.on_last_hour(OPERATOR, draft)
 
     show_trial(*run(work, as_json=as_json), as_json=as_json)

@@ -134,6 +134,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     cache = AnswerCache(policies, tally, vault, CacheSeal(bodies), shared=shared, most_bytes=settings.cache_bytes)
     changes.subscribe(cache.on_change)
     ledger = Ledger(db, settings)
+    router = Router(health=health, quotas=quotas, prices=prices)
     connections, preferences = Connections(db, vault, changes, upstream), Preferences(db, changes)
     aliases = Aliases(db, changes)
     limiter = Limiter(_open_shared_limits(settings, vault))
@@ -166,9 +167,9 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         health=health,
         quotas=quotas,
         preferences=preferences,
-        trial=PreferenceTrial(db, preferences, aliases, connections.snapshot),
+        trial=PreferenceTrial(db, preferences, aliases, connections.snapshot, router.alike),
         aliases=aliases,
-        router=Router(health=health, quotas=quotas, prices=prices),
+        router=router,
         decisions=DecisionTrace(db),
         explain_tokens=ExplainTokens(vault),
         prices=prices,

@@ -86,12 +86,19 @@ class PreferenceTrial:
     """Tries drafts, for those who may store them."""
 
     def __init__(
-        self, db: Database, preferences: Preferences, aliases: Aliases, snapshot: Callable[[], Snapshot]
+        self,
+        db: Database,
+        preferences: Preferences,
+        aliases: Aliases,
+        snapshot: Callable[[], Snapshot],
+        router: Callable[[], Router] = Router,
     ) -> None:
+        """`router` makes one that knows what the gateway's does, and whose turns are its own."""
         self._db = db
         self._stored = preferences.stored
         self._aliases = aliases
         self._snapshot = snapshot
+        self._router = router
 
     async def dry_run(self, actor: Person, draft: Draft, model: str | None = None) -> Decision:
         """Where a request for the draft's task (for any: a chat) would go now, with the reasons.
@@ -104,7 +111,7 @@ class PreferenceTrial:
             caller = await _caller_of(session, holder)
         task = "chat" if draft.task == ANY_TASK else draft.task
         stored = self._terms(caller, task, (holder.id, draft.task, draft.terms))
-        return self._decide(Router(), caller, task, model, stored)
+        return self._decide(self._router(), caller, task, model, stored)
 
     async def on_last_hour(self, actor: Person, draft: Draft) -> Trial:
         """What the draft would have done to the newest 2 000 requests of the last hour; the loop goes on meanwhile.
@@ -143,7 +150,7 @@ class PreferenceTrial:
         self, asked: list[Asked], callers: dict[str, Principal], draft: tuple[str, str, Terms | None]
     ) -> dict[tuple[str, str, str], tuple[Place | None, Place | None]]:
         """Where each kind of request goes first, as it is and with the draft."""
-        before, after = Router(), Router()
+        before, after = self._router(), self._router()
         moves: dict[tuple[str, str, str], tuple[Place | None, Place | None]] = {}
         for number, (key_id, task, model) in enumerate(dict.fromkeys(_kind(each) for each in asked), start=1):
             caller, wanted = callers[key_id], model or None

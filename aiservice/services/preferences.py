@@ -15,7 +15,7 @@ from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import owner_scope
 from aiservice.services.preference_rules import ANY_TASK, MAX_ENTRIES, check_task, check_terms
 from aiservice.services.preference_writing import PreferenceWriting, said_by
-from aiservice.services.routing_history import Version, hidden_version, version, versions_of
+from aiservice.services.routing_history import Place, Version, check_unchanged, hidden_version, version, versions_of
 from aiservice.services.routing_scopes import Holder, Scope, ScopeKind, holder_of, scope_kind
 from aiservice.services.routing_terms import Terms
 from aiservice.services.stored_terms import MAX_STORED, StoredTerms, terms_of
@@ -45,6 +45,14 @@ class PreferenceView:
         return self.terms.order or ()
 
 
+@dataclass(slots=True, frozen=True)
+class Since:
+    """What a change rests on: the version that its author saw, or the one that it brings back."""
+
+    after_version: int | None = None
+    reverted_to: int | None = None
+
+
 class Preferences:
     """Developers see to the terms of their own clients and keys, admins to everybody's. A scope that is text alone is a
     client, and terms that are a list alone are an order."""
@@ -66,17 +74,27 @@ class Preferences:
 
     # What people do
 
-    async def set(self, actor: Person, scope: Scope | str, task: str, terms: Terms | Sequence[str]) -> PreferenceView:
-        """Stores the terms for `task`, in place of those before.
+    async def set(
+        self,
+        actor: Person,
+        scope: Scope | str,
+        task: str,
+        terms: Terms | Sequence[str],
+        *,
+        after_version: int | None = None,
+    ) -> PreferenceView:
+        """Stores the terms for `task`, in place of those before; with `after_version` only where that is still the
+        newest version (0: there was none).
 
         Raises:
+            Conflict: there is a newer version (`changed_meanwhile`).
             NotFound: no such team, client or key, or not the actor's.
             PermissionDenied: the platform's or a team's, and the actor is no admin.
             Unprocessable: an unknown task, or terms that `check_terms` refuses.
         """
         check_task(task)
         wanted = terms if isinstance(terms, Terms) else Terms(order=tuple(terms))
-        return await self._put(actor, _scope(scope), task, wanted)
+        return await self._put(actor, _scope(scope), task, wanted, Since(after_version))
 
     async def list(self, actor: Person, scope: Scope | str | None = None) -> Sequence[PreferenceView]:
         """The stored terms of one scope, or of all that the actor may see, the widest scope first.
@@ -121,6 +139,22 @@ class Preferences:
             holder = await holder_of(session, actor, _scope(scope), to_change=False)
             return await versions_of(session, holder.kind, holder.id, "terms", task)
 
+    async def above(self, actor: Person, scope: Scope, task: str) -> Sequence[PreferenceView]:
+        """What holds for `scope` and `task` where its own terms say nothing, the narrowest first.
+
+        Raises:
+            NotFound: as in `list`.
+        """
+        async with self._db.read() as session:
+            holder = await holder_of(session, actor, scope, to_change=False)
+            found = []
+            for kind, subject in reversed(holder.above):
+                rows = {row.task: _view(row, name) for row, name in await store.listed(session, None, kind, subject)}
+                for each in dict.fromkeys((task, ANY_TASK)):
+                    if each in rows and (kind, subject, each) != (holder.kind, holder.id, task):
+                        found.append(rows[each])
+            return found
+
     async def revert(self, actor: Person, number: int) -> PreferenceView:
         """Stores again what version `number` stored, or nothing where that was nothing. This is a new version.
 
@@ -135,20 +169,21 @@ class Preferences:
             scope = Scope(scope_kind(old.scope), "" if old.scope == "platform" else old.subject)
             with hidden_version(number):
                 await holder_of(session, actor, scope, to_change=False)
-        return await self._put(actor, scope, old.name, terms, reverted_to=number)
+        return await self._put(actor, scope, old.name, terms, Since(reverted_to=number))
 
-    async def _put(
-        self, actor: Person, scope: Scope, task: str, terms: Terms | None, reverted_to: int | None = None
-    ) -> PreferenceView:
+    async def _put(self, actor: Person, scope: Scope, task: str, terms: Terms | None, since: Since) -> PreferenceView:
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
             holder = await holder_of(session, actor, scope, to_change=True)
             if terms is not None:
                 await check_terms(session, holder, terms)
                 await self._check_room(session, holder, task)
+            if since.after_version is not None:
+                place = Place("terms", holder.kind, holder.id, task)
+                await check_unchanged(session, place, since.after_version)
             said = None if terms is None else terms.to_json()
             writing = PreferenceWriting(session, self._changes, actor)
-            row = await writing.put(holder.kind, holder.id, task, said, reverted_to)
+            row = await writing.put(holder.kind, holder.id, task, said, since.reverted_to)
             nothing = PreferenceView(holder.kind, holder.id, holder.name, task, Terms(), now_us())
             view = nothing if row is None else _view(row, holder.name)
         await self.stored.read_again(holder.id)

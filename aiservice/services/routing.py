@@ -107,6 +107,11 @@ class Router:
         self._rotations: dict[tuple[tuple[str, int], ...], Rotation] = {}
         self._snapshot: tuple[ConnectionView, ...] | None = None
 
+    def alike(self) -> "Router":
+        """Another that knows the same of the places, and whose plans and turns are its own: for what is only tried."""
+        quotas, prices = self._world.quotas, self._world.prices
+        return Router(facts=self._world.facts, health=self._health, quotas=quotas, prices=prices)
+
     def decide(
         self,
         principal: Principal,

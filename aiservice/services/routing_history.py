@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from aiservice.errors import NotFound
+from aiservice.errors import Conflict, NotFound
 from aiservice.kit.clock import now_us
 from aiservice.principal import Person
 from aiservice.store import routing_versions as store
@@ -60,6 +60,17 @@ async def keep_version(
         session.add(_row(place, (earlier, before), ("", "")))
         await session.flush()  # its number comes first
     session.add(_row(place, change, (actor.user_id, actor.email), reverted_to))
+
+
+async def check_unchanged(session: AsyncSession, place: Place, number: int) -> None:
+    """Raises `Conflict` where there is a newer version than `number`; 0 is none."""
+    last = await store.newest(session, place.kind, place.scope, place.subject, place.name)
+    if (0 if last is None else last.id) != number:
+        who = "" if last is None or not last.actor else f" by {last.actor}"
+        raise Conflict(
+            f"These preferences were changed{who} meanwhile. Look at them as they are now, and make your change again.",
+            code="changed_meanwhile",
+        )
 
 
 async def versions_of(

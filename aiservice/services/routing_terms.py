@@ -6,7 +6,7 @@ The vocabulary is OpenRouter's (`order`, `only`, `ignore`, `allow_fallbacks`, `r
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
@@ -21,12 +21,27 @@ DataCollection = Literal["allow", "deny"]
 SORTS: tuple[Sort, ...] = Sort.__args__  # type: ignore[attr-defined]
 STRATEGIES: tuple[Strategy, ...] = Strategy.__args__  # type: ignore[attr-defined]
 DATA_COLLECTIONS: tuple[DataCollection, ...] = DataCollection.__args__  # type: ignore[attr-defined]
-MAX_NAMES = 10
+MAXFIELDS = 10
 _MAX_NAME = 265  # a connection, a colon and a model
 _MAX_USD = 1_000_000
 _MAX_LATENCY_MS = 3_600_000
 _MAX_THROUGHPUT = 1_000_000
 _PRICES = ("prompt", "completion", "request")
+FIELDS = (
+    "order",
+    "only",
+    "ignore",
+    "allow_fallbacks",
+    "require_parameters",
+    "sort",
+    "strategy",
+    "max_price",
+    "preferred_max_latency_ms",
+    "preferred_min_throughput",
+    "data_collection",
+    "zdr",
+    "regions",
+)
 
 
 @dataclass(slots=True, frozen=True)
@@ -65,6 +80,14 @@ class Terms:
     data_collection: DataCollection | None = None
     zdr: bool | None = None
     regions: frozenset[str] | None = None
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        # Once, since routing looks the same terms up for every request.
+        object.__setattr__(self, "_hash", hash(tuple(getattr(self, name) for name in FIELDS)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @staticmethod
     def read(given: Any, param: str = "preferences") -> "Terms":
@@ -89,7 +112,7 @@ class Terms:
     def to_json(self) -> Json:
         """What is said, as `read` reads it; sets are sorted."""
         said: Json = {}
-        for name in _NAMES:
+        for name in FIELDS:
             value = getattr(self, name)
             if _is_said(name, value):
                 said[name] = _plain(value)
@@ -107,7 +130,7 @@ class Terms:
 @lru_cache(maxsize=4096)
 def _over(mine: Terms, theirs: Terms) -> Terms:
     said = {}
-    for name in _NAMES:
+    for name in FIELDS:
         value = getattr(mine, name)
         said[name] = value if _is_said(name, value) else getattr(theirs, name)
     if "deny" in (mine.data_collection, theirs.data_collection):
@@ -133,15 +156,15 @@ def _plain(value: Any) -> Any:
 
 
 def _unknown(name: str, param: str) -> InvalidRequest:
-    near = difflib.get_close_matches(name[:60], _NAMES, n=1)
-    hint = f"Did you mean '{near[0]}'?" if near else f"Known ones: {', '.join(_NAMES)}."
+    near = difflib.get_close_matches(name[:60], FIELDS, n=1)
+    hint = f"Did you mean '{near[0]}'?" if near else f"Known ones: {', '.join(FIELDS)}."
     return InvalidRequest(f"'{name[:60]}' is not a preference. {hint}", param=f"{param}.{name[:60]}")
 
 
 def _names(value: Any, param: str) -> list[str]:
-    is_list = isinstance(value, list) and 1 <= len(value) <= MAX_NAMES
+    is_list = isinstance(value, list) and 1 <= len(value) <= MAXFIELDS
     if not is_list or not all(isinstance(item, str) and 0 < len(item) <= _MAX_NAME for item in value):
-        raise InvalidRequest(f"'{param}' must be a list of 1 to {MAX_NAMES} names.", param=param)
+        raise InvalidRequest(f"'{param}' must be a list of 1 to {MAXFIELDS} names.", param=param)
     names: list[str] = value
     return names
 
@@ -230,4 +253,3 @@ _READERS: dict[str, Callable[[Any, str], Any]] = {
     "zdr": _flag,
     "regions": _set,
 }
-_NAMES = tuple(field.name for field in fields(Terms))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiservice.kit.money import to_usd_text
-from aiservice.services.routing_terms import MaxPrice, Terms
+from aiservice.services.routing_terms import FIELDS, MaxPrice, Terms
 
 _SORTS = {"price": "the cheapest first", "latency": "the quickest to answer first", "throughput": "the fastest first"}
 _STRATEGIES = {
@@ -36,8 +36,7 @@ def sentence(terms: Terms, what: str = "Requests") -> str:
 
 def differences(before: Terms, after: Terms) -> list[Difference]:
     """The fields that say something else afterwards."""
-    names = Terms().__dataclass_fields__
-    pairs = [(name, getattr(before, name), getattr(after, name)) for name in names]
+    pairs = [(name, getattr(before, name), getattr(after, name)) for name in FIELDS]
     return [Difference(_title(name), _value(name, old), _value(name, new)) for name, old, new in pairs if old != new]
 
 

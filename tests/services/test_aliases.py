@@ -60,6 +60,7 @@ async def test_a_clients_alias_hides_its_teams_and_the_platforms(database: Datab
     assert order_of(desk, caller, "chatty") == ("east",)
 
 
+@pytest.mark.sqlite_only
 async def test_an_alias_may_lead_to_another_and_never_in_a_circle(database: Database) -> None:
     desk, caller = await shop(database)
     await desk.aliases.set(OPERATOR, PLATFORM_SCOPE, "base", ["east/fast", "west"])
@@ -72,6 +73,7 @@ async def test_an_alias_may_lead_to_another_and_never_in_a_circle(database: Data
         await desk.aliases.remove(OPERATOR, PLATFORM_SCOPE, "base")
 
 
+@pytest.mark.sqlite_only
 async def test_a_circle_that_only_one_client_has_is_told_to_that_client(database: Database) -> None:
     desk, caller = await shop(database)
     await desk.aliases.set(OPERATOR, "shop", "best", ["east"])
@@ -108,6 +110,7 @@ async def test_what_cannot_be_an_alias_is_refused_with_the_reason(
         await desk.aliases.set(OPERATOR, "shop", name, targets)
 
 
+@pytest.mark.sqlite_only
 async def test_a_models_name_can_be_led_elsewhere_where_that_is_meant(database: Database) -> None:
     desk, caller = await shop(database)
     await desk.aliases.set(OPERATOR, "shop", "slow", ["west/fast", "slow"], may_shadow=True)

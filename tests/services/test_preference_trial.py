@@ -44,6 +44,7 @@ def trial_of(desk: Office, snapshot: tuple[ConnectionView, ...]) -> PreferenceTr
 
 async def asked(database: Database, client_id: str, key_id: str, count: int, *, age_us: int = 0, **more: Any) -> None:
     said = {"task": "chat", "requested_model": "", **more}
+    model = said.pop("requested_model")
     async with database.write() as session:
         for number in range(count):
             started_us = now_us() - age_us - number
@@ -61,6 +62,7 @@ async def asked(database: Database, client_id: str, key_id: str, count: int, *, 
                     usage_source="reported",
                     started_us=started_us,
                     ended_us=started_us + 1,
+                    requested_model=model.format(number),
                     **said,
                 )
             )
@@ -111,6 +113,17 @@ async def test_a_dry_run_shows_every_place_and_why_not(database: Database) -> No
     assert [one.connection.name for one in pinned.candidates] == ["east"]
 
 
+@pytest.mark.sqlite_only
+async def test_a_trial_knows_what_the_gateways_router_knows(database: Database) -> None:
+    desk, _, _ = await shop(database)
+    router, snapshot = Router(), (view("east", weight=2), view("west"))
+    for name, seconds in (("east", 9.0), ("west", 0.1)):
+        router.facts.begin(f"con_{name}", "fast").fact.whole.add(seconds, router.facts.clock())
+    trial = PreferenceTrial(desk.database, desk.preferences, desk.aliases, lambda: snapshot, router.alike)
+    found = await trial.on_last_hour(OPERATOR, Draft(CLIENT, "chat", Terms(sort="latency")))
+    assert found.words == "Would have changed 3 of 3 requests: 3 to west"
+
+
 async def test_only_who_may_store_a_draft_may_try_it(database: Database) -> None:
     desk, trial, key_id = await shop(database)
     ada = await person(database, "ada@example.org")
@@ -130,8 +143,7 @@ async def test_the_loop_goes_on_while_many_kinds_of_requests_are_tried(
 ) -> None:
     desk, trial, key_id = await shop(database, count=0)
     client = await desk.clients.find(OPERATOR, "shop")
-    for number in range(200):
-        await asked(database, client.id, key_id, 1, requested_model=f"fast{number}")
+    await asked(database, client.id, key_id, 200, requested_model="fast{}")
     monkeypatch.setattr(preference_trial, "MAX_REQUESTS", 180)
     decided, at_once, until, candidates = 0, [0], asyncio.Event(), Router.candidates
 

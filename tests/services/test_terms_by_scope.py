@@ -5,7 +5,7 @@ import timeit
 
 import pytest
 
-from aiservice.errors import NotFound, PermissionDenied, Unprocessable
+from aiservice.errors import Conflict, NotFound, PermissionDenied, Unprocessable
 from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
 from aiservice.principal import OPERATOR, Principal
@@ -51,6 +51,7 @@ async def test_the_narrowest_scope_wins_field_by_field(database: Database) -> No
     assert desk.preferences.terms_for(caller, "chat") == Terms(order=("north",), zdr=True, sort="latency")
 
 
+@pytest.mark.sqlite_only
 async def test_what_a_task_says_wins_over_any_task_of_the_same_scope_only(database: Database) -> None:
     desk, caller = await shop(database)
     await desk.preferences.set(OPERATOR, CLIENT, "*", Terms(order=("east",)))
@@ -58,6 +59,7 @@ async def test_what_a_task_says_wins_over_any_task_of_the_same_scope_only(databa
     assert desk.preferences.terms_for(caller, "chat") == Terms(order=("east",), sort="price")
 
 
+@pytest.mark.sqlite_only
 async def test_others_terms_are_not_ones_own(database: Database) -> None:
     desk, caller = await shop(database)
     other = await desk.clients.create(OPERATOR, "other")
@@ -66,6 +68,7 @@ async def test_others_terms_are_not_ones_own(database: Database) -> None:
     assert desk.preferences.terms_for(Principal(other.id, "other", "key_x", "y"), "chat") is None
 
 
+@pytest.mark.sqlite_only
 async def test_a_caller_pays_next_to_nothing_for_terms(database: Database) -> None:
     desk, caller = await shop(database)
     terms_for = desk.preferences.terms_for
@@ -145,6 +148,7 @@ async def test_terms_that_cannot_work_are_refused_with_the_reason(database: Data
         await desk.preferences.set(OPERATOR, CLIENT, "chat", terms)
 
 
+@pytest.mark.sqlite_only
 async def test_a_kind_stands_for_all_its_connections(database: Database) -> None:
     desk, _ = await shop(database)
     terms = Terms(order=("sandbox:m",), ignore=frozenset({"west"}))
@@ -173,6 +177,24 @@ async def test_every_change_is_kept_and_can_be_taken_back(database: Database) ->
             await desk.preferences.revert(ada, number)
 
 
+async def test_a_change_that_rests_on_an_older_version_is_refused(database: Database) -> None:
+    desk, _ = await shop(database)
+    await desk.preferences.set(OPERATOR, CLIENT, "chat", ["east"], after_version=0)
+    (seen,) = await desk.preferences.history(OPERATOR, CLIENT, "chat")
+    await desk.preferences.set(OPERATOR, CLIENT, "chat", ["west"], after_version=seen.number)
+    with pytest.raises(Conflict, match="changed by operator meanwhile"):
+        await desk.preferences.set(OPERATOR, CLIENT, "chat", ["north"], after_version=seen.number)
+
+
+async def test_what_holds_besides_is_listed_from_the_narrowest(database: Database) -> None:
+    desk, caller = await shop(database)
+    key = Scope("key", caller.key_id)
+    for scope, task in ((PLATFORM_SCOPE, "*"), (TEAM, "chat"), (TEAM, "embedding"), (CLIENT, "*"), (key, "chat")):
+        await desk.preferences.set(OPERATOR, scope, task, ["east"])
+    found = await desk.preferences.above(OPERATOR, key, "chat")
+    assert [(view.scope, view.task) for view in found] == [("client", "*"), ("team", "chat"), ("platform", "*")]
+
+
 async def test_what_an_older_release_stored_can_be_gone_back_to(database: Database) -> None:
     desk, caller = await shop(database)
     async with database.write() as session:
@@ -182,6 +204,7 @@ async def test_what_an_older_release_stored_can_be_gone_back_to(database: Databa
     assert (unseen.after, unseen.actor, changed.before) == ({"order": ["east"]}, "", {"order": ["east"]})
 
 
+@pytest.mark.sqlite_only
 async def test_a_revert_to_what_is_no_longer_possible_is_refused(database: Database) -> None:
     desk, _ = await shop(database)
     await desk.preferences.set(OPERATOR, CLIENT, "chat", ["east"])

@@ -290,7 +290,8 @@ function RevealOnce({ secret, styles, onClose }) {
 }
 
 // A button whose action asks first. The question is a native dialog: focus, Escape and the backdrop come with it.
-export function ConfirmButton({ label, title, text, choice, confirm, styles, className, onConfirm, onChoose }) {
+export function ConfirmButton(props) {
+  const { label, title, text, choice, confirm, styles, className, disabled, onConfirm, onChoose } = props;
   const dialog = useRef(null);
   const box = useRef(null);
   const heading = useId();
@@ -302,7 +303,11 @@ export function ConfirmButton({ label, title, text, choice, confirm, styles, cla
   return h(
     "span",
     { className: "contents" },
-    h("button", { type: "button", className, onClick: () => dialog.current.showModal() }, label),
+    h(
+      "button",
+      { type: "button", className, disabled, "aria-label": props["aria-label"], onClick: () => dialog.current.showModal() },
+      label,
+    ),
     h(
       "dialog",
       { ref: dialog, className: styles.dialog, "aria-labelledby": heading },

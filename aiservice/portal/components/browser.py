@@ -94,6 +94,7 @@ class ConfirmButton(rx.Component):
     text: rx.Var[str]
     choice: rx.Var[str]
     confirm: rx.Var[str]
+    disabled: rx.Var[bool]
     styles: rx.Var[dict[str, str]]
     on_confirm: rx.EventHandler[rx.event.no_args_event_spec]  # type: ignore[type-arg,valid-type]
     on_choose: rx.EventHandler[rx.event.passthrough_event_spec(bool)]  # type: ignore[type-arg,valid-type]

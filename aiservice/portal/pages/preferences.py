@@ -1,36 +1,43 @@
-"""Preferences: for each kind of work, which connections to try, in which order."""
+"""Preferences: for each kind of work, where requests go: edited as a draft, looked at, saved, and taken back."""
 
-from typing import Any, TypedDict
+from typing import Any
 
 import reflex as rx
 from pydantic import ConfigDict
 from typing_extensions import TypedDict as ValidatedDict
 
 from aiservice.errors import InvalidRequest
-from aiservice.portal import theme
-from aiservice.portal.components.browser import confirm_button
-from aiservice.portal.components.icons import icon
-from aiservice.portal.components.parts import badge, card, cell, data_table, empty, select_field, table_row
+from aiservice.portal.components.preference_choice import choice, stored
+from aiservice.portal.components.preference_editor import chain, history, review, terms_form
 from aiservice.portal.layout import portal_page
+from aiservice.portal.queries import Zone
 from aiservice.portal.session.guard import handler, signed_in, tell
+from aiservice.portal.session.preference_forms import (
+    DifferenceRow,
+    Line,
+    MovedRow,
+    Option,
+    PlaceRow,
+    TermsForm,
+    VersionRow,
+    difference_rows,
+    fields_of,
+    may_change,
+    moved_rows,
+    place_rows,
+    refusal_words,
+    scopes_of,
+    terms_of_form,
+    title_of,
+    version_rows,
+    words_of,
+)
+from aiservice.principal import Role
 from aiservice.services.core import current_core
+from aiservice.services.preference_trial import Draft
 from aiservice.services.preferences import ANY_TASK, MAX_ENTRIES
-from aiservice.tasks import registry
-
-
-class Option(TypedDict):
-    """A choice in a select."""
-
-    value: str
-    label: str
-
-
-class StoredRow(TypedDict):
-    """A stored chain in the list."""
-
-    task: str
-    title: str
-    words: str
+from aiservice.services.routing_scopes import Scope
+from aiservice.services.routing_terms import Terms
 
 
 class AddEntry(ValidatedDict):
@@ -42,24 +49,45 @@ class AddEntry(ValidatedDict):
 
 
 class PreferencesState(rx.State):
-    """One client's chains, and the draft being edited."""
+    """One scope's terms for one task, the draft that is being edited, and what it would change."""
 
-    clients: list[Option] = []
-    client: str = ""
+    scopes: list[Option] = []
+    scope: str = ""
     task: str = ANY_TASK
     draft: list[str] = []
-    is_changed: bool = False
-    stored: list[StoredRow] = []
+    fields: dict[str, str] = fields_of(Terms())
+    shown: int = 0
+    now_words: str = ""
+    above: list[Line] = []
+    stored: list[Line] = []
     connections: list[Option] = []
+    tested: dict[str, str] = {}
+    versions: list[VersionRow] = []
+    just_moved: str = ""
+    moved_by: int = 0
+    moves: int = 0
+    order_words: str = ""
+    is_stored: bool = False
+    may_change: bool = False
+    may_test: bool = False
+    is_reviewed: bool = False
+    draft_words: str = ""
+    changes: list[DifferenceRow] = []
+    places: list[PlaceRow] = []
+    refusal: str = ""
+    hour_words: str = ""
+    moved: list[MovedRow] = []
     is_loaded: bool = False
+    _reviewed: dict[str, Any] = {}
+    _seen_version: int = 0
 
     @handler()
     async def load(self) -> None:
         core, me = current_core(), signed_in()
-        await core.clients.personal(me)
-        self.clients = [Option(value=client.id, label=client.name) for client in await core.clients.list(me)]
-        if self.client not in {option["value"] for option in self.clients}:
-            self.client = (await core.clients.personal(me)).id
+        own = await core.clients.personal(me)
+        self.scopes = await scopes_of(core, me)
+        if self.scope not in {option["value"] for option in self.scopes}:
+            self.scope = f"client:{own.id}"
         self.connections = [
             Option(value=connection.name, label=f"{connection.name} ({connection.kind})")
             for connection in await core.connections.list(me)
@@ -69,9 +97,9 @@ class PreferencesState(rx.State):
         self.is_loaded = True
 
     @handler()
-    async def choose_client(self, client: str) -> None:
-        await current_core().clients.find(signed_in(), client)
-        self.client = client
+    async def choose_scope(self, scope: str) -> None:
+        await current_core().preferences.list(signed_in(), Scope.read(scope))
+        self.scope = scope
         await _show(self)
 
     @handler()
@@ -89,8 +117,7 @@ class PreferencesState(rx.State):
             raise InvalidRequest(f"{entry} is in the chain already.", param="connection")
         if len(self.draft) >= MAX_ENTRIES:
             raise InvalidRequest(f"A chain has at most {MAX_ENTRIES} entries.")
-        self.draft = [*self.draft, entry]
-        self.is_changed = True
+        _edit(self, [*self.draft, entry])
 
     @handler()
     async def move(self, index: int, by: int) -> None:
@@ -98,189 +125,110 @@ class PreferencesState(rx.State):
         if by in (-1, 1) and 0 <= index < len(self.draft) and 0 <= to < len(self.draft):
             draft = list(self.draft)
             draft[index], draft[to] = draft[to], draft[index]
-            self.draft, self.is_changed = draft, True
+            _edit(self, draft)
+            self.just_moved, self.moved_by, self.moves = draft[to], by, self.moves + 1
+            self.order_words = f"{draft[to]} is now {to + 1} of {len(draft)}."
 
     @handler()
     async def remove(self, index: int) -> None:
         if 0 <= index < len(self.draft):
-            self.draft = [*self.draft[:index], *self.draft[index + 1 :]]
-            self.is_changed = True
+            _edit(self, [*self.draft[:index], *self.draft[index + 1 :]])
+
+    @handler(role=Role.ADMIN)
+    async def test(self, entry: str) -> None:
+        name = entry.partition(":")[0]
+        found = await current_core().connections.test(signed_in(), name)
+        cost = " (asked for its models: costs nothing)" if found.is_ok else ""
+        self.tested = {**self.tested, entry: f"{found.summary}{cost}"}
+
+    @handler()
+    async def review(self, form: TermsForm) -> Any:
+        core, me = current_core(), signed_in()
+        terms = terms_of_form(form, list(self.draft))
+        draft = Draft(Scope.read(self.scope), self.task, terms)
+        decision = await core.trial.dry_run(me, draft, form["asked"].strip() or None)
+        hour = await core.trial.on_last_hour(me, draft)
+        now = await _stored_terms(self)
+        self._reviewed = {} if terms is None else terms.to_json()
+        self.draft_words = words_of(terms or Terms(), self.task)
+        self.changes = difference_rows(now, terms or Terms())
+        self.places, self.refusal = place_rows(decision), refusal_words(decision.refusal)
+        self.hour_words = f"{hour.words}{'' if hour.is_whole else ' (the newest of the last hour)'}."
+        self.moved = moved_rows(hour, Zone())
+        self.is_reviewed = True
+        return rx.set_focus("draft")
 
     @handler()
     async def save(self) -> None:
-        await current_core().preferences.set(signed_in(), self.client, self.task, list(self.draft))
-        await tell(self, f"Saved. {_title(self.task)} now tries {_sentence(self.draft)}.")
+        if not self.is_reviewed:
+            raise InvalidRequest("Review the draft before you save it.")
+        scope, preferences, me = Scope.read(self.scope), current_core().preferences, signed_in()
+        if self._reviewed:
+            terms = Terms.read(self._reviewed)
+            await preferences.set(me, scope, self.task, terms, after_version=self._seen_version)
+            await tell(self, f"Saved. {words_of(terms, self.task)}")
+        else:
+            await preferences.clear(me, scope, self.task)
+            await tell(self, "Cleared: the draft said nothing.")
+        await _show(self)
+
+    @handler()
+    async def discard(self) -> None:
         await _show(self)
 
     @handler()
     async def clear(self) -> None:
-        await current_core().preferences.clear(signed_in(), self.client, self.task)
-        await tell(self, "Cleared. The broker chooses by itself again.")
+        await current_core().preferences.clear(signed_in(), Scope.read(self.scope), self.task)
+        await tell(self, "Cleared. What holds above it holds now.")
+        await _show(self)
+
+    @handler()
+    async def revert(self, number: int) -> None:
+        view = await current_core().preferences.revert(signed_in(), number)
+        said = "Nothing is stored there any more." if view.terms == Terms() else words_of(view.terms, view.task)
+        await tell(self, f"Gone back to version {number}. {said}")
         await _show(self)
 
 
+def _edit(state: PreferencesState, draft: list[str]) -> None:
+    state.draft, state.is_reviewed, state.just_moved = draft, False, ""
+
+
+async def _stored_terms(state: PreferencesState) -> Terms:
+    views = await current_core().preferences.list(signed_in(), Scope.read(state.scope))
+    return next((view.terms for view in views if view.task == state.task), Terms())
+
+
 async def _show(state: PreferencesState) -> None:
-    """Reads the client's chains; the draft becomes what is stored for the chosen task."""
-    views = await current_core().preferences.list(signed_in(), state.client)
-    chains = {view.task: list(view.chain) for view in views}
-    state.draft, state.is_changed = chains.get(state.task, []), False
-    state.stored = [
-        StoredRow(task=task, title=_title(task), words=_sentence(chain)) for task, chain in sorted(chains.items())
+    """Reads what is stored; it becomes the draft."""
+    preferences, me, scope = current_core().preferences, signed_in(), Scope.read(state.scope)
+    views = await preferences.list(me, scope)
+    terms = next((view.terms for view in views if view.task == state.task), None)
+    versions = await preferences.history(me, scope)
+    state._seen_version = next((one.number for one in versions if one.name == state.task), 0)
+    state.versions = version_rows(versions, Zone())
+    state.is_stored, state.may_change, state.may_test = terms is not None, may_change(me, scope), me.is_admin
+    state.draft, state.fields = list((terms or Terms()).order or ()), fields_of(terms or Terms())
+    state.now_words = words_of(terms, state.task) if terms is not None else "Nothing is stored here."
+    state.above = [
+        Line(name=_whose(view), words=words_of(view.terms, view.task), value="")
+        for view in await preferences.above(me, scope, state.task)
     ]
+    state.stored = [
+        Line(name=title_of(view.task), words=words_of(view.terms, view.task), value=view.task) for view in views
+    ]
+    state.shown, state.is_reviewed, state.tested, state._reviewed = state.shown + 1, False, {}, {}
+    state.just_moved, state.order_words = "", ""
 
 
-def _title(task: str) -> str:
-    return "Any task" if task == ANY_TASK else registry()[task].title if task in registry() else task
+def _whose(view: Any) -> str:
+    return "Everybody" if view.scope == "platform" else f"{view.scope.capitalize()} {view.holder}"
 
 
-def _sentence(chain: list[str]) -> str:
-    return ", then ".join(chain) if chain else "nothing"
-
-
-HEADS = ["Task", "Tries", ""]
 page: Any = PreferencesState  # in markup its attributes are Vars
 
 
 @portal_page("/preferences", title="Preferences", icon="order", place=40, on_load=PreferencesState.load)
 def preferences() -> rx.Component:
-    return rx.el.div(_choice(), _editor(), _stored(), class_name="flex flex-col gap-5")
-
-
-def _choice() -> rx.Component:
-    tasks = [(ANY_TASK, "Any task without a chain of its own"), *((name, t.title) for name, t in registry().items())]
-    return card(
-        rx.el.div(
-            select_field(
-                "Client",
-                "client",
-                rx.foreach(page.clients, lambda c: rx.el.option(c["label"], value=c["value"])),
-                value=page.client,
-                on_change=page.choose_client,
-            ),
-            select_field(
-                "Task",
-                "task",
-                [rx.el.option(title, value=name) for name, title in tasks],
-                value=page.task,
-                on_change=page.choose_task,
-            ),
-            class_name="grid gap-4 sm:grid-cols-2",
-        )
-    )
-
-
-def _editor() -> rx.Component:
-    return card(
-        rx.cond(
-            page.draft.length() > 0,
-            rx.el.ol(
-                rx.foreach(page.draft, _entry),
-                class_name="flex flex-col gap-2",
-                custom_attrs={"aria-label": "Chain, first to last"},
-            ),
-            rx.el.p(
-                "No chain yet: the broker takes the connections that can do this task, by weight. Add the one to try "
-                "first.",
-                class_name=f"text-sm {theme.MUTED}",
-            ),
-        ),
-        _add_form(),
-        rx.el.div(
-            confirm_button(
-                "Clear",
-                title="Clear this chain?",
-                text="The broker then chooses among all allowed connections by itself.",
-                confirm="Clear it",
-                on_confirm=page.clear,
-            ),
-            rx.el.button(
-                "Save",
-                type="button",
-                on_click=page.save,
-                disabled=~page.is_changed | (page.draft.length() == 0),
-                class_name=theme.PRIMARY,
-            ),
-            class_name="mt-5 flex justify-end gap-2",
-        ),
-        title="Order",
-        actions=rx.cond(page.is_changed, badge("not saved", "warn")),
-    )
-
-
-def _entry(entry: Any, index: Any) -> rx.Component:
-    def button(name: str, label: Any, event: Any, **props: Any) -> rx.Component:
-        return rx.el.button(
-            icon(name),
-            type="button",
-            on_click=event,
-            class_name=theme.ICON_BUTTON,
-            custom_attrs={"aria-label": label},
-            **props,
-        )
-
-    last = page.draft.length() - 1
-    return rx.el.li(
-        rx.el.span(index + 1, class_name=f"w-6 text-center text-sm {theme.MUTED}"),
-        rx.el.span(entry, class_name="min-w-0 grow break-all font-mono text-sm"),
-        button("up", f"Move {entry} up", page.move(index, -1), disabled=index == 0),
-        button("down", f"Move {entry} down", page.move(index, 1), disabled=index == last),
-        button("close", f"Remove {entry}", page.remove(index)),
-        class_name=f"flex items-center gap-1 {theme.LINE} py-1 first:border-t-0",
-    )
-
-
-def _add_form() -> rx.Component:
-    return rx.el.form(
-        select_field(
-            "Connection",
-            "connection",
-            rx.foreach(page.connections, lambda c: rx.el.option(c["label"], value=c["value"])),
-        ),
-        rx.el.div(
-            rx.el.label("Model (optional)", html_for="model", class_name=theme.LABEL),
-            rx.el.input(
-                id="model",
-                name="model",
-                max_length=200,
-                auto_complete="off",
-                placeholder="the connection's own",
-                class_name=f"mt-1 {theme.INPUT}",
-            ),
-        ),
-        rx.el.button("Add to the chain", type="submit", class_name=f"{theme.SECONDARY} self-end"),
-        on_submit=page.add,
-        reset_on_submit=True,
-        class_name=f"mt-5 grid gap-3 border-t pt-4 sm:grid-cols-[1fr_1fr_auto] {theme.LINE}",
-    )
-
-
-def _stored() -> rx.Component:
-    return card(
-        rx.cond(
-            page.stored.length() > 0,
-            data_table(
-                HEADS,
-                rx.foreach(
-                    page.stored,
-                    lambda row: table_row(
-                        HEADS,
-                        cell(row["title"], class_name="font-medium"),
-                        cell(row["words"], class_name="wrap-anywhere font-mono"),
-                        cell(
-                            rx.el.button(
-                                "Edit",
-                                type="button",
-                                on_click=page.choose_task(row["task"]),
-                                class_name=theme.QUIET,
-                                custom_attrs={"aria-label": f"Edit the chain of {row['title']}"},
-                            ),
-                            class_name="text-right max-sm:text-left",
-                        ),
-                    ),
-                ),
-                caption="Stored chains of this client",
-            ),
-            empty("Nothing stored", "Without a chain, the broker picks a usable connection by weight."),
-        ),
-        title="Stored for this client",
-    )
+    parts = (choice(page), chain(page), terms_form(page), review(page), stored(page), history(page))
+    return rx.el.div(*parts, class_name="flex flex-col gap-5")
