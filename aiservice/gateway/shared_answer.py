@@ -89,9 +89,10 @@ class SharedAnswer:
         said, pieces = self.recording.since(self._pieces_kept)
         return (Part(self.name[0], self.request_id, self.parts, said), pieces) if said else None
 
-    def part_kept(self, pieces: int) -> None:
-        """The part that was told last is kept."""
-        self.parts, self._pieces_kept = self.parts + 1, pieces
+    def part_written(self, pieces: int) -> None:
+        """The part that was told last is kept, with so many pieces. 0: nobody knows; then the next says it again, and
+        whoever has read it goes on from its last id."""
+        self.parts, self._pieces_kept = self.parts + 1, max(pieces, self._pieces_kept)
 
     async def receive(self) -> MutableMapping[str, Any]:
         """What the call hears of its client: the body, and never that it leaves."""

@@ -50,6 +50,7 @@ class StreamParts:
 
     async def _write(self) -> None:
         found = [(stream, *said) for stream in self._streams.values() if (said := stream.unkept_part()) is not None]
-        if found and await self._resumption.keep([part for _, part, _ in found]):
+        if found:
+            are_kept = await self._resumption.keep([part for _, part, _ in found])
             for stream, _, pieces in found:
-                stream.part_kept(pieces)
+                stream.part_written(pieces if are_kept else 0)

@@ -1,7 +1,7 @@
 """Resuming a stream: whoever was cut off gets the rest, from wherever it is, with one call and one bill."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,6 +15,7 @@ from aiservice.kit.clock import now_us
 from aiservice.principal import OPERATOR
 from aiservice.services import idempotency
 from aiservice.services.opening import open_core
+from aiservice.services.resumption import Part, Resumption
 from tests.gateway.asgi import Reply
 from tests.gateway.conftest import Gateway, portal
 
@@ -296,6 +297,24 @@ async def test_what_was_kept_on_the_way_goes_when_the_answer_is_kept(
     await _until_kept(gateway)
     await running
     assert [row[0] for row in await _query(gateway, "SELECT kind FROM sealed_body")] == ["replay"]
+
+
+async def test_a_part_of_which_nobody_knows_whether_it_was_kept_is_said_again_and_read_once(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_parts, "EVERY_SECONDS", 0.05)
+    real, answers = Resumption.keep, [False, True, False, False]
+
+    async def keep(self: Resumption, parts: Sequence[Part]) -> bool:
+        return await real(self, parts) and (answers.pop() if answers else True)
+
+    monkeypatch.setattr(Resumption, "keep", keep)
+    left = await ask(gateway, "/ai-service", "(words-25) (wait-30) hello", leave_after=b":2\n")
+    async with other_worker(gateway) as other:
+        rest = await events(other, stream_of(left), 2)
+    whole = await events(gateway, stream_of(left))
+    assert left.body[: ends_of_events(left.body)[2]] + rest.body == whole.body
+    assert answers == []
 
 
 async def test_a_stream_of_a_client_that_was_shredded_is_gone(gateway: Gateway) -> None:
