@@ -32,6 +32,7 @@ def add_groups() -> None:
         people,
         preferences,
         provider_capabilities,
+        shadows,
         teams,
         upkeep,
     )
@@ -55,6 +56,7 @@ def add_groups() -> None:
     app.add_typer(preferences.preference, name="preference")
     app.add_typer(aliases.alias, name="alias")
     app.add_typer(cache.cache, name="cache")
+    app.add_typer(shadows.shadow, name="shadow")
     app.add_typer(abuse.abuse, name="abuse")
     app.add_typer(upkeep.usage, name="usage")
     app.add_typer(audit.audit, name="audit")

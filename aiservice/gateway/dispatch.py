@@ -98,16 +98,41 @@ class Dispatcher:
 
     async def _first(self, exchange: Exchange, candidates: tuple[Candidate, ...], make: "Make[T]") -> T:
         """What the first candidate gives that gives something."""
+        first = candidates[0]
+        if self._health.open_breaker(first.connection.id, first.model) is not None:
+            return await self._walk(exchange, candidates, make)
+        exchange.has_alternative = len(candidates) > 1
+        exchange.probe_seconds = None
+        if not self._turns.at_once(exchange, first):
+            return await self._walk(exchange, candidates, make, is_in_turn=True)
+        try:
+            return await self._once(exchange, first, make, 0)
+        except ProviderGaveUp as gave_up:
+            return await self._walk(exchange, candidates, make, gave_up)
+
+    async def _walk(
+        self,
+        exchange: Exchange,
+        candidates: tuple[Candidate, ...],
+        make: "Make[T]",
+        known: ProviderGaveUp | None = None,
+        *,
+        is_in_turn: bool = False,
+    ) -> T:
+        """All of them in order; `known` is why the first has given nothing, where it was asked already, and it is
+        waited for where it `is_in_turn`."""
         gave_up: ProviderGaveUp | None = None
         failed: Candidate | None = None
-        for candidate in self._open_ones(exchange, candidates):
+        is_first_known = known is not None or is_in_turn
+        for candidate in self._open_ones(exchange, candidates, is_first_known=is_first_known):
             if gave_up is not None and failed is not None:
                 if not self._is_large_enough(gave_up.failure, failed, candidate):
                     continue
                 if gave_up.code != _SILENT and not self._health.budget.spend():
                     break  # who fell silent was moved on out of the budget already
             exchange.has_alternative = candidate is not candidates[-1]
-            given, failure = await self._at(exchange, candidate, make)
+            given, failure = await self._at(exchange, candidate, make, known, is_in_turn=is_in_turn)
+            known, is_in_turn = None, False
             if failure is None and given is not None:
                 return given
             if failure is not None:
@@ -119,31 +144,38 @@ class Dispatcher:
         raise gave_up or _none_left(exchange)
 
     async def _at(
-        self, exchange: Exchange, candidate: Candidate, make: "Make[T]"
+        self,
+        exchange: Exchange,
+        candidate: Candidate,
+        make: "Make[T]",
+        failed: ProviderGaveUp | None,
+        *,
+        is_in_turn: bool,
     ) -> tuple[T | None, ProviderGaveUp | None]:
         """What one candidate gives, or why it gives nothing; neither, where its turn does not come in time."""
         tries, is_again = 0, False
         while True:
             tries += 1
-            waited_us = exchange.quota_waited_us
-            if not self._turns.at_once(exchange, candidate) and not await self._turns.in_turn(
-                exchange, is_again=is_again
-            ):
-                self._pass_over(exchange, candidate)
-                return None, None
-            waited_us = exchange.quota_waited_us - waited_us
-            try:
-                return await self._once(exchange, candidate, make, waited_us), None
-            except ProviderGaveUp as gave_up:
-                failure = gave_up.failure
-                is_again = (
-                    failure.code == QUOTA_EXHAUSTED
-                    and failure.upstream_status == 429
-                    and self._turns.may_ask_again(exchange)
-                    and self._health.budget.spend()
-                )
-                if not is_again and not await self._may_retry(exchange, failure, tries):
-                    return None, gave_up
+            if failed is None:
+                waited_us = exchange.quota_waited_us
+                has_turn = not is_in_turn and self._turns.at_once(exchange, candidate)
+                if not has_turn and not await self._turns.in_turn(exchange, is_again=is_again):
+                    self._pass_over(exchange, candidate)
+                    return None, None
+                is_in_turn = False
+                try:
+                    return await self._once(exchange, candidate, make, exchange.quota_waited_us - waited_us), None
+                except ProviderGaveUp as gave_up:
+                    failed = gave_up
+            is_again = self._may_ask_again(exchange, failed.failure)
+            if not is_again and not await self._may_retry(exchange, failed.failure, tries):
+                return None, failed
+            failed = None
+
+    def _may_ask_again(self, exchange: Exchange, failure: AttemptFailure) -> bool:
+        """Whether a provider that has refused for its limits is asked once more, in its turn."""
+        is_refused = failure.code == QUOTA_EXHAUSTED and failure.upstream_status == 429
+        return is_refused and self._turns.may_ask_again(exchange) and self._health.budget.spend()
 
     async def _once(self, exchange: Exchange, candidate: Candidate, make: "Make[T]", waited_us: int) -> T:
         """One attempt, noted and counted however it ends."""
@@ -167,7 +199,7 @@ class Dispatcher:
             note(exchange, candidate, began, failure, waited_us)
             raise
         finally:
-            waiter.pulse.ended(waiter)
+            del waiter.pulse.waiting[waiter]
         self._health.answered(waiter, candidate.model)
         load.answered(is_stream=exchange.request.ask.is_stream)
         note(exchange, candidate, began, None, waited_us)
@@ -184,14 +216,18 @@ class Dispatcher:
         await asyncio.sleep(wait)
         return True
 
-    def _open_ones(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> Iterator[Candidate]:
-        """The candidates whose breaker lets a request through, in order; all of them, where every breaker is open."""
+    def _open_ones(
+        self, exchange: Exchange, candidates: tuple[Candidate, ...], *, is_first_known: bool
+    ) -> Iterator[Candidate]:
+        """The candidates whose breaker lets a request through, in order; all of them, where every breaker is open. The
+        first's was looked at already where it `is_first_known`."""
         health = self._health
         is_bypassed = False
         for candidate in candidates:
             connection_id, model = candidate.connection.id, candidate.model
             exchange.probe_seconds = None
-            if not is_bypassed and health.open_breaker(connection_id, model) is not None:
+            is_looked_at = is_first_known and candidate is candidates[0]
+            if not is_looked_at and not is_bypassed and health.open_breaker(connection_id, model) is not None:
                 is_bypassed = all(health.is_left_alone(one.connection.id, one.model) for one in candidates)
                 if not is_bypassed:
                     if health.wait_seconds(connection_id, model):

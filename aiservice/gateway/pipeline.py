@@ -35,6 +35,7 @@ from aiservice.gateway.intake import read_body
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.quota_turns import QuotaTurns
+from aiservice.gateway.shadowing import Shadowing
 from aiservice.gateway.source import AnswerSource
 from aiservice.gateway.targets import Targets
 from aiservice.kit.addresses import client_address
@@ -57,7 +58,9 @@ class Pipeline:
         self._choice = Choice(core, self._charges)
         turns = QuotaTurns(core.quotas, core.settings.quota_wait)
         deadlines = core.settings.deadlines
-        attempts = Attempts(core.upstream, Targets(core.connections), deadlines, core.health, turns)
+        targets = Targets(core.connections)
+        attempts = Attempts(core.upstream, targets, deadlines, core.health, turns)
+        self._shadowing = Shadowing(core, targets)
         self._dispatcher = Dispatcher(
             attempts,
             core.health,
@@ -157,6 +160,8 @@ class Pipeline:
             finally:
                 if exchange.payload is not None:
                     core.payloads.hand_over(exchange.payload)
+                if core.shadows.has_rules:
+                    self._shadowing.consider(exchange)
 
     async def _route(self, exchange: Exchange, scope: Scope, body: Json, raw: bytes) -> tuple[Candidate, ...]:
         """Where the request may go; nowhere, where the cache has its answer. Raises as `Choice.decide`."""

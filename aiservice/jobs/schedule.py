@@ -42,6 +42,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_BODIES_SECONDS, core.bodies.purge, "expired bodies"),
         (_BODIES_SECONDS, core.idempotency.purge, "idempotent calls of yesterday"),
         (_PURGE_SECONDS, core.replays.purge, "old replays"),
+        (_PURGE_SECONDS, core.shadows.purge, "old shadow traffic"),
         (_PURGE_SECONDS, core.cache.tally.purge, "old hours of the cache"),
         (_PURGE_SECONDS, partial(_tidy_copies, core), "copies of keys"),
         (_PURGE_SECONDS, core.reveals.purge, "looks at keys"),
@@ -56,6 +57,8 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
     counts = every(FLUSH_SECONDS, core.observer.flush, "counts of clients")
     tasks.append(asyncio.create_task(counts, name="counts of clients"))
     tasks.append(asyncio.create_task(last_used, name="last used"))
+    shadows = every(RENEW_SECONDS, core.shadows.flush, "shadow traffic")
+    tasks.append(asyncio.create_task(shadows, name="shadow traffic"))
     renewing = every(RENEW_SECONDS, core.idempotency.renew, "idempotent calls")
     tasks.append(asyncio.create_task(renewing, name="idempotent calls"))
     tasks.append(asyncio.create_task(every(RENEW_SECONDS, core.replays.flush, "replays"), name="replays"))

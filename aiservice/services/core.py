@@ -41,6 +41,7 @@ from aiservice.services.request_log import RequestLog
 from aiservice.services.resumption import Resumption
 from aiservice.services.routing import Router
 from aiservice.services.sanctions import Sanctions
+from aiservice.services.shadows import Shadows
 from aiservice.services.spending import Spending
 from aiservice.services.teams import Teams
 from aiservice.services.tokens import Tokens
@@ -93,6 +94,7 @@ class Core:
     ledger: Ledger
     budgets: Budgets
     spending: Spending
+    shadows: Shadows
     usage: Usage
     requests: RequestLog
     upstream: Upstream

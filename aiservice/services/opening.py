@@ -53,6 +53,7 @@ from aiservice.services.resumption import Resumption
 from aiservice.services.routing import Router
 from aiservice.services.sanctions import Sanctions
 from aiservice.services.serving import CHANGE_TOPIC, start_serving
+from aiservice.services.shadows import Shadows
 from aiservice.services.shared_limits import SharedLimits
 from aiservice.services.slices import Slices
 from aiservice.services.spending import Spending
@@ -176,6 +177,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         ledger=ledger,
         budgets=Budgets(db, changes),
         spending=Spending(Slices(db, ledger.life, changes, lambda: cluster.live_workers)),
+        shadows=Shadows(db, changes),
         usage=usage,
         requests=RequestLog(db),
         upstream=upstream,
@@ -193,6 +195,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         await core.connections.ensure_sandbox()
     await core.connections.refresh()
     await core.preferences.refresh()
+    await core.shadows.refresh()
     await core.cache.policies.refresh()
     await core.aliases.refresh()
     return core

@@ -69,7 +69,19 @@ class Waiter:
 class Pulse:
     """One connection. Times are seconds of one clock that the caller reads."""
 
-    __slots__ = ("_p95", "_p95_at", "bars", "down", "heard", "last_failure", "models", "samples", "waiting")
+    __slots__ = (
+        "_bar",
+        "_bar_ends",
+        "_p95",
+        "_p95_at",
+        "bars",
+        "down",
+        "heard",
+        "last_failure",
+        "models",
+        "samples",
+        "waiting",
+    )
 
     def __init__(self, now: float) -> None:
         self.heard = now
@@ -79,6 +91,7 @@ class Pulse:
         self.samples: deque[tuple[float, float]] = deque(maxlen=_SAMPLES)  # (when, seconds waited) of answers
         self.bars: deque[list[int]] = deque(maxlen=BARS)  # [slot of ten seconds, answers, failures]
         self.last_failure: tuple[float, str, str] | None = None  # (when, code, model)
+        self._bar, self._bar_ends = [0, 0, 0], 0.0
         self._p95, self._p95_at = float("inf"), 0.0
 
     def begin(self, waiter: Waiter) -> bool:
@@ -96,11 +109,8 @@ class Pulse:
         """The first byte of an answer has come, or the whole of it."""
         self.heard = now
         self.samples.append((now, now - waiter.began))
-        self._bar(now)[1] += 1
-
-    def ended(self, waiter: Waiter) -> None:
-        """The attempt waits no longer, however it ended."""
-        self.waiting.pop(waiter, None)
+        bar = self._bar if now < self._bar_ends else self._new_bar(now)
+        bar[1] += 1
 
     def failed(self, failure: AttemptFailure, model: str, now: float) -> None:
         """An attempt failed that had been made."""
@@ -166,12 +176,12 @@ class Pulse:
         return now - last_to_wait_out.began > patience and now - self.heard > patience
 
     def _count(self, now: float, code: str, model: str) -> None:
-        self._bar(now)[2] += 1
+        bar = self._bar if now < self._bar_ends else self._new_bar(now)
+        bar[2] += 1
         self.last_failure = (now, code, model)
 
-    def _bar(self, now: float) -> list[int]:
+    def _new_bar(self, now: float) -> list[int]:
         slot = int(now / BAR_SECONDS)
-        bars = self.bars
-        if not bars or bars[-1][0] != slot:
-            bars.append([slot, 0, 0])
-        return bars[-1]
+        self._bar, self._bar_ends = [slot, 0, 0], (slot + 1) * BAR_SECONDS
+        self.bars.append(self._bar)
+        return self._bar

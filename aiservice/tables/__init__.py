@@ -17,6 +17,7 @@ from aiservice.tables.ledger import Decision, Horizon, LedgerEntry, RollupDirty,
 from aiservice.tables.people import OneTimeLink, PortalSession, SignInAttempt, User
 from aiservice.tables.preferences import ModelAlias, Preference, RoutingVersion
 from aiservice.tables.reveals import KeyReveal
+from aiservice.tables.shadows import ShadowAttempt, ShadowRule
 from aiservice.tables.tokens import EndedToken, TokenKey
 
 metadata = SQLModel.metadata
@@ -63,6 +64,8 @@ __all__ = [
     "Sanction",
     "SealedBody",
     "SealedSecret",
+    "ShadowAttempt",
+    "ShadowRule",
     "SignInAttempt",
     "Team",
     "TokenKey",

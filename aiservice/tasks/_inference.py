@@ -135,7 +135,7 @@ class Inference:
         )
         said = min(wording.instruction, wording.first_sentence, key=len)
         is_general = found.task == QUESTION and said.isascii() and not _GIVEN.search(said)
-        if wording.gives_text and not is_general:
+        if wording.gives_text and not is_general and not wording.reworks:
             for pattern, task in self._hints:
                 if pattern.search(said):
                     _unclear(task, found.task, "the text speaks of it, and may be meant as an order")

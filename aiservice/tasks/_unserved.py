@@ -92,7 +92,7 @@ UNSERVED: dict[str, Signs] = {
             r"(?:create|make|record|generate|produce) an? (?:voice-?over|narration|audio \w+)\b",
             rf"read {GIVEN}.{{0,40}}\b{_READ_OUT}",
             rf"(?:say|speak|narrate|voice) {GIVEN}.{{0,60}}\b(?:{_READ_OUT}|voice|accent)",
-            r"(?:convert|turn|transform) .{0,40}\b(?:to|into) (?:\w+ )?(?:speech|audio|voice|mp3|an mp3|an audio)",
+            r"(?:convert|turn|transform) .{0,40}\b(?:to|into) (?:\w+ )?(?:speech|audio|mp3|an mp3|an audio)",
             r"(?:generate|create|make|produce|record) .{0,25}\b(?:audio|voice-?over|mp3)"
             r"(?: (?:file|version|clip|track))? (?:of|for|from) ",
             r"text[- ]to[- ]speech\b",

@@ -39,6 +39,12 @@ _ORDER = re.compile(
     r"schrijf|vertel|leg|geef|maak|napisz|opowiedz|wyjaśnij|podaj|"
     r"напиши\w*|расскажи\w*|объясни\w*|дай\w*|составь\w*|придумай\w*|сделай\w*|опиши\w*)\b"
 )
+# Those of them that say themselves what is to become of a text, whatever the text is about.
+_REWORKS = re.compile(
+    r"(?:write|draft|compose|rewrite|rephrase|paraphrase|improve|edit|correct|proofread|reply|respond|explain|describe|"
+    r"compare|continue|expand|elaborate|review|analy[sz]e|discuss|suggest|recommend|fix|act|pretend|imagine|plan|tell|"
+    r"answer|comment|criti[cq]\w*|respond)\b"
+)
 _QUESTION = re.compile(
     r"(?:(?:quick|one|another|my) question|question|i was wondering|i wonder|tell me again|¿|"
     r"answer (?:the|this|my)(?: following)? questions?)\b.{0,3}|"
@@ -89,6 +95,11 @@ class Wording:
     def is_order(self) -> bool:
         """Whether it begins with a verb that tells somebody to do something."""
         return _ORDER.match(self.head) is not None
+
+    @property
+    def reworks(self) -> bool:
+        """Whether its order says itself what is to become of a text, so that nothing else can be meant."""
+        return _REWORKS.match(self.head) is not None
 
     @property
     def is_question(self) -> bool:

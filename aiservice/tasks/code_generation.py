@@ -16,7 +16,8 @@ from aiservice.tasks._signs import GIVEN, PROGRAMMING, Signs, fields
 
 _STRONG = (
     r"(?:function|regex(?:p)?|regular expression|unit tests?|test cases|algorithm|dockerfile|makefile|source code|"
-    r"pseudo-?code|sql(?: query)?|one-liner|api endpoint|web service|cron ?job|decorator|linked list)s?\b"
+    r"pseudo-?code|sql (?:query|statement|script|code)|"
+    r"one-liner|api endpoint|web service|cron ?job|decorator|linked list)s?\b"
     r"(?! (?:descriptions?|rooms?|halls?|venues?|keys?)\b)"
 )
 _WEAK = (
@@ -40,7 +41,8 @@ _PROSE = (
     r"(?!.{0,80}\b(?:about|essay|article|blog|post|tweet|poem|story|scene|song|letter|e-?mail|book|course|tutorial|"
     r"explanation|guide|history|jokes?|speech|cv|resume|description|presentation|summary|quiz|questions?|lyrics|"
     r"names?|tale|"
-    r"novel|talk|ideas|comparison|roadmap|plan|report|documentation|readme|haiku|limerick)\b)"
+    r"novel|talk|ideas|tips|lessons?|feedback|skills|advice|curriculum|syllabus|workshop|lecture|resources|table|"
+    r"case for|words?|comparing|comparison|roadmap|plan|report|documentation|readme|haiku|limerick)\b)"
 )
 
 SIGNS = Signs(
@@ -65,7 +67,7 @@ SIGNS = Signs(
         rf"(?:an? )?(?:[\w-]+ ){{0,2}}?{PROGRAMMING} (?:[\w-]+ ){{0,2}}?{_WEAK}.{{0,3}}\b(?:that|which|to)\b",
         r"(?:an? )?(?:very )?(?:short |small |simple )(?:function|script|program)\b",
         rf"{_CHANGE} .{{0,60}}\b(?:code|function|bug|script|sql query|program|snippet|regex)\b",
-        r"debug\b",
+        r"debug\b|code (?:me |up )?an? \w",
         r"add (?:type hints|docstrings?|unit tests|tests|error handling|type annotations|logging) to\b",
         rf"how (?:would|could) (?:you|one|i) (?:implement|code|program)\b.{{0,80}}\bin {PROGRAMMING}\b",
         r"(?:schreib|erstell|implementier)\w*(?: mir)? (?!.{0,40}\büber\b).{0,40}(?:funktion|skript|programm|klasse|"

@@ -24,7 +24,7 @@ PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/no-such-
 FRAMED_PAGES = [
     *("/", "/first-call", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers", "/teams", "/users"),
     *("/account", "/abuse", "/audit", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels", "/payloads"),
-    "/aliases",
+    *("/aliases", "/shadows"),
 ]
 VIEWS = [
     "/usage?by=model&range=1h&metric=cost",
@@ -246,6 +246,7 @@ def fill(installation: Installation, server: ServerProcess, mock: MockProcess) -
     installation.command("provider", "set-quota", "mock", "--rpm", "20", "--tpm", "100000")
     away = ("--name", "away", "--base-url", "http://127.0.0.1:9/v1", "--allow-private", "--models", "gpt-away")
     installation.command("provider", "add", "openai-compatible", *away, "--no-test", stdin=f"{PROVIDER_KEY}\n")
+    installation.command("shadow", "set", "--client", "second", "--to", "mock:mock-large", "--percent", "5")
     refused = {"input": "(retry-after-90) hello", "model": "mock/mock-large"}
     for body in (
         {"input": "hello", "model": "away/gpt-away"},

@@ -51,7 +51,6 @@ def test_the_task_is_read_or_inferred(body: dict[str, object], task: str) -> Non
         ({"input": "x", "parameters": []}, "parameters"),
         ({"input": "x", "parameters": {"logprobs": True}, "stream": True}, "parameters.logprobs"),
         ({"input": "x", "metadata": {"a": 1}}, "metadata"),
-        ({"input": "x", "cache": 5}, "cache"),
         ({"input": "x", "model": 5}, "model"),
         ({"input": {"text": "x"}, "task": "translation"}, "input.target_language"),
     ],

@@ -23,7 +23,17 @@ SECRETS = (
     "/invite", "/keys", "/keys/reveal", "/keys/roll", "/keys/update", "/payload", "/reset-link",
 )  # fmt: skip
 EXPORTS = ("audit.csv", "requests.csv", "usage.csv")
-FOR_ADMINS = ("/abuse", "/alerts/channels", "/alerts/rules", "/audit", "/payloads", "/providers", "/teams", "/users")
+FOR_ADMINS = (
+    "/abuse",
+    "/alerts/channels",
+    "/alerts/rules",
+    "/audit",
+    "/payloads",
+    "/providers",
+    "/shadows",
+    "/teams",
+    "/users",
+)
 
 
 def test_t53_the_portals_routes_are_those_of_the_inventory() -> None:

@@ -134,7 +134,7 @@ def _begin(health: ConnectionHealth, *, is_movable: bool = True) -> tuple[Waiter
 def _answer(health: ConnectionHealth, clock: _Clock, seconds: float) -> None:
     waiter, _ = _begin(health)
     clock.now += seconds
-    waiter.pulse.ended(waiter)
+    del waiter.pulse.waiting[waiter]
     health.answered(waiter, "m")
 
 
