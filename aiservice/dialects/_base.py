@@ -53,6 +53,8 @@ class ClientRequest:
     alias: str | None = None
     task_reason: str = "the route"
     """What the task was told by."""
+    stall_seconds: float | None = None
+    """How long a stream's first event may take while there is another provider to go to; None: as the settings say."""
     is_resumable: bool = False
     """Whether the body asks that its stream can be resumed."""
 

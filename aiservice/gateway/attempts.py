@@ -19,6 +19,7 @@ from aiservice.upstream.failures import UpstreamFailure, failed
 from aiservice.wire import Answer, Attempt, AttemptFailure, Blame, HttpReply
 
 _MOST_DEADLINES = 64
+_LONG = 1e9
 
 
 class Attempts:
@@ -89,10 +90,10 @@ class Attempts:
         stream no longer than the stall deadline, where there is another place to go."""
         if not exchange.has_alternative:
             return self._unhurried
-        probe = exchange.probe_seconds
-        if probe is None and exchange.stall_seconds is None:
+        probe, stall = exchange.probe_seconds, exchange.request.stall_seconds
+        if probe is None and stall is None:
             return self._deadlines
-        return self._hurry(round(min(probe or 1e9, exchange.stall_seconds or 1e9), 2), is_probe=probe is not None)
+        return self._hurry(round(min(probe or _LONG, stall or _LONG), 2), is_probe=probe is not None)
 
     def _hurry(self, seconds: float, *, is_probe: bool) -> Deadlines:
         key = seconds if is_probe else -seconds

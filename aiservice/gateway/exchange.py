@@ -97,8 +97,7 @@ class Exchange:
     `outcome` is the ledger's word for how it ended; `delivered_pieces` and `delivered_characters` count what the
     client was given, for when the provider does not say; `reported_pieces` were given when it last did. Of `attempts`
     `passed_over` were none: a circuit breaker was open, or their turn did not come. The attempt under way
-    `has_alternative` where another candidate is left; it is a probe that is waited for `probe_seconds`, or its first
-    event may take `stall_seconds` at most, where its request says so.
+    `has_alternative` where another candidate is left; it may be a probe that is waited for `probe_seconds`.
     `is_attempt_sent`: a byte of the last attempt may have reached the provider. `grant` is what it took of its
     caller's limits, where there are any, `charge` what it reserved of their budgets: more than `paid_outputs` tokens
     of a stream are not paid yet, and an answer that `is_shortened` was asked for no longer than the budgets can pay.
@@ -138,7 +137,6 @@ class Exchange:
     passed_over: int = 0
     has_alternative: bool = False
     probe_seconds: float | None = None
-    stall_seconds: float | None = None
     is_attempt_sent: bool = False
     is_settled: bool = False
     grant: Grant | None = None

@@ -177,6 +177,8 @@ class Pipeline:
             decided = self._choice.affordable(principal, decided)
             exchange.candidates, exchange.candidate = decided.candidates, decided.candidates[0]
             core.router.went(principal.client_id, decided)
+        if (latency_ms := decided.plan.wish.terms.preferred_max_latency_ms) is not None:
+            request.stall_seconds = latency_ms / 1000
         exchange.decision_id = core.decisions.note(decided, core.connections.snapshot())
         return decided.candidates
 

@@ -50,7 +50,7 @@ class Shadowing:
     def consider(self, exchange: Exchange) -> None:
         """Begins a call, where the request that has just been answered is one of a rule's part."""
         rule = self._core.shadows.chosen(exchange.principal.client_id, exchange.request.ask.task)
-        if rule is None or exchange.outcome != "finished" or len(self._tasks) >= MOST_AT_ONCE:
+        if rule is None or exchange.outcome != "finished" or exchange.is_free or len(self._tasks) >= MOST_AT_ONCE:
             return
         candidate, ask = self._candidate(exchange, rule), exchange.request.ask
         if candidate is None or ask.uncarried or ask.kind == "token-count":

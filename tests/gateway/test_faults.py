@@ -16,6 +16,7 @@ from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
 from aiservice.services.opening import open_core
 from aiservice.services.retry_budget import LEAST, RetryBudget
+from aiservice.services.routing_terms import Terms
 from aiservice.settings import Settings
 from tests.gateway.asgi import Reply
 from tests.gateway.conftest import PROVIDER_KEY, Gateway, portal
@@ -213,6 +214,15 @@ async def _judge(rig: Rig, cell: Cell) -> int:
 async def test_a_sample_of_all_faults_ends_as_the_rules_say(rig: Rig) -> None:
     for cell in sampled_cells():
         await _judge(rig, cell)
+
+
+async def test_a_preferred_latency_is_how_long_a_stream_is_waited_for_while_there_is_another(rig: Rig) -> None:
+    core = rig.gateway.core
+    await core.preferences.set(OPERATOR, "app", "chat", Terms(preferred_max_latency_ms=120))
+    began = asyncio.get_running_loop().time()
+    cell = Cell("stall", "before", SURFACES[0], is_stream=True, has_other=True)
+    await _judge(rig, cell)
+    assert asyncio.get_running_loop().time() - began < 0.4, "sooner than the stall deadline"
 
 
 @pytest.mark.long

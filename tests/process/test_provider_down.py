@@ -98,7 +98,9 @@ def _figures(asked: list[_Asked], *, down_at: float, up_at: float) -> dict[str, 
     before = [one for one in asked if one.at < down_at - 1 and one.at > asked[0].at + 2]
     down = [one for one in asked if down_at <= one.at < up_at]
     after = [one for one in asked if one.at >= up_at]
-    tried = [one for one in down if one.attempts > 1]
+    # Those that were with it when it failed, and those that tried it since.
+    tried = [one for one in asked if one.at < up_at and one.at + one.took >= down_at and one.provider == "second"]
+    tried = [one for one in tried if one.attempts > 1]
     # Whoever went to the first provider before its breaker opened went in one row: the first pause ends it.
     gap = next((n for n, (one, two) in enumerate(pairwise(tried)) if two.at - one.at > 2), len(tried) - 1)
     opening, probes = tried[: gap + 1], [one.at for one in tried[gap + 1 :]]
