@@ -12,7 +12,7 @@ from typing import Any
 
 from aiservice.services.breaker import Breaker
 from aiservice.services.health_views import picture
-from aiservice.services.pulse import DEAD_KEY_CODES, PROBE_SECONDS, Pulse, Waiter
+from aiservice.services.pulse import DEAD_KEY_CODES, MOST_WAITING_OUT, PROBE_SECONDS, Pulse, Waiter
 from aiservice.services.retry_budget import RetryBudget
 from aiservice.wire import AttemptFailure
 
@@ -49,20 +49,25 @@ class ConnectionHealth:
         who waits behind the first five is moved on to another place, as far as the budget goes."""
         pulse = self._pulses.get(connection_id) or self.pulse(connection_id)
         waiter = Waiter(pulse, self._clock(), task, is_movable)
-        if pulse.begin(waiter) and (pulse.down is None or pulse.down.next_try is None):
+        waiting = pulse.waiting
+        if len(waiting) >= MOST_WAITING_OUT and pulse.is_silent(waiter.began):
             self._move_on(pulse, waiter.began)
+        waiting[waiter] = None
         return waiter
 
     def answered(self, waiter: Waiter, model: str) -> None:
         """The attempt has its first byte."""
         pulse = waiter.pulse
         pulse.answered(waiter, self._clock())
-        pulse.recovered(model)
+        if pulse.down is not None or pulse.models:
+            pulse.recovered(model)
 
     def open_breaker(self, connection_id: str, model: str) -> Breaker | None:
         """The open breaker in a request's way; None, which is usual, where it may go."""
         pulse = self._pulses.get(connection_id)
-        return None if pulse is None else pulse.open_breaker(model)
+        if pulse is None or (pulse.down is None and not pulse.models):
+            return None
+        return pulse.open_breaker(model)
 
     def is_left_alone(self, connection_id: str, model: str = "") -> bool:
         """Whether a request would be refused now. Takes no probe."""

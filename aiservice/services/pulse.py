@@ -94,17 +94,6 @@ class Pulse:
         self._bar, self._bar_ends = [0, 0, 0], 0.0
         self._p95, self._p95_at = float("inf"), 0.0
 
-    def begin(self, waiter: Waiter) -> bool:
-        """An attempt begins to wait. Whether the connection has been silent for so long that it looks dead."""
-        waiting = self.waiting
-        is_silent = (
-            len(waiting) >= MOST_WAITING_OUT
-            and waiter.began - self.heard > _LEAST_PATIENCE_SECONDS
-            and self._is_silent(waiter.began)
-        )
-        waiting[waiter] = None
-        return is_silent
-
     def answered(self, waiter: Waiter, now: float) -> None:
         """The first byte of an answer has come, or the whole of it."""
         self.heard = now
@@ -170,7 +159,10 @@ class Pulse:
         """The seconds that the last answers needed to their first byte, shortest first."""
         return sorted(waited for at, waited in list(self.samples) if now - at < WINDOW_SECONDS)
 
-    def _is_silent(self, now: float) -> bool:
+    def is_silent(self, now: float) -> bool:
+        """Whether it has said nothing for so long, with so many waiting, that it looks dead. An open breaker knows."""
+        if now - self.heard <= _LEAST_PATIENCE_SECONDS or (self.down is not None and self.down.next_try is not None):
+            return False
         last_to_wait_out = next(islice(self.waiting, MOST_WAITING_OUT - 1, None))
         patience = self.patience_seconds(now)
         return now - last_to_wait_out.began > patience and now - self.heard > patience

@@ -84,14 +84,11 @@ class Shadows:
         self._db = db
         self._changes = changes
         self._rules: dict[tuple[str, str], Shadow] = {}
+        self.has_rules = False
         self._waiting: deque[ShadowAttempt] = deque(maxlen=_MOST_WAITING)
         self._turn = asyncio.Lock()
         self._reload = Reload(self.refresh)
         changes.subscribe(self._on_change)
-
-    @property
-    def has_rules(self) -> bool:
-        return bool(self._rules)
 
     def chosen(self, client_id: str, task: str) -> Shadow | None:
         """The rule that this request falls under, if it is one of its part."""
@@ -184,6 +181,7 @@ class Shadows:
                 (row.client_id, row.task): Shadow(row.id, row.connection_id, row.model, row.parts)
                 for row in await store.everything(session)
             }
+            self.has_rules = bool(self._rules)
 
     async def flush(self) -> None:
         """Writes what was told. For a job."""

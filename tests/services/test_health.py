@@ -170,7 +170,7 @@ def test_a_silent_provider_keeps_five_waiters_and_the_rest_go_on_elsewhere() -> 
         health.budget.asked()
         _answer(health, clock, 0.01)
     waiting = []
-    for number in range(60):
+    for number in range(120):
         waiting.append(_begin(health, is_movable=number != 30))
         clock.now += 0.01
     moved = [number for number, (waiter, task) in enumerate(waiting) if waiter.is_moved and task.cancelled == 1]
