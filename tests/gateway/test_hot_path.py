@@ -12,7 +12,8 @@ import aiservice
 from tests.gateway.conftest import Gateway
 
 _OURS = str(Path(aiservice.__file__).parent)
-_MOST_CALLS = 200  # with choice, its trace, health and the retry budget; 20 of them this test's own way through the socket's client
+# With choice, its trace, health and the retry budget; 20 are this test's own way through the socket's client.
+_MOST_CALLS = 200
 _WARM_UP, _MANY = 5, 5
 
 
