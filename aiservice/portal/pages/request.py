@@ -8,6 +8,7 @@ from reflex_components_core.react_router.dom import ReactRouterLink
 from aiservice.errors import NotFound
 from aiservice.portal import theme
 from aiservice.portal.components.browser import copy_button, kept_payload, zone_switch
+from aiservice.portal.components.decision import Considered, considered_of, decision_table
 from aiservice.portal.components.parts import badge, card, empty, skeleton, state_badge
 from aiservice.portal.components.requests import SANDBOX, cost_text, is_good, milliseconds, status_text
 from aiservice.portal.components.waterfall import Step, steps_of, waterfall
@@ -40,6 +41,7 @@ class RequestState(rx.State):
     shown_id: str = ""
     facts: list[Fact] = []
     steps: list[Step] = []
+    considered: list[Considered] = []
     status: str = ""
     status_kind: str = ""
     ending: str = ""
@@ -61,6 +63,7 @@ class RequestState(rx.State):
             names = await current_core().requests.key_names([entry.key_id])
             self.has_payload = await current_core().payloads.is_kept(signed_in(), wanted)
             _show(self, entry, names.get(entry.key_id, entry.key_id), Zone.of(self.router.url.query_parameters))
+            self.considered = considered_of(await current_core().decisions.find(entry.decision))
             replays = await current_core().replays.count_of(signed_in(), wanted)
             if replays:
                 again = f"{replays:,} {'retry' if replays == 1 else 'retries'} got the same answer"
@@ -165,6 +168,14 @@ def _found() -> rx.Component:
             waterfall(page.steps),
             title="Attempts",
             actions=rx.el.span("all of it took ", page.took, class_name=f"text-sm {theme.MUTED}"),
+        ),
+        rx.cond(
+            page.considered.length() > 0,
+            card(
+                decision_table(page.considered),
+                title="Why it went there",
+                actions=rx.el.span("as it was decided, before anybody was asked", class_name=f"text-sm {theme.MUTED}"),
+            ),
         ),
         card(
             rx.el.dl(
