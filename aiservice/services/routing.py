@@ -4,25 +4,24 @@ A wish's plan is remembered; what a request needs, and what is known of the plac
 the same plan, facts and turn the decision is the same: only a call takes its turn (`Router.went`).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from aiservice.dialects._base import ClientRequest
-from aiservice.errors import InvalidRequest
 from aiservice.kit.clock import now_us
 from aiservice.principal import Principal
-from aiservice.providers.capabilities import Requirements, requirements_of
+from aiservice.providers.capabilities import requirements_of
 from aiservice.services.alias_terms import Route
 from aiservice.services.candidates import SANDBOX, Candidate
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.health import ConnectionHealth
 from aiservice.services.prices import Prices
 from aiservice.services.quotas import Quotas
+from aiservice.services.routing_decided import Decided, Worked, check_left, unable_of
 from aiservice.services.routing_facts import RoutingFacts
-from aiservice.services.routing_filters import Rule, able, capability_rule, price_rule
-from aiservice.services.routing_plan import Plan, Wish, models_for, plan_of
-from aiservice.services.routing_strategies import SPREADING, Need, Rotation, World, arranged, strategy_of
+from aiservice.services.routing_filters import Rule, price_rule
+from aiservice.services.routing_plan import Wish, models_for, plan_of
+from aiservice.services.routing_strategies import SPREADING, Need, Rotation, World, arranged
 from aiservice.services.routing_terms import Terms
 from aiservice.wire import Ask
 
@@ -34,59 +33,6 @@ _LEAST_CACHED_TOKENS = 1_024
 """Shorter prompts no provider keeps in its cache."""
 _NOTHING = Terms()
 LEFT_ALONE = Rule("health", "It does not answer at the moment, and there are others.")
-
-
-class Worked:
-    """A plan, and what is worked out once for it. `places` are all of it; `stored` is kept so that its identity stays
-    its own."""
-
-    __slots__ = ("is_able", "places", "plan", "rotations", "stored", "strategy", "traced")
-
-    def __init__(self, plan: Plan, stored: Terms | None, rotation: Callable[[tuple[Candidate, ...]], Rotation]) -> None:
-        self.plan, self.stored = plan, stored
-        self.strategy = strategy_of(plan.wish.terms)
-        self.places = tuple(each for group in plan.groups for each in group)
-        self.rotations = tuple(rotation(group) for group in plan.groups)
-        abilities = [able(c) for c in self.places]
-        # Where all can do the same, or there is one place alone, the provider itself says best what it cannot.
-        self.is_able = len(set(abilities)) <= 1 and not plan.wish.terms.require_parameters
-        self.traced: dict[tuple[object, ...], str] = {}  # the ids of decisions by it (`services/decision_trace.py`)
-
-    def fixed(self) -> "Decided | None":
-        """The decision, where neither the request's needs nor anything that is known can change it."""
-        plan, terms = self.plan, self.plan.wish.terms
-        is_preferring = terms.preferred_max_latency_ms is not None or terms.preferred_min_throughput is not None
-        is_cut = plan.most is not None and len(self.places) > plan.most
-        if self.strategy is None and terms.max_price is None and self.is_able and not is_preferring:
-            return None if plan.is_open and is_cut else Decided(self.places[: plan.most], (), self, None)
-        return None
-
-
-@dataclass(slots=True, frozen=True)
-class Decided:
-    """The places to try, best first, and those that this request's needs removed, each with its rule. `known` is the
-    plan it came from; `prefix` stands for the beginning of a long prompt."""
-
-    candidates: tuple[Candidate, ...]
-    removed: tuple[tuple[Candidate, Rule], ...]
-    known: Worked
-    prefix: int | None
-
-    @property
-    def plan(self) -> Plan:
-        return self.known.plan
-
-    @property
-    def places(self) -> tuple[Candidate, ...]:
-        """All places that the plan has, tried or not."""
-        return self.known.places
-
-    def narrowed(self, candidates: tuple[Candidate, ...], rule: Rule) -> "Decided":
-        """The same without the places that `rule` has removed."""
-        if len(candidates) == len(self.candidates):
-            return self
-        gone = tuple((each, rule) for each in self.candidates if each not in candidates)
-        return Decided(candidates, self.removed + gone, self.known, self.prefix)
 
 
 class Router:
@@ -193,60 +139,48 @@ class Router:
         return found
 
     def _arranged(self, known: Worked, principal: Principal, ask: Ask, input_tokens: int) -> Decided:
-        terms, strategy, at_us = known.plan.wish.terms, known.strategy, now_us()
-        removed = {} if known.is_able and terms.max_price is None else self._removed(known, ask, input_tokens, at_us)
-        prefix = prefix_of(ask, input_tokens) if strategy in SPREADING else None
-        need: Need | None = None
-        found: list[Candidate] = []
+        removed, prefix = self._removed(known, ask, input_tokens), None
+        found: list[Candidate]
+        if known.is_by_needs_alone:
+            found = [each for each in known.places if each not in removed] if removed else list(known.places)
+        else:
+            prefix = prefix_of(ask, input_tokens) if known.strategy in SPREADING else None
+            need = Need(principal.client_id, ask.is_stream, input_tokens, _output_of(ask), now_us(), prefix)
+            found = self._by_strategy(known, removed, need)
+        health = self._health
+        if known.plan.is_open and health is not None and len(found) > 1:
+            alone = [health.is_left_alone(each.connection.id, each.model) for each in found]
+            if any(alone):
+                found = [each for _, each in sorted(zip(alone, found, strict=True), key=itemgetter(0))]
+        return Decided(tuple(found[: known.plan.most]), tuple(removed.items()) if removed else (), known, prefix)
+
+    def _by_strategy(self, known: Worked, removed: dict[Candidate, Rule], need: Need) -> list[Candidate]:
+        terms, found = known.plan.wish.terms, list[Candidate]()
         for group, rotation in zip(known.plan.groups, known.rotations, strict=True):
             left = tuple(each for each in group if each not in removed) if removed else group
-            if len(left) > 1 and (
-                strategy is not None or terms.preferred_max_latency_ms or terms.preferred_min_throughput
-            ):
-                if need is None:
-                    output = _output_of(ask)
-                    need = Need(principal.client_id, ask.is_stream, input_tokens, output, at_us, prefix)
+            if len(left) > 1 and (known.strategy is not None or known.is_preferring):
                 turns = rotation if len(left) == len(group) else self._rotation(left)
                 left = arranged(left, terms, need, self._world, turns)
             found += left
-        if known.plan.is_open and self._health is not None and len(found) > 1:
-            health = self._health
-            found.sort(key=lambda each: health.is_left_alone(each.connection.id, each.model))
-        return Decided(tuple(found[: known.plan.most]), tuple(removed.items()), known, prefix)
+        return found
 
-    def _removed(self, known: Worked, ask: Ask, input_tokens: int, at_us: int) -> dict[Candidate, Rule]:
-        terms, removed = known.plan.wish.terms, dict[Candidate, Rule]()
-        if terms.max_price is not None:
+    def _removed(self, known: Worked, ask: Ask, input_tokens: int) -> dict[Candidate, Rule]:
+        limit, removed = known.plan.wish.terms.max_price, dict[Candidate, Rule]()
+        if limit is not None:
+            at_us = now_us()
             for each in known.places:
-                if rule := price_rule(terms.max_price, each, self._world.prices, input_tokens, at_us):
+                if rule := price_rule(limit, each, self._world.prices, input_tokens, at_us):
                     removed[each] = rule
-            _check_left(known, removed)
+            check_left(known, removed)
         if known.is_able:
             return removed
-        needs = requirements_of(ask, input_tokens)
-        unable = _unable(known.places, needs, is_strict=bool(terms.require_parameters))
-        if terms.require_parameters or any(each not in unable and each not in removed for each in known.places):
+        unable = unable_of(known, requirements_of(ask, input_tokens))
+        is_strict = bool(known.plan.wish.terms.require_parameters)
+        if unable and (is_strict or any(each not in unable and each not in removed for each in known.places)):
             # Where nobody can, who is asked says so in its own words, unless the request wants it known before.
             removed = {**unable, **removed}
-            _check_left(known, removed)
+            check_left(known, removed)
         return removed
-
-
-def _unable(places: tuple[Candidate, ...], needs: Requirements, *, is_strict: bool) -> dict[Candidate, Rule]:
-    found = ((each, capability_rule(needs, each, is_strict=is_strict)) for each in places)
-    return {each: rule for each, rule in found if rule is not None}
-
-
-def _check_left(known: Worked, removed: dict[Candidate, Rule]) -> None:
-    if len(removed) < len(known.places):
-        return
-    rule = next(iter(removed.values()))
-    raise InvalidRequest(
-        f"No place that this request may go to is left. {rule.words} Ask for another model, or take "
-        f"'{'require_parameters' if rule.name == 'capability' else rule.name}' out of the preferences.",
-        code="no_place_left",
-        param=f"preferences.{'require_parameters' if rule.name == 'capability' else rule.name}",
-    )
 
 
 def prefix_of(ask: Ask, input_tokens: int) -> int | None:

@@ -28,7 +28,7 @@ _UNMEASURED_SECONDS = 1.0
 _MASK = 2**64 - 1
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)  # not frozen: made for every request
 class Need:
     """What a request is, as far as an order depends on it. `prefix` stands for how its prompt begins, where that is
     long enough for a provider's prompt cache; `at_us` is the price's time, microseconds UTC."""
