@@ -49,6 +49,8 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_PURGE_SECONDS, partial(_purge_budget_windows, core), "old windows of budgets"),
         (_PURGE_SECONDS, partial(note_idle_keys, core), "idle keys"),
     )
+    if core.probing.every_seconds is not None:
+        alone += ((core.probing.every_seconds, core.probing.look, "probes of providers"),)
     tasks = [
         asyncio.create_task(every(seconds, partial(one_of_all, core.cluster, name, seconds, work), name), name=name)
         for seconds, work, name in alone

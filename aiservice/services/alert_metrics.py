@@ -49,6 +49,7 @@ EVENTS: Mapping[str, str] = {
     "key_revealed": "Somebody looked at a key's secret again",
     "ledger_lag": "Settled requests wait for the database",
     "provider_down": "A provider does not answer",
+    "provider_probe_failed": "A provider does not answer its probe",
     "provider_key_refused": "A provider refuses its key, or the account is spent",
     "quota": "A provider's quota is used up",
     "redis_down": "Redis does not answer",

@@ -35,6 +35,7 @@ from aiservice.services.payloads import Payloads
 from aiservice.services.preference_trial import PreferenceTrial
 from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
+from aiservice.services.probing import Probing
 from aiservice.services.quotas import Quotas
 from aiservice.services.replays import Replays
 from aiservice.services.request_log import RequestLog
@@ -95,6 +96,7 @@ class Core:
     budgets: Budgets
     spending: Spending
     shadows: Shadows
+    probing: Probing
     usage: Usage
     requests: RequestLog
     upstream: Upstream

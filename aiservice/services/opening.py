@@ -46,6 +46,7 @@ from aiservice.services.payloads import Payloads
 from aiservice.services.preference_trial import PreferenceTrial
 from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
+from aiservice.services.probing import Probing
 from aiservice.services.quotas import Quotas
 from aiservice.services.replays import Replays
 from aiservice.services.request_log import RequestLog
@@ -178,6 +179,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         budgets=Budgets(db, changes),
         spending=Spending(Slices(db, ledger.life, changes, lambda: cluster.live_workers)),
         shadows=Shadows(db, changes),
+        probing=Probing(connections, upstream, alerts, settings.probe_every),
         usage=usage,
         requests=RequestLog(db),
         upstream=upstream,
