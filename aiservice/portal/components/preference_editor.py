@@ -260,7 +260,7 @@ def _version(page: Any, row: Any) -> rx.Component:
         text=f"{row['task']} is routed again as it was from {row['at']} on. That is a new version itself.",
         confirm="Go back",
         on_confirm=page.revert(row["number"]),
-        custom_attrs={"aria-label": f"Go back to version {row['number']}"},
+        custom_attrs={"aria-label": f"Go back to this, version {row['number']}"},
     )
     return table_row(
         VERSION_HEADS,

@@ -182,10 +182,10 @@ def _line(row: Any) -> rx.Component:
     )
     return table_row(
         HEADS,
-        cell(row["name"], class_name="font-mono font-medium wrap-anywhere"),
+        cell(row["name"], class_name="min-w-32 font-mono font-medium wrap-anywhere"),
         cell(row["to"], class_name="font-mono wrap-anywhere"),
         cell(row["of"], class_name="wrap-anywhere"),
-        cell(look, rx.cond(row["is_mine"], remove), class_name="text-right max-sm:text-left"),
+        cell(look, rx.cond(row["is_mine"], remove), class_name="whitespace-nowrap text-right max-sm:text-left"),
     )
 
 
@@ -229,7 +229,7 @@ def _version(row: Any) -> rx.Component:
         text=f"It leads where it led from {row['at']} on. That is a new version itself.",
         confirm="Go back",
         on_confirm=page.revert(row["number"]),
-        custom_attrs={"aria-label": f"Go back to version {row['number']}"},
+        custom_attrs={"aria-label": f"Go back to this, version {row['number']}"},
     )
     return table_row(
         LEAD_HEADS,
