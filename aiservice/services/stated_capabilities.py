@@ -2,9 +2,8 @@
 
 from aiservice.errors import Unprocessable
 from aiservice.providers._capabilities import PARAMETERS
-from aiservice.providers.capabilities import FLAGS, NUMBERS, Capabilities, Stated, capabilities_of
+from aiservice.providers.capabilities import FLAGS, NUMBERS, Stated
 from aiservice.services.connection_rules import is_model_name
-from aiservice.services.connection_views import ConnectionView
 from aiservice.services.names import shown, suggestion
 
 MAX_STATED = 500
@@ -12,11 +11,6 @@ _MAX_TOKENS = 10**9
 _FLAGS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 _PARAMETERS = "parameters"
 UNSAID = ("unknown", "")
-
-
-def capabilities(view: ConnectionView, model: str) -> Capabilities:
-    """What `model` can do behind this connection; remembered, since it is asked for on the hot path."""
-    return capabilities_of(view.kind, model, view.base_url, view.stated)
 
 
 def read_stated(text: str, model: str = "") -> tuple[str, str, bool | int | tuple[str, ...] | None]:

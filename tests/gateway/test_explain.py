@@ -102,3 +102,24 @@ async def test_every_surface_takes_preferences(gateway: Gateway, surface: str, f
     reply = await gateway.post(surface, {**body, field: {"order": ["nowhere"]}})
     assert reply.status == 400
     assert "'nowhere' in 'preferences.order'" in reply.json()["error"]["message"]
+
+
+async def test_a_task_told_from_the_body_goes_to_whoever_can_do_it(gateway: Gateway) -> None:
+    await add(gateway, "second")
+    await gateway.core.connections.set_capabilities(OPERATOR, "mock", [("", "images", False)])
+    said = await explained(gateway, {"input": {"image": "https://example.com/a.png", "question": "Who?"}})
+    assert said["task"] == {"name": "image-understanding", "why": "`input` has an image"}
+    assert places(said) == ["second"]
+    assert {one["provider"]: one["rule"] for one in said["removed"]}["mock"] == "capability"
+
+
+async def test_a_task_that_is_not_clear_is_asked_back(gateway: Gateway) -> None:
+    for path in ("/ai-service", "/ai-service/explain"):
+        reply = await gateway.post(path, {"input": {"text": "Rain is expected until Thursday."}})
+        assert (reply.status, reply.code) == (400, "task_unclear")
+
+
+async def test_a_text_is_classified_by_the_sandbox(sandboxed: Gateway) -> None:
+    body = {"input": {"text": "I was billed twice.", "labels": ["technical", "billed"]}}
+    said = (await sandboxed.post("/ai-service", body)).json()
+    assert (said["task"], said["output"]["label"]) == ("classification", "billed")

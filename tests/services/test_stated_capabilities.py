@@ -6,13 +6,19 @@ from hypothesis import strategies as st
 
 from aiservice.errors import PermissionDenied, Unprocessable
 from aiservice.principal import OPERATOR
+from aiservice.providers.capabilities import Capabilities, capabilities_of
+from aiservice.services.connection_views import ConnectionView
 from aiservice.services.connections import Connections
-from aiservice.services.stated_capabilities import MAX_STATED, capabilities, changed, read_stated
+from aiservice.services.stated_capabilities import MAX_STATED, changed, read_stated
 from aiservice.settings import Settings
 from aiservice.store.session import Database
 from tests.services.cast import connections_of, office, person
 
 KIND, URL = "openai-compatible", "https://api.example.com/v1"
+
+
+def capabilities(view: ConnectionView, model: str) -> Capabilities:
+    return capabilities_of(view.kind, model, view.base_url, view.stated)
 
 
 @pytest.fixture
