@@ -59,3 +59,13 @@ async def test_stored_terms_of_all_scopes_decide_where_a_request_goes(gateway: G
     assert (await gateway.chat("(words-2)")).headers["x-aiservice-provider"] == "mock"
     body = {"task": "chat", "input": "x", "preferences": {"only": ["sandbox"]}}
     assert (await gateway.post("/ai-service", body)).json()["provider"] == "sandbox"
+
+
+async def test_explain_tells_where_an_alias_leads(gateway: Gateway) -> None:
+    await gateway.core.aliases.set(OPERATOR, PLATFORM_SCOPE, "fast-chat", [f"mock/{MODEL}", "sandbox"])
+    body = {"task": "chat", "input": "x", "model": "fast-chat"}
+    explained = (await gateway.post("/ai-service/explain", body)).json()
+    told = [(one["provider"], one["model"], one["reason"]) for one in explained["candidates"]]
+    assert told == [("mock", MODEL, "fast-chat 1"), ("sandbox", "sandbox", "fast-chat 2")]
+    answered = await gateway.post("/ai-service", body)
+    assert answered.headers["x-aiservice-route"] == "fast-chat 1"
