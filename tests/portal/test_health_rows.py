@@ -51,3 +51,10 @@ def test_nearly_all_is_not_all() -> None:
 def test_who_was_not_asked_has_no_row() -> None:
     assert rows_of({"con_1": {**_WELL, "attempts": 0}}, _NAMED) == []
     assert rows_of({}, _NAMED) == []
+
+
+def test_one_that_is_about_to_be_tried_says_so() -> None:
+    why = {"code": "upstream_reset", "why": "connections to it are lost", "next_try_seconds": 0.0, "open_seconds": 9}
+    row = _row(breaker=why, p50_ms=None, p95_ms=None)
+    assert row["why"] == "connections to it are lost; the next request tries it"
+    assert (row["usual"], row["slow"]) == ("none yet", "")

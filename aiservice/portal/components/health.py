@@ -49,7 +49,7 @@ def _row(one: dict[str, Any], name: str, kind: str) -> HealthRow:
         answered="not asked" if one["success_rate"] is None else f"{_percent(one['success_rate'])} of {attempts:,}",
         detail=f"{one['waiting']:,} waiting now" if one["waiting"] else "in the last 5 minutes",
         bars=[_level(good, bad) for good, bad in one["bars"]],
-        usual="" if one["p50_ms"] is None else f"{_wait(one['p50_ms'])} usual (p50)",
+        usual="none yet" if one["p50_ms"] is None else f"{_wait(one['p50_ms'])} usual (p50)",
         slow="" if one["p95_ms"] is None else f"{_wait(one['p95_ms'])} slow (p95)",
         error="none" if last is None else f"{last['code']}, {_ago(last['seconds_ago'])}",
         error_words="" if last is None else error_words(last["code"], 0),
@@ -59,7 +59,9 @@ def _row(one: dict[str, Any], name: str, kind: str) -> HealthRow:
 def _state(one: dict[str, Any]) -> tuple[str, str, str]:
     breaker = one["breaker"]
     if breaker is not None:
-        return "left alone", "bad", f"{breaker['why']}; tried again in {breaker['next_try_seconds']:.0f} s"
+        wait = breaker["next_try_seconds"]
+        again = f"tried again in {wait:.0f} s" if wait >= 1 else "the next request tries it"
+        return "left alone", "bad", f"{breaker['why']}; {again}"
     if one["models"]:
         model, first = next(iter(one["models"].items()))
         more = f" and {len(one['models']) - 1} more" if len(one["models"]) > 1 else ""
