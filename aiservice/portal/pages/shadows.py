@@ -14,6 +14,7 @@ from aiservice.portal.components.parts import card, cell, data_table, empty, fie
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.principal import Role
+from aiservice.services.connections import SANDBOX
 from aiservice.services.core import current_core
 from aiservice.services.shadows import ShadowView
 from aiservice.tasks import registry
@@ -82,7 +83,8 @@ async def _show(state: ShadowsState) -> None:
     core, me = current_core(), signed_in()
     state.rows = [_row(view) for view in await core.shadows.list(me)]
     state.clients = [view.name for view in await core.clients.list(me)]
-    state.connections = [view.name for view in await core.connections.list(me) if not view.is_disabled]
+    usable = [view for view in await core.connections.list(me) if not view.is_disabled and view.kind != SANDBOX]
+    state.connections = [view.name for view in usable]
     state.is_loaded = True
 
 
@@ -96,7 +98,7 @@ def _row(view: ShadowView) -> ShadowRow:
         percent=f"{view.percent:g} %",
         calls="none yet" if not view.calls else f"{view.calls:,}",
         failed="" if not view.calls else f"{view.failed:,} failed",
-        took="" if view.mean_ms is None else f"{view.mean_ms:,} ms in the mean",
+        took="none yet" if view.mean_ms is None else f"{view.mean_ms:,} ms in the mean",
         real="" if view.real_ms is None else f"{view.real_ms:,} ms for the client",
         cost=f"${to_usd_text(view.cost_nano_usd)}",
     )
