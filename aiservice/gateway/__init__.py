@@ -21,10 +21,11 @@ def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: Asg
     meter = Meter(core.ledger, core.prices)
     core.changes.subscribe(in_flight.on_change)
     catalogue = Catalogue(core)
+    pipeline = Pipeline(core, meter, in_flight)
     routes = {
-        **Pipeline(core, meter, in_flight).routes(),
+        **pipeline.routes(),
         **catalogue.routes(),
-        **Explain(core).routes(),
+        **Explain(core, pipeline.cached).routes(),
         **OwnUsage(core).routes(),
         **OwnLimits(core).routes(),
         **TokenRoutes(core).routes(),

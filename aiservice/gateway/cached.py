@@ -81,7 +81,8 @@ class Cached:
             return None
         if ask.wire == AI_SERVICE_WIRE:
             body = {name: value for name, value in body.items() if name not in _APART}
-        places = [f"{one.connection.id} {one.connection.revision} {one.model}" for one in candidates]
+        # Sorted: whose turn it is changes no answer, and an order that somebody asked for is in the key as well.
+        places = sorted(f"{one.connection.id} {one.connection.revision} {one.model}" for one in candidates)
         stored = self._preferences.terms_for(exchange.principal, ask.task)
         said = (ask.native_headers, None if stored is None else stored.order)
         key = self._cache.key_of(exchange.principal, rule, Asked(exchange.dialect.surface, places, said, body))
@@ -105,6 +106,11 @@ class Cached:
             exchange.est_input_tokens = 0
         elif use.flight is not None:
             exchange.cache, exchange.est_input_tokens = "coalesced", 0
+
+    def would_give(self, use: CacheUse) -> bool:
+        """Whether an answer is at hand in this worker, as far as can be told without giving it."""
+        found = None if use.is_fresh_wanted else self._cache.find(use.key)
+        return found is not None and (use.most_age_seconds is None or found.age_seconds <= use.most_age_seconds)
 
     def _take(self, exchange: Exchange, use: CacheUse, found: CachedAnswer, candidates: tuple[Candidate, ...]) -> bool:
         """Whether an answer that was found is given out: it is young enough, and its place one that may serve."""

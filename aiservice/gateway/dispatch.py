@@ -184,6 +184,8 @@ class Dispatcher:
         began = time.perf_counter()
         connection_id, task = candidate.connection.id, asyncio.current_task()
         waiter = self._health.begin(connection_id, task, is_movable=exchange.has_alternative)
+        if exchange.load is not None:
+            exchange.load.over()  # that of a stream which broke off
         load = exchange.load = self._facts.begin(connection_id, candidate.model)
         try:
             given = await make(exchange, candidate)

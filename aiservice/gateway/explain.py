@@ -12,10 +12,11 @@ from aiservice.dialects._object_ids import object_id_in
 from aiservice.errors import BrokerError
 from aiservice.gateway.admit import check_scope, most_output
 from aiservice.gateway.authenticate import authenticate
+from aiservice.gateway.cached import Cached
 from aiservice.gateway.charge import Charges
 from aiservice.gateway.choice import Choice, json_object
 from aiservice.gateway.counting import estimated_input
-from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
+from aiservice.gateway.exchange import Exchange, Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.intake import read_body
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.limits import limit_json
@@ -36,8 +37,9 @@ Json = dict[str, Any]
 class Explain:
     """The route. It asks `Choice`, as a call does."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, cached: Cached) -> None:
         self._core = core
+        self._cached = cached
         self._choice = Choice(core, Charges(core.spending, core.prices))
 
     def routes(self) -> Routes:
@@ -51,7 +53,7 @@ class Explain:
         body, as_sent = await json_object(raw), await json_object(raw)
         request = ai_service.DIALECT.read(body)
         check_scope(principal, request.ask.task)
-        said = await self._explained(principal, request, body, as_sent, len(raw))
+        said = await self._explained(scope, principal, request, (body, as_sent), len(raw))
         said = {"id": request_id, "object": "ai_service.explanation", **said}
         headers = [
             (b"x-request-id", request_id.encode()),
@@ -61,9 +63,10 @@ class Explain:
         await send_whole(send, 200, headers, orjson.dumps(said))
 
     async def _explained(
-        self, principal: Principal, request: ClientRequest, body: Json, as_sent: Json, body_bytes: int
+        self, scope: Scope, principal: Principal, request: ClientRequest, bodies: tuple[Json, Json], body_bytes: int
     ) -> Json:
-        core, ask = self._core, request.ask
+        """`bodies` are the body as it was read and as it was sent."""
+        core, ask, (body, as_sent) = self._core, request.ask, bodies
         input_tokens = estimated_input(ask, body_bytes)
         decided: Decided | None = None
         refusal: BrokerError | None = None
@@ -94,8 +97,20 @@ class Explain:
             "limits": [limit_json(one) for one in standing],
             "budgets": await told_budgets(core.budgets, principal),
             "quotas": core.quotas.shares_of(principal.client_id, principal.weight, lambda view: view.id in chosen),
-            "cache": "bypass",
+            "cache": self._cache(scope, principal, request, body, decided),
         }
+
+    def _cache(
+        self, scope: Scope, principal: Principal, request: ClientRequest, body: Json, decided: Decided | None
+    ) -> str:
+        """What `x-aiservice-cache` would say, but for a call of others that it might join."""
+        if decided is None or object_id_in(body) is not None:
+            return "bypass"
+        exchange = Exchange("", ai_service.DIALECT, principal, request, 0, 0.0)
+        use = self._cached.plan(exchange, scope, body, decided.candidates)
+        if use is None:
+            return "bypass"
+        return "hit" if self._cached.would_give(use) else "miss"
 
     def _all_removed(self, principal: Principal, request: ClientRequest) -> list[Json]:
         """The rule that removed each, where none was left."""

@@ -75,6 +75,11 @@ class Pipeline:
         view = candidate.connection
         return self._core.prices.context_tokens(view.kind, view.base_url, candidate.model)
 
+    @property
+    def cached(self) -> Cached:
+        """The cache in front of the providers."""
+        return self._cached
+
     def routes(self) -> Routes:
         """The routes, each with the dialect its clients speak."""
         dialects = {

@@ -90,6 +90,22 @@ async def test_a_request_keeps_the_decision_it_went_by(gateway: Gateway) -> None
     assert kept == {name: said[name] for name in ("candidates", "removed")}
 
 
+async def test_it_says_what_the_cache_would_do(gateway: Gateway) -> None:
+    body = {"input": "(words-2)", "task": "chat", "cache": {"ttl": 60}}
+    assert (await explained(gateway, {"input": "x", "task": "chat"}))["cache"] == "bypass"
+    assert (await explained(gateway, body))["cache"] == "miss"
+    assert (await gateway.post("/ai-service", body)).headers["x-aiservice-cache"] == "miss"
+    assert (await explained(gateway, body))["cache"] == "hit"
+
+
+async def test_whose_turn_it_is_does_not_matter_to_the_cache(gateway: Gateway) -> None:
+    await add(gateway, "second")
+    body = {"input": "(words-2)", "task": "chat", "cache": {"ttl": 60}, "model": "gpt-mock"}
+    body["preferences"] = {"strategy": "weighted"}
+    seen = [(await gateway.post("/ai-service", body)).headers["x-aiservice-cache"] for _ in range(3)]
+    assert seen == ["miss", "hit", "hit"]
+
+
 @pytest.mark.parametrize("surface", ["/v1/chat/completions", "/v1/messages", "/v1/embeddings"])
 @pytest.mark.parametrize("field", ["preferences", "provider"])
 async def test_every_surface_takes_preferences(gateway: Gateway, surface: str, field: str) -> None:
