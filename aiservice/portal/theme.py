@@ -14,7 +14,7 @@ MUTED = "text-slate-600 dark:text-slate-400"
 FAINT = "text-slate-500 dark:text-slate-400"
 LINK = f"rounded text-indigo-700 underline underline-offset-2 hover:text-indigo-900 dark:text-indigo-300 dark:hover:text-indigo-200 {FOCUS}"
 
-_NAV = f"flex min-h-9 items-center gap-2.5 rounded-lg px-2.5 py-1.5 text-sm font-medium {FOCUS}"
+_NAV = f"flex min-h-9 md:min-h-8 items-center gap-2.5 rounded-lg px-2.5 py-1.5 text-sm font-medium {FOCUS}"
 NAV = f"{_NAV} {MUTED} hover:bg-slate-100 dark:hover:bg-slate-800"
 NAV_HERE = f"{_NAV} bg-indigo-50 text-indigo-900 dark:bg-indigo-950 dark:text-indigo-100"
 SKIP = f"sr-only focus:not-sr-only focus:absolute focus:z-30 focus:m-2 {LINK}"
