@@ -28,6 +28,7 @@ _PARTS = _IMAGE_PARTS | _SOUND_PARTS | {"text"}
 # A request for several things at once names the second after one of these.
 _AND = re.compile(r"(?:,|;| and| or| und| oder| et| ou| y| o| e| и|,? then)(?: then| also| please)? ")
 _GIVEN = re.compile(rf"\b{GIVEN}")
+_HELD = 160  # characters of an instruction in which a verb that comes late is sought
 _TEXT_FIELDS = ("text", "content")
 CHAT, CODE, TEXT, QUESTION = "chat", "code-generation", "text-generation", "question-answering"
 IMAGE, TRANSCRIPT = "image-understanding", "speech-to-text"
@@ -48,8 +49,11 @@ class Inference:
         self._fields = [(each, name) for name, known in signs.items() for each in known.fields]
         self._names = frozenset().union(*(each for each, _ in self._fields))
         self._models = [(re.compile(known.models), name) for name, known in signs.items() if known.models]
-        self._begins = [(re.compile("|".join(known.begins)), name) for name, known in signs.items() if known.begins]
-        self._holds = [(re.compile("|".join(known.holds)), name) for name, known in signs.items() if known.holds]
+        self._begins = _patterns({name: known.begins for name, known in signs.items()})
+        self._holds = _patterns({name: known.holds for name, known in signs.items()})
+        self._plain_holds = _patterns(  # of those, what a text without any other letters may hold
+            {name: tuple(each for each in known.holds if each.isascii()) for name, known in signs.items()}
+        )
         self._hints = [(re.compile(known.hints), name) for name, known in signs.items() if known.hints]
         self._of_model = lru_cache(maxsize=1024)(self._model_work)
 
@@ -133,9 +137,10 @@ class Inference:
             if wording.is_question
             else Inferred(TEXT, "`input` is a text that asks for no other kind of work")
         )
-        said = min(wording.instruction, wording.first_sentence, key=len)
-        is_general = found.task == QUESTION and said.isascii() and not _GIVEN.search(said)
-        if wording.gives_text and not is_general and not wording.reworks:
+        if wording.gives_text and not wording.reworks:
+            said = min(wording.instruction, wording.first_sentence, key=len)
+            if found.task == QUESTION and said.isascii() and not _GIVEN.search(said):
+                return found
             for pattern, task in self._hints:
                 if pattern.search(said):
                     _unclear(task, found.task, "the text speaks of it, and may be meant as an order")
@@ -173,21 +178,30 @@ class Inference:
         return Inferred(found[0], f"the text begins or ends with an order for {found[0]}")
 
     def _late(self, wording: Wording) -> list[str]:
-        found = [task for pattern, task in self._holds if pattern.search(wording.instruction)]
+        said = wording.instruction[:_HELD]
+        holds = self._plain_holds if said.isascii() else self._holds
+        found = [task for pattern, task in holds if pattern.search(said)]
         if not found and wording.last_line:
             found = self._by_beginning(wording.last_line, wording.last_line)
         return found
 
     def _by_beginning(self, head: str, instruction: str) -> list[str]:
         """The kinds of work that `head` begins with an order for, and those that its instruction adds to it."""
-        found = [task for pattern, task in self._begins if pattern.match(head)]
+        found = self._started(head)
         if CODE in found:  # what code does, or is translated from, is no work of its own
             return [CODE]
         if found:
             for joint in _AND.finditer(instruction):
                 rest = instruction[joint.end() :]
-                found += [task for pattern, task in self._begins if task not in found and pattern.match(rest)]
+                found += [task for task in self._started(rest) if task not in found]
         return found
+
+    def _started(self, head: str) -> list[str]:
+        return [task for pattern, task in self._begins if pattern.match(head)]
+
+
+def _patterns(wordings: dict[str, tuple[str, ...]]) -> list[tuple[re.Pattern[str], str]]:
+    return [(re.compile("|".join(each)), name) for name, each in wordings.items() if each]
 
 
 def _most_telling(name: str) -> int:

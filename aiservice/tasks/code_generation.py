@@ -48,7 +48,10 @@ _PROSE = (
 SIGNS = Signs(
     fields=fields("instruction", "prompt+language", "code+instruction", "programming_language"),
     begins=(
-        rf"{_MAKE} {_PROSE}.{{0,60}}\b{_TECH}\b",
+        rf"{_MAKE} (?:{_PROSE}.{{0,60}}\b{_TECH}\b|{_NOT_CODE}(?:an? |the |some |me )?(?:"
+        rf"(?:[\w+#.-]+ ){{0,4}}?{_STRONG}|"
+        rf"(?:[\w+#.-]+ ){{0,3}}?{PROGRAMMING} (?:[\w-]+ ){{0,2}}{_WEAK}|"
+        rf"(?:[\w-]+ ){{0,3}}?{_WEAK}.{{0,20}}\b(?:in|using|with) {PROGRAMMING}\b))",
         rf"(?:function|class|method|script|program|code|query) (?:to|that|which|for) .{{0,60}}\b(?:in|"
         rf"using) {PROGRAMMING}\b",
         rf"{_TECH}\s*:|{_TECH} (?:code |script |query |function )?(?:to|that|for) ",
@@ -60,10 +63,6 @@ SIGNS = Signs(
         rf"make {GIVEN} ?(?:\w+ )?(?:function|code|query|loop|script) (?:faster|shorter|cleaner|more readable|async)",
         r"(?:find|fix|spot) (?:the |this |a |all )?(?:bugs?|errors? in (?:this|the|my) code)\b",
         rf"programmiere\b|(?:haz|crea|crie|cria|fais|écris|scrivi|escribe|escreva|schreib\w*) .{{0,40}}\b{_TECH}\b",
-        rf"{_MAKE} {_NOT_CODE}(?:an? |the |some |me )?(?:[\w+#.-]+ ){{0,4}}?{_STRONG}",
-        rf"{_MAKE} {_NOT_CODE}(?:an? |the |some |me )?(?:[\w+#.-]+ ){{0,3}}?{PROGRAMMING} (?:[\w-]+ ){{0,2}}{_WEAK}",
-        rf"{_MAKE} {_NOT_CODE}(?:an? |the |some |me )?(?:[\w-]+ ){{0,3}}?{_WEAK}.{{0,20}}\b(?:in|using|"
-        rf"with) {PROGRAMMING}\b",
         rf"(?:an? )?(?:[\w-]+ ){{0,2}}?{PROGRAMMING} (?:[\w-]+ ){{0,2}}?{_WEAK}.{{0,3}}\b(?:that|which|to)\b",
         r"(?:an? )?(?:very )?(?:short |small |simple )(?:function|script|program)\b",
         rf"{_CHANGE} .{{0,60}}\b(?:code|function|bug|script|sql query|program|snippet|regex)\b",
