@@ -181,12 +181,12 @@ def words_of(terms: Terms, task: str) -> str:
 
 
 async def scopes_of(core: Core, me: Person) -> list[Option]:
-    """Whose terms this person may see, those of the own clients first."""
+    """Whose terms this person may see, those of clients first; of keys the newest: there can be very many."""
     found = [Option(value=f"client:{one.id}", label=f"Client {one.name}") for one in await core.clients.list(me)]
     found += [Option(value=f"team:{one.id}", label=f"Team {one.name}") for one in await core.teams.list(me)]
     found.append(Option(value=PLATFORM_VALUE, label="Platform: everybody"))
-    keys = [key for key in await core.keys.list(me) if key.state == "active"]
-    found += [Option(value=f"key:{key.id}", label=f"Key {key.name} of {key.client}") for key in keys[:_MAX_KEYS]]
+    keys = [key for key in await core.keys.list(me, limit=_MAX_KEYS) if key.state == "active"]
+    found += [Option(value=f"key:{key.id}", label=f"Key {key.name} of {key.client}") for key in keys]
     return found
 
 
