@@ -25,11 +25,13 @@ from aiservice.gateway.respond import send_whole
 from aiservice.kit.clock import iso
 from aiservice.kit.money import to_usd_text
 from aiservice.principal import Principal
+from aiservice.providers.capabilities import requirements_of
 from aiservice.services.core import Core
 from aiservice.services.cost_range import CostRange, cost_range
 from aiservice.services.decision_trace import table_of
 from aiservice.services.routing import Decided, wish_of
 from aiservice.services.routing_decision import removed_of
+from aiservice.services.routing_filters import capability_rule
 
 Json = dict[str, Any]
 
@@ -85,8 +87,15 @@ class Explain:
             token, ends_us = core.explain_tokens.sign(principal, as_sent, decided)
             said |= {**table, "token": token, "token_expires_at": iso(ends_us)}
             said["cost"] = self._cost(decided, request, input_tokens)
+            said["warnings"] = _warnings(decided, request, input_tokens)
         else:
-            said |= {"candidates": [], "removed": self._all_removed(principal, request), "token": None, "cost": None}
+            said |= {
+                "candidates": [],
+                "removed": self._all_removed(principal, request),
+                "token": None,
+                "cost": None,
+                "warnings": [],
+            }
         standing = await core.limiter.look(principal) if principal.limits else []
         chosen = {one.connection.id for one in decided.candidates} if decided is not None else set()
         return {
@@ -127,6 +136,13 @@ class Explain:
         most = most_output(request.ask)
         found = cost_range(self._core.router.facts, self._core.prices, decided.candidates[0], input_tokens, most)
         return None if found is None else _range_json(found)
+
+
+def _warnings(decided: Decided, request: ClientRequest, input_tokens: int) -> list[str]:
+    """What the first place is known not to do of what is asked: where no other does, it is the one to say so."""
+    needs = requirements_of(request.ask, input_tokens)
+    rule = capability_rule(needs, decided.candidates[0], is_strict=False)
+    return [] if rule is None else [rule.words]
 
 
 def _range_json(found: CostRange) -> Json:

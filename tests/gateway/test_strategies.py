@@ -86,7 +86,7 @@ async def _slow_one(gateway: Gateway, strategy: str, requests: int) -> float:
 
 async def _refusals(gateway: Gateway, strategy: str, requests: int) -> float:
     """Refusals by the providers per request; one of three gives a tenth of what the others give, and tells nobody."""
-    limits = [Limits(rpm=400), Limits(rpm=400), Limits(rpm=40)]
+    limits = [Limits(rpm=rpm, is_hidden=True) for rpm in (400, 400, 40)]
     gateway.core.quotas.forget()
     async with providers(gateway, [0.005] * 3, limits) as made:
         _, failed = await load(gateway, strategy, requests)
