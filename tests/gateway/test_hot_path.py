@@ -14,7 +14,7 @@ from tests.gateway.conftest import Gateway
 _OURS = str(Path(aiservice.__file__).parent)
 # With choice, its trace, health and the retry budget; 20 are this test's own way through the socket's client.
 _MOST_CALLS = 200
-_WARM_UP, _MANY = 5, 5
+_WARM_UP, _MANY = 5, 15
 
 
 async def _calls_of_one(gateway: Gateway) -> Counter[str]:

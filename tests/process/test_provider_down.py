@@ -95,7 +95,8 @@ async def test_r13_a_provider_without_an_address_or_with_a_wrong_certificate_is_
 
 def _figures(asked: list[_Asked], *, down_at: float, up_at: float) -> dict[str, float]:
     asked = sorted(asked, key=lambda one: one.at)
-    before = [one for one in asked if one.at < down_at - 1 and one.at > asked[0].at + 2]
+    warm_at, calm_at = asked[0].at + 2, up_at + 2
+    well = [one for one in asked if warm_at < one.at < down_at - 1 or one.at > calm_at]
     down = [one for one in asked if down_at <= one.at < up_at]
     after = [one for one in asked if one.at >= up_at]
     # Those that were with it when it failed, and those that tried it since.
@@ -105,7 +106,7 @@ def _figures(asked: list[_Asked], *, down_at: float, up_at: float) -> dict[str, 
     gap = next((n for n, (one, two) in enumerate(pairwise(tried)) if two.at - one.at > 2), len(tried) - 1)
     opening, probes = tried[: gap + 1], [one.at for one in tried[gap + 1 :]]
     back = [one.at + one.took for one in after if one.provider == "first" and one.status == 200]
-    healthy, later = _p99(before), [one for one in down if one.at >= down_at + 2]
+    healthy, later = _p99(well), [one for one in down if one.at >= down_at + 2]
     return {
         "asked_while_down": len(down),
         "errors": sum(one.status != 200 for one in down + after),
@@ -116,7 +117,7 @@ def _figures(asked: list[_Asked], *, down_at: float, up_at: float) -> dict[str, 
         "closed_seconds": round(min(back) - up_at, 2) if back else 999.0,
         "waited_out": sum(one.took >= 0.9 * _FIRST_BYTE_SECONDS for one in down),
         "longest_ms": round(max(one.took for one in down) * 1000, 1),
-        "p50_healthy_ms": round(statistics.median(one.took for one in before) * 1000, 1),
+        "p50_healthy_ms": round(statistics.median(one.took for one in well) * 1000, 1),
         "p99_healthy_ms": round(healthy * 1000, 1),
         "p99_down_ms": round(_p99(down) * 1000, 1),
         "p99_ratio": round(_p99(down) / healthy, 2),
