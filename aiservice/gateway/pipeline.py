@@ -179,9 +179,11 @@ class Pipeline:
         elif (use := self._cached.plan(exchange, scope, body, decided.candidates)) is not None:
             await self._cached.look(exchange, use, decided.candidates)
         if not exchange.is_free:
-            decided = self._choice.affordable(principal, decided)
+            if principal.budgets:
+                decided = self._choice.affordable(principal, decided)
             exchange.candidates, exchange.candidate = decided.candidates, decided.candidates[0]
-            core.router.went(principal.client_id, decided)
+            if decided.known.strategy is not None:
+                core.router.went(principal.client_id, decided)
         if (latency_ms := decided.plan.wish.terms.preferred_max_latency_ms) is not None:
             request.stall_seconds = latency_ms / 1000
         exchange.decision_id = core.decisions.note(decided, core.connections.snapshot())

@@ -79,7 +79,7 @@ class Router:
             self._memo.clear()
             self._rotations.clear()
             self._snapshot = snapshot
-        own = own_terms(request)
+        own = None if request.preferences is None else own_terms(request)
         ask = request.ask
         key = (
             principal.client_id,
