@@ -36,6 +36,9 @@ from aiservice.services.routing_filters import capability_rule
 Json = dict[str, Any]
 
 
+_NOWHERE: Json = {"candidates": [], "token": None, "cost": None, "warnings": []}
+
+
 class Explain:
     """The route. It asks `Choice`, as a call does."""
 
@@ -70,15 +73,7 @@ class Explain:
         """`bodies` are the body as it was read and as it was sent."""
         core, ask, (body, as_sent) = self._core, request.ask, bodies
         input_tokens = estimated_input(ask, body_bytes)
-        decided: Decided | None = None
-        refusal: BrokerError | None = None
-        try:
-            decided = self._choice.decide(principal, request, input_tokens)
-            if (object_id := object_id_in(body)) is not None:
-                decided = self._choice.own(principal, decided, object_id)
-            decided = self._choice.affordable(principal, decided)
-        except BrokerError as error:
-            refusal = error
+        decided, refusal = self._decided(principal, request, body, input_tokens)
         stored = core.preferences.terms_for(principal, ask.task)
         task = {"name": ask.task, "why": request.task_reason}
         said: Json = {"task": task, "model": ask.requested_model, "alias": request.alias}
@@ -89,13 +84,7 @@ class Explain:
             said["cost"] = self._cost(decided, request, input_tokens)
             said["warnings"] = _warnings(decided, request, input_tokens)
         else:
-            said |= {
-                "candidates": [],
-                "removed": self._all_removed(principal, request),
-                "token": None,
-                "cost": None,
-                "warnings": [],
-            }
+            said |= {**_NOWHERE, "removed": self._all_removed(principal, request)}
         standing = await core.limiter.look(principal) if principal.limits else []
         chosen = {one.connection.id for one in decided.candidates} if decided is not None else set()
         return {
@@ -108,6 +97,18 @@ class Explain:
             "quotas": core.quotas.shares_of(principal.client_id, principal.weight, lambda view: view.id in chosen),
             "cache": self._cache(scope, principal, request, body, decided),
         }
+
+    def _decided(
+        self, principal: Principal, request: ClientRequest, body: Json, input_tokens: int
+    ) -> tuple[Decided | None, BrokerError | None]:
+        """Where a call would go, or what it would be refused with."""
+        try:
+            decided = self._choice.decide(principal, request, input_tokens)
+            if (object_id := object_id_in(body)) is not None:
+                decided = self._choice.own(principal, decided, object_id)
+            return self._choice.affordable(principal, decided), None
+        except BrokerError as error:
+            return None, error
 
     def _cache(
         self, scope: Scope, principal: Principal, request: ClientRequest, body: Json, decided: Decided | None

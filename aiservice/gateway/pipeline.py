@@ -126,8 +126,7 @@ class Pipeline:
         return client_address(scope, trusted) if trusted or peer is None else peer[0]
 
     async def _answer(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send, caller: "Caller") -> None:
-        core = self._core
-        principal, request_id, started, started_us, seen = caller
+        core, (principal, request_id, started, started_us, seen) = self._core, caller
         raw = await read_body(scope, receive, core.settings.max_body_bytes)
         note_prompt(seen, raw)
         body = await json_object(raw)
@@ -136,9 +135,8 @@ class Pipeline:
         if request.is_resumable and not is_recorded:
             raise AsksToResume(principal, raw, body)
         check_scope(principal, request.ask.task)
-        exchange = Exchange(
-            request_id, dialect, principal, request, started_us, started, estimated_input(request.ask, len(raw))
-        )
+        tokens = estimated_input(request.ask, len(raw))
+        exchange = Exchange(request_id, dialect, principal, request, started_us, started, tokens)
         exchange.is_recorded = is_recorded
         scope[EXCHANGE] = exchange
         if request.continues or HINTS in scope:

@@ -79,8 +79,7 @@ class Router:
             self._memo.clear()
             self._rotations.clear()
             self._snapshot = snapshot
-        own = None if request.preferences is None else own_terms(request)
-        ask = request.ask
+        own, ask = None if request.preferences is None else own_terms(request), request.ask
         key = (
             principal.client_id,
             principal.connections,
@@ -96,8 +95,7 @@ class Router:
         )
         known = self._memo.get(key)
         if known is None:
-            plan = plan_of(_wish(principal, request, own, stored), snapshot)
-            worked = Worked(plan, stored, self._rotation)
+            worked = Worked(plan_of(_wish(principal, request, own, stored), snapshot), stored, self._rotation)
             known = self._memo[key] = (worked, worked.fixed())
         return known[1] or self._arranged(known[0], principal, ask, input_tokens)
 
