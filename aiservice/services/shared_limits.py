@@ -39,7 +39,6 @@ class SharedLimits:
         self._prefix = f"aiservice:{namespace}:limit:".encode()
         self._missed: Windows = {}
         self._is_new = asyncio.Event()  # a connection: what it missed has to be told
-        self._own_mark = os.urandom(8).hex().encode()
         self._mark = b""
         self._held: dict[str, tuple[bytes, ...]] = {}  # lease -> the sets that it is in
 
@@ -100,7 +99,8 @@ class SharedLimits:
         """Tells Redis what it missed while it was away, or, where it has lost what it knew, all that still counts."""
         is_new = self._is_new.is_set()
         self._is_new.clear()
-        mark = await self._line.ask(_MARK, (self._prefix + b"mark",), (self._own_mark,))
+        fresh = os.urandom(8).hex().encode()  # each time: the mark that is lost may have been ours
+        mark = await self._line.ask(_MARK, (self._prefix + b"mark",), (fresh,))
         if mark is None:
             return
         has_lost = self._mark not in (b"", mark)
