@@ -9,6 +9,7 @@ SELF_SECONDS = 10.0
 POST_SECONDS = 2.0
 _ENDS_AFTER_SECONDS = 60.0
 _LAG_SECONDS = 30.0
+_QUOTA_SECONDS = 90.0  # a minute's quota is back by then: what is away longer is a day's, or an account's
 
 
 async def note_own_state(core: Core) -> None:
@@ -26,6 +27,7 @@ async def note_own_state(core: Core) -> None:
             evidence={"connection": name, "last_error": code},
             ends_after_seconds=_ENDS_AFTER_SECONDS,
         )
+    note_used_quotas(core)
     lag = core.ledger.lag_seconds
     if lag > _LAG_SECONDS:
         alerts.note(
@@ -42,6 +44,20 @@ async def note_own_state(core: Core) -> None:
             "redis",
             "A worker has to do without Redis: limits are split between workers, and edits take seconds.",
             evidence={"worker": core.cluster.worker_id},
+            ends_after_seconds=_ENDS_AFTER_SECONDS,
+        )
+
+
+def note_used_quotas(core: Core) -> None:
+    """Notes which providers give nothing for longer than a minute's quota takes to come back."""
+    for used in core.quotas.used_up(_QUOTA_SECONDS):
+        name, model = used["connection"], used["model"]
+        core.alerts.note(
+            "quota",
+            f"{name}:{model}" if model else name,
+            f"The quota of '{name}'{f' for {model}' if model else ''} is used up. Its requests go to the next in their "
+            "chains. Raise it with the provider, or put another connection behind it: provider list --json shows more.",
+            evidence=used,
             ends_after_seconds=_ENDS_AFTER_SECONDS,
         )
 

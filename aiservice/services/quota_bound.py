@@ -10,10 +10,12 @@ from aiservice.wire import QuotaNote
 REQUESTS, TOKENS, INPUT_TOKENS = 0, 1, 2
 EVEN_ABOVE = 0.7  # of a limit: up to there calls go as they come, above they are spread
 _LEAST_PACE = 0.3  # of a limit in a window: where a burst has left less than that, the wall itself is waited for
+_PACES = 120  # a window: so often it is looked how fast calls may go
+_LOOK_ROOM = 0.05  # of a limit: what a look for more counts on
 _USED_UP = 0.93
 _CLOSE = 0.1
-_TOLD_MARGIN, _LEARNED_MARGIN = 0.99, 0.992  # what is aimed at: calls overtake each other on their way
-_LIGHT_MARGIN = 1.01  # who uses little goes first, and may find out that it was too much
+_PROOF = 0.97  # of a limit: calls overtake each other, and a refusal that close to what was taken is no other limit
+_TOLD_MARGIN, _LEARNED_MARGIN = 0.99, 0.997  # what is aimed at, and a call less: calls overtake each other
 _FEW_CALLS = 60  # in a window; fewer and a refusal say nothing of a limit that nobody has told of
 _FORGOTTEN_WINDOWS = 10
 
@@ -32,7 +34,10 @@ class Bound:
         "measure",
         "near_us",
         "next_us",
+        "pace",
+        "paced_us",
         "place",
+        "proven",
         "told",
     )
 
@@ -44,8 +49,12 @@ class Bound:
         self.foreign_us = self.foreign_ends_us = 0
         self.next_us = 0
         """When the next call may go, while calls are spread evenly."""
+        self.pace, self.paced_us = 1.0, 0
+        """How fast calls go while they are spread, and when that was last looked at: it is not for every call."""
         self.near_us = 0
         """When the learned limit was last come near to."""
+        self.proven = 0
+        """The most that a call was taken with, since less than that was refused."""
 
     @property
     def limit(self) -> float:
@@ -60,12 +69,13 @@ class Bound:
             return "configured"
         return "told" if limit == self.told else "learned"
 
-    def aim(self, now: int, *, is_light: bool) -> float:
-        """How much of the window may be used: a little under the limit, less what others use."""
+    def aim(self, now: int, cost: int, *, is_light: bool) -> float:
+        """How much of the window may be used: a little under the limit, less what others use. Who uses little goes
+        first, and has all of it."""
         if is_light:
-            aim = min(self.configured, self.told, self.learned * _LIGHT_MARGIN)
+            aim = min(self.configured, self.told, self.learned)
         else:
-            aim = min(self.configured, self.told * _TOLD_MARGIN, self.learned * _LEARNED_MARGIN)
+            aim = min(self.configured, self.told * _TOLD_MARGIN, self.learned * _LEARNED_MARGIN - cost)
         return max(aim, 1.0) - self.used_by_others(now)
 
     def used_by_others(self, now: int) -> float:
@@ -83,9 +93,11 @@ class Bound:
     def cut(self, to: float) -> None:
         """A refusal showed that no more than `to` is given."""
         self.learned = max(1.0, min(self.learned, to))
+        if to < self.proven * _PROOF:
+            self.proven = 0
 
     def grew(self, to: float) -> None:
-        """A call was taken with `to` in the window: the limit is no lower."""
+        """A call was taken with `to` in the window: the limit is hardly lower, since calls overtake each other."""
         self.learned = max(self.learned, to)
 
     def is_forgotten(self, now: int, used: int, window_us: int) -> bool:
@@ -97,19 +109,24 @@ class Bound:
                 self.learned, self.near_us = inf, 0
         return self.limit == inf
 
-    def spread(self, turn: Turn, calls: CallWindow, now: int) -> None:
-        """Says when the next call may go after this one, where so much is used that calls are spread evenly."""
-        aim, used = max(self.aim(now, is_light=False), 1.0), calls.totals[self.place]
+    def spread(self, turn: Turn, calls: CallWindow, now: int, *, is_look: bool) -> None:
+        """Says when the next call may go after this one, where so much is used that calls are spread evenly. While it
+        is looked for more they go a little faster."""
+        cost = turn.cost(self.place)
+        aim, used = max(self.aim(now, cost, is_light=False), 1.0), calls.totals[self.place]
         if used > aim * EVEN_ABOVE:
             window_us = calls.window_us
-            pace = max(calls.pace(now, self.place, aim - used, aim), aim * _LEAST_PACE / window_us)
-            step = int(turn.cost(self.place) / pace)
+            if now - self.paced_us > window_us // _PACES:
+                room = aim - used + (_LOOK_ROOM * aim if is_look else 0.0)
+                self.pace = max(calls.pace(now, self.place, room, aim), aim * _LEAST_PACE / window_us)
+                self.paced_us = now
+            step = int(cost / self.pace)
             self.next_us = min(max(self.next_us, now - window_us // 600) + step, now + 2 * step)
 
     def found(self, taken: int) -> None:
         """After refusals a call was taken again, with `taken` in the window: the limit is between that and what the
-        last refused one's window held."""
-        if taken < self.learned < inf:
+        last refused one's window held; or it is that, where as much was taken shortly before."""
+        if taken < self.learned < inf and self.proven < self.learned * _PROOF:
             is_close = self.learned - taken <= _CLOSE * self.learned
             self.learned = max(1.0, taken if is_close else (taken + self.learned) / 2)
 

@@ -117,6 +117,8 @@ class Lane:
         self._probe.called()
         if notes:
             self._take_notes(turn, notes, now, is_refused=False)
+        for bound in self.bounds:
+            bound.proven = max(bound.proven, turn.counts[bound.place])
         if turn.is_beyond:
             self._probe.taken(turn, self.bounds, is_news=turn.sent_us >= self._episode_us)
         if self._misses and turn.sent_us >= self._episode_us:
@@ -138,7 +140,8 @@ class Lane:
             self._input_scale += (ratio - self._input_scale) * 0.05
         more_in, more_out = input_tokens - turn.input_tokens, output_tokens - turn.output_tokens
         if more_in or more_out:
-            self.calls.change(turn.part, 0, more_in, more_out)
+            if turn.part is not None:
+                self.calls.change(turn.part, 0, more_in, more_out)
             if self.bounds:
                 before = turn.share
                 turn.input_tokens, turn.output_tokens = input_tokens, output_tokens
@@ -154,7 +157,8 @@ class Lane:
         """The call came to nothing, and the provider has not counted it."""
         if not turn.is_settled:
             turn.is_settled = True
-            self.calls.change(turn.part, -1, -turn.input_tokens, -turn.output_tokens)
+            if turn.part is not None:
+                self.calls.change(turn.part, -1, -turn.input_tokens, -turn.output_tokens)
             self._let_go(turn)
 
     def refused(self, turn: Turn, retry_after: float | None, notes: Sequence[QuotaNote], now: int) -> None:
@@ -196,6 +200,10 @@ class Lane:
         """Whether only one call at a time is tried."""
         return self._trouble_us is not None
 
+    def trouble_since(self, now: int) -> int:
+        """Since when only one call at a time is tried; now where more are."""
+        return now if self._trouble_us is None else self._trouble_us
+
     # What is in the way
 
     def _wait_us(self, turn: Turn, now: int) -> int:
@@ -211,20 +219,20 @@ class Lane:
         for bound in self.bounds:
             if self._trouble_us is not None and bound.source == "learned":
                 continue  # the one call that is tried shows whether it still holds
-            used, aim = totals[bound.place], bound.aim(now, is_light=is_light)
             cost = min(turn.cost(bound.place), bound.limit)
+            used, aim = totals[bound.place], bound.aim(now, turn.cost(bound.place), is_light=is_light)
             is_over = used + cost > aim
-            is_probe |= is_light and used + cost > bound.learned
-            if not is_over and (is_light or now >= bound.next_us or used <= aim * EVEN_ABOVE):
+            is_early = not is_light and now < bound.next_us and used > aim * EVEN_ABOVE
+            if not is_over and not is_early:
                 continue
-            if not self._may_probe(bound, used, now):
+            if not self._may_probe(bound, used, now) or (is_early and not self._probe.is_ramp):
                 full = self.calls.wait_us(now, bound.place, int(used + cost - aim) + 1) if is_over else 0
                 worst = max(worst, full or bound.next_us - now)
             else:
                 is_probe = True
                 is_beyond |= self._probe.is_beyond(bound, used + cost)
         if is_beyond:
-            worst = max(worst, self._probe.wait_us(now))
+            worst = max(worst, self._probe.wait_us())
         turn.is_probe, turn.is_beyond = is_probe, is_beyond
         return worst
 
@@ -237,13 +245,13 @@ class Lane:
         """Counts a call that goes now."""
         calls = self.calls
         for bound in self.bounds:
-            bound.spread(turn, calls, now)
+            bound.spread(turn, calls, now, is_look=self._probe.room > 0)
         turn.part = calls.add(now, turn.input_tokens, turn.output_tokens)
         turn.counts = tuple(calls.totals)
         turn.sent_us = now
         turn.is_settled = False
         if turn.is_beyond:
-            self._probe.sent(turn, self.bounds, now)
+            self._probe.sent()
         if self._trouble_us is not None:
             self._trial = turn
 
@@ -259,7 +267,7 @@ class Lane:
         if self._trouble_us is None:
             self._trouble_us = now
         self._probe.stop()
-        pause = min(max(self.window_us // 50, (now - self._trouble_us) // 8), self.window_us)
+        pause = min(max(self.window_us // 50, (now - self._trouble_us) // 3), self.window_us)
         self.hold_us = max(self.hold_us, now + int(pause * self._dice.uniform(1.0, 1.1)))
 
     def _trouble_over(self, turn: Turn, now: int) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from aiservice.services.call_window import Part
+
 if TYPE_CHECKING:
     from aiservice.services.quota_lane import Lane
 
@@ -35,7 +37,7 @@ class Turn:
         self.output_tokens = output_tokens
         self.estimated_input = 0
         self.share = 0.0
-        self.part = 0
+        self.part: Part | None = None
         self.counts: tuple[int, ...] = (0, 0, 0, 0)
         """What the window held with it, when it went, in the order of `call_window.MEASURES`."""
         self.sent_us = 0

@@ -29,7 +29,7 @@ class Quotas:
     def __init__(self, clock: Callable[[], int] | None = None, window_us: int = 60 * SECOND_US) -> None:
         self.now: Callable[[], int] = clock or _now
         self.sharers: Callable[[], int] = lambda: 1
-        self._window_us = window_us
+        self.window_us = window_us
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._names: dict[tuple[str, str], tuple[ConnectionView, str]] = {}
         self._tidy_us = 0
@@ -42,7 +42,7 @@ class Quotas:
         if lane is None or self._names[key][0].revision != view.revision:  # another key or address has other limits
             if len(self._lanes) >= _MOST_LANES:
                 self._sweep()
-            lane = self._lanes[key] = Lane(self._window_us)
+            lane = self._lanes[key] = Lane(self.window_us)
             self._names[key] = (view, key[1])
         elif now - self._tidy_us > _TIDY_US:
             self._tidy_us = now
@@ -83,6 +83,16 @@ class Quotas:
                 told["your_requests_waiting"] = lane.queue.clients_waiting.get(client_id, 0)
                 found.append({"provider": view.name, "model": model or None, "fair_part": round(part, 4), **told})
         return found
+
+    def used_up(self, longer_than_seconds: float) -> list[Json]:
+        """The connections and models of which nothing is given for longer than that: since then, or from now on."""
+        now, long_us = self.now(), int(longer_than_seconds * SECOND_US)
+        return [
+            {"connection": self._names[key][0].name, "model": key[1] or None, "seconds_to_come": left_us // SECOND_US}
+            for key, lane in list(self._lanes.items())
+            for left_us in (max(0, lane.hold_us - now),)
+            if left_us > long_us or now - lane.trouble_since(now) > long_us
+        ]
 
     def forget(self) -> None:
         """Begins anew, as if no reply had told of a limit."""

@@ -1,4 +1,4 @@
-"""The mock's own rate limits: a sliding minute of requests and tokens, told in headers or hidden."""
+"""The mock's own rate limits: a sliding minute, or another window, of requests and tokens; in headers or hidden."""
 
 import time
 from collections import deque
@@ -8,23 +8,23 @@ from tests.mock.shapes import Shape
 from tests.mock.shapes.anthropic import AnthropicShape
 from tests.mock.shapes.gemini import GeminiShape
 
-_WINDOW_SECONDS = 60.0
-
 
 @dataclass(slots=True)
 class Limits:
-    """At most `rpm` requests and `tpm` tokens in any minute; None is no limit. `is_hidden`: no header says so."""
+    """At most `rpm` requests and `tpm` tokens in any `window_seconds`; None is no limit. `is_hidden`: no header says
+    so."""
 
     rpm: int | None = None
     tpm: int | None = None
     is_hidden: bool = False
+    window_seconds: float = 60.0
     refused: int = 0
     _taken: deque[tuple[float, int]] = field(default_factory=deque)
 
     def take(self, tokens: int) -> float:
         """Counts a request; 0 when it fits, else the seconds after which it would."""
         now = time.monotonic()
-        while self._taken and self._taken[0][0] <= now - _WINDOW_SECONDS:
+        while self._taken and self._taken[0][0] <= now - self.window_seconds:
             self._taken.popleft()
         used = sum(spent for _, spent in self._taken)
         is_over = (self.rpm is not None and len(self._taken) >= self.rpm) or (
@@ -32,7 +32,7 @@ class Limits:
         )
         if is_over:
             self.refused += 1
-            return max(self._taken[0][0] + _WINDOW_SECONDS - now, 0.001) if self._taken else _WINDOW_SECONDS
+            return max(self._taken[0][0] + self.window_seconds - now, 0.001) if self._taken else self.window_seconds
         self._taken.append((now, tokens))
         return 0.0
 

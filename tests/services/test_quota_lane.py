@@ -90,7 +90,7 @@ def test_a_days_quota_holds_everything_until_the_time_that_is_told() -> None:
 def test_workers_share_what_is_configured() -> None:
     lane = Lane()
     lane.configure(100, None, 4)
-    assert sum(_taken(lane, NOW + n * SECOND_US // 2) for n in range(100)) == 25
+    assert sum(_taken(lane, NOW + n * SECOND_US // 2) for n in range(119)) == 25
     lane.configure(None, None, 4)
     assert lane.is_free
 

@@ -67,9 +67,9 @@ def test_hidden_limits_are_found_kept_and_shared_whatever_the_seed(evidence: Evi
     for name, phases in (("rpm", RPM), ("tpm", TPM), ("both", BOTH)):
         runs = [_run(phases, seed + n) for n in range(10)]
         if name != "both":  # where neither limit is used up alone, no one number says how much is used
-            assert sum(run["utilisation"] for run in runs) / len(runs) >= 0.95
-            assert all(run["utilisation"] >= 0.93 and run["jain"] >= 0.95 for run in runs)
-            assert all(run["refused_upstream"] < 0.01 for run in runs)
+            assert sum(run["utilisation"] for run in runs) / len(runs) >= 0.96
+            assert all(run["utilisation"] >= 0.94 and run["jain"] >= 0.95 for run in runs)
+        assert all(run["refused_upstream"] <= 0.007 for run in runs)
         tables[f"aligned, {name}"] = _worst(runs)
         tables[f"aligned, {name}, mean utilisation"] = round(sum(run["utilisation"] for run in runs) / len(runs), 4)
         for arm in ("static", "cool-down"):
