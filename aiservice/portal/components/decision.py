@@ -8,7 +8,7 @@ import reflex as rx
 from aiservice.portal import theme
 from aiservice.portal.components.parts import cell, data_table, state_badge, table_row
 
-HEADS = ["Connection", "Place", "Why"]
+HEADS = ["Connection", "Place, or rule", "Why"]
 
 
 class Considered(TypedDict):
