@@ -50,9 +50,9 @@ class ConnectionHealth:
         pulse = self._pulses.get(connection_id) or self.pulse(connection_id)
         waiter = Waiter(pulse, self._clock(), task, is_movable)
         waiting = pulse.waiting
-        if len(waiting) >= MOST_WAITING_OUT and pulse.is_silent(waiter.began):
+        waiting[waiter] = None  # it is one of those that may be moved on
+        if len(waiting) > MOST_WAITING_OUT and pulse.is_silent(waiter.began):
             self._move_on(pulse, waiter.began)
-        waiting[waiter] = None
         return waiter
 
     def answered(self, waiter: Waiter, model: str) -> None:

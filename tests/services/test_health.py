@@ -180,6 +180,21 @@ def test_a_silent_provider_keeps_five_waiters_and_the_rest_go_on_elsewhere() -> 
     assert len(moved) == health.budget.figures[1] == 40, "a fifth of the requests and no more"
 
 
+def test_no_more_than_five_wait_a_silent_provider_out_who_finds_it_out_among_them() -> None:
+    clock = _Clock()
+    health = ConnectionHealth(clock)
+    for _ in range(1_000):
+        health.budget.asked()
+    for _ in range(30):
+        _answer(health, clock, 0.01)
+    waiting = []
+    while not health.open_connections():
+        waiting.append(_begin(health)[0])
+        clock.now += 0.01
+    assert sum(not waiter.is_moved for waiter in waiting) == MOST_WAITING_OUT
+    assert waiting[-1].is_moved
+
+
 def test_slow_answers_are_no_silence() -> None:
     clock = _Clock()
     health = ConnectionHealth(clock)
