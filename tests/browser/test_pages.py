@@ -355,6 +355,8 @@ def rename_team(page: Page) -> None:
 
 
 def clear_chain(page: Page) -> None:
+    page.get_by_label("Whose").select_option(label="Client second")  # something is stored there
+    page.get_by_label("Task", exact=True).select_option("chat")
     page.get_by_role("button", name="Clear").first.click()
 
 
