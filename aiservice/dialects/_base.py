@@ -41,7 +41,8 @@ class ClientRequest:
     """A request, read: what is asked, and what the client said about where it may go.
 
     `continues`: another provider may go on with a stream that breaks off.
-    `preferences` is the body's object of that name, unread: its vocabulary is the router's (`Terms.read`). Where the
+    `preferences` is the body's object of that name, unread: its vocabulary is the router's (`Terms.read`);
+    `is_provider_field`: it came as `provider`, as OpenRouter's clients send it. Where the
     requested model is an alias, `alias` is its name and `order` the places that it leads to.
     """
 
@@ -57,6 +58,7 @@ class ClientRequest:
     """How long a stream's first event may take while there is another provider to go to; None: as the settings say."""
     is_resumable: bool = False
     """Whether the body asks that its stream can be resumed."""
+    is_provider_field: bool = False
 
 
 @dataclass(slots=True)
@@ -188,19 +190,19 @@ def model_of(body: Json) -> str | None:
     return model
 
 
-def preferences_in(body: Json) -> Any:
+def preferences_in(body: Json) -> tuple[Any, bool]:
     """What a body of another vendor's wire says about where it may go, taken out of it: `preferences`, or `provider`
-    where that is an object, as clients of OpenRouter send it. None where it says nothing.
+    where that is an object, as clients of OpenRouter send it (then True with it). None where it says nothing.
 
     Raises:
         InvalidRequest: it has both.
     """
     given = body.pop("preferences", None)
-    if isinstance(body.get("provider"), dict):
-        if given is not None:
-            raise InvalidRequest("Give 'preferences' or 'provider', not both: they mean the same.", param="provider")
-        given = body.pop("provider")
-    return given
+    if not isinstance(body.get("provider"), dict):
+        return given, False
+    if given is not None:
+        raise InvalidRequest("Give 'preferences' or 'provider', not both: they mean the same.", param="provider")
+    return body.pop("provider"), True
 
 
 def flag_of(body: Json, name: str) -> bool:

@@ -42,7 +42,7 @@ class AnthropicMessages(Dialect):
 
     def read(self, body: Json) -> ClientRequest:
         refuse_overrides(body)
-        preferences = preferences_in(body)
+        preferences, is_provider_field = preferences_in(body)
         chat, native, uncarried = translated(body)
         model = model_of(body)
         ask = Ask(
@@ -55,7 +55,7 @@ class AnthropicMessages(Dialect):
             native=native,
             uncarried=uncarried,
         )
-        return ClientRequest(ask, model, preferences)
+        return ClientRequest(ask, model, preferences, is_provider_field=is_provider_field)
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
         if answer.raw is not None and answer.raw_wire == MESSAGES_WIRE:
@@ -76,11 +76,11 @@ class TokenCount(AnthropicMessages):
 
     def read(self, body: Json) -> ClientRequest:
         refuse_overrides(body)
-        preferences = preferences_in(body)
+        preferences, is_provider_field = preferences_in(body)
         chat, native, uncarried = translated(body, needs_limit=False)
         model = model_of(body)
         ask = Ask("chat", "token-count", chat, False, False, model, MESSAGES_WIRE, native, (), uncarried)
-        return ClientRequest(ask, model, preferences)
+        return ClientRequest(ask, model, preferences, is_provider_field=is_provider_field)
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
         if answer.raw is not None and answer.raw_wire == MESSAGES_WIRE:

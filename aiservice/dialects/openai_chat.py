@@ -27,7 +27,7 @@ class OpenAiChat(Dialect):
 
     def read(self, body: Json) -> ClientRequest:
         refuse_overrides(body)
-        preferences = preferences_in(body)
+        preferences, is_provider_field = preferences_in(body)
         messages = body.get("messages")
         if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
             raise InvalidRequest("'messages' must be a list of at least one message.", param="messages")
@@ -44,7 +44,7 @@ class OpenAiChat(Dialect):
             wants_stream_usage=bool(options and options.get("include_usage")),
             requested_model=model,
         )
-        return ClientRequest(ask, model, preferences)
+        return ClientRequest(ask, model, preferences, is_provider_field=is_provider_field)
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
         if answer.raw is not None and answer.raw_wire == CHAT_WIRE:

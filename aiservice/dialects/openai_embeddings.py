@@ -21,7 +21,7 @@ class OpenAiEmbeddings(Dialect):
 
     def read(self, body: Json) -> ClientRequest:
         refuse_overrides(body)
-        preferences = preferences_in(body)
+        preferences, is_provider_field = preferences_in(body)
         given = body.get("input")
         if not isinstance(given, (str, list)) or not given:
             raise InvalidRequest("'input' must be a text, a list of texts or lists of tokens.", param="input")
@@ -29,7 +29,7 @@ class OpenAiEmbeddings(Dialect):
             raise InvalidRequest("Embeddings cannot be streamed.", param="stream")
         model = model_of(body)
         ask = Ask(task="embedding", kind="embedding", body=body, requested_model=model, wire=EMBEDDINGS_WIRE)
-        return ClientRequest(ask, model, preferences)
+        return ClientRequest(ask, model, preferences, is_provider_field=is_provider_field)
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
         return (

@@ -8,12 +8,14 @@ from aiservice.errors import InvalidRequest
 from aiservice.gateway.charge import Charges
 from aiservice.kit.strict_json import BadJson, parse_without_stall
 from aiservice.principal import Principal
+from aiservice.services.connection_views import ConnectionView
 from aiservice.services.core import Core
 from aiservice.services.explain_tokens import Told
 from aiservice.services.routing import Decided, follow
 from aiservice.services.routing_filters import Rule
 from aiservice.services.routing_terms import Terms
 
+_MANY_VENDORS = "openai-compatible"
 EXPLAIN_HEADER = b"x-aiservice-explain"
 _NOT_OWN = Rule("object", "The request names an object of another provider account: only your own may be shown it.")
 _UNPRICED = Rule("budget", "Nobody knows its price, and this caller has a budget of money.")
@@ -51,8 +53,10 @@ class Choice:
             Conflict: what was told cannot be done any more.
         """
         core = self._core
-        terms = self.terms(principal, request)
         snapshot = core.connections.snapshot()
+        if request.is_provider_field:
+            _leave_to_vendor(principal, request, snapshot)
+        terms = self.terms(principal, request)
         decided = core.router.decide(principal, request, terms, snapshot, input_tokens=input_tokens)
         if told is not None:
             decided = replace(decided, candidates=told.among(decided))
@@ -81,3 +85,16 @@ class Choice:
         if request.alias is None and (route := core.aliases.resolve(principal, request.model)) is not None:
             follow(route, request)
         return core.preferences.terms_for(principal, request.ask.task)
+
+
+def _leave_to_vendor(principal: Principal, request: ClientRequest, snapshot: tuple[ConnectionView, ...]) -> None:
+    """A request that pins an OpenAI-compatible connection leaves us nothing to choose: its `provider` object is the
+    vendor's own, and goes on as it came. OpenRouter behind a connection of ours knows providers of its own."""
+    prefix, slash, _ = (request.model or "").partition("/")
+    own = (None, principal.client_id)
+    if slash and any(
+        prefix in (view.name, view.kind) and view.kind == _MANY_VENDORS and view.owner_client_id in own
+        for view in snapshot
+    ):
+        request.ask.body["provider"], request.preferences = request.preferences, None
+        request.is_provider_field = False

@@ -7,6 +7,7 @@ import pytest
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
 from tests.gateway.conftest import PROVIDER_KEY, Gateway
+from tests.mock.record import read_record
 
 
 async def test_ignoring_every_provider_does_not_bring_the_sandboxs_answers(gateway: Gateway) -> None:
@@ -72,3 +73,15 @@ async def test_the_sandbox_makes_only_so_many_numbers_at_once(sandboxed: Gateway
     assert (large.status, large.code) == (400, "too_many_inputs")
     usual = await sandboxed.post("/v1/embeddings", {"input": ["a"] * 2048})
     assert len(usual.json()["data"]) == 2048
+
+
+async def test_a_pinned_connections_vendor_is_given_its_own_provider_object(gateway: Gateway) -> None:
+    """OpenRouter behind a connection of ours knows providers of its own; where the choice is ours, so is the object."""
+    assert gateway.mock is not None
+    own = {"order": ["google-ai-studio"], "allow_fallbacks": False}
+    body = {"model": "mock/gpt-mock", "messages": [{"role": "user", "content": "hi"}], "provider": own}
+    assert (await gateway.post("/v1/chat/completions", body)).status == 200
+    assert gateway.mock.record.path is not None
+    assert read_record(gateway.mock.record.path)[-1].body["provider"] == own
+    reply = await gateway.post("/v1/chat/completions", {**body, "model": "gpt-mock"})
+    assert (reply.status, reply.json()["error"]["code"]) == (400, "unknown_connection")
