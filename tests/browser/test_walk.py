@@ -36,7 +36,7 @@ def server(installation: Installation) -> Iterator[ServerProcess]:
         yield server
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", PLAIN_HOST])
+@pytest.mark.parametrize("host", [pytest.param("127.0.0.1", marks=pytest.mark.long), PLAIN_HOST])
 def test_a_newcomer_walks_from_the_setup_link_to_a_revoked_key(
     host: str, installation: Installation, server: ServerProcess, shots: Path, evidence: Evidence
 ) -> None:

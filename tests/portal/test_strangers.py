@@ -147,7 +147,7 @@ def test_t57_no_route_for_secrets_gives_or_changes_anything_of_another_person(po
     assert everything(portal) == before
 
 
-@pytest.mark.parametrize("role", ["admin", "developer"])
+@pytest.mark.parametrize("role", ["admin", pytest.param("developer", marks=pytest.mark.long)])
 async def test_t27_no_page_loaded_by_any_role_is_sent_a_secret(portal: PortalServer, role: str) -> None:
     victim = Victim(portal)
     cookie = portal.cookie_of() if role == "admin" else portal.cookie_of(f"{secrets.token_hex(6)}@e.test", is_new=True)

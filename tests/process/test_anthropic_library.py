@@ -75,6 +75,7 @@ def _calls(message: Message) -> list[ToolUseBlock]:
     return [block for block in message.content if isinstance(block, ToolUseBlock)]
 
 
+@pytest.mark.long
 def test_the_library_works_the_same_through_every_wire(rig: Rig, client: anthropic.Anthropic) -> None:
     """One server start for all of the library's ways and all wires, each held against the ledger."""
     for kind in _KINDS:

@@ -13,7 +13,7 @@ from tests.process.conftest import ON_POSTGRES_2, ON_SQLITE, ON_SQLITE_2, Rig
 pytestmark = pytest.mark.process
 
 
-@pytest.mark.parametrize("rig", [ON_SQLITE, ON_POSTGRES_2], indirect=True)
+@pytest.mark.parametrize("rig", [ON_SQLITE], indirect=True)
 async def test_r01_five_kills_under_load_lose_nothing(rig: Rig, seed: int, evidence: Evidence) -> None:
     await _kill_rounds(rig, seed, evidence, rounds=5)
 

@@ -148,6 +148,7 @@ def check_answers(outcome: Outcome) -> None:
     assert set(outcome.codes) <= {"client_rpm_exceeded", "client_tpm_exceeded"}
 
 
+@pytest.mark.long
 def test_t80_three_nodes_and_two_clients_keys_are_no_way_round_a_limit(tmp_path: Path, evidence: Evidence) -> None:
     """Seconds of fifteen times the limit use up at once what a minute may have, and not one request more."""
     with nodes(tmp_path, servers=SERVERS, workers=1) as cluster:

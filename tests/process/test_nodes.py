@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.process, pytest.mark.postgres, pytest.mark.redis]
 WITH_REDIS_SECONDS, WITHOUT_REDIS_SECONDS = 1.0, 5.5
 
 
+@pytest.mark.long
 def test_t06_a_revoked_key_is_refused_by_every_worker_of_every_node(tmp_path: Path, evidence: Evidence) -> None:
     with nodes(tmp_path) as cluster:
         with_redis = [revoked_after(cluster) for _ in range(2)]

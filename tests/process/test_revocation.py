@@ -17,7 +17,7 @@ _REFUSED_WITHIN_SECONDS = 1.0
 
 @pytest.mark.parametrize("rig", [ON_SQLITE], indirect=True)
 def test_t06_revoked_keys_are_refused_within_a_second(rig: Rig, evidence: Evidence) -> None:
-    _revoke(rig, evidence, rounds=5)
+    _revoke(rig, evidence, rounds=2)
 
 
 @pytest.mark.long

@@ -39,7 +39,7 @@ def two_workers(folder: Path, **extra: str) -> Iterator[Rig]:
             yield Rig(installation, mock, server, created["key"], created["id"])
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.long)])
 async def test_r01_a_killed_worker_is_replaced_and_what_it_had_is_settled(
     rounds: int, tmp_path: Path, seed: int, evidence: Evidence
 ) -> None:

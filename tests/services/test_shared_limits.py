@@ -287,7 +287,7 @@ async def test_what_redis_missed_counts_when_it_is_back(redis: RedisServer) -> N
         redis.signal(signal.SIGSTOP)
         first = [await cluster.ask(number, who) for number in range(WORKERS)]  # 100 ms late, and not lost
         assert None not in first
-        assert cluster.all_down()
+        await until(cluster.all_down)
         for number in range(40):
             await cluster.ask(number, who)
         redis.signal(signal.SIGCONT)

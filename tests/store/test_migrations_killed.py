@@ -20,7 +20,6 @@ from tests.harness.process import ROOT
 
 pytestmark = pytest.mark.process
 
-_KILLS = 10
 # A process that migrates and is killed after its n-th statement. Of one that is done it says how many it made.
 _VICTIM = """
 import asyncio, os, signal, sys
@@ -41,10 +40,13 @@ print(next(statements) - 1)
 """
 
 
-async def test_r28_a_migration_killed_ten_times_ends_well(installed: Settings, seed: int, evidence: Evidence) -> None:
+@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.long)])
+async def test_r28_a_migration_killed_at_any_statement_ends_well(
+    installed: Settings, seed: int, kills: int, evidence: Evidence
+) -> None:
     _forget(installed)
     total = int(_migrate_elsewhere(installed, 0).stdout)
-    chosen = sorted(random.Random(seed).sample(range(1, total + 1), _KILLS))
+    chosen = sorted(random.Random(seed).sample(range(1, total + 1), kills))
     left = []
     for number in chosen:
         _forget(installed)
