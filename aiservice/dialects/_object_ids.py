@@ -46,8 +46,9 @@ def object_id_in(body: Json) -> str | None:
         turns = body.get(name)
         if type(turns) is list:
             for turn in turns:  # most are plain text, of which nothing need be called
-                is_plain = type(turn) is not dict or (type(turn.get("content")) is not list and "audio" not in turn)
-                if not is_plain and (found := _in_turn(turn)):
+                if type(turn) is not dict or (type(turn.get("content")) is not list and "audio" not in turn):
+                    continue
+                if found := _in_turn(turn):
                     return f"{name}.{found}"
     tools = body.get("tools")
     if type(tools) is list:

@@ -109,7 +109,7 @@ class Permit:
         exchange = self._exchange
         principal, ask = exchange.principal, exchange.request.ask
         most = most_output(ask) if principal.limits or principal.budgets else None
-        if exchange.is_free:
+        if exchange.caching is not None and exchange.is_free:
             most = 0
         if principal.limits:
             exchange.grant = await self._limiter.admit(
@@ -155,7 +155,7 @@ class Permit:
 
     def _learn(self, exchange: Exchange) -> None:
         """A caller with limits learns at its grant's settlement."""
-        is_told = exchange.outcome == "finished" and not exchange.is_free
+        is_told = exchange.outcome == "finished" and (exchange.caching is None or not exchange.is_free)
         if exchange.grant is None and is_told and exchange.usage is not None:
             task = exchange.request.ask.task
             self._limiter.plan(exchange.principal).learn(task, exchange.usage.output_tokens)

@@ -191,7 +191,7 @@ class Exchange:
             usage=self.usage or Usage(source="counted"),
             cost_nano_usd=self.cost_nano_usd,
             attempts=self.attempts,
-            is_cached=self.is_free,
+            is_cached=self.caching is not None and self.is_free,
         )
 
 

@@ -151,7 +151,7 @@ class Meter:
         exchange.usage = usage
         if exchange.grant is not None:
             # Before the last byte: who has the answer may ask again at once.
-            is_whole = exchange.outcome == "finished" and not exchange.is_free
+            is_whole = exchange.outcome == "finished" and (exchange.caching is None or not exchange.is_free)
             exchange.grant.settle(usage.total_tokens, usage.output_tokens if is_whole else None)
         if exchange.turn is not None:
             exchange.turn.lane.settled(exchange.turn, usage.input_tokens, usage.output_tokens)
@@ -220,7 +220,7 @@ class Meter:
 
     def _usage_of(self, exchange: Exchange) -> Usage:
         """What the provider reported; else the prompt and what was delivered of the answer, counted."""
-        if exchange.is_free:
+        if exchange.caching is not None and exchange.is_free:
             return Usage()
         if exchange.continuation is not None and (given := exchange.continuation.given) is not None:
             part = self._of_part(exchange, given)

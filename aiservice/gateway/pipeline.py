@@ -176,7 +176,7 @@ class Pipeline:
             decided = self._choice.own(principal, decided, object_id)
         elif (use := self._cached.plan(exchange, scope, body, decided.candidates)) is not None:
             await self._cached.look(exchange, use, decided.candidates)
-        if not exchange.is_free:
+        if exchange.caching is None or not exchange.is_free:
             if principal.budgets:
                 decided = self._choice.affordable(principal, decided)
             exchange.candidates, exchange.candidate = decided.candidates, decided.candidates[0]

@@ -9,7 +9,6 @@ from functools import partial
 
 from aiservice.gateway.exchange import Exchange
 from aiservice.kit.sliding_window import SlidingWindow
-from aiservice.providers._base import LocalProvider
 from aiservice.services.candidates import Candidate
 from aiservice.services.quota_lane import Lane
 from aiservice.services.quota_notes import SECOND_US
@@ -37,7 +36,7 @@ class QuotaTurns:
 
     def at_once(self, exchange: Exchange, candidate: Candidate) -> bool:
         """Takes a turn at the candidate if that needs no wait. What has no limits needs none."""
-        if exchange.request.ask.kind == "token-count" or isinstance(candidate.provider, LocalProvider):
+        if candidate.provider.is_local or exchange.request.ask.kind == "token-count":
             exchange.turn = None
             return True
         now = self._quotas.now()

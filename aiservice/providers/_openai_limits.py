@@ -49,6 +49,7 @@ _TABLES: tuple[tuple[str, tuple[Row, ...]], ...] = (
     ("x-trial-endpoint-call-limit", _COHERE),
     ("x-endpoint-monthly-call-limit", _COHERE),
 )
+_SIGNS = frozenset(sign for sign, _ in _TABLES)
 # "Rate limit reached for gpt-4o … on tokens per min (TPM): Limit 30000, Used 29000, Requested 1500."
 _WORDS = re.compile(
     r"on (requests|tokens|input tokens|output tokens) per (min|day)[^:]{0,20}: "
@@ -58,6 +59,8 @@ _WORDS = re.compile(
 
 def quota_in(headers: Mapping[str, str]) -> tuple[QuotaNote, ...]:
     """The limits that the headers of a reply tell of."""
+    if _SIGNS.isdisjoint(headers):
+        return ()
     for sign, rows in _TABLES:
         if sign in headers:
             if rows is _OPENAI:

@@ -80,13 +80,13 @@ def read_usage(raw: object) -> tuple[Usage | None, bool]:
     cached = reasoning = written = None
     if isinstance(prompt_details, dict):
         cached = token_count(prompt_details.get("cached_tokens"))
-        written = token_count(prompt_details.get("cache_write_tokens"))
+        if "cache_write_tokens" in prompt_details:
+            written = token_count(prompt_details["cache_write_tokens"])
     if cached is None:
         cached = token_count(raw.get("cached_tokens", raw.get("prompt_cache_hit_tokens")))
     if isinstance(completion_details, dict):
         reasoning = token_count(completion_details.get("reasoning_tokens"))
-    total = token_count(raw.get("total_tokens"))
-    if reasoning and total == prompt + completion + reasoning:
+    if reasoning and token_count(raw.get("total_tokens")) == prompt + completion + reasoning:
         completion += reasoning
     read = min(cached or 0, prompt)
     usage = Usage(

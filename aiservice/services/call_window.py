@@ -70,10 +70,19 @@ class CallWindow:
         sums = part.sums
         if not sums:
             return
-        for place, more in enumerate((requests, input_tokens + output_tokens, input_tokens, output_tokens)):
+        totals, both = self.totals, input_tokens + output_tokens
+        if not requests and sums[2] + input_tokens >= 0 and sums[3] + output_tokens >= 0 and sums[1] + both >= 0:
+            sums[1] += both
+            sums[2] += input_tokens
+            sums[3] += output_tokens
+            totals[1] += both
+            totals[2] += input_tokens
+            totals[3] += output_tokens
+            return
+        for place, more in enumerate((requests, both, input_tokens, output_tokens)):
             change = max(more, -sums[place])
             sums[place] += change
-            self.totals[place] += change
+            totals[place] += change
 
     def wait_us(self, now: int, place: int, over: int) -> int:
         """How long until `over` of measure `place` has left the window; at the longest until all of it has."""

@@ -143,6 +143,9 @@ def valid_count(value: object) -> int | None:
     return None
 
 
+_INTEGERS = {int}
+
+
 def is_valid(row: Settlement) -> bool:
     """Whether all counts of `row` may stand in the ledger."""
     counts = (
@@ -152,9 +155,8 @@ def is_valid(row: Settlement) -> bool:
         row.cache_write_tokens,
         row.reasoning_tokens,
     )
-    for count in counts:
-        if type(count) is not int or not 0 <= count <= MAX_TOKENS:
-            return False
+    if set(map(type, counts)) != _INTEGERS or min(counts) < 0 or max(counts) > MAX_TOKENS:
+        return False
     cost = row.cost_nano_usd
     return cost is None or (type(cost) is int and 0 <= cost < 2**63)
 
