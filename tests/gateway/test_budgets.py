@@ -282,8 +282,9 @@ async def test_many_streams_spend_one_budget_to_its_end_and_not_beyond(priced: G
     assert all(reply.is_complete for reply in replies)
     begun = [reply for reply in replies if reply.status == 200]
     assert all(reply.body.endswith(b"data: [DONE]\n\n") for reply in begun)
-    # On a busy machine the last may come when the others have spent it all: that, and nothing else, is refused.
-    assert all((reply.status, reply.code) == (402, "budget_exceeded") for reply in replies if reply not in begun)
+    # On a busy machine the last may come when the others hold or have spent it all: that, and nothing else, is refused.
+    refused = {(reply.status, reply.code) for reply in replies if reply not in begun}
+    assert refused <= {(402, "budget_exceeded"), (402, "budget_reserved")}
     assert len(begun) > streams // 2
     rows = await priced.rows()
     spent = (await priced.core.budgets.list(OPERATOR))[0].standing.spent
