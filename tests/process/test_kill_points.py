@@ -22,6 +22,7 @@ _POINTS = ("before-intent", "after-intent", "connect", "first-byte", "last-byte"
 _CLIENTS = 20
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rig", [ON_SQLITE], indirect=True)
 async def test_r03_killed_once_at_each_of_six_points_loses_nothing(rig: Rig, seed: int, evidence: Evidence) -> None:
     await _kill_at_points(rig, seed, evidence, rounds=1)

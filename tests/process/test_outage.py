@@ -25,6 +25,7 @@ _SCRIPT = "(words-8) (wait-50)"
 Fault = Callable[[PostgresServer], Awaitable[None]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rig", [ON_POSTGRES], indirect=True)
 async def test_r04_a_restart_of_the_database_fails_no_request_of_a_known_key(rig: Rig, evidence: Evidence) -> None:
     async def restart(postgres: PostgresServer) -> None:
