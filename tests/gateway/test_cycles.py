@@ -1,5 +1,6 @@
 """What a request made is gone when it is answered: nothing of it waits for the garbage collector, which would walk over
-it again and again under load (measured: a cycle in each request cost a tenth of its CPU)."""
+it again and again under load (seen: a cycle in each request kept twelve objects of it, and the collector was at least
+2 % of a profile)."""
 
 import gc
 from collections import Counter
