@@ -82,7 +82,7 @@ class Shadowing:
             model,
         ):
             return None
-        return Candidate(view, provider, model, "shadow", ())
+        return Candidate(view, provider.at(view.base_url), model, "shadow", ())
 
     def _turn(self, exchange: Exchange, candidate: Candidate) -> Turn | None:
         """A turn at the provider's limits, where it takes none from a real request; None: not now."""

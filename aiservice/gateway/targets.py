@@ -5,10 +5,11 @@ import time
 from aiservice.gateway.provider_stream import InProcess
 from aiservice.providers._base import LocalProvider
 from aiservice.services.candidates import Candidate
+from aiservice.services.connection_target import target_of
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.connections import Connections
 from aiservice.upstream.client import Target
-from aiservice.upstream.guard import ParsedBase, check_base_url
+from aiservice.upstream.guard import ParsedBase
 
 _TARGET_SECONDS = 60.0  # how long an opened key may be used without asking the vault again
 _NOWHERE = ParsedBase("https", "localhost", 443, "")
@@ -36,13 +37,6 @@ class Targets:
         if isinstance(provider, LocalProvider):
             target = Target(view.id, view.revision, _NOWHERE, local=InProcess(provider))
         else:
-            key = await self._connections.secret(view)
-            target = Target(
-                view.id,
-                view.revision,
-                check_base_url(view.base_url, view.is_private_allowed),
-                (lambda _call: provider.auth_headers(key)) if key is not None else (lambda _call: ()),
-                view.is_private_allowed,
-            )
+            target = target_of(view, provider, await self._connections.secret(view))
         self._targets[view.id] = (view, now + _TARGET_SECONDS, target)
         return target

@@ -43,6 +43,33 @@ class Provider(ABC):
     own_path: ClassVar[str] = ""  # what all of its calls' paths begin with: addresses are stored without it
     counts_tokens: ClassVar[bool] = False  # whether `build` and `read` take asks of kind "token-count"
     default_models: ClassVar[tuple[str, ...]] = ()
+    address_hint: ClassVar[str] = ""  # what an address looks like, and a key: for whoever adds a connection
+    key_hint: ClassVar[str] = ""
+
+    def at(self, base_url: str) -> "Provider":
+        """This vendor at the address of one connection, where that says more than a place: a form of its API, say."""
+        return self
+
+    def address(self, given: str) -> str:
+        """What is stored for the address that somebody gave (it is checked afterwards)."""
+        # Some tools have the version in the address, others do not: both are right.
+        return given.rstrip("/").removesuffix(self.own_path)
+
+    def root(self, base_url: str) -> str:
+        """What the paths of its calls are appended to, of the address that is stored."""
+        return base_url
+
+    def probe_root(self, base_url: str) -> str:
+        """The same for `probe`, where the vendor lists its models elsewhere."""
+        return self.root(base_url)
+
+    def normal_key(self, key: bytes) -> bytes:
+        """The key as it is stored: one line of ASCII without a space.
+
+        Raises:
+            ValueError: it cannot be one; its words say what one looks like, and quote nothing of it.
+        """
+        return key
 
     @abstractmethod
     def serves(self, model: str, kind: AskKind) -> bool:
@@ -55,6 +82,16 @@ class Provider(ABC):
     @abstractmethod
     def auth_headers(self, key: Secret) -> tuple[tuple[str, str], ...]:
         """The headers that carry the provider key; called by the transport alone, at send time."""
+
+    def credential_headers(self, key: Secret, call: HttpCall, base_url: str) -> tuple[tuple[str, str], ...]:
+        """The headers that authenticate `call`, whose path is appended to `base_url`, where the key signs what is sent.
+
+        Called by the transport alone, at send time, in its event loop: it computes, and waits for nothing.
+
+        Raises:
+            ValueError: the key is none that this vendor has (`upstream_credential_invalid`).
+        """
+        return self.auth_headers(key)
 
     @abstractmethod
     def build(self, ask: Ask, model: str) -> HttpCall:

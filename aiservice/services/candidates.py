@@ -29,7 +29,7 @@ class Candidate:
 
 def candidate(view: ConnectionView, model: str, reason: str) -> Candidate:
     """The place with its headers."""
-    return Candidate(view, registry()[view.kind], model, reason, _header_block(view, model, reason))
+    return Candidate(view, registry()[view.kind].at(view.base_url), model, reason, _header_block(view, model, reason))
 
 
 def _header_block(view: ConnectionView, model: str, reason: str) -> tuple[tuple[bytes, bytes], ...]:

@@ -50,15 +50,14 @@ def clean_address(provider: Provider, base_url: str | None, *, is_private_allowe
         return ""
     chosen = (base_url or "").strip() or provider.default_base_url
     if not chosen:
+        example = provider.address_hint or "https://api.example.com/v1"
         raise Unprocessable(
-            f"A connection of kind {provider.kind} needs its base URL, like https://api.example.com/v1 "
+            f"A connection of kind {provider.kind} needs its base URL, like {example} "
             "(on the command line: --base-url).",
             code="base_url_required",
             param="base_url",
         )
-    # Some tools have the version in the address, others do not: both are right.
-    chosen = chosen.rstrip("/").removesuffix(provider.own_path)
-    return check_base_url(chosen, is_private_allowed).url
+    return check_base_url(provider.address(chosen), is_private_allowed).url
 
 
 def clean_secret(provider: Provider, secret: Secret | None) -> Secret | None:
@@ -70,14 +69,19 @@ def clean_secret(provider: Provider, secret: Secret | None) -> Secret | None:
     raw = secret.reveal().strip() if secret is not None else b""
     if not raw:
         if provider.needs_key:
+            looks = f" It is {provider.key_hint}." if provider.key_hint else ""
             raise Unprocessable(
-                f"A connection of kind {provider.kind} needs a key (on the command line: on standard input).",
+                f"A connection of kind {provider.kind} needs a key (on the command line: on standard input).{looks}",
                 code="key_required",
                 param="key",
             )
         return None
     if provider.is_local:
         raise Unprocessable(f"{provider.title} takes no key.", code="key_not_allowed", param="key")
+    try:
+        raw = provider.normal_key(raw)
+    except ValueError as exc:
+        raise Unprocessable(str(exc), code="invalid_key", param="key") from None
     if len(raw) > _MAX_KEY_BYTES or not all(0x21 <= byte <= 0x7E for byte in raw):
         raise Unprocessable(
             f"The key holds characters that no provider key has (spaces, line breaks, accents), or is longer than "

@@ -7,12 +7,12 @@ from aiservice.errors import Overloaded
 from aiservice.kit.secret import Secret
 from aiservice.providers._base import AttemptFailed, LocalProvider, Provider
 from aiservice.services.connection_rules import MAX_MODELS, is_model_name, known_kind
+from aiservice.services.connection_target import target_of
 from aiservice.services.connection_views import ConnectionView
 from aiservice.settings import Deadlines
-from aiservice.upstream.client import Target, Upstream
+from aiservice.upstream.client import Upstream
 from aiservice.upstream.failures import UpstreamFailure
-from aiservice.upstream.guard import check_base_url
-from aiservice.wire import HttpCall, HttpReply
+from aiservice.wire import HttpReply
 
 _DEADLINES = Deadlines(connect=5.0, first_byte=15.0, idle=10.0, total=20.0, progress=15.0)
 _MAX_BYTES = 8 * 1024 * 1024
@@ -53,7 +53,7 @@ async def probe(upstream: Upstream | None, connection: ConnectionView, key: Secr
         Unprocessable: the connection's kind is not known to this release.
         Overloaded: this process was opened without a way out.
     """
-    provider = known_kind(connection.kind)
+    provider = known_kind(connection.kind).at(connection.base_url)
     began = time.monotonic()
     try:
         reply = await _ask(upstream, provider, connection, key)
@@ -90,14 +90,5 @@ async def _ask(
     if upstream is None:
         raise Overloaded("This process was started without access to providers.", code="no_upstream")
 
-    def auth(_call: HttpCall) -> tuple[tuple[str, str], ...]:
-        return provider.auth_headers(key) if key is not None else ()
-
-    target = Target(
-        connection.id,
-        connection.revision,
-        check_base_url(connection.base_url, connection.is_private_allowed),
-        auth,
-        connection.is_private_allowed,
-    )
+    target = target_of(connection, provider, key, is_probe=True)
     return await upstream.send(target, call, deadlines=_DEADLINES, max_bytes=_MAX_BYTES)

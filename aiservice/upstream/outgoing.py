@@ -43,6 +43,8 @@ _AUTH_NAME = re.compile(r"authorization|[a-z][a-z0-9-]{0,30}-(key|token)")
 # Constant words and quoted ids (a quoted id holds no '/', '.' segment or '%2f'); a query of plain pairs.
 _PATH = re.compile(r"(/[A-Za-z0-9._~:@!$&'()*+,;=%-]+)+(\?[A-Za-z0-9._~:@!$'()*+,;=&%/-]*)?")
 _ESCAPED = re.compile(r"%(2f|5c|2e|00|0a|0d)|%(?![0-9a-f]{2})", re.IGNORECASE)
+# An Amazon resource name is one id with a slash between two words: `arn%3Aaws%3A…%3Ainference-profile%2Fabc`.
+_ARN = re.compile(r"(?<=/)(arn%3Aaws[a-z-]{0,12}%3A[A-Za-z0-9%-]{0,120}%3A[a-z][a-z-]{0,40})%2F(?=[A-Za-z0-9])")
 _KEY = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
@@ -77,7 +79,7 @@ def checked_path(path: str) -> str:
     if (
         len(path) > 2048
         or not _PATH.fullmatch(path)
-        or _ESCAPED.search(path)
+        or _ESCAPED.search(path if "arn%3A" not in path else _ARN.sub(r"\1-", path))
         or any(segment in {".", ".."} for segment in plain.split("/"))
     ):
         raise errors.InvalidRequest("The model or object id is not valid.", code="invalid_path")
@@ -132,7 +134,7 @@ def auth_headers(auth: Auth, call: HttpCall) -> Headers:
     """
     try:
         headers = auth(call)
-    except UnicodeDecodeError:
+    except ValueError:  # no key of this vendor's, or no text
         raise failed("upstream_credential_invalid") from None
     for _, value in headers:
         if not (value.isascii() and value.isprintable()):

@@ -27,6 +27,8 @@ GOOD_PATHS = [
     "/openai/deployments/gpt-5/chat/completions?api-version=2025-01-01-preview",
     "/model/anthropic.claude-v2%3A1/invoke",
     "/accounts/a/models/@cf/meta/llama-3",
+    "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aapplication-inference-profile%2Fabc123/converse",
+    "/model/arn%3Aaws-us-gov%3Abedrock%3Aus-gov-west-1%3A%3Afoundation-model%2Fanthropic.claude-v2%3A1/converse",
 ]
 BAD_PATHS = [
     "http://evil.example/",
@@ -91,6 +93,10 @@ BAD_PATHS = [
     "/%2e",
     "/%2F/evil.example",
     "/%5c%5cevil.example",
+    "/model/arn%3Aaws%3Abedrock%3A%3A%3Aprofile%2F..%2F..%2Fadmin/converse",
+    "/model/arn%3Aaws%3Abedrock%3A%3A%3Aprofile%2Fa%2Fb/converse",
+    "/model/arn%3Aaws%3Abedrock%3A%3A%3A..%2Fadmin/converse",
+    "/x-arn%3Aaws%3Abedrock%3A%3A%3Aprofile%2Fa/converse",
     "javascript:alert(1)",
     "file:///etc/passwd",
     "data:x",
