@@ -34,6 +34,9 @@ IMPORTABLE = {
     "OPENROUTER_API_KEY": ("openrouter", "https://openrouter.ai/api/v1"),
     "TOGETHER_API_KEY": ("together", "https://api.together.xyz/v1"),
     "XAI_API_KEY": ("xai", "https://api.x.ai/v1"),
+    "CEREBRAS_API_KEY": ("cerebras", "https://api.cerebras.ai/v1"),
+    "FIREWORKS_API_KEY": ("fireworks", "https://api.fireworks.ai/inference/v1"),
+    "PERPLEXITY_API_KEY": ("perplexity", "https://api.perplexity.ai"),
 }
 
 

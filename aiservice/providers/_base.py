@@ -34,11 +34,11 @@ class StreamReader(ABC):
 class Provider(ABC):
     """One vendor's wire. Instances hold no state; each module of this package has one as `PROVIDER`."""
 
-    kind: ClassVar[str]
-    title: ClassVar[str]
-    default_base_url: ClassVar[str | None] = None
-    needs_key: ClassVar[bool] = True
-    needs_base_url: ClassVar[bool] = False
+    kind: str
+    title: str
+    default_base_url: str | None = None
+    needs_key: bool = True
+    needs_base_url: bool = False
     is_local: ClassVar[bool] = False
     own_path: ClassVar[str] = ""  # what all of its calls' paths begin with: addresses are stored without it
     counts_tokens: ClassVar[bool] = False  # whether `build` and `read` take asks of kind "token-count"

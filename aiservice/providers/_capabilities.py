@@ -1,6 +1,7 @@
 """What a model can do, as data: one form for all vendors, each of which fills it in from its own tables."""
 
 from dataclasses import dataclass
+from typing import Any
 
 SAMPLING = frozenset({"temperature", "top_p"})
 LIMITS = frozenset({"max_completion_tokens", "max_tokens"})
@@ -30,6 +31,22 @@ PARAMETERS = (
         "web_search_options",
     }
 )
+
+
+NEUTRAL: dict[str, Any] = {
+    "frequency_penalty": 0,
+    "logit_bias": {},
+    "logprobs": False,
+    "n": 1,
+    "presence_penalty": 0,
+    "service_tier": "auto",
+    "stop": [],
+    "temperature": 1,
+    "top_logprobs": 0,
+    "top_p": 1,
+    "verbosity": "medium",
+}
+"""What a field says that asks for what happens anyway."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -80,6 +80,8 @@ def _read(body: object) -> tuple[str, object, str | None, int | None]:
     if not isinstance(error, dict):
         return "", None, None, None
     message = error.get("message", error.get("detail", error.get("Message", "")))
+    if isinstance(message, dict):
+        message = message.get("detail", message.get("message", ""))
     if isinstance(message, list):
         message = "; ".join(str(part.get("msg", part)) if isinstance(part, dict) else str(part) for part in message[:3])
     code = error.get("code") or error.get("type") or error.get("error_type")

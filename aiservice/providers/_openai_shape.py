@@ -24,8 +24,9 @@ from aiservice.providers._base import (
 from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._failures import cut_short, invalid_answer
 from aiservice.providers._openai_errors import failure_from_body
+from aiservice.providers._openai_mended import mend
 from aiservice.providers._openai_stream import ChatStreamReader
-from aiservice.providers._openai_strict import strict_body
+from aiservice.providers._openai_strict import Keeps, keeps_by_name, strict_body
 from aiservice.wire import (
     CHAT_WIRE,
     EMBEDDINGS_WIRE,
@@ -83,7 +84,8 @@ def read_usage(raw: object) -> tuple[Usage | None, bool]:
         if "cache_write_tokens" in prompt_details:
             written = token_count(prompt_details["cache_write_tokens"])
     if cached is None:
-        cached = token_count(raw.get("cached_tokens", raw.get("prompt_cache_hit_tokens")))
+        named = (raw.get(name) for name in ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens"))
+        cached = token_count(next((count for count in named if count is not None), None))
     if isinstance(completion_details, dict):
         reasoning = token_count(completion_details.get("reasoning_tokens"))
     if reasoning and token_count(raw.get("total_tokens")) == prompt + completion + reasoning:
@@ -107,6 +109,10 @@ class OpenAiShape(Provider):
     """
 
     is_strict: ClassVar[bool] = False
+    has_stream_options: bool = True
+    chat_path: str = "/chat/completions"
+    embeddings_path: str = "/embeddings"
+    models_path: str = "/models"
 
     def serves(self, model: str, kind: AskKind) -> bool:
         is_embedding = bool(_EMBEDDING_NAME.search(model))
@@ -123,20 +129,28 @@ class OpenAiShape(Provider):
         refuse_uncarried(ask, self.title)
         body = {**ask.body, "model": model}
         if ask.wire != CHAT_WIRE and ask.kind == "chat":
-            body = strict_body(body, model, is_openai=self.is_strict)
+            body = strict_body(body, self.keeps(model))
             if self.is_strict and body.get("top_k") is not None:
                 raise cannot_carry("top_k", f"'top_k' cannot be carried to {self.title}: leave it out.")
         self.adapted(body, model)
         if ask.kind == "embedding":
-            return HttpCall("/embeddings", orjson.dumps(body))
-        if ask.is_stream:
-            body["stream"] = True
-            options = body.get("stream_options")
-            body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
-        else:
+            return HttpCall(self.embeddings_path, orjson.dumps(body))
+        self.streamed(body, is_stream=ask.is_stream)
+        return HttpCall(self.chat_path, orjson.dumps(body), is_stream=ask.is_stream)
+
+    def streamed(self, body: Json, *, is_stream: bool) -> None:
+        """Asks for a stream with its usage, or for a whole answer."""
+        options = body.pop("stream_options", None)
+        if not is_stream:
             body.pop("stream", None)
-            body.pop("stream_options", None)
-        return HttpCall("/chat/completions", orjson.dumps(body), is_stream=ask.is_stream)
+            return
+        body["stream"] = True
+        if self.has_stream_options:
+            body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+
+    def keeps(self, model: str) -> Keeps:
+        """What `model` takes of the field's words that OpenAI has not, in a request of a client of another wire."""
+        return Keeps() if self.is_strict else keeps_by_name(model)
 
     def adapted(self, body: Json, model: str) -> None:
         """Changes `body` to what `model` wants; most servers take one form for all."""
@@ -174,7 +188,7 @@ class OpenAiShape(Provider):
         return _openai_limits.quota_in_refusal(reply)
 
     def probe(self) -> HttpCall:
-        return HttpCall("/models", b"", method="GET", headers=())
+        return HttpCall(self.models_path, b"", method="GET", headers=())
 
     def models_in(self, reply: HttpReply) -> list[str]:
         try:
@@ -204,14 +218,15 @@ def _chat(body: dict[str, Any], raw: bytes) -> Answer:
     message = first.get("message", {} if finish_reason == "content_filter" else None)  # Azure leaves it out then
     if not isinstance(message, dict) or not isinstance(message.get("content"), (str, list, type(None))):
         raise AttemptFailed(invalid_answer("its answer had no message"))
+    is_mended = mend(choices)
     usage, is_valid = read_usage(body.get("usage"))
     model = body.get("model")
     return Answer(
         body=body,
         model=model if isinstance(model, str) else "",
-        finish_reason=finish_reason,
+        finish_reason=finish_reason_of(first["finish_reason"]) if said == "" else finish_reason,
         usage=usage,
-        raw=raw,
+        raw=None if is_mended else raw,
         is_usage_valid=is_valid,
     )
 

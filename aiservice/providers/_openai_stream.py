@@ -9,6 +9,7 @@ from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import cut_short, invalid_answer
 from aiservice.providers._openai_errors import failure_from_body
+from aiservice.providers._openai_mended import arguments_of, is_plain, text_in, thinking_in
 from aiservice.wire import AttemptFailure, EventKind, FinishReason, StreamEvent, ToolCallDelta, Usage
 
 _DONE = b"[DONE]"
@@ -18,12 +19,14 @@ class ChatStreamReader(StreamReader):
     """One stream. It is whole when a choice has finished (some servers close without `[DONE]`) or `[DONE]` came."""
 
     __slots__ = (
+        "_calls",
         "_choices",
         "_finish_of",
         "_finished",
         "_has_failed",
         "_has_read",
         "_is_cut_short",
+        "_is_mended",
         "_keeps_frames",
         "_splitter",
         "_started",
@@ -46,6 +49,8 @@ class ChatStreamReader(StreamReader):
         self._splitter = SseSplitter()
         self._started: set[int] = set()
         self._finished: set[int] = set()
+        self._calls: set[tuple[int, int]] = set()  # choice and place of the tool calls that have begun
+        self._is_mended = False  # whether the chunk at hand is not as OpenAI would send it
         self._has_failed = False
         self._is_cut_short = False
         self._has_read = False
@@ -85,6 +90,7 @@ class ChatStreamReader(StreamReader):
                     events.append(self._failed(invalid_answer("its stream ended before an answer began")))
                     break
                 self.is_finished = True
+                events.extend(self._unsaid_finishes())
                 events.append(StreamEvent(EventKind.END))
                 continue
             self._read_one(frame, events)
@@ -105,6 +111,7 @@ class ChatStreamReader(StreamReader):
             events.append(self._failed(failure_from_body(200, chunk, {})))
             return
         first = len(events)
+        self._is_mended = False
         choices = chunk.get("choices")
         if type(choices) is list:
             for choice in choices:
@@ -120,7 +127,7 @@ class ChatStreamReader(StreamReader):
             events.append(StreamEvent(EventKind.OTHER))
         if self._is_cut_short:
             events.append(self._failed(cut_short()))
-        elif self._keeps_frames and len(events) > first and not _is_nonsense(events[first]):
+        elif self._keeps_frames and not self._is_mended and len(events) > first and not _is_nonsense(events[first]):
             events[first].frame = frame.frame
 
     def _read_usage(self, chunk: dict[str, Any], events: list[StreamEvent]) -> None:
@@ -141,11 +148,17 @@ class ChatStreamReader(StreamReader):
         if type(delta) is dict and delta:
             content = delta.get("content")
             if type(content) is list:
-                content = _text_in(content)
+                self._is_mended = True
+                if thought := thinking_in(content):
+                    events.append(StreamEvent(EventKind.REASONING, thought, number))
+                content = text_in(content)
             if content and type(content) is str:
                 events.append(StreamEvent(EventKind.TEXT, content, number))
             if len(delta) > 1 or not content:
                 _read_rest_of_delta(delta, number, events)
+                calls = delta.get("tool_calls")
+                if calls and type(calls) is list:
+                    self._read_calls(calls, number, events)
         if choice.get("finish_reason"):
             reason = self._finish_of(choice["finish_reason"])
             if reason is None:
@@ -155,6 +168,25 @@ class ChatStreamReader(StreamReader):
                 matched = choice.get("stop_reason")
                 text = matched if type(matched) is str else ""
                 events.append(StreamEvent(EventKind.FINISH, text, number, finish_reason=reason))
+
+    def _read_calls(self, calls: list[Any], number: int, events: list[StreamEvent]) -> None:
+        for place, call in enumerate(calls):
+            event = _tool_call(call, place, number)
+            events.append(event)
+            if event.tool_call is not None:
+                key = (number, event.tool_call.index)
+                self._is_mended = self._is_mended or not is_plain(call, is_known=key in self._calls)
+                self._calls.add(key)
+
+    def _unsaid_finishes(self) -> list[StreamEvent]:
+        """What a stream that is whole has not said of its choices (Snowflake's never says why they end)."""
+        called = {choice for choice, _ in self._calls}
+        left = sorted(self._started - self._finished)
+        self._finished |= self._started
+        return [
+            StreamEvent(EventKind.FINISH, choice=number, finish_reason="tool_calls" if number in called else "stop")
+            for number in left
+        ]
 
     def _failed(self, failure: AttemptFailure) -> StreamEvent:
         self._has_failed = True
@@ -170,12 +202,6 @@ def _not_a_stream(body: bytes) -> AttemptFailure:
     if isinstance(said, dict) and said.get("error"):
         return failure_from_body(200, said, {})
     return invalid_answer("its answer was not a stream")
-
-
-def _text_in(parts: list[Any]) -> str:
-    """The text of content that comes in parts (Mistral's reasoning models)."""
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
-    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _is_nonsense(event: StreamEvent) -> bool:
@@ -196,9 +222,6 @@ def _read_rest_of_delta(delta: dict[str, Any], choice: int, events: list[StreamE
     extra = delta.get("extra_content")
     if extra and isinstance(extra, dict):
         events.append(StreamEvent(EventKind.TEXT, "", choice, details=extra))
-    calls = delta.get("tool_calls")
-    if calls and isinstance(calls, list):
-        events.extend(_tool_call(call, place, choice) for place, call in enumerate(calls))
 
 
 def _read_details(reasoning: object, details: list[Any], choice: int, events: list[StreamEvent]) -> None:
@@ -227,9 +250,9 @@ def _tool_call(call: object, place: int, choice: int) -> StreamEvent:
     extra = call.get("extra_content")
     delta = ToolCallDelta(
         index=index if isinstance(index, int) else place,
-        call_id=call_id if isinstance(call_id, str) and call_id else None,
+        call_id=call_id if isinstance(call_id, str) and call_id not in ("", "null") else None,
         name=name if isinstance(name, str) and name else None,
-        arguments=arguments if isinstance(arguments, str) else "",
+        arguments=arguments_of(arguments),
         extra_content=extra if isinstance(extra, dict) and extra else None,
     )
     return StreamEvent(EventKind.TOOL_CALL, choice=choice, tool_call=delta)

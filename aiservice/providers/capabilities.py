@@ -13,8 +13,8 @@ from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo
 from genai_prices.types import Provider as PriceTable
 
-from aiservice.providers import registry
-from aiservice.providers._capabilities import PARAMETERS, UNKNOWN, Capabilities
+from aiservice.providers import registry, when_changed
+from aiservice.providers._capabilities import NEUTRAL, PARAMETERS, UNKNOWN, Capabilities
 from aiservice.wire import Ask, Json
 
 __all__ = ["Capabilities", "Requirements", "Stated", "capabilities_of", "missing", "published", "requirements_of"]
@@ -41,19 +41,6 @@ FLAGS = frozenset(field.name for field in fields(Capabilities)) - NUMBERS - {"pa
 # A prompt's tokens are estimated from its characters. It is only said not to fit where a token would need this many
 # times as many characters as usual: a prompt near the limit is the vendor's to judge.
 _CERTAINTY = 1.5
-_NEUTRAL: dict[str, Any] = {
-    "frequency_penalty": 0,
-    "logit_bias": {},
-    "logprobs": False,
-    "n": 1,
-    "presence_penalty": 0,
-    "service_tier": "auto",
-    "stop": [],
-    "temperature": 1,
-    "top_logprobs": 0,
-    "top_p": 1,
-    "verbosity": "medium",
-}
 _MEDIA = {
     "image_url": "images",
     "input_image": "images",
@@ -92,6 +79,9 @@ def capabilities_of(kind: str, model: str, base_url: str = "", stated: tuple[Sta
     return found
 
 
+when_changed(capabilities_of.cache_clear)
+
+
 def published(kind: str, base_url: str, model: str) -> ModelInfo | None:
     """The model in the table of prices and context lengths, under who runs it: the address says that first, then the
     kind."""
@@ -116,7 +106,7 @@ def requirements_of(ask: Ask, prompt_tokens: int = 0) -> Requirements:
     used = body.keys() & PARAMETERS
     output = 0
     if used:
-        used = {name for name in used if body[name] is not None and body[name] != _NEUTRAL.get(name)}
+        used = {name for name in used if body[name] is not None and body[name] != NEUTRAL.get(name)}
         if "max_tokens" in used or "max_completion_tokens" in used:
             output = _limit(body)
     features: set[str] = set()

@@ -7,7 +7,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiservice.providers._openai_strict import strict_body
+from aiservice.providers._openai_strict import Keeps, strict_body
 from aiservice.providers.openai import PROVIDER as OPENAI
 from aiservice.providers.openai_compatible import PROVIDER as COMPATIBLE
 from aiservice.wire import MESSAGES_WIRE, Ask
@@ -108,7 +108,7 @@ _MESSAGES = st.lists(
 @given(_MESSAGES)
 def test_any_messages_lose_our_words_alone_and_are_not_changed_themselves(messages: list[Any]) -> None:
     before = copy.deepcopy(messages)
-    sent = strict_body({"messages": messages}, "m", is_openai=True)["messages"]
+    sent = strict_body({"messages": messages}, Keeps())["messages"]
     assert messages == before
     for word in ("reasoning_details", "is_error", "extra_content", "cache_control", "reasoning_content"):
         assert f'"{word}"' not in orjson.dumps(sent).decode()

@@ -18,4 +18,4 @@ async def test_provider_keys_of_the_environment_are_offered_and_never_used(
             assert not any(view.has_key for view in core.connections.snapshot())
     offers = [record.message for record in caplog.records if "To use it" in record.message]
     assert 'echo "$ANTHROPIC_API_KEY" | python -m aiservice provider add anthropic --name anthropic' in offers[0]
-    assert "provider add openai-compatible --base-url https://api.groq.com/openai/v1 --name groq" in offers[1]
+    assert "provider add groq --name groq" in offers[1]
