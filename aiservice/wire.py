@@ -41,6 +41,7 @@ CHAT_WIRE = "openai-chat"
 EMBEDDINGS_WIRE = "openai-embeddings"
 MESSAGES_WIRE = "anthropic-messages"
 AI_SERVICE_WIRE = "ai-service"
+GOOGLE_WIRE = "google-generate"
 
 
 @dataclass(slots=True)

@@ -131,6 +131,15 @@ class Dialect(ABC):
             InvalidRequest: a field is missing, unknown or of the wrong shape (named in `param`).
         """
 
+    def wants_stream(self, body: Json) -> bool:
+        """Whether the answer to `body` is asked for in pieces."""
+        return body.get("stream") is True
+
+    @property
+    def has_events(self) -> bool:
+        """Whether a streamed answer is server-sent events, which can be numbered."""
+        return True
+
     @abstractmethod
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
         """The body of a whole answer."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiservice.dialects._messages_content import Conversation, wrong
 from aiservice.dialects._messages_state import without_foreign
+from aiservice.dialects._strict_schema import can_be_strict
 
 Json = dict[str, Any]
 
@@ -156,30 +157,8 @@ def _response_format(wanted: object) -> Json:
         raise wrong("output_config.format.schema", "must be a JSON schema (an object).")
     return {
         "type": "json_schema",
-        "json_schema": {"name": "output", "schema": schema, "strict": _can_be_strict(schema)},
+        "json_schema": {"name": "output", "schema": schema, "strict": can_be_strict(schema)},
     }
-
-
-_NOT_STRICT = frozenset({"allOf", "dependentRequired", "dependentSchemas", "else", "if", "not", "oneOf", "then"})
-
-
-def _can_be_strict(schema: object) -> bool:
-    """Whether OpenAI's strict mode takes `schema`: every object closed, every property required, no keyword that it
-    does not know (platform.openai.com/docs/guides/structured-outputs, "Supported schemas")."""
-    if isinstance(schema, list):
-        return all(map(_can_be_strict, schema))
-    if not isinstance(schema, dict):
-        return True
-    if not _NOT_STRICT.isdisjoint(schema):
-        return False
-    properties = schema.get("properties")
-    if schema.get("type") == "object" or isinstance(properties, dict):
-        names = list(properties) if isinstance(properties, dict) else []
-        required = schema.get("required")
-        is_required = all(name in required for name in names) if isinstance(required, list) else not names
-        if schema.get("additionalProperties") is not False or not is_required:
-            return False
-    return all(map(_can_be_strict, schema.values()))
 
 
 def _tools(body: Json, chat: Json, uncarried: list[str]) -> None:

@@ -8,6 +8,7 @@ gives out ids of its own, ids go to a client's own connections alone.
 from collections.abc import Mapping
 from typing import Any
 
+from aiservice.dialects._google_objects import google_object_in
 from aiservice.errors import NotFound
 
 Json = dict[str, Any]
@@ -50,6 +51,8 @@ def object_id_in(body: Json) -> str | None:
                     continue
                 if found := _in_turn(turn):
                     return f"{name}.{found}"
+    if "contents" in body or "requests" in body or "generateContentRequest" in body:
+        return google_object_in(body)
     tools = body.get("tools")
     if type(tools) is list:
         for tool in tools:

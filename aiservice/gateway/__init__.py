@@ -1,10 +1,13 @@
 """The hot path, plain ASGI: one file a hop."""
 
+from collections.abc import Mapping
+
 from aiservice.gateway.admit import InFlight
 from aiservice.gateway.catalogue import Catalogue
 from aiservice.gateway.edge import Edge
-from aiservice.gateway.exchange import AsgiApp
+from aiservice.gateway.exchange import AsgiApp, Handler
 from aiservice.gateway.explain import Explain
+from aiservice.gateway.google import GoogleRoutes
 from aiservice.gateway.idempotency import OncePerKey
 from aiservice.gateway.leaks import LeakRoutes
 from aiservice.gateway.limits import OwnLimits
@@ -33,9 +36,21 @@ def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: Asg
         **Ops(core, in_flight, meter.figures).routes(),
     }
     once = OncePerKey(core, in_flight)
+    google = GoogleRoutes(core, catalogue, lambda dialect: once.honouring(pipeline.handler(dialect)))
+    for dialect in google.dialects():
+        once.know(dialect)
+    routes["/v1/models"] = google.for_googles_clients("/v1/models", routes["/v1/models"])
+
+    def with_argument(path: str) -> Mapping[str, Handler] | None:
+        if (found := google.route_with_argument(path)) is not None:
+            return found
+        if (listed := catalogue.route_with_argument(path)) is not None:
+            return google.for_googles_clients(path, listed)
+        return once.resume.route_with_argument(path)
+
     return Edge(
         once.around(routes),
-        lambda path: catalogue.route_with_argument(path) or once.resume.route_with_argument(path),
+        with_argument,
         sign_in,
         portal,
         core.settings.trusted_proxies,

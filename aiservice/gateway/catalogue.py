@@ -1,7 +1,7 @@
 """What a key may use: `GET /v1/models` and `GET /ai-service/tasks`."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -20,6 +20,16 @@ from aiservice.tasks import registry
 from aiservice.wire import Ask
 
 Json = dict[str, Any]
+
+
+class Listed(NamedTuple):
+    """A model that a key may use, and the connection that offers it first."""
+
+    name: str
+    connection: str
+    created_us: int
+
+
 MODELS = "/v1/models"
 OWN = "aiservice"
 
@@ -52,8 +62,28 @@ class Catalogue:
 
         return run
 
+    def listed(self, principal: Principal) -> list[Listed]:
+        """The models of a key, aliases first; one that several connections offer is there several times."""
+        models = models_for(principal, self._core.connections.snapshot())
+        return [Listed(*model) for model in (*self._aliases(principal), *models)]
+
+    def one(self, principal: Principal, wanted: str) -> Listed:
+        """The model called `wanted`, as it is or with its connection before it.
+
+        Raises:
+            NotFound: this key has none of that name.
+        """
+        for model in self.listed(principal):
+            if wanted in (model.name, f"{model.connection}/{model.name}"):
+                return model
+        raise NotFound(
+            f"This key has no model '{wanted[:200]}'. GET /v1/models lists those it has.",
+            code="model_not_found",
+            param="model",
+        )
+
     def _models(self, principal: Principal) -> Json:
-        found = [*self._aliases(principal), *models_for(principal, self._core.connections.snapshot())]
+        found = self.listed(principal)
         models = [_model_json(*model) for model in {model[0]: model for model in reversed(found)}.values()][::-1]
         return {
             "object": "list",
@@ -64,15 +94,7 @@ class Catalogue:
         }
 
     def _model(self, principal: Principal, wanted: str) -> Json:
-        models = models_for(principal, self._core.connections.snapshot())
-        for name, connection, created_us in (*self._aliases(principal), *models):
-            if wanted in (name, f"{connection}/{name}"):
-                return _model_json(name, connection, created_us)
-        raise NotFound(
-            f"This key has no model '{wanted[:200]}'. GET /v1/models lists those it has.",
-            code="model_not_found",
-            param="model",
-        )
+        return _model_json(*self.one(principal, wanted))
 
     def _aliases(self, principal: Principal) -> list[tuple[str, str, int]]:
         """As `models_for`: the aliases that lead this key anywhere, by name. They are ours, and as old as what they

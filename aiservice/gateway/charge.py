@@ -16,7 +16,7 @@ from aiservice.services.candidates import Candidate
 from aiservice.services.prices import Prices
 from aiservice.services.purses import Cost, Reservation
 from aiservice.services.spending import Spending
-from aiservice.wire import Ask, Usage
+from aiservice.wire import GOOGLE_WIRE, Ask, Usage
 
 DEFAULT_MAX_TOKENS = 4_096
 """The longest whole answer of a caller with a budget, where the request does not say: every chat model takes it."""
@@ -159,5 +159,9 @@ def _shorten(ask: Ask, most: int) -> None:
     """Asks for an answer of at most `most` tokens, by the word that the request used."""
     name = next((name for name in _LIMITS if ask.body.get(name) is not None), _LIMITS[0])
     ask.body[name] = most
-    if ask.native is not None:
+    if ask.native is None:
+        return
+    if ask.wire == GOOGLE_WIRE:
+        ask.native["generationConfig"] = {**(ask.native.get("generationConfig") or {}), "maxOutputTokens": most}
+    else:
         ask.native["max_tokens"] = most

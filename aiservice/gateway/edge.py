@@ -79,6 +79,8 @@ class Edge:
         request_id = new_id("req")
         dialect: Dialect | None = None
         try:
+            check_head(scope)
+            route = route or self._with_argument(scope["path"])
             handler = self._handler_for(scope, route)
             dialect = handler.dialect
             check_query(scope)
@@ -91,8 +93,6 @@ class Edge:
             await send_error(send, InternalFault(), request_id, dialect)
 
     def _handler_for(self, scope: Scope, route: Mapping[str, Handler] | None) -> Handler:
-        check_head(scope)
-        route = route or self._with_argument(scope["path"])
         if route is None:
             raise NotFound(f"There is no such API route. {self._way(scope['path'])}")
         handler = route.get(scope["method"])

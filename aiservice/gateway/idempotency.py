@@ -47,19 +47,22 @@ class OncePerKey:
 
     def around(self, routes: Routes) -> Routes:
         """The same routes, of which every POST of a client honours the headers."""
-        for methods in routes.values():
-            for handler in methods.values():
-                if handler.dialect is not None:
-                    self._dialects.setdefault(handler.dialect.surface, handler.dialect)
         return {
             path: {
-                method: self._honouring(handler) if method == "POST" and handler.scope_name else handler
+                method: self.honouring(handler) if method == "POST" and handler.scope_name else handler
                 for method, handler in methods.items()
             }
             for path, methods in routes.items()
         }
 
-    def _honouring(self, handler: Handler) -> Handler:
+    def know(self, dialect: Dialect) -> None:
+        """Lets streams of a surface be resumed that was not asked since this worker began."""
+        self._dialects.setdefault(dialect.surface, dialect)
+
+    def honouring(self, handler: Handler) -> Handler:
+        """The same handler, which honours them."""
+        if handler.dialect is not None:
+            self.know(handler.dialect)
         if handler.dialect is not None and handler.dialect.may_ask_to_resume:
             handler = self._also_if_the_body_asks(handler)
         run = handler.run
@@ -112,7 +115,7 @@ class OncePerKey:
         else:
             name = self._kept.stream_name_of(principal.client_id, request_id)
         call = SharedAnswer(name, fingerprint, request_id, handler, {**scope}, raw, body)
-        if key is None and not call.is_stream:  # a whole answer: there is nothing to resume
+        if key is None and not call.is_in_events:  # a whole answer: there is nothing to resume
             await handler.run(scope, with_body(raw, receive), send, request_id)
             return
         await self._sharing.share(call, Caller(principal, request_id, started), receive, send)

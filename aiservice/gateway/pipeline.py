@@ -89,9 +89,11 @@ class Pipeline:
             "/v1/messages": anthropic_messages.DIALECT,
             "/v1/messages/count_tokens": anthropic_messages.COUNT_DIALECT,
         }
-        return {path: {"POST": self._handler(dialect)} for path, dialect in dialects.items()}
+        return {path: {"POST": self.handler(dialect)} for path, dialect in dialects.items()}
 
-    def _handler(self, dialect: Dialect) -> Handler:
+    def handler(self, dialect: Dialect) -> Handler:
+        """What answers a route whose clients speak `dialect`."""
+
         async def run(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
             await self._infer(dialect, scope, receive, send, request_id)
 

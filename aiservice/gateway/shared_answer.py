@@ -63,8 +63,14 @@ class SharedAnswer:
 
     @property
     def is_stream(self) -> bool:
-        """Whether the answer is asked for in events."""
-        return self.handler.dialect is not None and isinstance(self.body, dict) and self.body.get("stream") is True
+        """Whether the answer is asked for in pieces."""
+        dialect = self.handler.dialect
+        return dialect is not None and isinstance(self.body, dict) and dialect.wants_stream(self.body)
+
+    @property
+    def is_in_events(self) -> bool:
+        """Whether those are events, which can be numbered."""
+        return self.is_stream and self.handler.dialect is not None and self.handler.dialect.has_events
 
     @property
     def is_begun_stream(self) -> bool:

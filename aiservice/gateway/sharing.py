@@ -54,7 +54,7 @@ class Sharing:
         call = self._calls.get(new.name)
         if call is None:
             call = new
-            if call.is_stream and call.handler.dialect is not None:
+            if call.is_in_events and call.handler.dialect is not None:
                 call.stream = StreamOf(call.handler.dialect.surface, self._kept.rights_of(caller.principal))
             self._begin(call, caller.principal)
         elif call.fingerprint != new.fingerprint:

@@ -10,6 +10,7 @@ from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._gemini.answer import chat_answer, embeddings_answer, token_count_answer
 from aiservice.providers._gemini.errors import failure_in
 from aiservice.providers._gemini.models import capabilities, model_path, serves
+from aiservice.providers._gemini.native import count_body, embed_body, generate_body, in_own_words, is_native
 from aiservice.providers._gemini.parts import bad_request
 from aiservice.providers._gemini.quota import quota_in_refusal
 from aiservice.providers._gemini.request import chat_body, wants_one_call
@@ -38,9 +39,11 @@ class Gemini(Provider):
         return (("x-goog-api-key", key.reveal_text()),)
 
     def build(self, ask: Ask, model: str) -> HttpCall:
-        refuse_uncarried(ask, self.title)
         name = model_path(model)
         path = f"{self.own_path}/{name}"
+        if is_native(ask):
+            return _native_call(ask, model, name, path)
+        refuse_uncarried(ask, self.title)
         if ask.kind == "embedding":
             return _embedding_call(ask, name, path)
         body = chat_body(ask, model)
@@ -54,14 +57,18 @@ class Gemini(Provider):
     def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
         model = call.path.rpartition(":")[0].rpartition("/")[2]
         if ask.kind == "embedding":
-            return embeddings_answer(ask, reply.body, model)
-        if ask.kind == "token-count":
-            return token_count_answer(reply.body, model)
-        return chat_answer(reply.body, model, is_one_call=wants_one_call(ask))
+            answer = embeddings_answer(ask, reply.body, model)
+        elif ask.kind == "token-count":
+            answer = token_count_answer(reply.body, model)
+        else:
+            answer = chat_answer(reply.body, model, is_one_call=wants_one_call(ask))
+        return in_own_words(answer, reply.body) if is_native(ask) else answer
 
     def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
         wanted = ask.body.get("n")
-        return GeminiStreamReader(wanted if type(wanted) is int else 1, is_one_call=wants_one_call(ask))
+        return GeminiStreamReader(
+            wanted if type(wanted) is int else 1, is_one_call=wants_one_call(ask), keeps_frames=is_native(ask)
+        )
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         return failure_in(reply.status, reply.body, reply.headers)
@@ -90,6 +97,18 @@ def _listed(item: Any) -> str:
     if isinstance(methods, list) and not any(isinstance(method, str) and method in _OUR_METHODS for method in methods):
         return ""
     return name.removeprefix("models/")
+
+
+def _native_call(ask: Ask, model: str, name: str, path: str) -> HttpCall:
+    if ask.kind == "embedding":
+        method, body = embed_body(ask, name)
+        return HttpCall(f"{path}:{method}", body)
+    if ask.kind == "token-count":
+        return HttpCall(f"{path}:countTokens", count_body(ask, model, name))
+    body = generate_body(ask, model)
+    if ask.is_stream:
+        return HttpCall(f"{path}:streamGenerateContent?alt=sse", body, is_stream=True)
+    return HttpCall(f"{path}:generateContent", body)
 
 
 def _embedding_call(ask: Ask, name: str, path: str) -> HttpCall:

@@ -53,6 +53,8 @@ class OpenAi(OpenAiShape):
         return super().build(ask, model)
 
     def adapted(self, body: Json, model: str) -> None:
+        if body.get("reasoning_effort") == "none" and self.capabilities(model).reasoning is False:
+            del body["reasoning_effort"]  # it does what is asked by nature, and would refuse the word
         if "max_tokens" in body and rules_for(model).is_reasoning:
             limit = body.pop("max_tokens")
             body.setdefault("max_completion_tokens", limit)

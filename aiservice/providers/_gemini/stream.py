@@ -2,7 +2,7 @@
 
 import orjson
 
-from aiservice.kit.sse import MAX_EVENT_BYTES, OversizedEvent, SseEvent, SseSplitter
+from aiservice.kit.sse import MAX_EVENT_BYTES, OversizedEvent, SseEvent, SseSplitter, data_frame
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import invalid_answer
 from aiservice.providers._gemini.response import Responses
@@ -14,15 +14,26 @@ _TOO_LARGE = "an event of its stream was too large"
 
 
 class GeminiStreamReader(StreamReader):
-    """One stream. It is whole when it closed and every candidate had said why it ended.
+    """One stream. It is whole when it closed and every candidate had said why it ended. With `keeps_frames`, events
+    carry the bytes that they were read from.
 
     Why it ended is told at the close: older models say STOP in every chunk, and a call may come behind it.
     """
 
-    __slots__ = ("_body", "_has_begun", "_has_failed", "_responses", "_splitter", "_wanted", "is_finished")
+    __slots__ = (
+        "_body",
+        "_has_begun",
+        "_has_failed",
+        "_keeps_frames",
+        "_responses",
+        "_splitter",
+        "_wanted",
+        "is_finished",
+    )
 
-    def __init__(self, wanted: int, *, is_one_call: bool = False) -> None:
+    def __init__(self, wanted: int, *, is_one_call: bool = False, keeps_frames: bool = False) -> None:
         self._wanted = wanted
+        self._keeps_frames = keeps_frames
         self._splitter = SseSplitter()
         self._responses = Responses(is_one_call=is_one_call)
         self._body: bytes | None = None  # of a reply that is no stream of events
@@ -66,9 +77,12 @@ class GeminiStreamReader(StreamReader):
             except orjson.JSONDecodeError:
                 events.append(self._failed(invalid_answer("its stream held something that is not JSON")))
                 break
+            first = len(events)
             self._read_one(said, events)
             if self._has_failed:
                 break
+            if self._keeps_frames:
+                _frame(events, first, frame.frame)
         return events
 
     def _read_body(self) -> list[StreamEvent]:
@@ -78,9 +92,12 @@ class GeminiStreamReader(StreamReader):
             return [self._failed(invalid_answer("its answer was neither a stream nor JSON"))]
         events: list[StreamEvent] = []
         for one in said if isinstance(said, list) else [said]:
+            first = len(events)
             self._read_one(one, events)
             if self._has_failed:
                 break
+            if self._keeps_frames:
+                _frame(events, first, data_frame(orjson.dumps(one)))
         return events
 
     def _read_one(self, said: object, events: list[StreamEvent]) -> None:
@@ -91,3 +108,10 @@ class GeminiStreamReader(StreamReader):
     def _failed(self, failure: AttemptFailure) -> StreamEvent:
         self._has_failed = True
         return StreamEvent(EventKind.ERROR, failure=failure)
+
+
+def _frame(events: list[StreamEvent], first: int, frame: bytes) -> None:
+    """Gives what was read from `frame` its bytes; what we have no word for goes on as well."""
+    if len(events) == first:
+        events.append(StreamEvent(EventKind.OTHER))
+    events[first].frame = frame
