@@ -57,6 +57,11 @@ _CUT_SHORT = frozenset({"error", "abort", "aborted", "cancelled", "insufficient_
 _EMBEDDING_NAME = re.compile(r"embed|bge-|gte-|e5-|minilm", re.IGNORECASE)
 
 
+def is_embedding_name(model: str) -> bool:
+    """Whether a model embeds, as far as its name says."""
+    return _EMBEDDING_NAME.search(model) is not None
+
+
 def finish_reason_of(value: object) -> FinishReason | None:
     """OpenAI's finish reason; an unknown one counts as `stop`. None where there is none, or it says that it failed."""
     if value is None or (isinstance(value, str) and value.lower() in _CUT_SHORT):
@@ -115,7 +120,7 @@ class OpenAiShape(Provider):
     models_path: str = "/models"
 
     def serves(self, model: str, kind: AskKind) -> bool:
-        is_embedding = bool(_EMBEDDING_NAME.search(model))
+        is_embedding = is_embedding_name(model)
         return is_embedding if kind == "embedding" else not is_embedding
 
     def capabilities(self, model: str) -> Capabilities:

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiservice.providers._base import AttemptFailed
 from aiservice.providers._failures import invalid_answer
+from aiservice.providers._vectors import packed
 from aiservice.wire import Answer, Json
 
 _OURS = ("float", "base64")
@@ -33,7 +34,7 @@ def give_as_asked(answer: Answer, asked: object, encoding: str) -> None:
     for item in answer.body["data"]:
         given = item["embedding"]
         numbers = _signed_bytes(given) if type(given) is str and encoding == "base64_int8" else given
-        item["embedding"] = _packed(numbers) if asked == "base64" and type(numbers) is list else numbers
+        item["embedding"] = packed(numbers) if asked == "base64" and type(numbers) is list else numbers
     answer.raw = None
 
 
@@ -43,10 +44,3 @@ def _signed_bytes(text: str) -> list[Any]:
     except (binascii.Error, ValueError) as exc:
         raise AttemptFailed(invalid_answer("its embedding was not base64")) from exc
     return list(struct.unpack(f"{len(raw)}b", raw))
-
-
-def _packed(numbers: list[Any]) -> str:
-    try:
-        return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
-    except (struct.error, OverflowError, TypeError) as exc:
-        raise AttemptFailed(invalid_answer("its embedding held something that is no number")) from exc

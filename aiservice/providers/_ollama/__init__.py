@@ -1,0 +1,1 @@
+"""The parts of Ollama's own wire (docs.ollama.com/api)."""
