@@ -41,6 +41,7 @@ CHAT_WIRE = "openai-chat"
 EMBEDDINGS_WIRE = "openai-embeddings"
 MESSAGES_WIRE = "anthropic-messages"
 AI_SERVICE_WIRE = "ai-service"
+COMPLETIONS_WIRE = "openai-completions"
 GOOGLE_WIRE = "google-generate"
 
 
@@ -134,7 +135,7 @@ class Answer:
     def end_with(self, finish_reason: FinishReason) -> None:
         """Says why it ended in another word than the provider's, which knew only that it was to be no longer."""
         self.finish_reason = finish_reason
-        if self.raw_wire == CHAT_WIRE:
+        if self.raw_wire in (CHAT_WIRE, COMPLETIONS_WIRE):
             self.raw = None
         for choice in self.body.get("choices") or ():
             if choice.get("finish_reason") == "length":

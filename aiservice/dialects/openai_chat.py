@@ -68,6 +68,7 @@ class ChatWriter(StreamWriter):
     """Passes on frames that already are this wire; builds chunks from events that are not."""
 
     __slots__ = ("_base", "_begun", "_first_frame", "_has_usage", "_outcome", "_wants_usage")
+    OBJECT, ID_PREFIX = "chat.completion.chunk", "chatcmpl-"
 
     def __init__(self, wants_usage: bool) -> None:
         self._wants_usage = wants_usage
@@ -154,11 +155,15 @@ class ChatWriter(StreamWriter):
 
     def _chunk_base(self, outcome: Outcome) -> Json:
         if self._base is None:
-            base: Json = {"id": "chatcmpl-" + outcome.request_id, "created": outcome.created_s, "model": outcome.model}
+            base: Json = {
+                "id": self.ID_PREFIX + outcome.request_id,
+                "created": outcome.created_s,
+                "model": outcome.model,
+            }
             if self._first_frame is not None:  # the chunks that were passed on have an id already: the same for all
                 first = orjson.loads(SseSplitter().feed(self._first_frame)[0].data)
                 base = {name: first.get(name, value) for name, value in base.items()}
-            self._base = {**base, "object": "chat.completion.chunk"}
+            self._base = {**base, "object": self.OBJECT}
         return self._base
 
 

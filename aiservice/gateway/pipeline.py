@@ -3,7 +3,7 @@
 import time
 from typing import NamedTuple
 
-from aiservice.dialects import ai_service, anthropic_messages, openai_chat, openai_embeddings
+from aiservice.dialects import ai_service, anthropic_messages, openai_chat, openai_completions, openai_embeddings
 from aiservice.dialects._base import ClientRequest, Dialect, Json, headers_of_wire
 from aiservice.dialects._object_ids import object_id_in
 from aiservice.errors import BrokerError
@@ -85,6 +85,7 @@ class Pipeline:
         dialects = {
             "/ai-service": ai_service.DIALECT,
             "/v1/chat/completions": openai_chat.DIALECT,
+            "/v1/completions": openai_completions.DIALECT,
             "/v1/embeddings": openai_embeddings.DIALECT,
             "/v1/messages": anthropic_messages.DIALECT,
             "/v1/messages/count_tokens": anthropic_messages.COUNT_DIALECT,

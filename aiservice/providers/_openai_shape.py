@@ -23,12 +23,19 @@ from aiservice.providers._base import (
 )
 from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._failures import cut_short, invalid_answer
+from aiservice.providers._openai_completions import (
+    CompletionsStreamReader,
+    completion_answer,
+    is_completion,
+    native_body,
+)
 from aiservice.providers._openai_errors import failure_from_body
 from aiservice.providers._openai_mended import mend
 from aiservice.providers._openai_stream import ChatStreamReader
 from aiservice.providers._openai_strict import Keeps, keeps_by_name, strict_body
 from aiservice.wire import (
     CHAT_WIRE,
+    COMPLETIONS_WIRE,
     EMBEDDINGS_WIRE,
     Answer,
     Ask,
@@ -118,6 +125,11 @@ class OpenAiShape(Provider):
     chat_path: str = "/chat/completions"
     embeddings_path: str = "/embeddings"
     models_path: str = "/models"
+    completions_path: str = "/completions"
+
+    def completes(self, model: str) -> bool:
+        """Whether `model` goes on with a prompt by the wire of that name; asked otherwise, it is asked to chat."""
+        return bool(self.completions_path)
 
     def serves(self, model: str, kind: AskKind) -> bool:
         is_embedding = is_embedding_name(model)
@@ -131,6 +143,11 @@ class OpenAiShape(Provider):
         return (("authorization", f"Bearer {key.reveal_text()}"),)
 
     def build(self, ask: Ask, model: str) -> HttpCall:
+        if ask.wire == COMPLETIONS_WIRE and self.completes(model):
+            body = native_body(ask, model)
+            self.adapted(body, model)
+            self.streamed(body, is_stream=ask.is_stream)
+            return HttpCall(self.completions_path, orjson.dumps(body), is_stream=ask.is_stream)
         refuse_uncarried(ask, self.title)
         body = {**ask.body, "model": model}
         if ask.wire != CHAT_WIRE and ask.kind == "chat":
@@ -171,13 +188,18 @@ class OpenAiShape(Provider):
             raise AttemptFailed(failure_from_body(reply.status, body, reply.headers))
         if ask.kind == "embedding":
             return _embeddings(body, reply.body)
+        if ask.wire == COMPLETIONS_WIRE and is_completion(body):
+            usage, is_valid = read_usage(body.get("usage"))
+            finish = finish_reason_of(body["choices"][0].get("finish_reason"))
+            return completion_answer(body, reply.body, finish, usage, is_valid=is_valid)
         return _chat(body, reply.body)
 
     def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
         wanted = ask.body.get("n")
-        return ChatStreamReader(
-            finish_reason_of, read_usage, wanted if type(wanted) is int else 1, keeps_frames=ask.wire == CHAT_WIRE
-        )
+        choices = wanted if type(wanted) is int else 1
+        if ask.wire == COMPLETIONS_WIRE:
+            return CompletionsStreamReader(finish_reason_of, read_usage, choices)
+        return ChatStreamReader(finish_reason_of, read_usage, choices, keeps_frames=ask.wire == CHAT_WIRE)
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         try:

@@ -160,14 +160,17 @@ class ChatStreamReader(StreamReader):
                 if calls and type(calls) is list:
                     self._read_calls(calls, number, events)
         if choice.get("finish_reason"):
-            reason = self._finish_of(choice["finish_reason"])
-            if reason is None:
-                self._is_cut_short = True
-            elif number not in self._finished:  # OpenRouter says it twice
-                self._finished.add(number)
-                matched = choice.get("stop_reason")
-                text = matched if type(matched) is str else ""
-                events.append(StreamEvent(EventKind.FINISH, text, number, finish_reason=reason))
+            self._read_finish(choice, number, events)
+
+    def _read_finish(self, choice: dict[str, Any], number: int, events: list[StreamEvent]) -> None:
+        reason = self._finish_of(choice["finish_reason"])
+        if reason is None:
+            self._is_cut_short = True
+        elif number not in self._finished:  # OpenRouter says it twice
+            self._finished.add(number)
+            matched = choice.get("stop_reason")
+            text = matched if type(matched) is str else ""
+            events.append(StreamEvent(EventKind.FINISH, text, number, finish_reason=reason))
 
     def _read_calls(self, calls: list[Any], number: int, events: list[StreamEvent]) -> None:
         for place, call in enumerate(calls):

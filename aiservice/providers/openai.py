@@ -1,5 +1,6 @@
 """OpenAI itself: chat completions, and the Responses API where chat completions refuses a model or what it is asked."""
 
+import re
 from typing import Any
 
 import orjson
@@ -13,9 +14,11 @@ from aiservice.providers._openai_responses import responses_body
 from aiservice.providers._openai_responses_answer import read_response
 from aiservice.providers._openai_responses_stream import ResponsesStreamReader
 from aiservice.providers._openai_shape import OpenAiShape
-from aiservice.wire import CHAT_WIRE, Answer, Ask, HttpCall, HttpReply, Json, Usage
+from aiservice.wire import CHAT_WIRE, COMPLETIONS_WIRE, Answer, Ask, HttpCall, HttpReply, Json, Usage
 
 _RESPONSES = "/responses"
+# The only models left that go on with a prompt (platform.openai.com/docs/models).
+_COMPLETING = re.compile(r"(?:ft:)?(?:gpt-3\.5-turbo-instruct|davinci-002|babbage-002)")
 _COUNT = "/responses/input_tokens"
 # What a model that takes none of these takes all the same: it is what it does anyway.
 _NEUTRAL = {
@@ -37,7 +40,12 @@ class OpenAi(OpenAiShape):
     def capabilities(self, model: str) -> Capabilities:
         return _openai_models.capabilities(model)
 
+    def completes(self, model: str) -> bool:
+        return _COMPLETING.match(model) is not None
+
     def build(self, ask: Ask, model: str) -> HttpCall:
+        if ask.wire == COMPLETIONS_WIRE and self.completes(model):
+            return super().build(ask, model)
         rules = rules_for(model)
         if ask.kind == "token-count":
             body = responses_body(ask, model, is_reasoning=False)

@@ -37,6 +37,7 @@ BODIES: dict[str, dict[str, object]] = {
     "/v1/chat/completions": _CHAT,
     "/v1/messages": _CHAT,
     "/v1/messages/count_tokens": _CHAT,
+    "/v1/completions": {"model": "auto", "prompt": "hi"},
     "/v1/embeddings": {"model": "auto", "input": "hi"},
 }
 PAGES = [f"{reveal.PREFIX}{path}" for path in reveal.ACTIONS] + [f"{exports.PREFIX}/usage.csv"]

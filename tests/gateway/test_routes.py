@@ -36,6 +36,7 @@ ROUTES: dict[str, tuple[str | None, int]] = {
     "POST /ai-service/token": ("key", 401),
     "POST /ai-service/token/revoke": ("key", 401),
     "POST /v1/chat/completions": ("task", 401),
+    "POST /v1/completions": ("task", 401),
     "POST /v1/embeddings": ("task", 401),
     "POST /v1/messages": ("task", 401),
     "POST /v1/messages/count_tokens": ("task", 401),
@@ -44,6 +45,7 @@ _CHAT: dict[str, object] = {"model": "auto", "messages": [{"role": "user", "cont
 BODIES: dict[str, dict[str, object]] = {
     "/ai-service": {"input": "hi"},
     "/v1/chat/completions": _CHAT,
+    "/v1/completions": {"model": "auto", "prompt": "hi"},
     "/v1/embeddings": {"model": "auto", "input": "hi"},
     "/v1/messages": {**_CHAT, "max_tokens": 16},
     "/v1/messages/count_tokens": _CHAT,

@@ -42,7 +42,10 @@ class ErrorRule:
 
 @dataclass(slots=True, frozen=True)
 class ModelRule:
-    """What holds for models whose name begins as `pattern` says; of several that fit, the first."""
+    """What holds for models whose name begins as `pattern` says; of several that fit, the first.
+
+    `is_completion`: it goes on with a prompt. Where any rule says so of its models, all others do not.
+    """
 
     pattern: re.Pattern[str]
     refused: frozenset[str] = frozenset()

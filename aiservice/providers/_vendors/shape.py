@@ -31,7 +31,8 @@ class VendorShape(OpenAiShape):
         self.needs_key = row.needs_key
         self.has_stream_options = row.has_stream_options
         self.chat_path, self.embeddings_path = row.path("chat"), row.path("embeddings")
-        self.models_path = row.path("models")
+        self.models_path, self.completions_path = row.path("models"), row.path("completions")
+        self._names_completing = any(rule.is_completion for rule in row.models)
         self.rule_of = lru_cache(maxsize=1024)(self._rule_of)
 
     def _rule_of(self, model: str) -> ModelRule:
@@ -43,6 +44,10 @@ class VendorShape(OpenAiShape):
         if kind in ("chat", "embedding") and self.rule_of(model).is_embedding:
             return kind == "embedding"
         return super().serves(model, kind)
+
+    def completes(self, model: str) -> bool:
+        said = self.rule_of(model).is_completion
+        return bool(self.completions_path) and (not self._names_completing if said is None else said)
 
     def capabilities(self, model: str) -> Capabilities:
         rule, row = self.rule_of(model), self.row

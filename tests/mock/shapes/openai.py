@@ -1,4 +1,4 @@
-"""OpenAI's chat completions and embeddings."""
+"""OpenAI's chat completions, completions and embeddings."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,12 @@ from tests.mock.shapes._base import Shape, data, pieces
 
 class OpenAiShape(Shape):
     def ask(self, body: Json, path: str) -> Json:
-        return body
+        if "prompt" not in body:
+            return body
+        return {**body, "messages": [{"role": "user", "content": body["prompt"]}]}
 
     def task(self, path: str) -> str | None:
-        tasks = {"/chat/completions": "chat", "/embeddings": "embeddings"}
+        tasks = {"/completions": "chat", "/embeddings": "embeddings"}
         return next((task for ending, task in tasks.items() if path.endswith(ending)), None)
 
     def whole(self, plan: Plan) -> Json:
@@ -29,6 +31,9 @@ class OpenAiShape(Shape):
             "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": plan.reason}],
             "system_fingerprint": "fp_mock",
         }
+        if "prompt" in plan.body:
+            answer |= {"id": f"cmpl-{plan.number}", "object": "text_completion"}
+            answer["choices"] = [_text_choice(plan.text, plan.reason)]
         usage = _usage(plan)
         return answer if usage is None else {**answer, "usage": usage}
 
@@ -94,9 +99,16 @@ def _chunk(plan: Plan, delta: Json | None, finish: str | None = None, usage: Jso
         "choices": [] if delta is None else [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}],
         "system_fingerprint": "fp_mock",
     }
+    if "prompt" in plan.body:
+        answer |= {"id": f"cmpl-{plan.number}", "object": "text_completion"}
+        answer["choices"] = [] if delta is None else [_text_choice(str(delta.get("content") or ""), finish)]
     if _wants_usage(plan):
         answer["usage"] = usage
     return answer
+
+
+def _text_choice(text: str, finish: str | None) -> Json:
+    return {"index": 0, "text": text, "logprobs": None, "finish_reason": finish}
 
 
 def _usage(plan: Plan) -> Json | None:
