@@ -27,6 +27,7 @@ class Targets:
 
         Raises:
             Overloaded: the vault is sealed, or the stored key does not open.
+            AttemptFailed, UpstreamFailure: it has to be exchanged for a token, and there is none.
         """
         view = candidate.connection
         now = time.monotonic()
@@ -37,6 +38,6 @@ class Targets:
         if isinstance(provider, LocalProvider):
             target = Target(view.id, view.revision, _NOWHERE, local=InProcess(provider))
         else:
-            target = target_of(view, provider, await self._connections.secret(view))
+            target = target_of(view, provider, await self._connections.credential(view, provider))
         self._targets[view.id] = (view, now + _TARGET_SECONDS, target)
         return target

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from aiservice.kit.secret import Secret
 from aiservice.providers._capabilities import UNKNOWN, Capabilities
+from aiservice.providers._key_exchange import KeyExchange
 from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, Blame, HttpCall, HttpReply, QuotaNote, StreamEvent
 
 
@@ -92,6 +93,10 @@ class Provider(ABC):
             ValueError: the key is none that this vendor has (`upstream_credential_invalid`).
         """
         return self.auth_headers(key)
+
+    def exchange(self, key: Secret) -> KeyExchange | None:
+        """How `key` is exchanged for what is sent in its place; None where it is sent itself."""
+        return None
 
     @abstractmethod
     def build(self, ask: Ask, model: str) -> HttpCall:

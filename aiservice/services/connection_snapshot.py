@@ -4,8 +4,10 @@ import asyncio
 import time
 
 from aiservice.kit.secret import Secret
+from aiservice.providers._base import Provider
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.connection_views import ConnectionView, view
+from aiservice.services.key_exchange import KeyExchanges
 from aiservice.services.reload import Reload
 from aiservice.services.vault import Vault
 from aiservice.store import connections as store
@@ -27,6 +29,7 @@ class ConnectionSnapshot:
         self._views: tuple[ConnectionView, ...] = ()
         # The vault remembers too, but asking it costs a session: 70 µs of each request.
         self._at_hand: dict[tuple[str, int], tuple[float, Secret]] = {}
+        self._exchanges = KeyExchanges()
         self._turn = asyncio.Lock()  # an older read must not overwrite a newer one
         self._reload = Reload(self.refresh)
         changes.subscribe(self._on_change)
@@ -40,6 +43,19 @@ class ConnectionSnapshot:
         async with self._turn, self._db.read() as session:
             self._views = tuple(view(row) for row in await store.everything(session))
         self._at_hand.clear()
+        self._exchanges.forget_all_but(self._views)
+
+    async def credential(self, connection: ConnectionView, provider: Provider) -> Secret | None:
+        """What authenticates calls of `connection`: its key, or the token that this is exchanged for.
+
+        Raises:
+            Overloaded: as `secret`.
+            AttemptFailed, UpstreamFailure: there is no token.
+        """
+        key = await self.secret(connection)
+        if key is None or self._upstream is None:
+            return key
+        return await self._exchanges.sent(self._upstream, connection, provider, key)
 
     async def secret(self, connection: ConnectionView) -> Secret | None:
         """The key of `connection`, from the vault's memory for five minutes; None where it has none.

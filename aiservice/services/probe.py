@@ -9,6 +9,7 @@ from aiservice.providers._base import AttemptFailed, LocalProvider, Provider
 from aiservice.services.connection_rules import MAX_MODELS, is_model_name, known_kind
 from aiservice.services.connection_target import target_of
 from aiservice.services.connection_views import ConnectionView
+from aiservice.services.key_exchange import bought
 from aiservice.settings import Deadlines
 from aiservice.upstream.client import Upstream
 from aiservice.upstream.failures import UpstreamFailure
@@ -18,7 +19,13 @@ _DEADLINES = Deadlines(connect=5.0, first_byte=15.0, idle=10.0, total=20.0, prog
 _MAX_BYTES = 8 * 1024 * 1024
 # What trying again later would not mend: such a connection is not worth saving.
 _REJECTED = frozenset(
-    {"upstream_auth_failed", "upstream_address_refused", "upstream_credential_invalid", "upstream_tls_failed"}
+    {
+        "upstream_auth_failed",
+        "upstream_address_refused",
+        "upstream_credential_invalid",
+        "upstream_tls_failed",
+        "upstream_token_refused",
+    }
 )
 
 
@@ -57,7 +64,7 @@ async def probe(upstream: Upstream | None, connection: ConnectionView, key: Secr
     began = time.monotonic()
     try:
         reply = await _ask(upstream, provider, connection, key)
-    except UpstreamFailure as exc:
+    except (UpstreamFailure, AttemptFailed) as exc:
         return ProbeResult(False, None, code=exc.failure.code, message=exc.failure.message)
     latency_ms = round((time.monotonic() - began) * 1000)
     if reply.status != 200:
@@ -90,5 +97,7 @@ async def _ask(
     if upstream is None:
         raise Overloaded("This process was started without access to providers.", code="no_upstream")
 
+    if key is not None and (exchange := provider.exchange(key)) is not None:
+        key = (await bought(upstream, connection, exchange)).key
     target = target_of(connection, provider, key, is_probe=True)
     return await upstream.send(target, call, deadlines=_DEADLINES, max_bytes=_MAX_BYTES)

@@ -4,9 +4,13 @@ from tests.mock.connection import Request
 from tests.mock.plan import CREATED, MODELS
 from tests.mock.script import Json
 
+VERTEX_MODELS = ("gemini-2.5-flash", "text-embedding-005", "imagegeneration", "imagen-4.0")
+
 
 def models_answer(request: Request) -> Json | None:
     """The list, or one of it; None where the path asks for neither."""
+    if request.path == "/v1beta1/publishers/google/models":
+        return {"publisherModels": [{"name": f"publishers/google/models/{name}"} for name in VERTEX_MODELS]}
     if request.path.startswith("/v1beta/models"):
         listed = [{"name": f"models/{name}", "displayName": name} for name in MODELS]
         return {"models": listed} if request.path == "/v1beta/models" else None

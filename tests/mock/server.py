@@ -38,6 +38,8 @@ class MockProvider:
         self.limits = limits or Limits()
         self.record = Record(record)
         self.open_connections = 0
+        self.tokens_given = 0
+        self.token_status, self.token_lifetime, self.token_seconds = 200, 3599, 0.0
         self._keys = keys
         self._tls = tls
         self._server: asyncio.Server | None = None
@@ -94,6 +96,9 @@ class MockProvider:
                 self.record.end(number, end="finished", words=0)
                 await self._answer_get(request, reply)
             return True
+        if request.path == "/token":
+            await self._give_token(request, Reply(writer))
+            return True
         shape = shape_of(request.path)
         body: Json = request.body if isinstance(request.body, dict) else {}
         script = parse_script(last_text(shape.ask(body, request.path)))
@@ -118,6 +123,18 @@ class MockProvider:
             # The watch must have let go of the reader before the next request is read from it.
             await asyncio.gather(watch, return_exceptions=True)
         return reply.is_kept_alive and answering.end == "finished"
+
+    async def _give_token(self, request: Request, reply: Reply) -> None:
+        """Google's token endpoint: the keys are the tokens, given one after the other."""
+        number = self.record.begin(request.path, request.headers, request.body)
+        self.record.end(number, end="finished", words=0)
+        self.tokens_given += 1
+        await asyncio.sleep(self.token_seconds)
+        if self.token_status != 200:
+            await reply.whole(self.token_status, {"error": "invalid_grant", "error_description": "Invalid JWT."})
+            return
+        token = self._keys[(self.tokens_given - 1) % len(self._keys)]
+        await reply.whole(200, {"access_token": token, "expires_in": self.token_lifetime, "token_type": "Bearer"})
 
     async def _answer_get(self, request: Request, reply: Reply) -> None:
         shape = shape_of(request.path)

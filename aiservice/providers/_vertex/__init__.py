@@ -1,0 +1,1 @@
+"""The parts of the Vertex AI provider: its keys, Claude there, embeddings there."""
