@@ -78,8 +78,8 @@ def messages_body(ask: Ask, model: str) -> Json:
     _put_user(given, body)
     put_tools(given, body, rules)
     _put_format(given, body, rules)
-    _put_thinking(given, body, rules)
-    _put_sampling(given, body, rules)
+    put_thinking(given, body, rules)
+    put_sampling(given, body, rules)
     tier = given.get("service_tier")
     if tier is not None:
         if not isinstance(tier, str) or tier not in _TIERS:
@@ -167,7 +167,7 @@ def closed(schema: Any) -> Any:
     return made
 
 
-def _put_thinking(given: Json, body: Json, rules: ClaudeModel) -> None:
+def put_thinking(given: Json, body: Json, rules: ClaudeModel) -> None:
     effort = given.get("reasoning_effort")
     if effort is None:
         return
@@ -226,7 +226,7 @@ def _lacks_signed_thinking(turns: list[Json]) -> bool:
     return turns[-2]["content"][0]["type"] not in ("thinking", "redacted_thinking")
 
 
-def _put_sampling(given: Json, body: Json, rules: ClaudeModel) -> None:
+def put_sampling(given: Json, body: Json, rules: ClaudeModel) -> None:
     temperature, top_p = given.get("temperature"), given.get("top_p")
     thinks = isinstance(body.get("thinking"), dict) and body["thinking"].get("type") == "enabled"
     if isinstance(temperature, (int, float)) and temperature > 1:

@@ -33,7 +33,7 @@ _NEUTRAL = {
 class OpenAi(OpenAiShape):
     kind = "openai"
     title = "OpenAI"
-    default_base_url = "https://api.openai.com/v1"
+    default_base_url: str | None = "https://api.openai.com/v1"
     counts_tokens = True
     is_strict = True
 
@@ -43,10 +43,14 @@ class OpenAi(OpenAiShape):
     def completes(self, model: str) -> bool:
         return _COMPLETING.match(model) is not None
 
+    def rules(self, model: str) -> ModelRules:
+        """What `model` takes, by the name that it has here."""
+        return rules_for(model)
+
     def build(self, ask: Ask, model: str) -> HttpCall:
         if ask.wire == COMPLETIONS_WIRE and self.completes(model):
             return super().build(ask, model)
-        rules = rules_for(model)
+        rules = self.rules(model)
         if ask.kind == "token-count":
             body = responses_body(ask, model, is_reasoning=False)
             kept = ("input", "instructions", "model", "reasoning", "text", "tool_choice", "tools")
@@ -63,7 +67,7 @@ class OpenAi(OpenAiShape):
     def adapted(self, body: Json, model: str) -> None:
         if body.get("reasoning_effort") == "none" and self.capabilities(model).reasoning is False:
             del body["reasoning_effort"]  # it does what is asked by nature, and would refuse the word
-        if "max_tokens" in body and rules_for(model).is_reasoning:
+        if "max_tokens" in body and self.rules(model).is_reasoning:
             limit = body.pop("max_tokens")
             body.setdefault("max_completion_tokens", limit)
 

@@ -1,0 +1,60 @@
+"""Amazon Bedrock's OpenAI-compatible APIs: `bedrock-mantle` (chat, Responses, models), and `/openai/v1` of the runtime.
+
+The shapes are OpenAI's, and so are the rules of the models of its making; the key is AWS's, and signs for the service
+that the address names.
+"""
+
+from typing import Final
+
+from aiservice.kit.secret import Secret
+from aiservice.providers import _openai_models
+from aiservice.providers._bedrock.address import mantle_address
+from aiservice.providers._bedrock.credential import credential_headers, load_signer
+from aiservice.providers._bedrock.errors import failure_of
+from aiservice.providers._bedrock.keys import KEY_HINT, normal_key
+from aiservice.providers._capabilities import Capabilities
+from aiservice.providers._openai_models import ModelRules, rules_for
+from aiservice.providers.openai import OpenAi
+from aiservice.wire import AttemptFailure, HttpCall, HttpReply
+
+_MAKER: Final = "openai."
+_AWS_ERROR: Final = "x-amzn-errortype"
+
+
+class BedrockMantle(OpenAi):
+    """One region's OpenAI-compatible API."""
+
+    kind = "bedrock-mantle"
+    title = "Amazon Bedrock (OpenAI-compatible)"
+    default_base_url = None
+    needs_base_url = True
+    counts_tokens = False
+    is_strict = False
+    address_hint = "https://bedrock-mantle.us-east-1.api.aws/v1, or the region alone"
+    key_hint = KEY_HINT
+
+    def prepare(self) -> None:
+        load_signer()
+
+    def address(self, given: str) -> str:
+        return mantle_address(given)
+
+    def normal_key(self, key: bytes) -> bytes:
+        return normal_key(key)
+
+    def credential_headers(self, key: Secret, call: HttpCall, base_url: str) -> tuple[tuple[str, str], ...]:
+        return credential_headers(key, call, base_url)
+
+    def rules(self, model: str) -> ModelRules:
+        return rules_for(model.removeprefix(_MAKER))
+
+    def capabilities(self, model: str) -> Capabilities:
+        return _openai_models.capabilities(model.removeprefix(_MAKER))
+
+    def failure(self, reply: HttpReply) -> AttemptFailure:
+        if reply.status == 403 or _AWS_ERROR in reply.headers:
+            return failure_of(reply)
+        return super().failure(reply)
+
+
+PROVIDER = BedrockMantle()

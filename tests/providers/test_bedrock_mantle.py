@@ -1,0 +1,37 @@
+"""Bedrock's OpenAI-compatible API: OpenAI's rules for OpenAI's models, AWS's keys and errors."""
+
+import orjson
+
+from aiservice.kit.secret import Secret
+from aiservice.providers.bedrock_mantle import PROVIDER
+from aiservice.wire import HttpReply
+from tests.providers.bedrock_samples import WEATHER, ask
+from tests.providers.test_bedrock_credential import ACCESS, SECRET
+
+BASE = "https://bedrock-mantle.us-east-1.api.aws/v1"
+
+
+def test_openais_models_keep_openais_rules_under_aws_names() -> None:
+    assert PROVIDER.build(ask(), "openai.gpt-oss-20b").path == "/chat/completions"
+    call = PROVIDER.build(ask(tools=[WEATHER]), "openai.gpt-5.6-luna")
+    assert (call.path, orjson.loads(call.body)["model"]) == ("/responses", "openai.gpt-5.6-luna")
+    assert PROVIDER.capabilities("openai.gpt-5.6-luna").reasoning is True
+
+
+def test_a_pair_signs_for_the_service_of_the_address_and_a_key_is_sent() -> None:
+    call = PROVIDER.build(ask(), "openai.gpt-oss-20b")
+    signed = dict(PROVIDER.credential_headers(Secret(f"{ACCESS}:{SECRET}"), call, BASE))
+    assert "/us-east-1/bedrock-mantle/aws4_request" in signed["authorization"]
+    sent = dict(PROVIDER.credential_headers(Secret("bedrock-api-key-YWJjZA=="), call, BASE))
+    assert sent == {"authorization": "Bearer bedrock-api-key-YWJjZA=="}
+
+
+def test_errors_are_awss_or_openais() -> None:
+    aws = HttpReply(403, {}, b'{"message": "The security token included in the request is expired"}')
+    assert PROVIDER.failure(aws).code == "upstream_auth_failed"
+    own = HttpReply(404, {}, b'{"error": {"code": "model_not_found", "message": "No such model."}}')
+    assert (PROVIDER.failure(own).code, PROVIDER.failure(own).message) == ("model_not_found", "No such model.")
+
+
+def test_a_region_alone_is_an_address() -> None:
+    assert PROVIDER.address("us-east-1") == BASE
