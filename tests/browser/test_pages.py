@@ -24,7 +24,7 @@ PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/no-such-
 FRAMED_PAGES = [
     *("/", "/first-call", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers", "/teams", "/users"),
     *("/account", "/abuse", "/audit", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels", "/payloads"),
-    *("/aliases", "/shadows"),
+    *("/aliases", "/shadows", "/cache"),
 ]
 VIEWS = [
     "/usage?by=model&range=1h&metric=cost",
@@ -257,6 +257,17 @@ def fill(installation: Installation, server: ServerProcess, mock: MockProcess) -
         refused,
     ):
         httpx.post(f"{server.url}/ai-service", headers={"Authorization": f"Bearer {key}"}, json=body)
+    installation.command(
+        "cache", "policy", "set", "--team", "search", "--ttl", "7d", "--max-ttl", "7d", "--shared-by", "team"
+    )
+    installation.command("cache", "policy", "set", "--client", "second", "--task", "embedding", "--mode", "off")
+    asking = {
+        "Authorization": f"Bearer {installation.add_key('second', '--name', 'Cached', is_new_client=False)['key']}"
+    }
+    for _ in range(3):
+        httpx.post(
+            f"{server.url}/ai-service", headers=asking, json={"input": "hello", "task": "chat", "cache": {"ttl": 60}}
+        )
 
 
 def sign_in(tab: Tab) -> None:
@@ -350,6 +361,10 @@ def clear_limit(page: Page) -> None:
     page.get_by_role("button", name="Clear").first.click()
 
 
+def purge_answers(page: Page) -> None:
+    page.get_by_role("button", name="Purge the answers").first.click()
+
+
 def rename_team(page: Page) -> None:
     page.get_by_role("button", name="Rename").first.click()
 
@@ -407,6 +422,7 @@ DIALOGS: list[tuple[str, Callable[[Page], None]]] = [
     ("/budgets", clear_budget),
     ("/payloads", keep_bodies),
     ("/payloads", destroy_bodies),
+    ("/cache", purge_answers),
     ("/teams", rename_team),
     ("/preferences", clear_chain),
     ("/alerts/rules", add_alert_rule),

@@ -12,7 +12,8 @@ def card(*children: Any, title: Any = None, actions: Any = None, class_name: str
     head = []
     if title is not None:
         heading = rx.el.h2(title, class_name=theme.H2)
-        bar = [heading] if actions is None else [heading, rx.el.div(actions, class_name="flex flex-wrap gap-2")]
+        beside = rx.el.div(actions, class_name="flex flex-wrap items-center gap-2")
+        bar = [heading] if actions is None else [heading, beside]
         head = [rx.el.div(*bar, class_name="mb-4 flex flex-wrap items-center justify-between gap-2")]
     return rx.el.section(*head, *children, class_name=f"{theme.CARD} {class_name}")
 
@@ -75,6 +76,16 @@ def state_badge(text: Any, kind: Any) -> rx.Component:
 
 def alert(*children: Any, kind: str = "info", role: str = "status") -> rx.Component:
     return rx.el.div(*children, class_name=theme.ALERT[kind], role=role)
+
+
+def tile(figure: Any) -> rx.Component:
+    """One figure: its `name`, `value` and `note`."""
+    return rx.el.div(
+        rx.el.p(figure["name"], class_name=f"text-sm {theme.MUTED}"),
+        rx.el.p(figure["value"], class_name="mt-1 text-2xl font-semibold tabular-nums tracking-tight"),
+        rx.el.p(figure["note"], class_name=f"mt-1 text-xs {theme.MUTED}"),
+        class_name=f"{theme.SURFACE} p-4",
+    )
 
 
 def empty(title: str, text: str, action: rx.Component | None = None) -> rx.Component:

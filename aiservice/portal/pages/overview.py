@@ -8,7 +8,7 @@ from aiservice.kit.clock import HOUR_US, from_us, now_us
 from aiservice.kit.money import to_usd_text
 from aiservice.portal import theme
 from aiservice.portal.charts.usage import bars, figure, usage_chart
-from aiservice.portal.components.parts import badge, card, data_table, empty, skeleton
+from aiservice.portal.components.parts import badge, card, data_table, empty, skeleton, tile
 from aiservice.portal.components.requests import REQUEST_HEADS, RequestRow, request_line, request_row
 from aiservice.portal.components.sanctions import notices_of, sanction_notices
 from aiservice.portal.layout import portal_page
@@ -95,7 +95,7 @@ def overview() -> rx.Component:
         rx.el.div(
             sanction_notices(page.notices),
             rx.el.div(
-                rx.foreach(page.tiles, _tile),
+                rx.foreach(page.tiles, tile),
                 class_name="grid grid-cols-2 gap-3 sm:grid-cols-3 xl:grid-cols-5",
             ),
             card(
@@ -118,13 +118,4 @@ def overview() -> rx.Component:
             class_name="flex flex-col gap-5",
         ),
         rx.el.div(skeleton("h-24"), skeleton("h-72"), class_name="flex flex-col gap-5"),
-    )
-
-
-def _tile(tile: Any) -> rx.Component:
-    return rx.el.div(
-        rx.el.p(tile["name"], class_name=f"text-sm {theme.MUTED}"),
-        rx.el.p(tile["value"], class_name="mt-1 text-2xl font-semibold tabular-nums tracking-tight"),
-        rx.el.p(tile["note"], class_name=f"mt-1 text-xs {theme.MUTED}"),
-        class_name=f"{theme.SURFACE} p-4",
     )

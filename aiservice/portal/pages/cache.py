@@ -1,0 +1,294 @@
+"""The answer cache: what it answered and saved, the policies, and purges."""
+
+from typing import Any, TypedDict
+
+import reflex as rx
+from pydantic import ConfigDict
+from typing_extensions import TypedDict as ValidatedDict
+
+from aiservice.errors import InvalidRequest
+from aiservice.kit.clock import DAY_US, SECOND_US, now_us
+from aiservice.kit.durations import format_duration, parse_duration
+from aiservice.kit.money import to_usd_text
+from aiservice.portal import theme
+from aiservice.portal.components.browser import confirm_button
+from aiservice.portal.components.cache import PolicyLine, SavedLine, policy_table, saved_table
+from aiservice.portal.components.parts import badge, card, empty, field, select_field, skeleton, tile
+from aiservice.portal.layout import portal_page
+from aiservice.portal.session.guard import handler, signed_in, tell
+from aiservice.portal.session.live import watch
+from aiservice.principal import Person
+from aiservice.services.cache_policies import ANY_TASK, CachePolicyView
+from aiservice.services.cache_tally import CacheStanding
+from aiservice.services.cache_terms import CacheRule
+from aiservice.services.core import current_core
+from aiservice.tasks import registry
+
+_DAYS = 7
+_MODES = {"on": "always", "ask": "when asked", "off": "never"}
+_LOOKS = {"on": "good", "ask": "plain", "off": "warn"}
+
+
+class Tile(TypedDict):
+    """A figure of the last days."""
+
+    name: str
+    value: str
+    note: str
+
+
+class Choice(TypedDict):
+    """A choice in a select."""
+
+    value: str
+    label: str
+
+
+class SetPolicy(ValidatedDict):
+    """The form that sets a policy."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+    holder: str
+    task: str
+    mode: str
+    ttl: str
+    most_ttl: str
+    shared_by: str
+
+
+class CacheState(rx.State):
+    """What the signed-in person may see of the cache."""
+
+    tiles: list[Tile] = []
+    saved: list[SavedLine] = []
+    policies: list[PolicyLine] = []
+    holders: list[Choice] = []
+    is_admin: bool = False
+    is_loaded: bool = False
+
+    @handler()
+    async def load(self) -> None:
+        await _show(self)
+        watch(self, _show)
+
+    @handler()
+    async def set_policy(self, form: SetPolicy) -> None:
+        scope, ref = _holder(form["holder"])
+        rule = CacheRule(
+            form["mode"],  # type: ignore[arg-type]  # the service says what is none
+            _seconds(form["ttl"], "ttl"),
+            _seconds(form["most_ttl"], "most_ttl"),
+            form["shared_by"],
+        )
+        view = await current_core().cache.policies.set(signed_in(), scope, ref, form["task"], rule)
+        await tell(self, f"Set. Answers for {view.name or 'everybody'} are kept {_MODES[view.rule.mode]}.")
+        await _show(self)
+
+    @handler()
+    async def clear(self, holder: str, task: str) -> None:
+        scope, ref = _holder(holder)
+        await current_core().cache.policies.clear(signed_in(), scope, ref, task)
+        await tell(self, "Cleared. What is less specific holds now.")
+        await _show(self)
+
+    @handler()
+    async def purge(self, client_id: str) -> None:
+        name = await current_core().cache.policies.purge(signed_in(), client_id or None)
+        await tell(self, f"Purged. Nothing that was kept for {name} is given out any more.")
+        await _show(self)
+
+
+async def _show(state: CacheState) -> None:
+    core, me = current_core(), signed_in()
+    found = await core.cache.tally.standing(me, now_us() - _DAYS * DAY_US)
+    state.tiles = _tiles(found)
+    state.saved = [_saved(one) for one in found]
+    state.policies = [_policy(me, view) for view in await core.cache.policies.list(me)]
+    state.holders = [
+        *([Choice(value="platform:", label="Everybody")] if me.is_admin else []),
+        *[Choice(value=f"client:{one.id}", label=f"Client {one.name}") for one in await core.clients.list(me)],
+        *[
+            Choice(value=f"team:{one.id}", label=f"Team {one.name}")
+            for one in (await core.teams.list(me) if me.is_admin else ())
+        ],
+    ]
+    state.is_admin = me.is_admin
+    state.is_loaded = True
+
+
+def _tiles(found: Any) -> list[Tile]:
+    served = sum(one.hits + one.coalesced for one in found)
+    asked = served + sum(one.misses for one in found)
+    coalesced = sum(one.coalesced for one in found)
+    tokens = sum(one.saved.tokens for one in found)
+    money = sum(one.saved.cost_nano_usd for one in found)
+    return [
+        Tile(
+            name="Answered by the cache",
+            value=f"{served * 100 // asked} %" if asked else "none yet",
+            note=f"{served:,} of {asked:,} requests; {coalesced:,} joined one under way",
+        ),
+        Tile(name="Tokens saved", value=f"{tokens:,}", note="what the answers used when they were made"),
+        Tile(name="Money saved", value=f"${to_usd_text(money)}", note="at the prices of then"),
+        Tile(
+            name="Waiting saved", value=_time(sum(one.saved.took_us for one in found)), note="for all requests together"
+        ),
+    ]
+
+
+def _saved(one: CacheStanding) -> SavedLine:
+    return SavedLine(
+        client_id=one.client_id,
+        client=one.client,
+        task=one.task,
+        rate=f"{one.served_percent} %",
+        width=f"{one.served_percent}%",
+        counts=f"{one.hits:,} kept, {one.coalesced:,} joined, {one.misses:,} new",
+        tokens=f"{one.saved.tokens:,}",
+        money=f"${to_usd_text(one.saved.cost_nano_usd)}",
+        time=_time(one.saved.took_us),
+    )
+
+
+def _policy(me: Person, view: CachePolicyView) -> PolicyLine:
+    rule = view.rule
+    times = f"{format_duration(rule.ttl_seconds)}, at most {format_duration(rule.most_ttl_seconds)}"
+    return PolicyLine(
+        holder=f"{view.scope}:{view.subject if view.scope != 'platform' else ''}",
+        of=view.name or "Everybody",
+        what=view.scope.capitalize(),
+        task=view.task,
+        task_words="every task" if view.task == ANY_TASK else view.task,
+        mode=_MODES[rule.mode],
+        look=_LOOKS[rule.mode],
+        times="" if rule.mode == "off" else times,
+        shared="the team" if rule.shared_by == "team" else "the client",
+        is_mine=me.is_admin or view.scope == "client",
+    )
+
+
+def _time(us: int) -> str:
+    seconds = us / SECOND_US
+    if seconds < 1:
+        return f"{us // 1000} ms"
+    return f"{seconds:.1f} s" if seconds < 60 else format_duration(round(seconds))
+
+
+def _holder(text: str) -> tuple[str, str]:
+    scope, colon, ref = text.partition(":")
+    if not colon:
+        raise InvalidRequest("Choose whose answers are meant.", param="holder")
+    return scope, ref
+
+
+def _seconds(text: str, param: str) -> int:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InvalidRequest(str(error), param=param) from None
+
+
+page: Any = CacheState  # in markup its attributes are Vars
+
+
+@portal_page("/cache", title="Cache", icon="stack", place=42, on_load=CacheState.load)
+def cache() -> rx.Component:
+    return rx.cond(
+        page.is_loaded,
+        rx.el.div(
+            rx.el.div(rx.foreach(page.tiles, tile), class_name="grid grid-cols-2 gap-3 xl:grid-cols-4"),
+            _saved_card(),
+            _policies_card(),
+            _form(),
+            class_name="flex flex-col gap-5",
+        ),
+        rx.el.div(skeleton("h-24"), skeleton("h-72"), class_name="flex flex-col gap-5"),
+    )
+
+
+def _saved_card() -> rx.Component:
+    purge_all = confirm_button(
+        "Purge everything",
+        title="Purge everybody's answers?",
+        text="Nothing that was kept until now is given out any more, on any worker. New answers are kept as before.",
+        confirm="Purge everything",
+        on_confirm=page.purge(""),
+        class_name=theme.SECONDARY,
+    )
+    return card(
+        rx.cond(
+            page.saved.length() > 0,
+            saved_table(page.saved, page.purge),
+            empty(
+                "Nothing to show yet",
+                "Answers are kept where a request asks for it (“cache”: {“ttl”: 300} in its body, or the header "
+                "x-aiservice-cache-ttl), or where a policy says so.",
+                rx.el.a("Set a policy", href="#set-a-policy", class_name=theme.PRIMARY),
+            ),
+        ),
+        title=f"The last {_DAYS} days",
+        actions=rx.fragment(rx.cond(page.is_admin, purge_all), badge("live", "good")),
+    )
+
+
+def _policies_card() -> rx.Component:
+    return card(
+        rx.cond(
+            page.policies.length() > 0,
+            policy_table(page.policies, page.clear),
+            empty(
+                "No policy",
+                "Answers are kept where a request asks for it, for a day at most, and given to its own client alone.",
+            ),
+        ),
+        title="Policies",
+    )
+
+
+def _form() -> rx.Component:
+    tasks = [rx.el.option("Every task", value=ANY_TASK), *[rx.el.option(name, value=name) for name in registry()]]
+    modes = [
+        rx.el.option("Always", value="on"),
+        rx.el.option("When a request asks", value="ask"),
+        rx.el.option("Never", value="off"),
+    ]
+    sharers = [
+        rx.el.option("The client that asked", value="client"),
+        rx.el.option("Its whole team (admins)", value="team"),
+    ]
+    form = rx.el.form(
+        select_field(
+            "Whose", "holder", rx.foreach(page.holders, lambda one: rx.el.option(one["label"], value=one["value"]))
+        ),
+        select_field("Task", "task", tasks),
+        select_field("Keep answers", "mode", modes),
+        field(
+            "For how long",
+            "ttl",
+            default_value="1h",
+            required=True,
+            hint="Where a request does not say.",
+            auto_complete="off",
+        ),
+        field(
+            "At most",
+            "most_ttl",
+            default_value="1d",
+            required=True,
+            hint="Whatever a request says.",
+            auto_complete="off",
+        ),
+        select_field("Given to", "shared_by", sharers),
+        rx.el.button(
+            "Set", type="submit", class_name=f"{theme.PRIMARY} sm:col-span-2 lg:col-span-3 justify-self-start"
+        ),
+        on_submit=page.set_policy,
+        class_name="grid gap-4 sm:grid-cols-2 lg:grid-cols-3",
+    )
+    note = (
+        "Write times as 90s, 15m, 24h or 7d. A client's policy for the task decides, then its policy for every task, "
+        "its team's, everybody's; only the longest time narrows from above. Kept is what was asked word for word."
+    )
+    return rx.el.div(
+        card(form, rx.el.p(note, class_name=f"mt-3 {theme.HINT}"), title="Set a policy"), id="set-a-policy"
+    )
