@@ -36,6 +36,7 @@ def add_groups() -> None:
         shadows,
         teams,
         upkeep,
+        vendors,
     )
 
     app.command("migrate", epilog=examples("migrate"))(upkeep.migrate)
@@ -52,6 +53,7 @@ def add_groups() -> None:
     app.add_typer(people.user, name="user")
     app.add_typer(clients.client, name="client")
     app.add_typer(teams.team, name="team")
+    app.add_typer(vendors.vendor, name="vendor")
     app.add_typer(keys.key, name="key")
     app.add_typer(provider_capabilities.provider, name="provider")
     app.add_typer(preferences.preference, name="preference")

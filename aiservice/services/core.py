@@ -48,6 +48,7 @@ from aiservice.services.teams import Teams
 from aiservice.services.tokens import Tokens
 from aiservice.services.usage import Usage
 from aiservice.services.vault import Vault
+from aiservice.services.vendors import Vendors
 from aiservice.settings import Settings
 from aiservice.store.session import Database
 from aiservice.store.shared import Shared
@@ -83,6 +84,7 @@ class Core:
     reveals: KeyReveals
     leaks: Leaks
     connections: Connections
+    vendors: Vendors
     health: ConnectionHealth
     quotas: Quotas
     preferences: Preferences

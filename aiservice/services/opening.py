@@ -62,6 +62,7 @@ from aiservice.services.teams import Teams
 from aiservice.services.tokens import Tokens
 from aiservice.services.usage import Usage
 from aiservice.services.vault import Vault
+from aiservice.services.vendors import Vendors
 from aiservice.settings import Settings
 from aiservice.store.keys import Credential
 from aiservice.store.migrations import migrate
@@ -166,6 +167,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         limiter=limiter,
         limit_standing=LimitStanding(db, limiter),
         connections=connections,
+        vendors=Vendors(db, changes, connections),
         health=health,
         quotas=quotas,
         preferences=preferences,
@@ -195,7 +197,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     await changes.poll_once()
     if not vault.is_sealed:  # a database that is not ours to open is not ours to write to
         await core.connections.ensure_sandbox()
-    await core.connections.refresh()
+    await core.vendors.refresh()
     await core.preferences.refresh()
     await core.shadows.refresh()
     await core.cache.policies.refresh()

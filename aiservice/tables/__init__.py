@@ -19,6 +19,7 @@ from aiservice.tables.preferences import ModelAlias, Preference, RoutingVersion
 from aiservice.tables.reveals import KeyReveal
 from aiservice.tables.shadows import ShadowAttempt, ShadowRule
 from aiservice.tables.tokens import EndedToken, TokenKey
+from aiservice.tables.vendors import Vendor
 
 metadata = SQLModel.metadata
 
@@ -73,6 +74,7 @@ __all__ = [
     "UsageHour",
     "UsageMinute",
     "User",
+    "Vendor",
     "Worker",
     "metadata",
 ]
