@@ -36,6 +36,7 @@ IMPORTABLE = {
     "XAI_API_KEY": ("xai", "https://api.x.ai/v1"),
     "CEREBRAS_API_KEY": ("cerebras", "https://api.cerebras.ai/v1"),
     "FIREWORKS_API_KEY": ("fireworks", "https://api.fireworks.ai/inference/v1"),
+    "COHERE_API_KEY": ("cohere", "https://api.cohere.com"),
     "PERPLEXITY_API_KEY": ("perplexity", "https://api.perplexity.ai"),
 }
 

@@ -32,7 +32,7 @@ from typing import Any, Literal
 # None of these is frozen, though none is ever changed: a frozen dataclass costs three times as much to make.
 
 Json = dict[str, Any]
-AskKind = Literal["chat", "embedding", "token-count"]
+AskKind = Literal["chat", "embedding", "rerank", "token-count"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "budget_exhausted"]
 UsageSource = Literal["reported", "counted", "estimated"]
 QuotaMeasure = Literal["requests", "tokens", "input_tokens", "output_tokens"]
@@ -75,6 +75,8 @@ class Usage:
 
     `input_tokens` is everything the prompt cost, cache reads and writes included; `output_tokens` is everything
     generated, reasoning included. The other counts are parts of those two, never added to them.
+
+    `billed` is the input and output that the vendor charges for, where that is not what its model read and wrote.
     """
 
     input_tokens: int = 0
@@ -83,6 +85,7 @@ class Usage:
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     source: UsageSource = "reported"
+    billed: tuple[int, int] | None = None
 
     @property
     def total_tokens(self) -> int:

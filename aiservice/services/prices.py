@@ -111,6 +111,8 @@ class Prices:
         steps = found.steps(at_us)
         if steps is None:
             return None
+        if usage.billed is not None:
+            usage = Usage(*usage.billed)
         for above, rates in steps:
             if usage.input_tokens > above:
                 return rates.cost(usage)

@@ -1,0 +1,1 @@
+"""The parts of Cohere's v2 wire (docs.cohere.com/reference)."""
