@@ -24,7 +24,7 @@ PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/no-such-
 FRAMED_PAGES = [
     *("/", "/first-call", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers", "/teams", "/users"),
     *("/account", "/abuse", "/audit", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels", "/payloads"),
-    *("/aliases", "/shadows", "/cache"),
+    *("/aliases", "/shadows", "/cache", "/vendors"),
 ]
 VIEWS = [
     "/usage?by=model&range=1h&metric=cost",

@@ -33,6 +33,7 @@ FOR_ADMINS = (
     "/shadows",
     "/teams",
     "/users",
+    "/vendors",
 )
 
 

@@ -1,6 +1,6 @@
 """Providers: the connections through which requests leave. For admins; a key goes in and never comes out again."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import reflex as rx
 
@@ -31,10 +31,18 @@ from aiservice.services.core import current_core
 from aiservice.services.quotas import seen
 
 
+class KindChoice(TypedDict):
+    """A kind in the select; an admin's own vendors are among them."""
+
+    kind: str
+    title: str
+
+
 class ProvidersState(rx.State):
     """The list of connections."""
 
     rows: list[ConnectionRow] = []
+    kinds: list[KindChoice] = []
     quotas: list[QuotaRow] = []
     health: list[HealthRow] = []
     testing: str = ""
@@ -91,6 +99,8 @@ class ProvidersState(rx.State):
 
 async def _show(state: ProvidersState) -> None:
     me, board = signed_in(), current_core().board
+    known = sorted(registry().values(), key=lambda provider: provider.title.lower())
+    state.kinds = [KindChoice(kind=one.kind, title=one.title) for one in known if not one.is_local]
     state.rows = [row_of(view) for view in await current_core().connections.list(me)]
     state.quotas = rows_of(seen(me, board), {row["id"] for row in state.rows})
     named = [(row["id"], row["name"], row["kind"]) for row in state.rows]
@@ -146,10 +156,14 @@ def _connections() -> rx.Component:
 
 
 def _add() -> rx.Component:
-    kinds = [provider for provider in registry().values() if not provider.is_local]
     return open_dialog(
         action_form(
-            select_field("Kind", "kind", [rx.el.option(kind.title, value=kind.kind) for kind in kinds]),
+            select_field(
+                "Kind",
+                "kind",
+                rx.foreach(page.kinds, lambda one: rx.el.option(one["title"], value=one["kind"])),
+                default_value="openai",
+            ),
             field(
                 "Name", "name", hint="Lower case; how clients pin it: name/model.", required=True, auto_complete="off"
             ),
