@@ -2,25 +2,27 @@
 
 From this worker's recording where the call is made here; else from what was kept, to its end. A stream that was lost
 with its worker ends in an error event without an id, so that asking again with the last id goes on from the same place.
+
+Whoever asks for it makes a request, and takes its place in its caller's limits of requests; it costs no tokens and no
+money, and no place among those at once: the stream itself may have it still.
 """
 
-import asyncio
 import re
 from collections import Counter
-from collections.abc import Mapping, MutableMapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 from aiservice.dialects._base import ClientRequest, Dialect, Outcome, StreamWriter
-from aiservice.errors import AnswerNotKept, BrokerError, InternalFault, InvalidRequest, RateLimited
-from aiservice.gateway.admit import InFlight, key_expired
+from aiservice.errors import AnswerNotKept, BrokerError, InternalFault, InvalidRequest, Overloaded, RateLimited
+from aiservice.gateway.admit import InFlight
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import Handler, Receive, Scope, Send
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.repeat_headers import event_id_in
 from aiservice.gateway.respond import Header, end_stream, send_nothing, send_piece, start_stream
+from aiservice.gateway.resume_ending import Ending
 from aiservice.gateway.shared_answer import SharedAnswer, is_of_one_exchange, path_of_events
-from aiservice.kit.clock import DAY_US, SECOND_US, now_us
 from aiservice.kit.event_ids import Rest
 from aiservice.principal import Principal
 from aiservice.services.core import Core
@@ -32,6 +34,7 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 _POLL_SECONDS = (0.05, 0.5)  # at first, at most
 _QUIET_SECONDS = 7.5
 _MOST_AT_ONCE = 200  # of a client, in this worker
+_MOST_HELD_BYTES = 32 << 20  # likewise, of answers that are on their way out to who reads slowly
 
 
 class Resume:
@@ -45,6 +48,7 @@ class Resume:
         self._streams = streams
         self._dialects = dialects
         self._under_way: Counter[str] = Counter()
+        self._held_bytes: Counter[str] = Counter()
 
     def route_with_argument(self, path: str) -> dict[str, Handler] | None:
         """The route of a stream's events, or None."""
@@ -70,8 +74,9 @@ class Resume:
             IdempotencyMismatch: it was asked for with another body.
             AnswerNotKept: it was too long to be kept, or was destroyed since.
             Overloaded: the database did not answer, or the vault is sealed.
-            RateLimited: the caller's client resumes too many at once.
+            RateLimited: the caller's limits of requests are used up, or its client resumes too many at once.
         """
+        await self._count(asked)
         stream = self._streams.get(asked.stream)
         if stream is not None:
             asked.check(stream, self._core.idempotency.rights_of(asked.principal))
@@ -79,7 +84,7 @@ class Resume:
         if self._under_way[client_id] >= _MOST_AT_ONCE:
             raise _too_many()
         self._under_way[client_id] += 1
-        ending = _Ending(receive, asked.principal.key_ends_us)
+        ending = Ending(receive, asked.principal.key_ends_us)
         self._in_flight.add(token, asked.principal, ending.stop)
         try:
             if stream is not None:
@@ -94,7 +99,21 @@ class Resume:
             self._in_flight.remove(token)
             ending.close()
 
-    async def _from_here(self, asked: "Asked", stream: SharedAnswer, ending: "_Ending", send: Send) -> None:
+    async def _count(self, asked: "Asked") -> None:
+        principal = asked.principal
+        limits = tuple(limit for limit in principal.limits if limit.measure == "requests")
+        if limits:
+            limiter = self._core.limiter
+            # Limits are remembered by key: these are fewer than the key's own.
+            counted = replace(principal, key_id=f"{principal.key_id} again", limits=limits)
+            try:
+                grant = await limiter.admit(counted, f"resume {asked.request_id}", "chat", 0, 0)
+            except BrokerError as error:
+                error.headers = tuple(headers_of_caller(limiter, principal))
+                raise
+            grant.settle(0)
+
+    async def _from_here(self, asked: "Asked", stream: SharedAnswer, ending: Ending, send: Send) -> None:
         if not stream.recording.is_joinable:
             raise _not_kept()
         recording, told = stream.recording, False
@@ -111,12 +130,14 @@ class Resume:
             raise ending.error
         await end_stream(send, self._last_words(stream.handler.dialect, ending.error, asked.stream))
 
-    async def _from_store(self, asked: "Asked", ending: "_Ending", send: Send) -> None:
+    async def _from_store(self, asked: "Asked", ending: Ending, send: Send) -> None:
         look, rest = self._core.resumption.look, Rest(asked.stream, asked.after)
         found = await look(asked.principal, asked.stream, None, asked.fingerprint)
         if isinstance(found, Told):
             await self._whole(asked, found, rest, send)
             return
+        if found.surface not in self._dialects:
+            raise _of_another_release()
         await start_stream(send, asked.headers((), is_over=False))
         pause, most = _POLL_SECONDS
         quiet_seconds = 0.0
@@ -128,13 +149,14 @@ class Resume:
             if said:
                 await send_piece(send, said)
                 pause, quiet_seconds = _POLL_SECONDS[0], 0.0
-            if found.is_lost or ending.error is not None:
+            if (found.is_lost and not found.has_more) or ending.error is not None:
                 await end_stream(send, self._last_words(dialect, ending.error or _lost(), asked.stream))
                 return
-            await ending.wait(pause)
+            if not found.has_more:
+                await ending.wait(pause)
+                pause, quiet_seconds = min(pause * 1.5, most), quiet_seconds + pause
             if ending.has_left:
                 return
-            pause, quiet_seconds = min(pause * 1.5, most), quiet_seconds + pause
             try:
                 found = await look(asked.principal, asked.stream, found.last)
             except BrokerError as error:
@@ -154,9 +176,18 @@ class Resume:
         if not left and asked.is_eventsource:
             await send_nothing(send, asked.headers((), is_over=True))  # so that an EventSource asks no more
             return
-        headers = asked.headers(answer.headers, is_over=True)
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await end_stream(send, left)
+        client_id, size = asked.principal.client_id, len(answer.body)
+        if self._held_bytes[client_id] and self._held_bytes[client_id] + size > _MOST_HELD_BYTES:
+            raise _too_many()
+        self._held_bytes[client_id] += size
+        try:
+            headers = asked.headers(answer.headers, is_over=True)
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            await end_stream(send, left)
+        finally:
+            self._held_bytes[client_id] -= size
+            if not self._held_bytes[client_id]:
+                del self._held_bytes[client_id]
 
     def _last_words(self, dialect: Dialect | None, error: BrokerError, stream: str) -> bytes:
         return b"" if dialect is None else _writer(dialect).failed(error, Outcome(stream, 0, "", "", ""))
@@ -192,48 +223,6 @@ class Asked:
             *(() if recorded else ((b"x-aiservice-events", path_of_events(self.stream)),)),
             *headers_of_caller(self._core.limiter, self.principal),
         ]
-
-
-class _Ending:
-    """What ends the giving out before the stream's own end: its client leaves, or the broker says so (`stop`)."""
-
-    def __init__(self, receive: Receive, key_ends_us: int | None) -> None:
-        self.error: BrokerError | None = None
-        self.has_left = False
-        self._news = asyncio.Event()
-        self._task = asyncio.ensure_future(self._watch(receive))
-        self._at_end: asyncio.TimerHandle | None = None
-        if key_ends_us is not None and (left_us := key_ends_us - now_us()) < DAY_US:  # no stream lasts as long
-            loop = asyncio.get_running_loop()
-            self._at_end = loop.call_later(max(0, left_us) / SECOND_US, self.stop, key_expired())
-
-    def stop(self, why: BrokerError) -> None:
-        self.error = why
-        self._news.set()
-
-    async def receive(self) -> MutableMapping[str, Any]:
-        """As a server's: returns once it is over."""
-        await self._news.wait()
-        return {"type": "http.disconnect"}
-
-    async def wait(self, seconds: float) -> None:
-        """Returns once it is over, or after some seconds."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
-        except TimeoutError:
-            return
-
-    def close(self) -> None:
-        self._task.cancel()
-        if self._at_end is not None:
-            self._at_end.cancel()
-
-    async def _watch(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        self.has_left = True
-        self._news.set()
 
 
 def _place(scope: Scope, stream: str) -> tuple[int, bool]:
@@ -272,9 +261,17 @@ def _lost() -> InternalFault:
     )
 
 
+def _of_another_release() -> Overloaded:
+    return Overloaded(
+        "This stream is made by a worker of a newer release, in words not known here yet. Ask again in a moment.",
+        code="stream_elsewhere",
+        retry_after=1,
+    )
+
+
 def _too_many() -> RateLimited:
     return RateLimited(
-        f"This client resumes {_MOST_AT_ONCE} streams at once. Let some of them end, or ask again in a moment.",
+        "This client resumes too many streams at once. Let some of them end, or ask again in a moment.",
         code="too_many_resumes",
         retry_after=1,
     )

@@ -41,12 +41,14 @@ class Part:
 
 @dataclass(slots=True, frozen=True)
 class Said:
-    """What a stream that has not ended has said beyond a part; `last` names its last. `is_lost`: its worker is dead."""
+    """What a stream that has not ended has said beyond a part; `last` names its last, and `has_more` is kept after it.
+    `is_lost`: its worker is dead."""
 
     surface: str
     pieces: list[bytes]
     last: str | None
     is_lost: bool
+    has_more: bool = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -102,7 +104,8 @@ class Resumption:
             return Told(surface, None)  # the client was shredded
         last = parts[-1][0] if parts else part_id
         is_lost = self.calls.is_dead(principal.client_id, call, found.at_us)
-        return Said(surface, [piece for piece in pieces if piece is not None], last, is_lost)
+        said = [piece for piece in pieces if piece is not None]
+        return Said(surface, said, last, is_lost, has_more=len(parts) == store.MOST_PARTS)
 
     def _may(self, principal: Principal, call: store.FoundCall) -> bool:
         return call.rights is not None and hmac.compare_digest(call.rights, self.calls.rights_of(principal))

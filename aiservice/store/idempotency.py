@@ -13,6 +13,8 @@ from aiservice.store.units import Steps
 from aiservice.tables import IdempotentCall
 
 RUNNING, ANSWERED, UNKEPT = "running", "answered", "unkept"
+MOST_PARTS = 32
+"""How many parts of a stream are read at once."""
 REPLAY, PART = "replay", "stream"
 """Kinds of sealed bodies: an answer under its call's name; what a stream has said so far, under its request's id."""
 Name = tuple[str, str]  # (client id, name)
@@ -165,15 +167,15 @@ def stream_of(
     client_id: str, request_id: str, part_id: str | None, at_us: int
 ) -> Steps[tuple[Found | None, list[tuple[str, FoundBody]]]]:
     """A call by the id of its request, with its answer; while it runs, what its stream has said after a part, in order:
-    ids and bodies."""
+    ids and bodies, `MOST_PARTS` at most."""
     rows = yield _FIND_REQUEST, {"client_id": client_id, "request_id": request_id}
     found = yield from _with_body(client_id, rows, at_us)
     if found is None or found.call.state != RUNNING:
         return found, []
     revision = yield from key_revision_of(client_id)
     said = yield (
-        "SELECT id, sealed, key_revision, expires_us" + _PARTS + " ORDER BY id",
-        _range(client_id, request_id, part_id),
+        "SELECT id, sealed, key_revision, expires_us" + _PARTS + " ORDER BY id LIMIT :most",
+        {**_range(client_id, request_id, part_id), "most": MOST_PARTS},
     )
     return found, [(row[0], FoundBody(row[1], row[2], row[3], revision)) for row in said]
 

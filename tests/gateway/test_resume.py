@@ -12,10 +12,11 @@ from sqlalchemy import text
 from aiservice.gateway import build_gateway, recording, resume, stream_parts
 from aiservice.gateway.admit import InFlight, stopping
 from aiservice.kit.clock import now_us
-from aiservice.principal import OPERATOR
+from aiservice.principal import OPERATOR, Principal
 from aiservice.services import idempotency
 from aiservice.services.opening import open_core
-from aiservice.services.resumption import Part, Resumption
+from aiservice.services.resumption import Part, Resumption, Said
+from aiservice.store import idempotency as idempotency_store
 from tests.gateway.asgi import Reply
 from tests.gateway.conftest import Gateway, portal
 
@@ -346,3 +347,69 @@ async def test_an_answer_from_the_cache_is_a_stream_of_its_own_that_can_be_resum
     for whole in (first, second):
         rest = await events(gateway, stream_of(whole), 4)
         assert whole.body[: ends_of_events(whole.body)[4]] + rest.body == whole.body
+
+
+async def test_who_resumes_makes_a_request_of_its_limit_and_takes_no_place_at_once(gateway: Gateway) -> None:
+    await gateway.core.limits.set_client(OPERATOR, "app", {"requests/minute": 3, "concurrency": 1})
+    await gateway.core.changes.catch_up()
+    left = await ask(gateway, "/ai-service", "(words-30) (wait-30) hello", leave_after=b":2\n")
+    rests = [await events(gateway, stream_of(left), 2) for _ in range(3)]
+    assert [rest.status for rest in rests] == [200, 200, 429]
+    assert rests[2].code == "client_rpm_exceeded"
+    assert float(rests[2].headers["retry-after"]) > 0
+    posted = await ask(gateway, "/ai-service", "x", headers={"Last-Event-ID": f"{stream_of(left)}:2"})
+    assert posted.status == 429
+
+
+async def test_a_long_stream_is_read_a_few_parts_at_a_time(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_parts, "EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(idempotency_store, "MOST_PARTS", 2)
+    monkeypatch.setattr(type(gateway.core.idempotency), "end", _never_comes_to_it)
+    whole = await ask(gateway, "/ai-service", "(words-40) (wait-20) hello")
+    parts = len(await _query(gateway, "SELECT kind FROM sealed_body WHERE kind = 'stream'"))
+    async with other_worker(gateway) as other:
+        first = await other.core.resumption.look(await principal_of(other), stream_of(whole))
+        assert isinstance(first, Said)
+        assert (len(first.pieces), first.has_more, parts > 4) == (2, True, True)
+        await lose_its_worker(gateway, monkeypatch)
+        rest = await events(other, stream_of(whole))
+    assert whole.body.startswith(rest.body.removesuffix(b"\n\n").rpartition(b"\n\n")[0])
+    assert b":30\n" in rest.body
+
+
+async def principal_of(gateway: Gateway) -> Principal:
+    return await gateway.core.keys.verify(gateway.key, address="127.0.0.1")
+
+
+async def test_large_answers_that_are_read_slowly_are_held_for_so_many_at_once(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resume, "_MOST_HELD_BYTES", 1_000)
+    whole = await ask(gateway, "/ai-service", "(words-30) hello")
+    asked_at_once = [events(gateway, stream_of(whole)) for _ in range(2)]
+    with monkeypatch.context() as patched:
+        real = resume.end_stream
+
+        async def slowly(send: Any, body: bytes) -> None:
+            await asyncio.sleep(0.2)
+            await real(send, body)
+
+        patched.setattr(resume, "end_stream", slowly)
+        told = await asyncio.gather(*asked_at_once)
+    assert sorted(one.status for one in told) == [200, 429]
+    assert (await events(gateway, stream_of(whole))).status == 200
+
+
+async def test_a_stream_in_words_that_this_worker_does_not_know_yet_is_asked_for_again(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_parts, "EVERY_SECONDS", 0.05)
+    running = asyncio.create_task(ask(gateway, "/ai-service", "(words-25) (wait-30) hello"))
+    await _until_kept(gateway)
+    async with gateway.core.db.write() as session:
+        await session.execute(text("UPDATE idempotent_call SET surface = 'of-a-newer-release'"))
+        stream = (await session.execute(text("SELECT request_id FROM idempotent_call"))).scalar_one()
+    async with other_worker(gateway) as other:
+        refused = await events(other, stream)
+    assert (refused.status, refused.code, refused.headers["retry-after"]) == (503, "stream_elsewhere", "1")
+    await running
