@@ -1,7 +1,8 @@
 """An answer as the cache keeps it: what a provider said, in our form, so that it is written anew for who gets it.
 
-    {"v": 1, "connection": its id, "model", "finish", "saved": [tokens, nano USD, µs],
-     "whole": {"body", "raw", "wire", "model"} or "batches": [[event, …], …]}
+    packed = 0 || length of the head (4 bytes) || head || the bytes that a provider wrote, as they are
+    head   = {"v": 2, "connection": its id, "model", "finish", "saved": [tokens, nano USD, µs],
+              "whole": {"body", "is_raw", "wire", "model"} or "batches": [[event, …], …]}
 
 Kept is what was said, not what was sent: ids and times of an answer in our own words are those of who gets it, and
 bytes that a provider wrote stay as they are, but for the counts of their usage.
@@ -16,7 +17,8 @@ from aiservice.dialects._unbilled import unbilled, unbilled_bytes, unbilled_fram
 from aiservice.services.cache_tally import Saved
 from aiservice.wire import Answer, EventKind, FinishReason, StreamEvent, ToolCallDelta, Usage
 
-_FORMAT = 1
+_FORMAT = 2
+_MARK = b"\0"  # what the release before wrote began with a brace
 _KINDS = {kind.value: kind for kind in EventKind}
 Batches = list[list[StreamEvent]]
 
@@ -33,8 +35,8 @@ class Said(NamedTuple):
 
 
 def pack(said: Said, wire: str) -> bytes | None:
-    """The bytes of an answer that is given `free`; None where it has no such form (a provider sent bytes that are no
-    text). `wire` is what its client speaks: of an answer in that wire the provider's own bytes are enough."""
+    """The bytes of an answer that is given `free`; None where it has no such form (a stream's provider sent bytes that
+    are no text). `wire` is what its client speaks: of an answer in that wire the provider's own bytes are enough."""
     about: dict[str, Any] = {
         "v": _FORMAT,
         "connection": said.connection_id,
@@ -42,36 +44,33 @@ def pack(said: Said, wire: str) -> bytes | None:
         "finish": said.finish_reason,
         "saved": [said.saved.tokens, said.saved.cost_nano_usd, said.saved.took_us],
     }
-    answer = said.answer
+    answer, raw = said.answer, None
     try:
         if answer is not None:
-            is_raw = answer.raw is not None and answer.raw_wire == wire
-            raw = answer.raw.decode() if answer.raw is not None else None
-            body = {} if is_raw else answer.body
-            about["whole"] = {"body": body, "raw": raw, "wire": answer.raw_wire, "model": answer.model}
+            raw = answer.raw
+            body = {} if raw is not None and answer.raw_wire == wire else answer.body
+            is_raw = raw is not None
+            about["whole"] = {"body": body, "is_raw": is_raw, "wire": answer.raw_wire, "model": answer.model}
         else:
             about["batches"] = [[_event_json(event) for event in batch] for batch in merged(said.batches)]
-        return orjson.dumps(about)
+        head = orjson.dumps(about)
     except (TypeError, ValueError):  # UnicodeDecodeError is one
         return None
+    return b"".join((_MARK, len(head).to_bytes(4), head, raw or b""))
 
 
 def unpack(packed: bytes) -> Said | None:
     """What `pack` was given; None where another release wrote it otherwise."""
-    about = orjson.loads(packed)
+    end = 5 + int.from_bytes(packed[1:5])
+    if packed[:1] != _MARK or len(packed) < end:
+        return None
+    about = orjson.loads(packed[5:end])
     if about["v"] != _FORMAT:
         return None
     finish, answer = about["finish"], None
     if (whole := about.get("whole")) is not None:
-        raw = whole["raw"]
-        answer = Answer(
-            whole["body"],
-            whole["model"],
-            finish,
-            Usage(),
-            None if raw is None else raw.encode(),
-            raw_wire=whole["wire"],
-        )
+        raw = packed[end:] if whole["is_raw"] else None
+        answer = Answer(whole["body"], whole["model"], finish, Usage(), raw, raw_wire=whole["wire"])
     batches = [[_event(values) for values in batch] for batch in about.get("batches", ())]
     return Said(about["connection"], about["model"], finish, Saved(*about["saved"]), answer, batches)
 
