@@ -111,6 +111,7 @@ def run_whole(
     command.append(f"http://127.0.0.1:{target.whole_port}{PATHS[wire]}")
     cost = _Cost(target)
     extra = {"BENCH_KEYS": str(keys), "BENCH_BODY": str(body), "BENCH_TURN": str(target.turn)}
+    extra["BENCH_CACHE_CONTROL"] = target.cache_control
     done = _run_on_load_core(command, extra, seconds)
     cpu, others = cost.so_far()
     result = json.loads(next(line for line in done.splitlines() if line.startswith("RESULT "))[7:])
@@ -136,6 +137,7 @@ def run_streams(target: Target, *, connections: int, seconds: float, wait_ms: in
     """The stream client; every stream that begins is read to its end."""
     command = [sys.executable, "-m", "tests.bench.streams", "--port", str(target.stream_port), "--key", target.keys[0]]
     command += ["--model", target.stream_model, "--connections", str(connections), "--seconds", f"{seconds:g}"]
+    command += ["--cache-control", target.cache_control]
     cost = _Cost(target)
     done = _run_on_load_core([*command, "--wait-ms", str(wait_ms), "--wire", wire], {}, seconds)
     cpu, others = cost.so_far()

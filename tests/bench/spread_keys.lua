@@ -1,14 +1,16 @@
 -- POSTs the body in BENCH_BODY with the keys in BENCH_KEYS (one a line), one after another from the BENCH_TURN-th on,
--- and prints wrk's counts as JSON.
+-- and prints wrk's counts as JSON. BENCH_CACHE_CONTROL is that header's value, if it is not empty.
 local requests, turn = {}, tonumber(os.getenv("BENCH_TURN"))
 
 function init(_arguments)
   local file = assert(io.open(os.getenv("BENCH_BODY"), "rb"))
   local body = file:read("*a")
   file:close()
+  local control = os.getenv("BENCH_CACHE_CONTROL")
   for key in io.lines(os.getenv("BENCH_KEYS")) do
     requests[#requests + 1] = wrk.format("POST", nil, {
-      ["Host"] = wrk.host .. ":" .. wrk.port, ["Authorization"] = "Bearer " .. key, ["Content-Type"] = "application/json"
+      ["Host"] = wrk.host .. ":" .. wrk.port, ["Authorization"] = "Bearer " .. key, ["Content-Type"] = "application/json",
+      ["Cache-Control"] = control ~= "" and control or nil
     }, body)
   end
 end

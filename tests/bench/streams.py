@@ -83,6 +83,8 @@ async def _run(arguments: argparse.Namespace) -> None:
     body = made(model=arguments.model, is_stream=True, wait_ms=arguments.wait_ms)
     head = f"POST {PATHS[wire]} HTTP/1.1\r\nhost: 127.0.0.1:{arguments.port}\r\n"
     head += f"authorization: Bearer {arguments.key}\r\ncontent-type: application/json\r\n"
+    if arguments.cache_control:
+        head += f"cache-control: {arguments.cache_control}\r\n"
     head += f"content-length: {len(body)}\r\n\r\n"
     seen = _Seen()
     clients = [_Client(arguments.port, head.encode() + body, wire, seen) for _ in range(arguments.connections)]
@@ -111,5 +113,6 @@ if __name__ == "__main__":
     parser.add_argument("--connections", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--wait-ms", type=int, default=0)
+    parser.add_argument("--cache-control", default="")
     parser.add_argument("--wire", choices=list(PATHS), default="chat")
     uvloop.run(_run(parser.parse_args()))

@@ -34,6 +34,7 @@ class Target:
     idle_pss_mb: float = 0.0
     installation: Installation | None = None
     turn: int = 0  # the key whose turn is next
+    cache_control: str = ""  # what its requests say in that header, if anything
 
     def cpu_us(self) -> int:
         return sum(process.cpu_us() for process in self.processes)
