@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from aiservice.gateway import build_gateway, recording, resume, stream_parts
+from aiservice.gateway import build_gateway, recording, respond, resume, stream_parts
 from aiservice.gateway.admit import InFlight, stopping
 from aiservice.kit.clock import now_us
 from aiservice.principal import OPERATOR, Principal
@@ -388,7 +388,7 @@ async def test_large_answers_that_are_read_slowly_are_held_for_so_many_at_once(
     whole = await ask(gateway, "/ai-service", "(words-30) hello")
     asked_at_once = [events(gateway, stream_of(whole)) for _ in range(2)]
     with monkeypatch.context() as patched:
-        real = resume.end_stream
+        real = respond.end_stream
 
         async def slowly(send: Any, body: bytes) -> None:
             await asyncio.sleep(0.2)
