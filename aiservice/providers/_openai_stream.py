@@ -127,8 +127,8 @@ class ChatStreamReader(StreamReader):
             events.append(StreamEvent(EventKind.OTHER))
         if self._is_cut_short:
             events.append(self._failed(cut_short()))
-        elif self._keeps_frames and not self._is_mended and len(events) > first and not _is_nonsense(events[first]):
-            events[first].frame = frame.frame
+        elif self._keeps_frames and len(events) > first and not _is_nonsense(events[first]):
+            events[first].frame = b"" if self._is_mended else frame.frame
 
     def _read_usage(self, chunk: dict[str, Any], events: list[StreamEvent]) -> None:
         reported = chunk.get("usage")

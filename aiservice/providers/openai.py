@@ -18,7 +18,9 @@ from aiservice.wire import CHAT_WIRE, COMPLETIONS_WIRE, Answer, Ask, HttpCall, H
 
 _RESPONSES = "/responses"
 # The only models left that go on with a prompt (platform.openai.com/docs/models).
-_COMPLETING = re.compile(r"(?:ft:)?(?:gpt-3\.5-turbo-instruct|davinci-002|babbage-002)")
+_COMPLETING = re.compile(
+    r"(?:ft:)?(?:gpt-3\.5-turbo-instruct|(?:text-|code-)?(?:ada|babbage|curie|davinci)(?!.*(?:embed|similarity|search)))"
+)
 _COUNT = "/responses/input_tokens"
 # What a model that takes none of these takes all the same: it is what it does anyway.
 _NEUTRAL = {

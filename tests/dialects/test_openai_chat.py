@@ -1,5 +1,7 @@
 """Chat completions: frames of the same wire pass unchanged, others are built, and endings are true."""
 
+from typing import Any
+
 import orjson
 import pytest
 
@@ -7,7 +9,8 @@ from aiservice.dialects._base import Outcome
 from aiservice.dialects.openai_chat import DIALECT
 from aiservice.dialects.openai_embeddings import DIALECT as EMBEDDINGS
 from aiservice.errors import InvalidRequest, ProviderFailed
-from aiservice.wire import Answer, EventKind, StreamEvent, ToolCallDelta, Usage
+from aiservice.providers.openai_compatible import OpenAiCompatible
+from aiservice.wire import Answer, Ask, EventKind, HttpCall, StreamEvent, ToolCallDelta, Usage
 
 _OUTCOME = Outcome("req_1", 5, "chat", "a", "m", "stop", Usage(3, 4))
 
@@ -16,7 +19,7 @@ def _body(**fields: object) -> dict[str, object]:
     return {"messages": [{"role": "user", "content": "x"}], **fields}
 
 
-def _chunks(raw: bytes) -> list[object]:
+def _chunks(raw: bytes) -> list[Any]:
     return [
         orjson.loads(line[6:]) if line != "data: [DONE]" else "[DONE]"
         for line in raw.decode().split("\n\n")
@@ -162,3 +165,20 @@ def test_the_usage_chunk_takes_its_id_from_a_frame_whose_data_is_not_its_last_li
     writer.start(outcome)
     writer.events([StreamEvent(EventKind.TEXT, "x", frame=b'data: {"id":"c"}\nid: 7\n\n')])
     assert b'"id":"c"' in writer.done(outcome)
+
+
+def test_a_chunk_that_was_mended_is_made_again_however_it_is_batched_with_others() -> None:
+    reader = OpenAiCompatible().reader(Ask("chat", "chat", {}, is_stream=True), HttpCall("/chat/completions", b"{}"))
+    first = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
+    parts = b'data: {"choices":[{"index":0,"delta":{"content":[{"type":"text","text":"1"}]},"finish_reason":null}]}\n\n'
+    call = (
+        b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]},'
+        b'"finish_reason":"tool_calls"}]}\n\n'
+    )
+    writer = DIALECT.writer(DIALECT.read(_body(stream=True)))
+    writer.start(_OUTCOME)
+    said = _chunks(writer.events(reader.feed(first + parts + call)))
+    deltas = [chunk["choices"][0]["delta"] for chunk in said]
+    assert deltas[1]["content"] == "1"
+    assert deltas[2]["tool_calls"][0]["function"] == {"arguments": "{}", "name": "f"}
+    assert said[-1]["choices"][0]["finish_reason"] == "tool_calls"
