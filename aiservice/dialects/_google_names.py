@@ -32,13 +32,16 @@ def named(value: object, path: str) -> Json:
 
 
 def items(value: object, path: str) -> list[Any]:
-    """The list `value`; an empty one where there is none.
+    """The list `value`; an empty one where there is none, and one of its own where one object stands for it, as Google
+    has it too (some clients send `"parts": {"text": …}`).
 
     Raises:
         InvalidRequest: it is something else.
     """
     if value is None:
         return []
+    if type(value) is dict:
+        return [value]
     if type(value) is not list:
         raise wrong(path, "must be a list.")
     return value

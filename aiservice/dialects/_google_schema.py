@@ -11,6 +11,7 @@ _SAME = frozenset(
 )  # fmt: skip
 # Counts: 64-bit numbers, which protobuf's JSON writes as texts.
 _COUNTS = frozenset({"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"})
+_NUMBERED = dict(enumerate(("TYPE_UNSPECIFIED", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL")))
 _HINTS = frozenset({"propertyOrdering"})  # how an answer is written, not what it says
 
 
@@ -32,10 +33,12 @@ def json_schema_of(schema: object, path: str, depth: int = 0) -> Json:
         elif name in _SAME:
             made[name] = value
         elif name == "type":
-            if type(value) is not str:
-                raise wrong(f"{path}.type", "must be a text.")
-            if value != "TYPE_UNSPECIFIED":
-                made["type"] = value.lower()
+            # Older libraries of Google's write an enumeration as its number.
+            kind = _NUMBERED.get(value) if type(value) is int else value
+            if type(kind) is not str:
+                raise wrong(f"{path}.type", "must be the name of a type.")
+            if kind != "TYPE_UNSPECIFIED":
+                made["type"] = kind.lower()
         elif name not in _HINTS and name != "nullable":
             _put_nested(made, name, value, path, depth)
     if isinstance(made.get("additionalProperties"), dict):

@@ -15,7 +15,7 @@ from aiservice.services.routing import Decided, follow
 from aiservice.services.routing_filters import Rule
 from aiservice.services.routing_terms import Terms
 
-_MANY_VENDORS = "openai-compatible"
+_MANY_VENDORS = frozenset({"openai-compatible", "openrouter"})
 EXPLAIN_HEADER = b"x-aiservice-explain"
 _NOT_OWN = Rule("object", "The request names an object of another provider account: only your own may be shown it.")
 _UNPRICED = Rule("budget", "Nobody knows its price, and this caller has a budget of money.")
@@ -88,12 +88,12 @@ class Choice:
 
 
 def _leave_to_vendor(principal: Principal, request: ClientRequest, snapshot: tuple[ConnectionView, ...]) -> None:
-    """A request that pins an OpenAI-compatible connection leaves us nothing to choose: its `provider` object is the
-    vendor's own, and goes on as it came. OpenRouter behind a connection of ours knows providers of its own."""
+    """A request that pins a connection of OpenRouter, or an OpenAI-compatible one, leaves us nothing to choose: its
+    `provider` object is the vendor's own, and goes on as it came, for OpenRouter knows providers of its own."""
     prefix, slash, _ = (request.model or "").partition("/")
     own = (None, principal.client_id)
     if slash and any(
-        prefix in (view.name, view.kind) and view.kind == _MANY_VENDORS and view.owner_client_id in own
+        prefix in (view.name, view.kind) and view.kind in _MANY_VENDORS and view.owner_client_id in own
         for view in snapshot
     ):
         request.ask.body["provider"], request.preferences = request.preferences, None

@@ -1,8 +1,9 @@
-"""Ollama by its own wire (docs.ollama.com/api): /api/chat, /api/embed, /api/tags; on one's own machine or in its cloud.
+"""Ollama by its own wire (docs.ollama.com/api), on one's own machine or in its cloud.
 
 What stands for what: settings are `options` (a limit is `num_predict`), a schema is `format`, effort is `think`, an
 image is base64 without its type; a stream is a JSON object a line. `keep_alive`, `options`, `think`, `format` and
-`truncate` of a client's own are passed on. By OpenAI's wire the same server is of kind `ollama-openai`.
+`truncate` of a client's own are passed on. Chats are /api/chat's, text completions /api/generate's. By OpenAI's wire
+the same server is of kind `ollama-openai`.
 """
 
 from typing import Any
@@ -13,13 +14,13 @@ from aiservice.kit.secret import Secret
 from aiservice.providers._base import Provider, StreamReader, cannot_carry, refuse_uncarried
 from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._ollama.answer import chat_answer, embeddings_answer
-from aiservice.providers._ollama.request import PARAMETERS, chat_body
+from aiservice.providers._ollama.request import PARAMETERS, chat_body, generate_body
 from aiservice.providers._ollama.stream import LinesReader
 from aiservice.providers._openai_errors import failure_from_body
 from aiservice.providers._openai_shape import is_embedding_name
-from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json
+from aiservice.wire import COMPLETIONS_WIRE, Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json
 
-_CHAT, _EMBED = "/api/chat", "/api/embed"
+_CHAT, _EMBED, _GENERATE = "/api/chat", "/api/embed", "/api/generate"
 _OF_EMBEDDINGS = ("dimensions", "keep_alive", "options", "truncate")
 
 
@@ -46,6 +47,8 @@ class Ollama(Provider):
         return (("authorization", f"Bearer {key.reveal_text()}"),)
 
     def build(self, ask: Ask, model: str) -> HttpCall:
+        if ask.wire == COMPLETIONS_WIRE:
+            return HttpCall(_GENERATE, orjson.dumps(generate_body(ask, model)), is_stream=ask.is_stream)
         refuse_uncarried(ask, self.title)
         if ask.kind == "embedding":
             return HttpCall(_EMBED, orjson.dumps(_embed_body(ask.body, model)))

@@ -81,7 +81,7 @@ class Vertex(Provider):
             body = _with_roles(orjson.loads(generate_body(ask, model)))
         else:
             refuse_uncarried(ask, self.title)
-            body = chat_body(ask, model)
+            body = chat_body(ask, model, fetches_urls=True)  # every model here: Vertex loads them
         if ask.kind == "token-count":
             return HttpCall(
                 f"{path}:countTokens", orjson.dumps({name: body[name] for name in _COUNTED if name in body})

@@ -12,7 +12,7 @@ from aiservice.kit.secret import Secret
 from aiservice.providers._base import AttemptFailed
 from aiservice.providers._ollama.stream import MAX_LINE_BYTES
 from aiservice.providers.ollama import PROVIDER
-from aiservice.wire import EMBEDDINGS_WIRE, Ask, EventKind, HttpCall, HttpReply, StreamEvent, Usage
+from aiservice.wire import COMPLETIONS_WIRE, EMBEDDINGS_WIRE, Ask, EventKind, HttpCall, HttpReply, StreamEvent, Usage
 
 _HELLO = [{"role": "user", "content": "hi"}]
 _TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
@@ -307,3 +307,20 @@ def test_an_unknown_model_is_said_so_and_the_list_is_read() -> None:
     assert PROVIDER.models_in(listed) == ["llama3:latest", "b"]
     assert PROVIDER.probe().path == "/api/tags"
     assert PROVIDER.auth_headers(Secret("k")) == (("authorization", "Bearer k"),)
+
+
+def test_a_prompt_that_is_gone_on_with_is_generated_from_and_may_have_a_gap() -> None:
+    native = {"prompt": "def f(", "suffix": "return 1"}
+    ask = Ask("text-generation", "chat", {"messages": [{"role": "user", "content": "def f("}], "max_tokens": 5})
+    ask.wire, ask.native, ask.uncarried = COMPLETIONS_WIRE, native, ("suffix",)
+    call = PROVIDER.build(ask, "codellama")
+    sent = orjson.loads(call.body)
+    assert call.path == "/api/generate"
+    assert (sent["prompt"], sent["suffix"], sent["options"]) == ("def f(", "return 1", {"num_predict": 5})
+    assert "messages" not in sent
+    answer = PROVIDER.read(ask, call, HttpReply(200, {}, orjson.dumps({"response": "a, b):", **_DONE})))
+    assert answer.body["choices"][0]["message"]["content"] == "a, b):"
+    ask.uncarried = ("echo",)
+    with pytest.raises(AttemptFailed) as refused:
+        PROVIDER.build(ask, "codellama")
+    assert refused.value.failure.param == "echo"

@@ -113,3 +113,10 @@ def test_models_know_their_work_by_their_names() -> None:
     assert PROVIDER.serves("text-embedding-005", "embedding")
     assert not PROVIDER.serves("multimodalembedding", "embedding")
     assert PROVIDER.capabilities("claude-sonnet-4-5@20250929").tools is True
+
+
+def test_public_addresses_are_left_to_vertex_to_load_whatever_the_model() -> None:
+    part = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    ask = _ask(messages=[{"role": "user", "content": [part]}])
+    sent = orjson.loads(PROVIDER.build(ask, "gemini-2.0-flash").body)
+    assert sent["contents"][0]["parts"][0]["fileData"]["fileUri"] == "https://example.com/a.png"

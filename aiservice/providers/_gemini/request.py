@@ -4,6 +4,7 @@ Every field of a chat is carried, refused by its name, or listed here as one tha
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiservice.providers._base import cannot_carry
@@ -46,13 +47,16 @@ _NO_OPS: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
-def chat_body(ask: Ask, model: str) -> Json:
-    """The request body for the chat `ask`.
+def chat_body(ask: Ask, model: str, *, fetches_urls: bool = False) -> Json:
+    """The request body for the chat `ask`; `fetches_urls`: where the service itself loads public addresses, whatever
+    the model.
 
     Raises:
         AttemptFailed: a field that this model cannot carry, or that is malformed.
     """
     chat, family = ask.body, family_of(model)
+    if fetches_urls and not family.fetches_urls:
+        family = replace(family, fetches_urls=True)
     _refuse_others(chat)
     conversation = Conversation(family)
     messages = chat.get("messages")

@@ -13,15 +13,17 @@ from aiservice.wire import EMBEDDINGS_WIRE, Answer, Ask, FinishReason, Json, Usa
 
 
 def chat_answer(raw: bytes, model: str) -> Answer:
-    """The answer of /api/chat.
+    """The answer of /api/chat, or of /api/generate, whose text is in `response`.
 
     Raises:
         AttemptFailed: it is none, is not whole, or says that it failed (which comes with 200, too).
     """
     said = parsed(raw)
-    if said.get("done") is not True:
-        raise AttemptFailed(cut_short() if said.get("message") else invalid_answer("its answer had no message"))
     message = said.get("message")
+    if message is None and "response" in said:
+        message = {"content": said["response"], "thinking": said.get("thinking")}
+    if said.get("done") is not True:
+        raise AttemptFailed(cut_short() if message else invalid_answer("its answer had no message"))
     if not isinstance(message, dict):
         raise AttemptFailed(invalid_answer("its answer had no message"))
     content, thinking, calls = message.get("content"), message.get("thinking"), calls_in(message)

@@ -1,8 +1,9 @@
 """A chat in Ollama's words: settings are `options`, images bare base64, arguments of tool calls objects."""
 
+from dataclasses import replace
 from typing import Any
 
-from aiservice.providers._base import cannot_carry
+from aiservice.providers._base import cannot_carry, refuse_uncarried
 from aiservice.providers._capabilities import NEUTRAL
 from aiservice.providers._ollama.messages import messages_of
 from aiservice.wire import Ask, Json
@@ -75,6 +76,19 @@ def chat_body(ask: Ask, model: str) -> Json:
     _add_format(body, asked)
     _add_thinking(body, asked, model)
     return body
+
+
+def generate_body(ask: Ask, model: str) -> Json:
+    """The request to /api/generate for a prompt that is to be gone on with: the only one that fills a gap (`suffix`).
+
+    Raises:
+        AttemptFailed: as `chat_body`, and for what only OpenAI's completions have.
+    """
+    refuse_uncarried(replace(ask, uncarried=tuple(name for name in ask.uncarried if name != "suffix")), TITLE)
+    body = chat_body(ask, model)
+    (message,) = body.pop("messages")
+    suffix = (ask.native or {}).get("suffix")
+    return {**body, "prompt": message["content"], **({"suffix": suffix} if suffix else {})}
 
 
 def options_of(asked: Json) -> Json:
