@@ -12,7 +12,8 @@ class Expected:
     prompt and everything generated; `cached_input_tokens` and `reasoning_tokens` are parts of them. `refusal` is
     text by which the model itself declined, where the wire keeps it apart. `tool_calls` are
     (name, parsed arguments) of the first choice, in order. `error` is the stable code of our error; `error_status` its
-    HTTP status, None where something (thinking, too) was delivered before it.
+    HTTP status, None where something (thinking, too) was delivered before it. `result` is what work that is no chat
+    came to: a ranking, pictures, speech as bytes, moderations, a count, the names of models.
     """
 
     text: str = ""
@@ -24,5 +25,6 @@ class Expected:
     cached_input_tokens: int | None = None
     reasoning_tokens: int | None = None
     vectors: list[Any] | None = None
+    result: Any = None
     error: str | None = None
     error_status: int | None = None

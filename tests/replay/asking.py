@@ -1,60 +1,59 @@
 """How a recording is asked of the gateway: over the same wire where we speak it, and over others, translated."""
 
-import json
+from array import array
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.replay import openai_reference, traffic
+from tests.replay import forms, reading, wires
 from tests.replay._expected import Expected
+from tests.replay.places import connection_for, model_for
 from tests.replay.references import reference_of
 from tests.replay.traffic import Json, Recording
 
-# What only the Responses API has: a model of this name is asked there whatever the request.
-RESPONSES_MODEL = "gpt-5.1-codex"
-# The error of a wire that has no word for our codes: the ledger's says which it was.
-ANY_ERROR = "any"
+
+@dataclass(slots=True, frozen=True)
+class Question:
+    """One request to the gateway; `kind` is the content type of a body that is no JSON."""
+
+    path: str
+    body: Json | bytes
+    kind: str = "application/json"
+    query: bytes = b""
 
 
 @dataclass(slots=True, frozen=True)
 class Way:
-    """One of our surfaces: the body for a recording, and how its answer is read."""
+    """One of our surfaces: the request for a recording, and how its answer is read. A gateway that has no `route`
+    does not have it."""
 
     name: str
-    path: str
-    body: Callable[[Recording], Json]
+    route: str
+    ask: Callable[[Recording], Question]
     read: Callable[[int, bytes], Expected]
 
 
-def ways_for(recording: Recording, paths: frozenset[str]) -> list[Way]:
-    """The ways a recording is asked; `paths` are the routes that this gateway has."""
-    if recording.wire in (traffic.OPENAI_EMBEDDINGS, traffic.GEMINI_EMBEDDINGS):
-        ways = [EMBEDDINGS, UNIFIED_EMBEDDING]
-    elif isinstance(recording.request, dict) and (recording.request.get("n") or 1) > 1:
-        ways = [CHAT]  # the others give one answer and never ask for more
-    else:
-        ways = [CHAT, UNIFIED, MESSAGES]
-    return [way for way in ways if way.path in paths]
+CHAT_WIRES = frozenset(
+    {
+        wires.OPENAI_CHAT, wires.OPENAI_RESPONSES, wires.ANTHROPIC, wires.GEMINI, wires.GEMINI_INTERACTIONS,
+        wires.COHERE_CHAT, wires.BEDROCK_CONVERSE, wires.BEDROCK_INVOKE, wires.OLLAMA_CHAT,
+    }
+)  # fmt: skip
 
 
-def connection_for(recording: Recording) -> str:
-    """The connection's name; a vendor's Responses API has one of its own."""
-    if recording.provider == "gemini" and recording.wire == traffic.OPENAI_CHAT:
-        return "gemini-openai"  # Google's own imitation of OpenAI's wire
-    is_foreign = recording.wire == traffic.OPENAI_RESPONSES and recording.provider != "openai"
-    return f"{recording.provider}-responses" if is_foreign else f"{recording.provider}-recorded"
-
-
-def model_for(recording: Recording) -> str:
-    """The recorded model, or one that may do the same work."""
-    if recording.wire == traffic.OPENAI_RESPONSES:
-        return RESPONSES_MODEL
-    if isinstance(recording.request, dict) and isinstance(recording.request.get("model"), str):
-        return str(recording.request["model"])
-    if recording.wire in (traffic.GEMINI, traffic.GEMINI_EMBEDDINGS) and "/models/" in recording.url:
-        name = recording.url.split("/models/")[1].split(":")[0]
-        return name if (recording.wire == traffic.GEMINI_EMBEDDINGS) == ("embed" in name) else "gemini-embedding-001"
-    return "embed-replayed" if recording.wire.endswith("embeddings") else "replayed"
+def ways_for(recording: Recording) -> tuple[Way, ...]:
+    """All the ways a recording is asked."""
+    wire = recording.wire
+    if wire in CHAT_WIRES:
+        if isinstance(recording.request, dict) and (recording.request.get("n") or 1) > 1:
+            return (CHAT,)  # the others give one answer and never ask for more
+        ways = (CHAT, UNIFIED, MESSAGES, RESPONSES, GENERATE)
+        if recording.provider == "bedrock" and "claude" in recording.url:
+            # There Claude is asked in its own words where the client uses them, and by Converse where it does not.
+            return tuple(way for way in ways if (way is MESSAGES) == (wire == wires.BEDROCK_INVOKE))
+        return ways
+    return _OTHER_WAYS.get(wire, ())
 
 
 def is_well_formed(request: Any) -> bool:
@@ -63,9 +62,14 @@ def is_well_formed(request: Any) -> bool:
     return all(isinstance(message, dict) for message in given)
 
 
-def expected_of(way: Way, expected: Expected) -> Expected | None:
+def expected_of(recording: Recording, way: Way, expected: Expected) -> Expected | None:
     """What a recording is in the words of `way`; None where they have none for it."""
-    if way is not MESSAGES:
+    if way is UNIFIED_EMBEDDING and recording.provider == "perplexity" and expected.vectors:
+        # Perplexity's vectors are bytes; here they are numbers.
+        return replace(expected, vectors=[list(array("b", b64decode(vector))) for vector in expected.vectors])
+    if way is GENERATE and expected.tool_calls and expected.finish_reason == "stop":
+        return replace(expected, finish_reason="tool_calls")  # one word for both, where a call was made
+    if way not in (MESSAGES, GENERATE):
         return expected
     if any(not isinstance(arguments, dict) for _, arguments in expected.tool_calls):
         return None  # of a custom tool, which no client of this wire can have asked for
@@ -79,96 +83,144 @@ def _pinned(recording: Recording, body: Json) -> Json:
     return {**body, "stream": True} if recording.is_stream else body
 
 
-def _chat(recording: Recording) -> Json:
-    reference = reference_of(recording.wire)
-    assert reference is not None
-    body = _pinned(recording, reference.chat_request(recording.request))
-    if recording.is_stream and recording.wire != traffic.OPENAI_CHAT:
-        body["stream_options"] = {"include_usage": True}
-    return body
-
-
-def _unified(recording: Recording) -> Json:
-    return _pinned(recording, {"task": "chat", "input": "Hello"})
-
-
-def _messages(recording: Recording) -> Json:
-    if recording.wire == traffic.ANTHROPIC and is_well_formed(recording.request):
-        return _pinned(recording, recording.request)
-    return _pinned(recording, {"max_tokens": 1024, "messages": [{"role": "user", "content": "Hello"}]})
-
-
-def _embeddings(recording: Recording) -> Json:
+def _said(recording: Recording) -> Json:
+    """The recorded request in OpenAI's words, pinned."""
     reference = reference_of(recording.wire)
     assert reference is not None
     return _pinned(recording, reference.chat_request(recording.request))
 
 
-def _unified_embedding(recording: Recording) -> Json:
-    texts = _embeddings(recording)["input"]
-    return _pinned(recording, {"task": "embedding", "input": [texts] if isinstance(texts, str) else texts})
+def _chat(recording: Recording) -> Question:
+    body = _said(recording)
+    body.setdefault("messages", [{"role": "user", "content": "Hello"}])
+    if recording.is_stream and recording.wire != wires.OPENAI_CHAT:
+        body["stream_options"] = {"include_usage": True}
+    return Question("/v1/chat/completions", body)
 
 
-def _read_unified(status: int, body: bytes) -> Expected:
-    if not traffic.is_event_stream(body):
-        said = json.loads(body)
-        return _error(said, status) if status != 200 else _of_unified(said)
-    answer = Expected()
-    calls: dict[int, list[str]] = {}
-    for name, data in openai_reference.events_of(body):
-        event = json.loads(data)
-        if name == "delta":
-            answer.text += event.get("text", "")
-        elif name == "tool_call":
-            call = calls.setdefault(event["index"], ["", ""])
-            call[0] = event.get("name", call[0])
-            call[1] += event["arguments"]
-        elif name == "done":
-            answer.finish_reason = event["finish_reason"]
-        elif name == "error":
-            answer.error = event["error"]["code"]
-    answer.tool_calls = [(name, openai_reference.parsed(arguments)) for _, (name, arguments) in sorted(calls.items())]
-    return answer
+def _unified(recording: Recording) -> Question:
+    return Question("/ai-service", _pinned(recording, {"task": "chat", "input": "Hello"}))
 
 
-def _of_unified(said: Json) -> Expected:
-    output = said["output"]
-    if "embeddings" in output:
-        return Expected(vectors=output["embeddings"])
-    answer = Expected(output["text"], finish_reason=said["finish_reason"])
-    answer.tool_calls = [openai_reference.call_of(call) for call in output.get("tool_calls") or []]
-    return answer
+def _messages(recording: Recording) -> Question:
+    body: Json = {"max_tokens": 1024, "messages": [{"role": "user", "content": "Hello"}]}
+    if recording.wire == wires.ANTHROPIC and is_well_formed(recording.request):
+        body = recording.request
+    return Question("/v1/messages", _pinned(recording, body))
 
 
-def _read_chat(status: int, body: bytes) -> Expected:
-    if not traffic.is_event_stream(body):
-        said = json.loads(body)
-        if status != 200:
-            return _error(said, status)
-        return openai_reference.expected(200, body)
-    cut = body.find(b'data: {"error":')
-    answer = openai_reference.expected(200, body if cut < 0 else body[:cut])
-    if cut >= 0:
-        answer.error = json.loads(openai_reference.events_of(body[cut:])[0][1])["error"]["code"]
-    return answer
+def _responses(recording: Recording) -> Question:
+    is_native = recording.wire == wires.OPENAI_RESPONSES and isinstance(recording.request, dict)
+    return Question("/v1/responses", _pinned(recording, recording.request if is_native else {"input": "Hello"}))
 
 
-def _error(said: Json, status: int) -> Expected:
-    return Expected(error=said["error"]["code"], error_status=status)
+def _generate(recording: Recording) -> Question:
+    is_native = recording.wire == wires.GEMINI and isinstance(recording.request, dict)
+    body = recording.request if is_native else {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+    method = "streamGenerateContent" if recording.is_stream else "generateContent"
+    return _google(recording, method, body, b"alt=sse" if recording.is_stream else b"")
 
 
-def _read_messages(status: int, body: bytes) -> Expected:
-    reference = reference_of(traffic.ANTHROPIC)
-    assert reference is not None
-    if status != 200:
-        return Expected(error=ANY_ERROR, error_status=status)
-    answer: Expected = reference.expected(200, body)
-    answer.error = ANY_ERROR if answer.error else None
-    return answer
+def _google(recording: Recording, method: str, body: Json, query: bytes = b"") -> Question:
+    path = f"/v1beta/models/{connection_for(recording)}/{model_for(recording)}:{method}"
+    return Question(path, body, query=query)
 
 
-CHAT = Way("chat completions", "/v1/chat/completions", _chat, _read_chat)
-UNIFIED = Way("ai-service", "/ai-service", _unified, _read_unified)
-MESSAGES = Way("messages", "/v1/messages", _messages, _read_messages)
-EMBEDDINGS = Way("embeddings", "/v1/embeddings", _embeddings, _read_chat)
-UNIFIED_EMBEDDING = Way("ai-service", "/ai-service", _unified_embedding, _read_unified)
+def _embeddings(recording: Recording) -> Question:
+    return Question("/v1/embeddings", _said(recording))
+
+
+def _unified_embedding(recording: Recording) -> Question:
+    texts = _said(recording)["input"]
+    body = {"task": "embedding", "input": [texts] if isinstance(texts, str) else texts}
+    return Question("/ai-service", _pinned(recording, body))
+
+
+def _as_recorded(path: str) -> Callable[[Recording], Question]:
+    return lambda recording: Question(path, _said(recording))
+
+
+def _speech(recording: Recording) -> Question:
+    said = _said(recording)
+    spoken = said.get("input") or said.get("text") or "Hello"
+    kept: Json = {name: said[name] for name in ("model", "voice", "response_format", "stream") if name in said}
+    return Question("/v1/audio/speech", {"voice": "alloy", **kept, "input": spoken})
+
+
+def _images(recording: Recording) -> Question:
+    said = _said(recording)
+    given = said.pop("input_references", None) or said.get("images")
+    if not given:
+        return Question("/v1/images/generations", {"prompt": "a cat", **said})
+    urls = [one["image_url"]["url"] if isinstance(one["image_url"], dict) else one["image_url"] for one in given]
+    return Question("/v1/images/edits", {**said, "images": [{"image_url": url} for url in urls]})
+
+
+def _transcription(recording: Recording) -> Question:
+    kept = [field for field in forms.read(recording.raw_request) if field.name != "model"]
+    if not any(field.name == "file" for field in kept):
+        kept = [forms.Field("file", b"RIFF$\0\0\0WAVEfmt " + bytes(28), "sound.wav", "audio/wav")]
+    named = _pinned(recording, {})["model"]
+    body, kind = forms.written([forms.Field("model", named.encode()), *kept])
+    is_translation = recording.url.endswith("/translations")
+    return Question(f"/v1/audio/{'translations' if is_translation else 'transcriptions'}", body, kind)
+
+
+def _count(recording: Recording) -> Question:
+    body: Json = {"messages": [{"role": "user", "content": "Hello"}]}
+    if recording.wire == wires.ANTHROPIC_COUNT:
+        body = recording.request
+    return Question("/v1/messages/count_tokens", _pinned(recording, body))
+
+
+def _google_count(recording: Recording) -> Question:
+    body = recording.request or {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+    return _google(recording, "countTokens", body)
+
+
+CHAT = Way("chat completions", "/v1/chat/completions", _chat, reading.chat)
+UNIFIED = Way("ai-service", "/ai-service", _unified, reading.unified)
+MESSAGES = Way("messages", "/v1/messages", _messages, reading.messages)
+RESPONSES = Way("responses", "/v1/responses", _responses, reading.responses)
+GENERATE = Way("generateContent", "/v1beta/models/m:generateContent", _generate, reading.generate)
+EMBEDDINGS = Way("embeddings", "/v1/embeddings", _embeddings, reading.chat)
+UNIFIED_EMBEDDING = Way("ai-service", "/ai-service", _unified_embedding, reading.unified)
+COMPLETIONS = Way(
+    "completions", "/v1/completions", _as_recorded("/v1/completions"), reading.native_of(wires.OPENAI_COMPLETIONS)
+)
+RERANK = Way("rerank", "/v1/rerank", _as_recorded("/v1/rerank"), reading.native_of(wires.RERANK))
+MODERATIONS = Way(
+    "moderations", "/v1/moderations", _as_recorded("/v1/moderations"), reading.native_of(wires.OPENAI_MODERATIONS)
+)
+IMAGES = Way("images", "/v1/images/generations", _images, reading.native_of(wires.OPENAI_IMAGES))
+SPEECH = Way("speech", "/v1/audio/speech", _speech, reading.native_of(wires.OPENAI_SPEECH))
+TRANSCRIPTION = Way(
+    "transcription", "/v1/audio/transcriptions", _transcription, reading.native_of(wires.OPENAI_TRANSCRIPTION)
+)
+COUNT = Way("count_tokens", "/v1/messages/count_tokens", _count, reading.count)
+GOOGLE_COUNT = Way("countTokens", "/v1beta/models/m:countTokens", _google_count, reading.google_count)
+COUNTS = (COUNT, GOOGLE_COUNT)
+_VECTORS, _HEARD, _SPOKEN = (EMBEDDINGS, UNIFIED_EMBEDDING), (TRANSCRIPTION,), (SPEECH,)
+_OTHER_WAYS: dict[str, tuple[Way, ...]] = {
+    wires.OPENAI_EMBEDDINGS: _VECTORS,
+    wires.GEMINI_EMBEDDINGS: _VECTORS,
+    wires.VERTEX_PREDICT: _VECTORS,
+    wires.COHERE_EMBED: _VECTORS,
+    wires.OPENAI_COMPLETIONS: (COMPLETIONS,),
+    wires.OLLAMA_GENERATE: (COMPLETIONS,),
+    wires.RERANK: (RERANK,),
+    wires.OPENAI_MODERATIONS: (MODERATIONS,),
+    wires.OPENAI_IMAGES: (IMAGES,),
+    wires.OPENAI_SPEECH: _SPOKEN,
+    wires.DEEPGRAM_SPEAK: _SPOKEN,
+    wires.XAI_TTS: _SPOKEN,
+    wires.GEMINI_SPEECH: _SPOKEN,
+    wires.OPENAI_TRANSCRIPTION: _HEARD,
+    wires.DEEPGRAM_LISTEN: _HEARD,
+    wires.XAI_STT: _HEARD,
+    wires.ELEVENLABS_STT: _HEARD,
+    wires.ANTHROPIC_COUNT: (COUNT,),
+    wires.OPENAI_COUNT: (COUNT,),
+    wires.BEDROCK_COUNT: (COUNT,),
+    wires.GEMINI_COUNT: COUNTS,
+}

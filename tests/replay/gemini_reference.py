@@ -31,6 +31,8 @@ def expected(status: int, body: bytes) -> Expected:
         responses = said if isinstance(said, list) else [said]
     if status != 200 or responses[0].get("error"):
         return error(status, responses[0])
+    if "predictions" in responses[0]:
+        return _predictions(responses[0])
     if "embeddings" in responses[0] or "embedding" in responses[0]:
         return _embeddings(responses[0])
     return _answer(responses)
@@ -130,11 +132,20 @@ def _embeddings(said: Any) -> Expected:
     return answer
 
 
+def _predictions(said: Any) -> Expected:
+    """Vertex's way with the older models: what a text was to the model stands beside its vector."""
+    found = [one["embeddings"] for one in said["predictions"]]
+    counts = [one["statistics"]["token_count"] for one in found]
+    return Expected(vectors=[one["values"] for one in found], input_tokens=int(sum(counts)), output_tokens=0)
+
+
 def chat_request(request: Any) -> dict[str, Any]:
     """The recorded request in OpenAI's words, as far as those go; camel and snake case are the same to Google."""
     if not isinstance(request, dict):
         return minimal_request()
     asked = camel(request)
+    if "instances" in asked:
+        return {"input": [one["content"] for one in asked["instances"]]}
     if "requests" in asked or "content" in asked:
         return _embeddings_request(asked)
     instruction = asked.get("systemInstruction") or {}

@@ -20,6 +20,7 @@ _FINISH = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+_TOO_LONG = "context length|all messages is too long|Number of input tokens exceeds|too many tokens"
 _CONTENT = ("content", "reasoning", "reasoning_content", "reasoning_details", "tool_calls", "refusal")
 
 
@@ -37,7 +38,9 @@ def expected(status: int, body: bytes) -> Expected:
         return _embeddings(said)
     choice = said["choices"][0]
     message = choice.get("message") or {}
-    finish = choice["finish_reason"] if "finish_reason" in choice else choice["finish_details"]["type"]
+    finish: str = choice["finish_reason"] if "finish_reason" in choice else choice["finish_details"]["type"]
+    # Snowflake says none, and means what it holds.
+    finish = finish or ("tool_calls" if message.get("tool_calls") else "stop")
     answer = Expected(text=_text(message.get("content")), finish_reason=_FINISH[finish])
     answer.refusal = message.get("refusal") or ""
     answer.tool_calls = [call_of(call) for call in message.get("tool_calls") or []]
@@ -73,6 +76,8 @@ def events_of(body: bytes) -> list[tuple[str, str]]:
 def error(status: int, said: Any) -> Expected:
     """Our code and status for a vendor's error, by the table of the contract."""
     found = said.get("error", said) if isinstance(said, dict) else {}
+    if isinstance(found, str):
+        found = {"code": said.get("code"), "message": found}  # xAI's
     code, words = (str(found.get("code") or ""), str(found.get("message"))) if isinstance(found, dict) else ("", found)
     if status == 200 and isinstance(found, dict):
         status = next((int(said) for said in (code, str(found.get("status_code"))) if said.isdigit()), 200)
@@ -86,10 +91,12 @@ def error(status: int, said: Any) -> Expected:
         return Expected(error="request_over_provider_quota", error_status=413)
     if status == 429 or code == "rate_limit_exceeded":
         return Expected(error="provider_quota_exhausted", error_status=429)
-    if "context length" in words or code == "context_length_exceeded":
+    if re.search(_TOO_LONG, words) or code == "context_length_exceeded":
         return Expected(error="context_length_exceeded", error_status=400)
     if status == 404:
         return Expected(error="model_not_found", error_status=404)
+    if "doesn't support the" in words:
+        return Expected(error="unsupported_parameter", error_status=400)
     if 400 <= status < 500:
         kind = code if code and not code.isdigit() else str(found.get("type") or "") if isinstance(found, dict) else ""
         return Expected(error=kind or "provider_rejected_request", error_status=400)
@@ -98,7 +105,7 @@ def error(status: int, said: Any) -> Expected:
 
 def call_of(call: dict[str, Any]) -> tuple[str, Any]:
     """Name and arguments of a call of a whole answer; of a custom tool, its input."""
-    if call["type"] == "custom":
+    if call.get("type") == "custom":
         return call["custom"]["name"], parsed(call["custom"]["input"])
     return call["function"]["name"], parsed(call["function"]["arguments"])
 
@@ -152,9 +159,16 @@ def _note_usage(answer: Expected, usage: Any) -> None:
     generated = usage.get("completion_tokens_details") or {}
     answer.input_tokens = usage["prompt_tokens"]
     answer.output_tokens = usage.get("completion_tokens", 0)
-    cached = [details.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens"), 0]
-    answer.cached_input_tokens = next(count for count in cached if count is not None)
-    # Some report more reasoning than they generated at all: a part is never larger than its whole.
+    thought = generated.get("reasoning_tokens") or 0
+    if usage.get("total_tokens") == answer.input_tokens + answer.output_tokens + thought:
+        answer.output_tokens += thought  # xAI's do not hold it
+    cached = [
+        *(usage.get("num_cached_tokens"), details.get("cached_tokens"), usage.get("prompt_cache_hit_tokens")),
+        *(usage.get("cached_tokens"), 0),
+    ]
+    # Azure's Grok says that more of a prompt was cached than the prompt is: a part is never larger than its whole.
+    answer.cached_input_tokens = min(next(count for count in cached if count is not None), usage["prompt_tokens"])
+    # Some report more reasoning than they generated at all.
     answer.reasoning_tokens = min(generated.get("reasoning_tokens") or 0, answer.output_tokens or 0)
 
 

@@ -107,7 +107,8 @@ def _messages(request: dict[str, Any]) -> list[dict[str, Any]]:
             output = item["output"]
             messages.append({"role": "tool", "tool_call_id": item["call_id"], "content": _content(output)})
         elif kind == "reasoning" and item.get("encrypted_content"):
-            state = {"type": "reasoning.encrypted", "id": item["id"], "data": item["encrypted_content"]}
+            state = {"type": "reasoning.encrypted", "data": item["encrypted_content"]}
+            state |= {"id": item["id"]} if item.get("id") else {}
             details = [{**state, "format": "openai-responses-v1"}]
             messages.append({"role": "assistant", "content": None, "reasoning_details": details})
     return messages

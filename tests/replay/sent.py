@@ -1,35 +1,45 @@
 """What the provider was sent, held to what the recorded client had sent it: nothing lost, nothing invented."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from tests.mock.connection import Request
-from tests.replay import openai_reference, traffic
-from tests.replay.asking import CHAT, EMBEDDINGS, MESSAGES, Way, is_well_formed
+from tests.replay import openai_reference, wires
+from tests.replay.asking import CHAT, EMBEDDINGS, GENERATE, MESSAGES, RESPONSES, Way, is_well_formed
+from tests.replay.gemini_reference import camel
 from tests.replay.gemini_sent import gemini_differences
 from tests.replay.traffic import Json, Recording
 
-_SAME_WIRES = {(traffic.OPENAI_CHAT, CHAT), (traffic.OPENAI_EMBEDDINGS, EMBEDDINGS), (traffic.ANTHROPIC, MESSAGES)}
-_PATHS = {
-    traffic.OPENAI_CHAT: "/chat/completions",
-    traffic.OPENAI_EMBEDDINGS: "/embeddings",
-    traffic.OPENAI_RESPONSES: "/responses",
-    traffic.ANTHROPIC: "/v1/messages",
+_SAME_WIRES = {
+    (wires.OPENAI_CHAT, CHAT),
+    (wires.OPENAI_EMBEDDINGS, EMBEDDINGS),
+    (wires.ANTHROPIC, MESSAGES),
+    (wires.OPENAI_RESPONSES, RESPONSES),
 }
+_SPLIT = re.compile(r"[/:]")
 
 
 def request_differences(recording: Recording, way: Way, request: Request) -> list[str]:
     """What is wrong with the request that reached the provider; only a recorded request of a wire we can compare is."""
-    if recording.wire in _PATHS and not request.path.endswith(_PATHS[recording.wire]):
+    place = recording.url.split("?")[0].removesuffix("#stream")
+    if recording.wire == wires.BEDROCK_INVOKE and "claude" not in place:
+        place = place.replace("/invoke", "/converse")  # the same model, answering in the same words
+    if place and _SPLIT.split(request.path)[-1] != _SPLIT.split(place)[-1]:
         return [f"sent to {request.path}"]
-    if not is_well_formed(recording.request):
+    if "/v1/prompts/" in place or not is_well_formed(recording.request):
         return []
     if (recording.wire, way) in _SAME_WIRES:
-        return _lost_or_invented(_meant(recording.request), _meant(request.body))
-    if recording.wire == traffic.OPENAI_RESPONSES and way is CHAT:
+        sent = _meant(request.body)
+        if "/deployments/" in place and "model" not in recording.request:
+            sent.pop("model")  # it is in the address there
+        return _lost_or_invented(_meant(recording.request), sent)
+    if (recording.wire, way) == (wires.GEMINI, GENERATE):
+        return _lost_or_invented(camel(recording.request), camel(request.body))  # either spelling is Google's
+    if recording.wire == wires.OPENAI_RESPONSES and way is CHAT:
         return _lost_or_invented(_of_responses(recording.request), _of_responses(request.body))
-    if (recording.wire, way) in {(traffic.GEMINI, CHAT), (traffic.GEMINI_EMBEDDINGS, EMBEDDINGS)}:
+    if (recording.wire, way) in {(wires.GEMINI, CHAT), (wires.GEMINI_EMBEDDINGS, EMBEDDINGS)}:
         return gemini_differences(recording.request, request.body)
     return []
 
@@ -80,7 +90,7 @@ def _items(body: Json) -> Iterator[Any]:
         elif kind == "function_call_output":
             yield [kind, item["call_id"], _parts(item["output"])]
         elif kind == "reasoning" and item.get("encrypted_content"):
-            yield [kind, item["id"], item["encrypted_content"]]
+            yield [kind, item.get("id"), item["encrypted_content"]]
 
 
 def _parts(content: Any) -> list[Any]:

@@ -26,6 +26,11 @@ class Table:
         for feature in ("total", *recording.features):
             self.cells.setdefault((recording.provider, feature), [0, 0, 0])[result] += 1
 
+    def all(self) -> tuple[int, int, int]:
+        """Of all providers: passed, excluded, failed."""
+        totals = [counts for (_, feature), counts in self.cells.items() if feature == "total"]
+        return (sum(c[PASSED] for c in totals), sum(c[EXCLUDED] for c in totals), sum(c[FAILED] for c in totals))
+
     def total(self, provider: str) -> list[int]:
         return self.cells.get((provider, "total"), [0, 0, 0])
 

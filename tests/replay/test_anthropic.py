@@ -8,7 +8,7 @@ import pytest
 
 from aiservice.providers.anthropic import PROVIDER
 from aiservice.wire import MESSAGES_WIRE, Ask, EventKind, HttpCall, HttpReply, Usage
-from tests.replay import anthropic_reference, traffic
+from tests.replay import anthropic_reference, traffic, wires
 from tests.replay._expected import Expected
 from tests.replay.traffic import Recording
 
@@ -20,7 +20,7 @@ _ONLY_HERE = frozenset({"container_upload", "file"})
 def _recorded() -> list[Recording]:
     if traffic.folder() is None:
         pytest.skip("no recorded traffic: set RECORDED_TRAFFIC to its folder, or lay it at ../shared/traffic")
-    found = [each for each in traffic.recordings() if each.wire == traffic.ANTHROPIC and each.excluded is None]
+    found = [each for each in traffic.recordings() if each.wire == wires.ANTHROPIC and each.excluded is None]
     assert len(found) > 50, "the traffic is not the one these tests know"
     return found
 

@@ -18,21 +18,21 @@ from aiservice.providers.gemini import PROVIDER
 from aiservice.wire import Answer, Ask, HttpCall, HttpReply, Usage
 from tests.harness.evidence import Evidence
 from tests.providers.gemini_samples import folded, streamed, told
-from tests.replay import traffic
+from tests.replay import traffic, wires
 from tests.replay._expected import Expected
 from tests.replay.gemini_reference import chat_request, expected
 from tests.replay.gemini_sent import gemini_differences
 from tests.replay.table import Table
 from tests.replay.traffic import Recording
 
-_WIRES = (traffic.GEMINI, traffic.GEMINI_EMBEDDINGS)
+_WIRES = (wires.GEMINI, wires.GEMINI_EMBEDDINGS)
 
 
 @pytest.fixture(scope="module")
 def recorded() -> list[Recording]:
     if traffic.folder() is None:
         pytest.skip("no recorded traffic: set RECORDED_TRAFFIC to its folder, or lay it at ../shared/traffic")
-    return list(traffic.recordings(("gemini", "vertex")))
+    return [each for each in traffic.recordings(("gemini", "vertex")) if each.wire in _WIRES and not each.excluded]
 
 
 def test_recorded_calls_of_both_services_are_asked_and_read_as_they_were(
@@ -54,7 +54,7 @@ def test_the_replay_sees_a_mutated_answer(recorded: list[Recording]) -> None:
     """Of each recorded answer one thing is changed before our reader has it: all but noise must be seen."""
     seen: Counter[str] = Counter()
     for recording in recorded:
-        if recording.excluded is not None or recording.wire != traffic.GEMINI or recording.status != 200:
+        if recording.excluded is not None or recording.wire != wires.GEMINI or recording.status != 200:
             continue
         for before, after in ((b"STOP", b"SAFETY"), (b"TokenCount", b"TokenKount"), (b'"args"', b'"argz"')):
             changed = recording.body.replace(before, after)
@@ -69,7 +69,7 @@ def test_the_replay_sees_a_mutated_answer(recorded: list[Recording]) -> None:
 @settings(max_examples=200)
 @given(st.data())
 def test_recorded_streams_say_the_same_however_they_are_cut(recorded: list[Recording], data: st.DataObject) -> None:
-    streams = [one for one in recorded if one.is_stream and one.excluded is None and one.wire == traffic.GEMINI]
+    streams = [one for one in recorded if one.is_stream and one.excluded is None and one.wire == wires.GEMINI]
     body = data.draw(st.sampled_from(streams)).body
     places = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=20)))
     edges = [0, *places, len(body)]
@@ -83,7 +83,7 @@ def _read_wrongly(recording: Recording, body: bytes | None = None) -> list[str]:
     wanted = expected(recording.status, recording.body)
     got = _read(recording, body)
     fields = ["text", "tool_calls", "finish_reason", "vectors", "error"]
-    if wanted.input_tokens is not None or recording.wire == traffic.GEMINI:
+    if wanted.input_tokens is not None or recording.wire == wires.GEMINI:
         fields += ["input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens"]
     if wanted.error_status is not None:
         fields.append("error_status")
@@ -100,7 +100,7 @@ def _read(recording: Recording, body: bytes) -> Expected:
         return Expected(error=failure.code, error_status=failure.status)
     if recording.is_stream:
         return _streamed(body)
-    kind = "embedding" if recording.wire == traffic.GEMINI_EMBEDDINGS else "chat"
+    kind = "embedding" if recording.wire == wires.GEMINI_EMBEDDINGS else "chat"
     asked = Ask("chat", "embedding" if kind == "embedding" else "chat", {})
     try:
         answer = PROVIDER.read(asked, HttpCall("/models/m:generateContent", b""), HttpReply(200, {}, body))
@@ -145,7 +145,7 @@ def _asked_wrongly(recording: Recording) -> list[str]:
     """What our request for the same chat says otherwise than the recorded one."""
     if not isinstance(recording.request, dict) or recording.status != 200:
         return []
-    kind = "embedding" if recording.wire == traffic.GEMINI_EMBEDDINGS else "chat"
+    kind = "embedding" if recording.wire == wires.GEMINI_EMBEDDINGS else "chat"
     body = chat_request(recording.request)
     asked = Ask("chat", "embedding" if kind == "embedding" else "chat", body, is_stream=recording.is_stream)
     # By another name the older models would refuse what they were asked through another address of Google's.

@@ -7,7 +7,7 @@ from aiservice.principal import OPERATOR
 from aiservice.services.request_log import LogFilter
 from aiservice.settings import Settings
 from tests.gateway.asgi import call
-from tests.replay import traffic
+from tests.replay import wires
 from tests.replay.rig import running_rig
 from tests.replay.traffic import Recording
 
@@ -21,11 +21,12 @@ async def test_t73_a_streams_counts_that_cannot_be_are_counted_by_us_and_flagged
     usage = b"data: " + orjson.dumps({"choices": [], "usage": counts}) + b"\n\n"
     body = _TEXT + usage + b"data: [DONE]\n\n"
     headers = {"content-type": "text/event-stream"}
-    made = Recording("vllm", "handmade", 0, traffic.OPENAI_CHAT, "", None, 200, headers, body, True, ())
+    made = Recording("vllm", "handmade", 0, wires.OPENAI_CHAT, "", None, 200, headers, body, True, ())
     async with running_rig(installed) as rig:
         rig.upstream.current = made
+        name = await rig.connect(made)
         asked = {
-            "model": "vllm-recorded/m",
+            "model": f"{name}/m",
             "messages": [{"role": "user", "content": "hi"}],
             "stream": True,
             "stream_options": {"include_usage": True},

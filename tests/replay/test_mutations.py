@@ -15,7 +15,7 @@ from aiservice.providers import (
 )
 from aiservice.providers._openai_shape import OpenAiShape
 from aiservice.wire import Ask, AttemptFailure, Blame, EventKind, HttpCall, StreamEvent
-from tests.replay import traffic
+from tests.replay import wires
 from tests.replay.rig import Rig
 from tests.replay.traffic import Recording, recordings
 
@@ -89,15 +89,15 @@ class Case:
 
 
 CASES = (
-    Case(_finish_reason_is_misread, traffic.OPENAI_CHAT, "truncated", "finish reason stop is not length"),
-    Case(_cached_tokens_are_lost, traffic.OPENAI_CHAT, "cache", "cached_input_tokens 0 are not"),
-    Case(_last_usage_is_lost, traffic.OPENAI_CHAT, "stream-usage", "usage is counted"),
-    Case(_streamed_tool_calls_are_lost, traffic.OPENAI_CHAT, "stream", "tool_calls: '[]' is not"),
-    Case(_every_error_is_ours, traffic.OPENAI_CHAT, "error-404", "provider_failed is not model_not_found"),
-    Case(_tools_are_not_sent, traffic.OPENAI_CHAT, "tools-parallel", "sent tools: null is not"),
-    Case(_calls_of_responses_are_nameless, traffic.OPENAI_RESPONSES, "tool-call", "tool_calls:"),
-    Case(_arguments_of_responses_are_lost, traffic.OPENAI_RESPONSES, "stream", "tool_calls:"),
-    Case(_anthropics_stop_reasons_are_misread, traffic.ANTHROPIC, "truncated", "finish reason stop is not length"),
+    Case(_finish_reason_is_misread, wires.OPENAI_CHAT, "truncated", "finish reason stop is not length"),
+    Case(_cached_tokens_are_lost, wires.OPENAI_CHAT, "cache", "cached_input_tokens 0 are not"),
+    Case(_last_usage_is_lost, wires.OPENAI_CHAT, "stream-usage", "usage is counted"),
+    Case(_streamed_tool_calls_are_lost, wires.OPENAI_CHAT, "stream", "tool_calls: '[]' is not"),
+    Case(_every_error_is_ours, wires.OPENAI_CHAT, "error-404", "provider_failed is not model_not_found"),
+    Case(_tools_are_not_sent, wires.OPENAI_CHAT, "tools-parallel", "sent tools: null is not"),
+    Case(_calls_of_responses_are_nameless, wires.OPENAI_RESPONSES, "tool-call", "tool_calls:"),
+    Case(_arguments_of_responses_are_lost, wires.OPENAI_RESPONSES, "stream", "tool_calls:"),
+    Case(_anthropics_stop_reasons_are_misread, wires.ANTHROPIC, "truncated", "finish reason stop is not length"),
 )
 
 

@@ -12,31 +12,20 @@ from types import ModuleType
 from typing import Any
 
 from tests.harness.process import ROOT
+from tests.replay import wires
 
 Json = dict[str, Any]
 
 PROVIDERS = (
-    "openai", "vllm", "ollama", "lmstudio", "together", "groq", "deepseek", "openrouter", "anthropic", "gemini",
+    "alibaba", "anthropic", "azure", "bedrock", "bedrock-mantle", "cerebras", "cohere", "crusoe", "deepgram",
+    "deepseek", "elevenlabs", "gemini", "gladia", "gpustack", "groq", "heroku", "huggingface", "litellm-proxy",
+    "lmstudio", "mistral", "ollama", "ollama-cloud", "openai", "openrouter", "perplexity", "portkey",
+    "pydantic-gateway", "snowflake", "together", "vertex", "vllm", "voyage", "writer", "xai", "zai",
 )  # fmt: skip
-OPENAI_CHAT, OPENAI_RESPONSES, OPENAI_EMBEDDINGS = "openai-chat", "openai-responses", "openai-embeddings"
-ANTHROPIC, GEMINI, GEMINI_EMBEDDINGS = "anthropic-messages", "gemini-generate", "gemini-embeddings"
-OUTSIDE = "endpoint outside chat and embeddings"
-MISSING = "field or body missing from the recording"
-REDACTED = "redacted beyond use"
-_WIRES: tuple[tuple[str, str], ...] = (
-    (r"/chat/completions$", OPENAI_CHAT),
-    (r"/responses$", OPENAI_RESPONSES),
-    (r"/embeddings$", OPENAI_EMBEDDINGS),
-    (r"/v1/messages$", ANTHROPIC),
-    (r":(stream)?[gG]enerateContent$", GEMINI),
-    (r":(batchE|e)mbedContents?$", GEMINI_EMBEDDINGS),
-)
-_BODY_ONLY_WIRES = {
-    "chat": OPENAI_CHAT,
-    "responses": OPENAI_RESPONSES,
-    "messages": ANTHROPIC,
-    "streamGenerateContent": GEMINI,
-}
+# Of calls to other hosts that the index gives nobody.
+_NOBODYS = {"oauth2.googleapis.com": "vertex", "imgen.x.ai": "xai"}
+# Whose streams end with a word of their own.
+_WITH_DONE = frozenset({wires.OPENAI_CHAT, wires.OPENAI_COMPLETIONS, wires.GEMINI_INTERACTIONS})
 
 
 @dataclass(slots=True)
@@ -55,6 +44,8 @@ class Recording:
     is_stream: bool
     features: tuple[str, ...]
     excluded: str | None = None
+    raw_request: bytes = b""
+    method: str = "POST"
 
     @property
     def name(self) -> str:
@@ -111,29 +102,36 @@ def _of_file(place: Path, loader: ModuleType, entry: Json, providers: tuple[str,
         if entry["provider"] in providers:
             yield _body_only(path, loader, entry)
         return
-    if not any(about["provider"] in providers for about in entry["interactions"]):
+    if not any(_provider_of(about) in providers for about in entry["interactions"]):
         return
     loaded = loader.load(str(path))
     for about in entry["interactions"]:
-        if about["provider"] in providers:
+        if _provider_of(about) in providers:
             yield _interaction(loaded[about["i"]], entry["file"], about)
+
+
+def _provider_of(about: Json) -> str:
+    """Whose call it is; those to a vendor's other hosts are the vendor's."""
+    return about["provider"] or next(name for host, name in _NOBODYS.items() if host in about["url"])
 
 
 def _interaction(seen: Json, file: str, about: Json) -> Recording:
     address = seen["url"].split("?")[0]
-    wire = next((wire for pattern, wire in _WIRES if re.search(pattern, address)), "")
+    wire, excluded = wires.wire_of(seen["method"], seen["url"])
     request = _parsed(seen["req_body"])
-    is_stream = "streamGenerateContent" in address or bool(isinstance(request, dict) and request.get("stream"))
-    endpoint = "assistants' threads" if "/threads/" in address else about["endpoint"]
-    excluded = None if wire and seen["method"] == "POST" else f"{OUTSIDE} ({endpoint})"
+    is_asked_for = bool(isinstance(request, dict) and request.get("stream"))
+    # One recorder lost `stream` of a request; the answer shows it.
+    is_shown = wire == wires.OPENAI_COMPLETIONS and is_event_stream(seen["resp_body"])
+    is_stream = is_asked_for or is_shown or bool(re.search(r"streamGenerateContent|-stream$", address))
     if excluded is None and not seen["resp_body"]:
-        excluded = f"{MISSING}: the answer's body"
-    if excluded is None and wire == GEMINI and _is_speech(request):
-        excluded = f"{OUTSIDE} (speech, of the same address)"
+        excluded = f"{wires.MISSING}: the answer's body"
+    if wire == wires.GEMINI and _is_speech(request):
+        wire = wires.GEMINI_SPEECH
     features = {_feature(name) for name in about["features"]} - {""}
     return Recording(
-        about["provider"], file, about["i"], wire, seen["url"], request, seen["status"], seen["resp_headers"],
+        _provider_of(about), file, about["i"], wire, seen["url"], request, seen["status"], seen["resp_headers"],
         seen["resp_body"], is_stream, (*sorted(features or {"basic"}), *(["stream"] if is_stream else [])), excluded,
+        seen["req_body"], seen["method"],
     )  # fmt: skip
 
 
@@ -143,18 +141,30 @@ def _is_speech(request: Any) -> bool:
 
 
 def _body_only(path: Path, loader: ModuleType, entry: Json) -> Recording:
-    endpoint = entry["features"][0]
-    wire = _BODY_ONLY_WIRES.get(endpoint, "")
-    kind, body = ("", b"") if not wire else loader.body_only(str(path), done=wire == OPENAI_CHAT)
-    is_stream = is_event_stream(body)
+    wire, excluded = wires.wire_of_answer(entry["features"][0])
+    kind, body = ("", b"") if not wire else loader.body_only(str(path), done=wire in _WITH_DONE)
+    if wire == wires.OLLAMA_CHAT and entry["stream"]:
+        kind, body = "application/x-ndjson", path.read_bytes()
+    if wire == wires.OPENAI_CHAT:
+        body = _first_answer(body)
+    is_stream = entry["stream"] if wire else False
     said = _parsed(body) if not is_stream else None
     # Status and headers were not recorded: an error's body says what it was.
     status = _status_of_error(said) if isinstance(said, dict) and said.get("error") else 200
     features = ("answer alone", *(["error"] if status != 200 else []), *(["stream"] if is_stream else []))
     return Recording(
         entry["provider"], entry["file"], 0, wire, "", None, status, {"content-type": kind}, body, is_stream, features,
-        None if wire else f"{OUTSIDE} ({endpoint})",
+        excluded,
     )  # fmt: skip
+
+
+def _first_answer(body: bytes) -> bytes:
+    """One file holds two streams one behind the other, which no connection ever carried: the first of them."""
+    found = re.findall(rb'data: \{"id": ?"([^"]+)"', body)
+    if len(set(found)) < 2:
+        return body
+    second = next(name for name in found if name != found[0])
+    return body[: body.index(b'data: {"id":"' + second)] + b"data: [DONE]\n\n"
 
 
 def _status_of_error(said: Json) -> int:

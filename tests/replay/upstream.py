@@ -17,6 +17,7 @@ class ReplayServer:
 
     def __init__(self) -> None:
         self.current: Recording | None = None
+        self.token: Recording | None = None  # what who asks for an access token is given
         self.asked: list[Request] = []
         self._server: asyncio.Server | None = None
 
@@ -37,8 +38,9 @@ class ReplayServer:
         try:
             while (request := await read_request(reader)) is not None:
                 self.asked.append(request)
-                assert self.current is not None
-                writer.write(_answer(self.current))
+                answer = self.token if request.path == "/token" else self.current
+                assert answer is not None
+                writer.write(_answer(answer))
                 await writer.drain()
         except ConnectionError:
             pass
@@ -49,7 +51,7 @@ class ReplayServer:
 def _answer(recording: Recording) -> bytes:
     headers = {name: value for name, value in recording.headers.items() if _is_replayed(name, value)}
     body = recording.body
-    if is_event_stream(body):
+    if recording.is_stream or is_event_stream(body):
         framing = "transfer-encoding: chunked"
         pieces = [body[at : at + _PIECE_BYTES] for at in range(0, len(body), _PIECE_BYTES)]
         body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
