@@ -42,6 +42,7 @@ EMBEDDINGS_WIRE = "openai-embeddings"
 MESSAGES_WIRE = "anthropic-messages"
 AI_SERVICE_WIRE = "ai-service"
 COMPLETIONS_WIRE = "openai-completions"
+RESPONSES_WIRE = "openai-responses"
 GOOGLE_WIRE = "google-generate"
 
 
@@ -115,6 +116,8 @@ class Ask:
     native: Json | None = None
     native_headers: tuple[tuple[str, str], ...] = ()
     uncarried: tuple[str, ...] = ()
+    answer_fields: Json | None = None
+    may_drop: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

@@ -75,6 +75,8 @@ class Outcome:
     cost_nano_usd: int | None = None
     attempts: list[Attempt] = field(default_factory=list)
     is_cached: bool = False
+    ask: Ask | None = None
+    """What was asked: some wires tell it again."""
 
 
 class StreamWriter(ABC):
@@ -120,6 +122,8 @@ class Dialect(ABC):
     """The headers by which this wire says something: they become `Ask.native_headers`."""
     request_id_header: ClassVar[bytes | None] = None
     """Where this wire's clients look for the request's id, beside `x-request-id`."""
+    keeps_answers: ClassVar[bool] = False
+    """Whether answers of this wire are kept, for its clients to go on from and to look up."""
     may_ask_to_resume: ClassVar[bool] = False
     """Whether a body of this wire has a word for `ClientRequest.is_resumable`."""
 

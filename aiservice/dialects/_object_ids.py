@@ -43,6 +43,8 @@ def object_id_in(body: Json) -> str | None:
     """The place of an id in a request, by its names; None where there is none."""
     if not _OF_BODIES.isdisjoint(body) and (found := _named(body, _OF_BODIES)):
         return found
+    if "prompt" in body and type(body["prompt"]) is dict and body["prompt"].get("id") is not None:
+        return "prompt.id"  # a template that is kept; a text is a prompt of its own
     for name in ("messages", "input"):
         turns = body.get(name)
         if type(turns) is list:

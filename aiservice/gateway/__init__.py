@@ -14,6 +14,7 @@ from aiservice.gateway.limits import OwnLimits
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.ops import Ops
 from aiservice.gateway.pipeline import Pipeline
+from aiservice.gateway.stored_responses import StoredResponses
 from aiservice.gateway.tokens import TokenRoutes
 from aiservice.gateway.usage import OwnUsage
 from aiservice.services.core import Core
@@ -35,7 +36,7 @@ def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: Asg
         **LeakRoutes(core).routes(),
         **Ops(core, in_flight, meter.figures).routes(),
     }
-    once = OncePerKey(core, in_flight)
+    once, stored = OncePerKey(core, in_flight), StoredResponses(core)
     google = GoogleRoutes(core, catalogue, lambda dialect: once.honouring(pipeline.handler(dialect)))
     for dialect in google.dialects():
         once.know(dialect)
@@ -46,7 +47,7 @@ def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: Asg
             return found
         if (listed := catalogue.route_with_argument(path)) is not None:
             return google.for_googles_clients(path, listed)
-        return once.resume.route_with_argument(path)
+        return once.resume.route_with_argument(path) or stored.route_with_argument(path)
 
     return Edge(
         once.around(routes),

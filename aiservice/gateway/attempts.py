@@ -10,6 +10,7 @@ from aiservice.gateway.provider_stream import OpenStream
 from aiservice.gateway.quota_turns import QuotaTurns
 from aiservice.gateway.targets import Targets
 from aiservice.providers._base import AttemptFailed, Provider
+from aiservice.providers._lossy import built_with_less
 from aiservice.services.candidates import Candidate
 from aiservice.services.health import ConnectionHealth
 from aiservice.services.pulse import Waiter
@@ -50,7 +51,10 @@ class Attempts:
         provider, ask = candidate.provider, exchange.request.ask
         if ask.kind == "token-count" and not provider.counts_tokens:
             return estimated_count(exchange)
-        call = provider.build(ask, candidate.model)
+        if ask.may_drop:
+            ask, call, exchange.dropped = built_with_less(provider, ask, candidate.model)
+        else:
+            call = provider.build(ask, candidate.model)
         target = await self._targets.of(candidate)
         began = time.perf_counter()
         try:
@@ -68,7 +72,10 @@ class Attempts:
     async def begin(self, exchange: Exchange, candidate: Candidate) -> OpenStream:
         """A stream that has given its first event; raises as `ask`."""
         provider, ask = candidate.provider, exchange.request.ask
-        call = provider.build(ask, candidate.model)
+        if ask.may_drop:
+            ask, call, exchange.dropped = built_with_less(provider, ask, candidate.model)
+        else:
+            call = provider.build(ask, candidate.model)
         target = await self._targets.of(candidate)
         began = time.perf_counter()
         try:

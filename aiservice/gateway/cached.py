@@ -77,7 +77,7 @@ class Cached:
             return None
         rule = policies.rule_for(exchange.principal, ask.task)
         ttl_seconds = agreed_ttl(rule, terms)
-        if not ttl_seconds or ask.kind == "token-count":
+        if not ttl_seconds or ask.kind == "token-count" or ask.may_drop:
             return None
         if ask.wire == AI_SERVICE_WIRE:
             body = {name: value for name, value in body.items() if name not in _APART}

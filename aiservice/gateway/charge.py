@@ -16,7 +16,7 @@ from aiservice.services.candidates import Candidate
 from aiservice.services.prices import Prices
 from aiservice.services.purses import Cost, Reservation
 from aiservice.services.spending import Spending
-from aiservice.wire import GOOGLE_WIRE, Ask, Usage
+from aiservice.wire import GOOGLE_WIRE, RESPONSES_WIRE, Ask, Usage
 
 DEFAULT_MAX_TOKENS = 4_096
 """The longest whole answer of a caller with a budget, where the request does not say: every chat model takes it."""
@@ -164,4 +164,4 @@ def _shorten(ask: Ask, most: int) -> None:
     if ask.wire == GOOGLE_WIRE:
         ask.native["generationConfig"] = {**(ask.native.get("generationConfig") or {}), "maxOutputTokens": most}
     else:
-        ask.native["max_tokens"] = most
+        ask.native["max_output_tokens" if ask.wire == RESPONSES_WIRE else "max_tokens"] = most

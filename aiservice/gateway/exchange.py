@@ -38,6 +38,7 @@ HINT_HEADERS = frozenset(
         b"x-aiservice-cache-ttl",
         b"x-aiservice-continue",
         b"x-aiservice-explain",
+        b"x-aiservice-lossy",
         b"x-aiservice-resumable",
     }
 )
@@ -105,7 +106,9 @@ class Exchange:
     `turn` is the last attempt's at its provider's own limits, `quota_notes` what a refusal of it said of them; it
     waited `quota_waited_us` for turns, and those it did not get may come in `quota_wait_seconds`. `left` ends when the
     client has hung up, where somebody may wait for that.
-    `decision_id` is that of the decision it goes by. `load` is the last attempt, as routing counts what is under way.
+    `dropped` are the fields that the last attempt's provider has no word for, where the client would rather have them
+    dropped than refused. `decision_id` is that of the decision it goes by. `load` is the last attempt, as routing
+    counts what is under way.
     `continuation` is there where another provider may go on with a stream that breaks off.
     `payload` is what is kept of body and answer, where that is wanted. Where `is_recorded` the `settlement`
     goes into the ledger by whoever keeps the answer, after it. `cache` is what the cache had to do with the answer,
@@ -159,6 +162,7 @@ class Exchange:
     cache: CacheResult = "bypass"
     caching: CacheUse | None = None
     outlet: Outlet | None = None
+    dropped: tuple[str, ...] = ()
 
     @property
     def is_free(self) -> bool:
@@ -192,6 +196,7 @@ class Exchange:
             cost_nano_usd=self.cost_nano_usd,
             attempts=self.attempts,
             is_cached=self.caching is not None and self.is_free,
+            ask=self.request.ask,
         )
 
 

@@ -27,6 +27,7 @@ from aiservice.gateway.admit import InFlight
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import HINTS, AsksToResume, Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.intake import read_body
+from aiservice.gateway.lossy import LOSSY, lossy_in
 from aiservice.gateway.repeat_headers import ALL, event_id_in, is_resumable, key_of, with_body
 from aiservice.gateway.resume import Asked, Resume
 from aiservice.gateway.shared_answer import SharedAnswer
@@ -104,6 +105,8 @@ class OncePerKey:
         raw = await read_body(scope, receive, self._core.settings.max_body_bytes)
         body = await _plain(raw)
         native = () if handler.dialect is None else headers_of_wire(handler.dialect, scope["headers"])
+        if may_drop := lossy_in(scope["headers"]):
+            native += tuple((LOSSY, name) for name in sorted(may_drop))
         fingerprint = self._kept.fingerprint_of(body, native)
         if event_id is not None:
             asked = Asked(self._core, principal, event_id, request_id)

@@ -3,7 +3,14 @@
 import time
 from typing import NamedTuple
 
-from aiservice.dialects import ai_service, anthropic_messages, openai_chat, openai_completions, openai_embeddings
+from aiservice.dialects import (
+    ai_service,
+    anthropic_messages,
+    openai_chat,
+    openai_completions,
+    openai_embeddings,
+    openai_responses,
+)
 from aiservice.dialects._base import ClientRequest, Dialect, Json, headers_of_wire
 from aiservice.dialects._object_ids import object_id_in
 from aiservice.errors import BrokerError
@@ -15,6 +22,7 @@ from aiservice.gateway.cached import Cached
 from aiservice.gateway.charge import Charges
 from aiservice.gateway.choice import EXPLAIN_HEADER, Choice, json_object
 from aiservice.gateway.continuation import continuation_of
+from aiservice.gateway.conversations import Conversations
 from aiservice.gateway.counting import estimated_input
 from aiservice.gateway.dispatch import Dispatcher
 from aiservice.gateway.exchange import (
@@ -33,6 +41,7 @@ from aiservice.gateway.exchange import (
 from aiservice.gateway.flights import Outlet
 from aiservice.gateway.intake import read_body
 from aiservice.gateway.limit_headers import headers_of_caller
+from aiservice.gateway.lossy import lossy_in
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.quota_turns import QuotaTurns
 from aiservice.gateway.shadowing import Shadowing
@@ -69,6 +78,7 @@ class Pipeline:
             total_seconds=deadlines.total,
             facts=core.router.facts,
         )
+        self._conversations = Conversations(core.responses)
         self._cached = Cached(self._dispatcher, core.cache, core.preferences, meter.cost)
 
     def _context_tokens(self, candidate: Candidate) -> int | None:
@@ -89,6 +99,8 @@ class Pipeline:
             "/v1/embeddings": openai_embeddings.DIALECT,
             "/v1/messages": anthropic_messages.DIALECT,
             "/v1/messages/count_tokens": anthropic_messages.COUNT_DIALECT,
+            "/v1/responses": openai_responses.DIALECT,
+            "/v1/responses/input_tokens": openai_responses.COUNT_DIALECT,
         }
         return {path: {"POST": self.handler(dialect)} for path, dialect in dialects.items()}
 
@@ -133,7 +145,12 @@ class Pipeline:
         raw = await read_body(scope, receive, core.settings.max_body_bytes)
         note_prompt(seen, raw)
         body = await json_object(raw)
+        turn = None
+        if dialect.keeps_answers:
+            turn, body = await self._conversations.begun(principal, body)
         request = _request_in(dialect, scope, body)
+        if turn is not None:
+            send = turn.answered(request.ask, request_id, send)
         is_recorded = RECORDED in scope
         if request.is_resumable and not is_recorded:
             raise AsksToResume(principal, raw, body)
@@ -144,6 +161,7 @@ class Pipeline:
         scope[EXCHANGE] = exchange
         if request.continues or HINTS in scope:
             exchange.continuation = continuation_of(request, scope["headers"])
+            request.ask.may_drop = lossy_in(scope["headers"])
         if principal.keeps_payloads and core.payloads.is_allowed:
             exchange.payload = Payload(principal.client_id, request_id, raw)
         candidates: tuple[Candidate, ...] = ()

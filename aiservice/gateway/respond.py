@@ -11,6 +11,7 @@ from aiservice.errors import BrokerError
 from aiservice.gateway.browser_headers import API
 from aiservice.gateway.exchange import CacheUse, Exchange
 from aiservice.gateway.limit_headers import headers_of
+from aiservice.gateway.lossy import dropped_header
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
@@ -53,6 +54,8 @@ def exchange_headers(exchange: Exchange) -> list[Header]:
         headers.append((exchange.dialect.request_id_header, headers[0][1]))
     if exchange.candidate is not None:
         headers.extend(exchange.candidate.header_block)
+    if exchange.dropped:
+        headers.append(dropped_header(exchange.dropped))
     if exchange.caching is not None and exchange.is_free:
         headers.extend(_origin(exchange.caching))
     if exchange.grant is not None:

@@ -40,6 +40,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_PURGE_SECONDS, core.audit.tell_anchor, "anchor of the audit log"),
         (_PURGE_SECONDS, partial(_prune_audit, core), "old audit entries"),
         (_BODIES_SECONDS, core.bodies.purge, "expired bodies"),
+        (_BODIES_SECONDS, core.responses.trim, "answers beyond what a client may keep"),
         (_BODIES_SECONDS, core.idempotency.purge, "idempotent calls of yesterday"),
         (_PURGE_SECONDS, core.replays.purge, "old replays"),
         (_PURGE_SECONDS, core.shadows.purge, "old shadow traffic"),

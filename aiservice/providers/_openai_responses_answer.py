@@ -13,11 +13,11 @@ from aiservice.providers._base import AttemptFailed, token_count
 from aiservice.providers._failures import cut_short, invalid_answer
 from aiservice.providers._openai_errors import failure_from_body
 from aiservice.providers._openai_responses import REASONING_FORMAT
-from aiservice.wire import Answer, FinishReason, HttpReply, Json, Usage
+from aiservice.wire import CHAT_WIRE, RESPONSES_WIRE, Answer, FinishReason, HttpReply, Json, Usage
 
 
-def read_response(reply: HttpReply) -> Answer:
-    """A whole answer.
+def read_response(reply: HttpReply, *, keeps_raw: bool = False) -> Answer:
+    """A whole answer; with `keeps_raw` its bytes are what the client is given.
 
     Raises:
         AttemptFailed: an error after 200, an answer that was broken off, or none.
@@ -48,7 +48,8 @@ def read_response(reply: HttpReply) -> Answer:
         "choices": [{"index": 0, "message": message, "finish_reason": finish_reason, "logprobs": _logprobs(items)}],
         "usage": None if usage is None else _chat_usage(usage),
     }
-    return Answer(body, model if isinstance(model, str) else "", finish_reason, usage, None, is_valid)
+    raw, wire = (reply.body, RESPONSES_WIRE) if keeps_raw else (None, CHAT_WIRE)
+    return Answer(body, model if isinstance(model, str) else "", finish_reason, usage, raw, is_valid, wire)
 
 
 def finish_reason_of(said: Json, *, has_calls: bool) -> FinishReason:

@@ -22,9 +22,11 @@ _TEXT_KINDS = {"output_text": EventKind.TEXT, "refusal": EventKind.REFUSAL}
 
 
 class ResponsesStreamReader(StreamReader):
-    """One stream. `calls` counts tool calls, whose numbers here are those of all output items."""
+    """One stream. `calls` counts tool calls, whose numbers here are those of all output items. `keeps_frames`: the
+    client speaks this very wire, and is given the events as they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_frames: bool = False) -> None:
+        self._keeps_frames = keeps_frames
         self.is_finished = False
         self._splitter = SseSplitter()
         self._has_read = False
@@ -67,10 +69,13 @@ class ResponsesStreamReader(StreamReader):
                 break
             kind = said.get("type") or frame.name.decode("ascii", "replace")
             read = _READERS.get(kind) if isinstance(kind, str) else None
+            before = len(events)
             if read is not None:
                 read(self, said, events)
             elif said.get("error"):
                 events.append(self._failed(failure_from_body(200, said, {})))
+            if self._keeps_frames and not self._has_failed:
+                _give_frame(events, before, frame.frame)
         return events
 
     def _item_began(self, said: Json, events: list[StreamEvent]) -> None:
@@ -191,6 +196,16 @@ _READERS: dict[str, _Read] = {
     "response.cancelled": ResponsesStreamReader._broke_off,
     "error": ResponsesStreamReader._error,
 }
+
+
+def _give_frame(events: list[StreamEvent], before: int, frame: bytes) -> None:
+    """Gives a frame to the first of the events that were read from it; the one that ends the answer, to its end."""
+    if len(events) == before:
+        events.append(StreamEvent(EventKind.OTHER, frame=frame))
+    elif events[-1].kind is EventKind.END:
+        events[-1].frame = frame
+    else:
+        events[before].frame = frame
 
 
 def _dict(said: Json, name: str) -> Json:

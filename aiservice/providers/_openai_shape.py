@@ -31,12 +31,15 @@ from aiservice.providers._openai_completions import (
 )
 from aiservice.providers._openai_errors import failure_from_body
 from aiservice.providers._openai_mended import mend
+from aiservice.providers._openai_responses_answer import read_response
+from aiservice.providers._openai_responses_stream import ResponsesStreamReader
 from aiservice.providers._openai_stream import ChatStreamReader
 from aiservice.providers._openai_strict import Keeps, keeps_by_name, strict_body
 from aiservice.wire import (
     CHAT_WIRE,
     COMPLETIONS_WIRE,
     EMBEDDINGS_WIRE,
+    RESPONSES_WIRE,
     Answer,
     Ask,
     AskKind,
@@ -125,6 +128,7 @@ class OpenAiShape(Provider):
     chat_path: str = "/chat/completions"
     embeddings_path: str = "/embeddings"
     models_path: str = "/models"
+    responses_path: str = ""  # empty: this vendor has no such API, and is asked by chat
     completions_path: str = "/completions"
 
     def completes(self, model: str) -> bool:
@@ -148,6 +152,8 @@ class OpenAiShape(Provider):
             self.adapted(body, model)
             self.streamed(body, is_stream=ask.is_stream)
             return HttpCall(self.completions_path, orjson.dumps(body), is_stream=ask.is_stream)
+        if ask.wire == RESPONSES_WIRE and self.takes_as_it_is(ask):
+            return self.passed_on(ask, model)
         refuse_uncarried(ask, self.title)
         body = {**ask.body, "model": model}
         if ask.wire != CHAT_WIRE and ask.kind == "chat":
@@ -159,6 +165,16 @@ class OpenAiShape(Provider):
             return HttpCall(self.embeddings_path, orjson.dumps(body))
         self.streamed(body, is_stream=ask.is_stream)
         return HttpCall(self.chat_path, orjson.dumps(body), is_stream=ask.is_stream)
+
+    def takes_as_it_is(self, ask: Ask) -> bool:
+        """Whether a client of the Responses API is given what it would be given by this vendor itself."""
+        is_native = ask.wire == RESPONSES_WIRE and ask.native is not None
+        return is_native and ask.kind == "chat" and bool(self.responses_path)
+
+    def passed_on(self, ask: Ask, model: str) -> HttpCall:
+        """A request of the Responses API as its client wrote it."""
+        body = {**(ask.native or {}), "model": model}
+        return HttpCall(self.responses_path, orjson.dumps(body), is_stream=ask.is_stream)
 
     def streamed(self, body: Json, *, is_stream: bool) -> None:
         """Asks for a stream with its usage, or for a whole answer."""
@@ -178,6 +194,8 @@ class OpenAiShape(Provider):
         """Changes `body` to what `model` wants; most servers take one form for all."""
 
     def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
+        if ask.wire == RESPONSES_WIRE and self.takes_as_it_is(ask):
+            return read_response(reply, keeps_raw=True)
         try:
             body = orjson.loads(reply.body)
         except orjson.JSONDecodeError as exc:
@@ -195,6 +213,8 @@ class OpenAiShape(Provider):
         return _chat(body, reply.body)
 
     def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
+        if ask.wire == RESPONSES_WIRE and self.takes_as_it_is(ask):
+            return ResponsesStreamReader(keeps_frames=True)
         wanted = ask.body.get("n")
         choices = wanted if type(wanted) is int else 1
         if ask.wire == COMPLETIONS_WIRE:

@@ -38,6 +38,7 @@ class AzureOpenAi(OpenAi):
     def __init__(self, place: Place = _NEWEST) -> None:
         self._form: Form = place.form
         self._version = place.version
+        self.responses_path = "" if place.form == "foundry" else OpenAi.responses_path  # Foundry's chats alone
 
     def at(self, base_url: str) -> Provider:
         return _at(place_of(base_url))

@@ -33,7 +33,8 @@ class Mistral(VendorShape):
         last = changed[-1] if changed else None
         if type(last) is dict and last.get("role") == "assistant" and not last.get("tool_calls"):
             changed[-1] = {"prefix": True, **last}  # else an assistant's last word is refused
-        for tool in body.get("tools") or ():
+        tools = body.get("tools")
+        for tool in tools if type(tools) is list else ():
             if type(tool) is dict and tool.get("type") == "custom":
                 raise cannot_carry("tools", f"{self.title} has no custom tools: describe it as a function.")
 

@@ -1,6 +1,7 @@
 """OpenAI itself: chat completions, and the Responses API where chat completions refuses a model or what it is asked."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from aiservice.providers._openai_responses import responses_body
 from aiservice.providers._openai_responses_answer import read_response
 from aiservice.providers._openai_responses_stream import ResponsesStreamReader
 from aiservice.providers._openai_shape import OpenAiShape
-from aiservice.wire import CHAT_WIRE, COMPLETIONS_WIRE, Answer, Ask, HttpCall, HttpReply, Json, Usage
+from aiservice.wire import CHAT_WIRE, COMPLETIONS_WIRE, RESPONSES_WIRE, Answer, Ask, HttpCall, HttpReply, Json, Usage
 
 _RESPONSES = "/responses"
 # The only models left that go on with a prompt (platform.openai.com/docs/models).
@@ -22,6 +23,7 @@ _COMPLETING = re.compile(
     r"(?:ft:)?(?:gpt-3\.5-turbo-instruct|(?:text-|code-)?(?:ada|babbage|curie|davinci)(?!.*(?:embed|similarity|search)))"
 )
 _COUNT = "/responses/input_tokens"
+_SEALED = "reasoning.encrypted_content"
 # What a model that takes none of these takes all the same: it is what it does anyway.
 _NEUTRAL = {
     "temperature": (1,),
@@ -38,6 +40,7 @@ class OpenAi(OpenAiShape):
     default_base_url: str | None = "https://api.openai.com/v1"
     counts_tokens = True
     is_strict = True
+    responses_path = _RESPONSES
 
     def capabilities(self, model: str) -> Capabilities:
         return _openai_models.capabilities(model)
@@ -53,8 +56,13 @@ class OpenAi(OpenAiShape):
         if ask.wire == COMPLETIONS_WIRE and self.completes(model):
             return super().build(ask, model)
         rules = self.rules(model)
+        if ask.wire == RESPONSES_WIRE and self.takes_as_it_is(ask):
+            return self.passed_on(ask, model)
         if ask.kind == "token-count":
-            body = responses_body(ask, model, is_reasoning=False)
+            if ask.wire == RESPONSES_WIRE and ask.native is not None:
+                body = {**ask.native, "model": model}
+            else:
+                body = responses_body(ask, model, is_reasoning=False)
             kept = ("input", "instructions", "model", "reasoning", "text", "tool_choice", "tools")
             return HttpCall(_COUNT, orjson.dumps({name: body[name] for name in kept if name in body}))
         if ask.kind == "chat":
@@ -66,6 +74,17 @@ class OpenAi(OpenAiShape):
                 return HttpCall(_RESPONSES, orjson.dumps(body), is_stream=ask.is_stream)
         return super().build(ask, model)
 
+    def passed_on(self, ask: Ask, model: str) -> HttpCall:
+        """As it is; but where this broker keeps the conversation, the model's reasoning has to come along: sealed, as
+        OpenAI keeps nothing of it."""
+        native = ask.native
+        wanted = native.get("include") if native is not None else None
+        if native is not None and ask.answer_fields is not None and self.rules(model).is_reasoning:
+            listed = wanted if isinstance(wanted, list) else []
+            if _SEALED not in listed:
+                ask = replace(ask, native={**native, "include": [*listed, _SEALED]})
+        return super().passed_on(ask, model)
+
     def adapted(self, body: Json, model: str) -> None:
         if body.get("reasoning_effort") == "none" and self.capabilities(model).reasoning is False:
             del body["reasoning_effort"]  # it does what is asked by nature, and would refuse the word
@@ -75,13 +94,15 @@ class OpenAi(OpenAiShape):
 
     def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
         if call.path == _RESPONSES:
-            return read_response(reply)
+            return read_response(reply, keeps_raw=self.takes_as_it_is(ask))
         if call.path == _COUNT:
             return _token_count(reply)
         return super().read(ask, call, reply)
 
     def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
-        return ResponsesStreamReader() if call.path == _RESPONSES else super().reader(ask, call)
+        if call.path == _RESPONSES:
+            return ResponsesStreamReader(keeps_frames=self.takes_as_it_is(ask))
+        return super().reader(ask, call)
 
 
 def _check_refused(body: Json, model: str, rules: ModelRules) -> None:

@@ -23,6 +23,7 @@ from aiservice.services.decoys import Decoys
 from aiservice.services.explain_tokens import ExplainTokens
 from aiservice.services.health import ConnectionHealth
 from aiservice.services.idempotency import Idempotency
+from aiservice.services.kept_responses import KeptResponses
 from aiservice.services.key_reveals import KeyReveals
 from aiservice.services.keys import Keys
 from aiservice.services.leaks import Leaks
@@ -73,6 +74,7 @@ class Core:
     payloads: Payloads
     replays: Replays
     resumption: Resumption
+    responses: KeptResponses
     accounts: Accounts
     clients: Clients
     teams: Teams

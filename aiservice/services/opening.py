@@ -32,6 +32,7 @@ from aiservice.services.decoys import Decoys
 from aiservice.services.explain_tokens import ExplainTokens
 from aiservice.services.health import ConnectionHealth
 from aiservice.services.idempotency import Idempotency
+from aiservice.services.kept_responses import KeptResponses
 from aiservice.services.key_policy import KeyPolicy
 from aiservice.services.key_reveals import KeyReveals
 from aiservice.services.key_standing import Refusal
@@ -156,6 +157,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         payloads=Payloads(db, bodies, changes, settings),
         replays=Replays(db),
         resumption=Resumption(db, idempotency, bodies),
+        responses=KeptResponses(db, bodies),
         accounts=accounts,
         clients=Clients(db, changes),
         teams=Teams(db, changes),

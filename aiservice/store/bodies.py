@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, func, select, tuple_
 from sqlmodel import col
 
 from aiservice.store.session import AsyncSession
@@ -111,4 +111,18 @@ async def remove_expired(session: AsyncSession, now_us: int, limit: int) -> int:
     if over:
         names = [(row[0], row[1], row[2]) for row in over]
         await session.execute(delete(SealedBody).where(tuple_(*name).in_(names)))
+    return len(over)
+
+
+async def remove_beyond(session: AsyncSession, kinds: tuple[str, ...], most_bytes: int, limit: int) -> int:
+    """Deletes up to `limit` bodies of `kinds` beyond the newest `most_bytes` of their client; how many."""
+    name = (col(SealedBody.client_id), col(SealedBody.kind), col(SealedBody.id))
+    newest_first = (col(SealedBody.created_us).desc(), col(SealedBody.id))
+    size = func.sum(func.length(col(SealedBody.sealed)))
+    total = size.over(partition_by=col(SealedBody.client_id), order_by=newest_first).label("total")
+    sums = select(*name, total).where(col(SealedBody.kind).in_(kinds)).subquery()
+    found = select(sums.c.client_id, sums.c.kind, sums.c.id).where(sums.c.total > most_bytes).limit(limit)
+    over = [(row[0], row[1], row[2]) for row in (await session.execute(found)).all()]
+    if over:
+        await session.execute(delete(SealedBody).where(tuple_(*name).in_(over)))
     return len(over)

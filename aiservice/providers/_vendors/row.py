@@ -12,7 +12,7 @@ from aiservice.providers._limit_headers import Row as LimitRow
 
 Json = dict[str, Any]
 
-PATHS: Final = ("chat", "embeddings", "completions", "models")
+PATHS: Final = ("chat", "embeddings", "completions", "models", "responses")
 THINKING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
 THINKING_KEPT: Final = ("never", "with_tool_calls", "always")
 TOOL_CHOICES: Final = ("auto", "none", "required", "named")
@@ -90,4 +90,10 @@ class VendorRow:
         return dict(self.paths).get(name, _PATHS[name])
 
 
-_PATHS: Final = {"chat": "/chat/completions", "embeddings": "/embeddings", "completions": "", "models": "/models"}
+_PATHS: Final = {
+    "chat": "/chat/completions",
+    "embeddings": "/embeddings",
+    "completions": "",
+    "models": "/models",
+    "responses": "",
+}

@@ -33,6 +33,7 @@ class VendorShape(OpenAiShape):
         self.chat_path, self.embeddings_path = row.path("chat"), row.path("embeddings")
         self.models_path, self.completions_path = row.path("models"), row.path("completions")
         self._names_completing = any(rule.is_completion for rule in row.models)
+        self.responses_path = row.path("responses")
         self.rule_of = lru_cache(maxsize=1024)(self._rule_of)
 
     def _rule_of(self, model: str) -> ModelRule:
@@ -122,7 +123,7 @@ class VendorShape(OpenAiShape):
         formats = rule.response_formats if rule.response_formats is not None else row.response_formats
         if formats is not None and type(wanted) is dict and wanted.get("type") not in ("text", None, *formats):
             raise self._not_taken("response_format", f"of type '{wanted.get('type')}' ", model)
-        if body.get("tools"):
+        if type(body.get("tools")) is list and body["tools"]:
             self._adapt_tools(body, model)
 
     def _adapt_tools(self, body: Json, model: str) -> None:
