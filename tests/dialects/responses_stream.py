@@ -61,7 +61,7 @@ def _take(output: list[Json], kind: str, event: Json) -> None:
         output[index] = ended
         return
     assert event["item_id"] == item["id"]
-    place = int(event.get("content_index", event.get("summary_index", 0)))
+    place: Any = event.get("content_index", event.get("summary_index"))
     parts: list[Json] = item.get("content" if "content_index" in event else "summary", [])
     if kind.endswith("part.added"):
         assert place == len(parts)
