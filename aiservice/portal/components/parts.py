@@ -18,13 +18,14 @@ def card(*children: Any, title: Any = None, actions: Any = None, class_name: str
     return rx.el.section(*head, *children, class_name=f"{theme.CARD} {class_name}")
 
 
-def field(label: str, name: str, *, hint: str = "", row: Any = "", **props: Any) -> rx.Component:
-    """A labelled input; `hint` is tied to it for screen readers. Where every row of a list has the same form, `row` is
-    the row's id, or the input gets an `id`: a label belongs to the input of its own form."""
+def field(label: str, name: str, *, hint: Any = "", row: Any = "", **props: Any) -> rx.Component:
+    """A labelled input; `hint` (a text or a Var) is tied to it for screen readers. Where every row of a list has the
+    same form, `row` is the row's id, or the input gets an `id`: a label belongs to the input of its own form."""
     props.setdefault("type", "text")
     place = props.pop("id", name if isinstance(row, str) else f"{name}-{row}")
-    described = {"aria-describedby": f"{place}-hint"} if hint else {}
-    hints = [rx.el.p(hint, id=f"{place}-hint", class_name=theme.HINT)] if hint else []
+    has_hint = not isinstance(hint, str) or bool(hint)
+    described = {"aria-describedby": f"{place}-hint"} if has_hint else {}
+    hints = [rx.el.p(hint, id=f"{place}-hint", class_name=theme.HINT)] if has_hint else []
     return rx.el.div(
         rx.el.label(label, html_for=place, class_name=theme.LABEL),
         rx.el.input(id=place, name=name, class_name=f"mt-1 {theme.INPUT}", custom_attrs=described, **props),

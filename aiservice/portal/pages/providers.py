@@ -48,10 +48,18 @@ class ProvidersState(rx.State):
     testing: str = ""
     changes: int = 0
     is_loaded: bool = False
+    address_hint: str = ""
+    key_hint: str = ""
 
     @handler(role=Role.ADMIN)
     async def load(self) -> None:
+        _describe(self, USUAL_KIND)
         await _show(self)
+
+    @handler(role=Role.ADMIN)
+    async def choose_kind(self, kind: str) -> None:
+        """What the chosen kind's address and key look like."""
+        _describe(self, kind)
 
     @handler(role=Role.ADMIN)
     async def look_again(self) -> None:
@@ -62,6 +70,7 @@ class ProvidersState(rx.State):
     async def changed(self, connection_id: str) -> None:
         """After a form of this page has been taken: closes its dialog and shows what is stored."""
         self.changes += 1
+        _describe(self, USUAL_KIND)  # the form begins anew
         await _show(self)
         row = next((row for row in self.rows if row["id"] == connection_id), None)
         if row is not None and row["state_kind"] == "bad":
@@ -108,6 +117,19 @@ async def _show(state: ProvidersState) -> None:
     state.is_loaded = True
 
 
+def _describe(state: ProvidersState, kind: str) -> None:
+    provider = registry().get(kind)
+    if provider is None:
+        return
+    looks = provider.address_hint or "https://host/v1"
+    own = "" if provider.default_base_url is None else f"Empty: {provider.default_base_url}. "
+    state.address_hint = f"{own or f'Needed: {looks}. '}The key is bound to it."
+    what = f"{provider.key_hint[:1].upper()}{provider.key_hint[1:]}. " if provider.key_hint else ""
+    needed = "" if provider.needs_key else "A local server may need none. "
+    state.key_hint = f"{what}{needed}Sealed on arrival, never shown again."
+
+
+USUAL_KIND = "openai"  # what the form begins with
 HEADS = ["Name", "Address", "Key", "Models", "State", ""]
 page: Any = ProvidersState  # in markup its attributes are Vars
 
@@ -156,30 +178,26 @@ def _connections() -> rx.Component:
 
 
 def _add() -> rx.Component:
+    kinds = rx.foreach(page.kinds, lambda one: rx.el.option(one["title"], value=one["kind"]))
     return open_dialog(
         action_form(
-            select_field(
-                "Kind",
-                "kind",
-                rx.foreach(page.kinds, lambda one: rx.el.option(one["title"], value=one["kind"])),
-                default_value="openai",
-            ),
+            select_field("Kind", "kind", kinds, default_value=USUAL_KIND, on_change=page.choose_kind),
             field(
                 "Name", "name", hint="Lower case; how clients pin it: name/model.", required=True, auto_complete="off"
             ),
             field(
-                "Address (optional)",
+                "Address",
                 "base_url",
-                hint="Empty: the kind's own. OpenAI-compatible needs one: https://host/v1. The key is bound to it.",
-                type="url",
+                hint=page.address_hint,
                 auto_complete="off",
+                spell_check=False,
             ),
             field(
                 "Key",
                 "secret",
                 type="password",
                 auto_complete="off",
-                hint="Sealed on arrival, never shown again. A local server may need none.",
+                hint=page.key_hint,
             ),
             field(
                 "Models (optional)",
