@@ -49,7 +49,7 @@ class Attempts:
             AttemptFailed, UpstreamFailure, BrokerError: why there is none.
         """
         provider, ask = candidate.provider, exchange.request.ask
-        if ask.kind == "token-count" and not provider.counts_tokens:
+        if ask.kind == "token-count" and not provider.counts(candidate.model):
             return estimated_count(exchange)
         if ask.may_drop:
             ask, call, exchange.dropped = built_with_less(provider, ask, candidate.model)

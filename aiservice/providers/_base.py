@@ -80,6 +80,10 @@ class Provider(ABC):
     def serves(self, model: str, kind: AskKind) -> bool:
         """Whether `model` may do work of `kind` ("chat" or "embedding"), judged by its name."""
 
+    def counts(self, model: str) -> bool:
+        """Whether `model` is one whose prompts the vendor counts; only asked for asks of kind "token-count"."""
+        return self.counts_tokens
+
     def capabilities(self, model: str) -> Capabilities:
         """What `model` can do, as far as this vendor says it of its models."""
         return UNKNOWN

@@ -4,6 +4,7 @@ A model is the name of a deployment. What is Azure's own: three forms of address
 filter says in errors (`innererror`), in chunks without choices, and in choices without a message.
 """
 
+import re
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
@@ -18,9 +19,11 @@ from aiservice.providers._openai_errors import failure_from_body
 from aiservice.providers.openai import OpenAi
 from aiservice.wire import Answer, Ask, AttemptFailure, Blame, HttpCall, HttpReply, Json
 
+_HAS_STREAM_OPTIONS: Final = "2024-09-01"  # older versions answer 400; usage is counted by us there
 _NEWEST: Final = Place("", "v1", "")
 # Azure's codes that another place may not share: the deployment cannot do this kind of work, or is not there yet.
 _NOT_HERE: Final = frozenset({"deploymentnotfound", "operationnotsupported", "unknownmodel", "unavailable_model"})
+_COMPLETING: Final = re.compile(r"gpt-3\.?5-turbo(?:-instruct)?$|davinci|babbage|text-", re.IGNORECASE)
 _FILTERED: Final = frozenset({"content_filter", "responsibleaipolicyviolation"})
 
 
@@ -39,6 +42,7 @@ class AzureOpenAi(OpenAi):
         self._form: Form = place.form
         self._version = place.version
         self.responses_path = "" if place.form == "foundry" else OpenAi.responses_path  # Foundry's chats alone
+        self.has_stream_options = self._form != "deployments" or self._version >= _HAS_STREAM_OPTIONS
 
     def at(self, base_url: str) -> Provider:
         return _at(place_of(base_url))
@@ -89,6 +93,10 @@ class AzureOpenAi(OpenAi):
             return call
         path = call.path.partition("?")[0]
         return replace(call, path="/responses") if path.endswith("/responses") else replace(call, path=self.chat_path)
+
+    def completes(self, model: str) -> bool:
+        """Azure writes OpenAI's names without the dot; of other deployments nobody knows, and most of them chat."""
+        return _COMPLETING.match(model) is not None
 
     def models_in(self, reply: HttpReply) -> list[str]:
         """None: Azure lists every model that could be deployed, and calls go to deployments by names of their own."""

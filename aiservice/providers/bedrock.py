@@ -59,6 +59,9 @@ class Bedrock(Provider):
     def serves(self, model: str, kind: AskKind) -> bool:
         return models.serves(model, kind)
 
+    def counts(self, model: str) -> bool:
+        return models.counts(model)
+
     def capabilities(self, model: str) -> Capabilities:
         return models.capabilities(model)
 

@@ -324,6 +324,14 @@ def add_provider(page: Page) -> None:
     page.get_by_role("button", name="Add provider").first.click()
 
 
+def add_provider_of_aws(page: Page) -> None:
+    add_provider(page)
+    form = page.locator("dialog[open]")
+    form.get_by_label("Kind").select_option("bedrock")
+    expect(form.get_by_text("ACCESS_KEY_ID:SECRET_ACCESS_KEY")).to_be_visible()
+    expect(form.get_by_text("bedrock-runtime.us-east-1.amazonaws.com")).to_be_visible()
+
+
 def add_provider_refused(page: Page) -> None:
     add_provider(page)
     form = page.locator("dialog[open]")
@@ -430,6 +438,7 @@ DIALOGS: list[tuple[str, Callable[[Page], None]]] = [
     ("/alerts/channels", add_alert_channel),
     ("/alerts/channels", new_alert_secret),
     ("/providers", add_provider),
+    ("/providers", add_provider_of_aws),
     ("/providers", add_provider_refused),
     ("/providers", remove_provider),
     ("/providers", set_provider_key),

@@ -137,6 +137,10 @@ async def test_embeddings_and_counts_are_served(setup: Setup) -> None:
     )
     assert counted.json() == {"input_tokens": 11}
     assert_signed(setup.aws)
+    asked = len(setup.aws.asked)
+    uncounted = {"model": f"aws/{NOVA}", "messages": [{"role": "user", "content": "Hello there"}]}
+    estimated = await setup.gateway.post("/v1/messages/count_tokens", uncounted)
+    assert (estimated.status, len(setup.aws.asked)) == (200, asked)  # nobody counts for this model
 
 
 async def test_a_refused_signature_is_no_fault_of_the_callers(setup: Setup) -> None:

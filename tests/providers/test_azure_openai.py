@@ -12,7 +12,7 @@ from aiservice.kit.secret import Secret
 from aiservice.providers._azure_address import place_of, stored_address
 from aiservice.providers.azure_openai import PROVIDER
 from aiservice.services.connection_rules import clean_address
-from aiservice.wire import CHAT_WIRE, Ask, AttemptFailure, Blame, EventKind, HttpReply, Json
+from aiservice.wire import CHAT_WIRE, COMPLETIONS_WIRE, Ask, AttemptFailure, Blame, EventKind, HttpReply, Json
 from tests.providers.bedrock_samples import WEATHER, ask
 
 _HOST = "https://my-res.openai.azure.com"
@@ -84,6 +84,23 @@ def test_tools_of_the_newest_models_go_by_the_responses_api_in_every_form() -> N
             {"type": "message", "content": [{"type": "output_text", "text": "Hi"}]}]}  # fmt: skip
         found = provider.read(ask(), call, HttpReply(200, {}, orjson.dumps(said)))
         assert found.body["choices"][0]["message"]["content"] == "Hi"
+
+
+def test_versions_of_before_stream_options_are_not_sent_them() -> None:
+    for base, is_sent in ((V1, True), (CLASSIC, True), (CLASSIC.replace("2024-10-21", "2024-02-01"), False)):
+        call = PROVIDER.at(base).build(ask(is_stream=True), "gpt-4o")
+        assert ("stream_options" in orjson.loads(call.body)) is is_sent
+
+
+def test_a_prompt_goes_to_deployments_that_are_called_like_models_that_complete() -> None:
+    native: Json = {"model": "x", "prompt": "Once", "max_tokens": 3}
+    asked = Ask("chat", "chat", {"messages": []}, wire=COMPLETIONS_WIRE, native=native)
+    call = PROVIDER.at(CLASSIC).build(asked, "gpt-35-turbo-instruct")
+    assert call.path == "/openai/deployments/gpt-35-turbo-instruct/completions?api-version=2024-10-21"
+    said = {"choices": [{"text": " upon", "index": 0, "finish_reason": "length"}], "usage": None}
+    found = PROVIDER.at(CLASSIC).read(asked, call, HttpReply(200, {}, orjson.dumps(said)))
+    assert found.finish_reason == "length"
+    assert PROVIDER.at(CLASSIC).build(asked, "prod-4o").path.endswith("/chat/completions?api-version=2024-10-21")
 
 
 def test_the_key_has_a_header_of_its_own() -> None:

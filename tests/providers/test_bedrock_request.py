@@ -246,7 +246,9 @@ def test_the_wires_own_words_are_passed_on_and_win() -> None:
     said = built(top_k=5, metadata={"team": "b"}, service_tier="flex", **own)
     assert {name: said[name] for name in own} == own
     assert said["serviceTier"] == {"type": "flex"}
-    assert built(metadata={"n": 1})["requestMetadata"] == {"n": "1"}
+    labels = {"n": 1, "no good": "ü", **{f"k{place}": "v" for place in range(20)}}
+    assert len(built(metadata=labels)["requestMetadata"]) == 16
+    assert built(metadata={"n": 1, "bad": "ü"})["requestMetadata"] == {"n": "1"}
     content = parts({"type": "guardContent", "guardContent": {"text": {"text": "x"}}})
     assert content == [{"guardContent": {"text": {"text": "x"}}}]
 

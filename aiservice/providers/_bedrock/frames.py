@@ -7,10 +7,12 @@ big-endian; a header is `u8 length, name, u8 type, value`. What does not add up 
 
 import struct
 from binascii import crc32
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
 MAX_HEADERS_BYTES: Final = 128 * 1024
+_USUAL_HEADERS_BYTES: Final = 512
 _PRELUDE: Final = struct.Struct(">III")
 _LEAST_FRAME_BYTES: Final = 16
 _PRELUDE_BYTES: Final = 12
@@ -24,7 +26,7 @@ class BadFrame(ValueError):
 
 
 class Frame(NamedTuple):
-    """One frame; of its headers those that are text."""
+    """One frame; of its headers those that are text. Frames share them: they are looked at, not changed."""
 
     headers: dict[str, str]
     payload: bytes
@@ -92,12 +94,18 @@ def _frame(raw: bytes, header_bytes: int) -> Frame:
     if crc32(raw[:-4]) != int.from_bytes(raw[-4:], "big"):
         raise BadFrame("the checksum of a frame is wrong")
     end = _PRELUDE_BYTES + header_bytes
-    return Frame(_headers(raw, end), raw[end:-4])
+    headers = raw[_PRELUDE_BYTES:end]
+    return Frame(_known_headers(headers) if header_bytes < _USUAL_HEADERS_BYTES else _headers(headers), raw[end:-4])
 
 
-def _headers(raw: bytes, end: int) -> dict[str, str]:
+@lru_cache(maxsize=256)  # the frames of streams have few kinds
+def _known_headers(raw: bytes) -> dict[str, str]:
+    return _headers(raw)
+
+
+def _headers(raw: bytes) -> dict[str, str]:
     headers: dict[str, str] = {}
-    at = _PRELUDE_BYTES
+    at, end = 0, len(raw)
     while at < end:
         name_end = at + 1 + raw[at]
         if name_end >= end:

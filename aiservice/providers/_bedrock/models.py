@@ -120,6 +120,11 @@ def foundation_of(model: str) -> str:
     return _PROFILE.sub("", model, count=1) if _PROFILE.match(model) else model
 
 
+def counts(model: str) -> bool:
+    """Whether the vendor counts tokens for `model`: for Claude's alone, by a name that says which it is."""
+    return is_claude(model) and not model.startswith("arn:")
+
+
 def serves(model: str, kind: AskKind) -> bool:
     """Whether a model of that name does work of `kind`."""
     if kind == "embedding":

@@ -3,6 +3,7 @@
 Every field is carried, refused by its name, or asks nothing of the answer: nothing is dropped in silence.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -51,6 +52,8 @@ _NO_OPS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "top_logprobs": lambda value: value == 0,
     "verbosity": lambda value: value == "medium",
 }
+_LABEL: Final = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{1,256}", re.ASCII)
+_MAX_LABELS: Final = 16
 _TIERS: Final = frozenset({"default", "flex", "priority", "reserved"})
 _NOVA_EFFORTS: Final = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
 _OPENAI_EFFORTS: Final = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
@@ -232,10 +235,17 @@ def _not_a_format() -> AttemptFailed:
     return cannot_carry("response_format", message)
 
 
+def _labels(metadata: Json) -> dict[str, str]:
+    """What the vendor takes of a client's labels: no request fails for one that it would not."""
+    told = {name: str(value) for name, value in metadata.items() if _LABEL.fullmatch(name)}
+    return dict([each for each in told.items() if _LABEL.fullmatch(each[1])][:_MAX_LABELS])
+
+
 def _put_labels(chat: Json, body: Json) -> None:
     metadata = chat.get("metadata")
-    if isinstance(metadata, dict) and metadata:
-        body.setdefault("requestMetadata", {name: str(value) for name, value in metadata.items()})
+    labels = _labels(metadata) if isinstance(metadata, dict) else {}
+    if labels:
+        body.setdefault("requestMetadata", labels)
     tier = chat.get("service_tier")
     if tier is None or tier == "auto":
         return
