@@ -181,8 +181,7 @@ class StreamEvent:
     """One thing a provider's stream said.
 
     `frame` holds the provider's own bytes (complete SSE events with their blank line) where they are of the wire that
-    the client speaks (`Ask.wire`); only the first of the events read from one frame carries it, and an
-    empty one where the frame itself is not to be passed on. `choice` is the
+    the client speaks (`Ask.wire`); only the first of the events read from one frame carries it. `choice` is the
     answer's number where several were asked for. `details` is, on REASONING, one item of `reasoning_details` (a
     signature or encrypted state comes as an event without text), on TEXT the message's `extra_content`. A FINISH
     carries the stop sequence that matched in `text`, where the provider says it, and in `details` the provider's own

@@ -87,10 +87,6 @@ class ChatWriter(StreamWriter):
         passed = False
         for event in events:
             if event.frame is not None:
-                if not event.frame:  # a chunk that is not as it should be: made again from what it says
-                    passed = False
-                    out.append(self._built(event))
-                    continue
                 if event.kind is EventKind.USAGE:  # a chunk of its own: only for who asked
                     passed = True
                     if self._wants_usage:

@@ -14,14 +14,19 @@ from aiservice.wire import COMPLETIONS_WIRE, Answer, Ask, EventKind, FinishReaso
 
 
 class CompletionsStreamReader(ChatStreamReader):
-    """A stream of pieces of text; pieces of a chat are told in events, and their frames are not passed on."""
+    """A stream of pieces of text; pieces of a chat are told as such."""
 
     __slots__ = ()
 
     def _read_choice(self, choice: dict[str, Any], events: list[StreamEvent]) -> None:
         if "delta" in choice:
-            self._is_mended = True
             super()._read_choice(choice, events)
+            number = choice.get("index", 0)
+            delta, reason = choice.get("delta"), choice.get("finish_reason")
+            text = delta.get("content") if type(delta) is dict else None
+            choice.clear()
+            choice |= {"index": number, "text": text or "", "logprobs": None, "finish_reason": reason}
+            self._last["object"], self._is_mended = "text_completion", True
             return
         number = choice.get("index")
         if type(number) is not int:
@@ -34,6 +39,9 @@ class CompletionsStreamReader(ChatStreamReader):
             self._read_finish(choice, number, events)
         if not events and choice.get("logprobs"):
             events.append(StreamEvent(EventKind.OTHER, choice=number))
+
+    def _ending(self, number: int, reason: FinishReason) -> Json:
+        return {"index": number, "text": "", "logprobs": None, "finish_reason": reason}
 
 
 def native_body(ask: Ask, model: str) -> Json:

@@ -10,6 +10,7 @@ import orjson
 
 Json = dict[str, Any]
 _NO_ARGUMENTS = ("", "null", None)
+_OWN_FINISH = {"eos": "stop", "model_length": "length"}  # Together's, Mistral's
 
 
 def mend(choices: list[Any]) -> bool:
@@ -26,8 +27,9 @@ def mend(choices: list[Any]) -> bool:
         if calls and type(calls) is list:
             mended = [_mend_call(call) for call in calls]
             is_mended = is_mended or any(mended)
-        if choice.get("finish_reason") == "":
-            choice["finish_reason"] = "tool_calls" if calls else "stop"
+        reason = choice.get("finish_reason")
+        if type(reason) is str and (not reason or reason in _OWN_FINISH):
+            choice["finish_reason"] = _OWN_FINISH.get(reason, "tool_calls" if calls else "stop")
             is_mended = True
     return is_mended
 
@@ -37,20 +39,33 @@ def text_in(parts: Any) -> str:
     return "".join(_texts(parts))
 
 
-def thinking_in(parts: list[Any]) -> str:
+def thinking_in(parts: Any) -> str:
     """The thinking among them."""
     inner = (part.get("thinking") for part in parts if type(part) is dict and part.get("type") == "thinking")
     return "".join(piece if type(piece) is str else text_in(piece) for piece in inner if type(piece) in (str, list))
 
 
-def is_plain(call: Any, *, is_known: bool) -> bool:
-    """Whether a piece of a streamed tool call is as OpenAI sends it; `is_known`: it is not the first of its call."""
-    if type(call) is not dict or type(call.get("index")) is not int:
-        return False
+def mend_delta(delta: Json) -> None:
+    """Changes a piece whose content comes in parts, as `mend` does."""
+    _take_thinking_out(delta)
+
+
+def mend_piece(call: Json, index: int, *, is_first: bool) -> bool:
+    """Changes a piece of a streamed tool call into what OpenAI sends; `is_first`: of its call. Whether anything did."""
     function = call.get("function")
-    if type(function) is not dict:
-        return call.get("type") == "custom"
-    return type(function.get("arguments", "")) is str and (is_known or call.get("type") == "function")
+    if type(function) is not dict or call.get("type") == "custom":
+        return False
+    is_mended = False
+    if call.get("index") != index:
+        call["index"], is_mended = index, True
+    if is_first and call.get("type") != "function":
+        call["type"], is_mended = "function", True
+    if type(function.get("arguments", "")) is not str:
+        function["arguments"], is_mended = arguments_of(function["arguments"]), True
+    if not is_first and call.get("id") in ("", "null"):  # libraries add pieces of text together
+        del call["id"]
+        is_mended = True
+    return is_mended
 
 
 def arguments_of(value: object) -> str:

@@ -202,7 +202,7 @@ class OpenAiShape(Provider):
             raise AttemptFailed(invalid_answer("its answer was not JSON")) from exc
         if not isinstance(body, dict):
             raise AttemptFailed(invalid_answer("its answer was not a JSON object"))
-        if body.get("error"):
+        if body.get("error") or body.get("object") == "error":
             raise AttemptFailed(failure_from_body(reply.status, body, reply.headers))
         if ask.kind == "embedding":
             return _embeddings(body, reply.body)

@@ -5,11 +5,11 @@ from typing import Any
 
 import orjson
 
-from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter
+from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter, data_frame
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import cut_short, invalid_answer
 from aiservice.providers._openai_errors import failure_from_body
-from aiservice.providers._openai_mended import arguments_of, is_plain, text_in, thinking_in
+from aiservice.providers._openai_mended import arguments_of, mend_delta, mend_piece, text_in, thinking_in
 from aiservice.wire import AttemptFailure, EventKind, FinishReason, StreamEvent, ToolCallDelta, Usage
 
 _DONE = b"[DONE]"
@@ -28,6 +28,7 @@ class ChatStreamReader(StreamReader):
         "_is_cut_short",
         "_is_mended",
         "_keeps_frames",
+        "_last",
         "_splitter",
         "_started",
         "_usage_of",
@@ -50,7 +51,8 @@ class ChatStreamReader(StreamReader):
         self._started: set[int] = set()
         self._finished: set[int] = set()
         self._calls: set[tuple[int, int]] = set()  # choice and place of the tool calls that have begun
-        self._is_mended = False  # whether the chunk at hand is not as OpenAI would send it
+        self._is_mended = False  # whether the chunk at hand was not as OpenAI would send it, and has been changed
+        self._last: dict[str, Any] = {}
         self._has_failed = False
         self._is_cut_short = False
         self._has_read = False
@@ -107,11 +109,12 @@ class ChatStreamReader(StreamReader):
         if type(chunk) is not dict:
             events.append(self._failed(invalid_answer("its stream held something that is no event")))
             return
-        if chunk.get("error") or frame.name == b"error":
+        if chunk.get("error") or frame.name == b"error" or chunk.get("object") == "error":
             events.append(self._failed(failure_from_body(200, chunk, {})))
             return
         first = len(events)
         self._is_mended = False
+        self._last = chunk
         choices = chunk.get("choices")
         if type(choices) is list:
             for choice in choices:
@@ -128,7 +131,7 @@ class ChatStreamReader(StreamReader):
         if self._is_cut_short:
             events.append(self._failed(cut_short()))
         elif self._keeps_frames and len(events) > first and not _is_nonsense(events[first]):
-            events[first].frame = b"" if self._is_mended else frame.frame
+            events[first].frame = data_frame(orjson.dumps(chunk)) if self._is_mended else frame.frame
 
     def _read_usage(self, chunk: dict[str, Any], events: list[StreamEvent]) -> None:
         reported = chunk.get("usage")
@@ -147,8 +150,8 @@ class ChatStreamReader(StreamReader):
         delta = choice.get("delta")
         if type(delta) is dict and delta:
             content = delta.get("content")
-            if type(content) is list:
-                self._is_mended = True
+            is_in_parts = type(content) is list
+            if is_in_parts:
                 if thought := thinking_in(content):
                     events.append(StreamEvent(EventKind.REASONING, thought, number))
                 content = text_in(content)
@@ -159,6 +162,9 @@ class ChatStreamReader(StreamReader):
                 calls = delta.get("tool_calls")
                 if calls and type(calls) is list:
                     self._read_calls(calls, number, events)
+            if is_in_parts:
+                mend_delta(delta)
+                self._is_mended = True
         if choice.get("finish_reason"):
             self._read_finish(choice, number, events)
 
@@ -168,6 +174,8 @@ class ChatStreamReader(StreamReader):
             self._is_cut_short = True
         elif number not in self._finished:  # OpenRouter says it twice
             self._finished.add(number)
+            if choice["finish_reason"] != reason and choice["finish_reason"] != "function_call":
+                choice["finish_reason"], self._is_mended = reason, True
             matched = choice.get("stop_reason")
             text = matched if type(matched) is str else ""
             events.append(StreamEvent(EventKind.FINISH, text, number, finish_reason=reason))
@@ -177,19 +185,27 @@ class ChatStreamReader(StreamReader):
             event = _tool_call(call, place, number)
             events.append(event)
             if event.tool_call is not None:
-                key = (number, event.tool_call.index)
-                self._is_mended = self._is_mended or not is_plain(call, is_known=key in self._calls)
-                self._calls.add(key)
+                index = event.tool_call.index
+                if mend_piece(call, index, is_first=(number, index) not in self._calls):
+                    self._is_mended = True
+                self._calls.add((number, index))
 
     def _unsaid_finishes(self) -> list[StreamEvent]:
         """What a stream that is whole has not said of its choices (Snowflake's never says why they end)."""
         called = {choice for choice, _ in self._calls}
         left = sorted(self._started - self._finished)
         self._finished |= self._started
-        return [
-            StreamEvent(EventKind.FINISH, choice=number, finish_reason="tool_calls" if number in called else "stop")
-            for number in left
-        ]
+        return [self._unsaid_finish(number, "tool_calls" if number in called else "stop") for number in left]
+
+    def _unsaid_finish(self, number: int, reason: FinishReason) -> StreamEvent:
+        event = StreamEvent(EventKind.FINISH, choice=number, finish_reason=reason)
+        if self._keeps_frames:
+            about = {name: self._last.get(name) for name in ("id", "object", "created", "model")}
+            event.frame = data_frame(orjson.dumps({**about, "choices": [self._ending(number, reason)]}))
+        return event
+
+    def _ending(self, number: int, reason: FinishReason) -> dict[str, Any]:
+        return {"index": number, "delta": {}, "finish_reason": reason}
 
     def _failed(self, failure: AttemptFailure) -> StreamEvent:
         self._has_failed = True

@@ -18,7 +18,7 @@ from aiservice.providers._openai_shape import OpenAiShape
 from aiservice.wire import CHAT_WIRE, COMPLETIONS_WIRE, RESPONSES_WIRE, Answer, Ask, HttpCall, HttpReply, Json, Usage
 
 _RESPONSES = "/responses"
-# The only models left that go on with a prompt (platform.openai.com/docs/models).
+# Models that go on with a prompt (platform.openai.com/docs/models and /docs/deprecations).
 _COMPLETING = re.compile(
     r"(?:ft:)?(?:gpt-3\.5-turbo-instruct|(?:text-|code-)?(?:ada|babbage|curie|davinci)(?!.*(?:embed|similarity|search)))"
 )

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiservice.dialects._base import ClientRequest
+from aiservice.dialects.openai_chat import DIALECT as CHAT
 from aiservice.providers._base import AttemptFailed
 from aiservice.providers.mistral import PROVIDER, short_id
 from aiservice.wire import CHAT_WIRE, MESSAGES_WIRE, Ask, EventKind, HttpCall, HttpReply
@@ -119,7 +121,11 @@ def test_a_streams_content_is_text_or_parts_chunk_by_chunk() -> None:
         (EventKind.TEXT, "144"),
         (EventKind.TEXT, "!"),
     ]
-    assert [event.frame is None for event in events[:4]] == [True, True, True, False]
+    told = [orjson.loads(event.frame[6:])["choices"][0]["delta"] for event in events if event.frame]
+    assert told[:2] == [
+        {"role": "assistant", "content": "", "reasoning_content": "hmm"},
+        {"content": "144", "reasoning_content": "hmm"},
+    ]
     (usage,) = [event.usage for event in events if event.usage]
     assert (usage.input_tokens, usage.cached_input_tokens) == (3, 1)
 
@@ -128,8 +134,21 @@ def test_a_tool_call_without_index_and_type_is_told_as_openai_tells_it() -> None
     call = {"id": "EscTeQY62", "function": {"name": "f", "arguments": {"city": "Oslo"}}}
     events = _read({"content": None, "tool_calls": [call]}, finish_reason="tool_calls")
     (piece,) = [event for event in events if event.tool_call]
-    assert piece.frame is None
+    (told,) = orjson.loads(piece.frame[6:])["choices"][0]["delta"]["tool_calls"]
+    arguments = {"name": "f", "arguments": '{"city":"Oslo"}'}
+    assert told == {"index": 0, "id": "EscTeQY62", "type": "function", "function": arguments}
     assert (piece.tool_call.index, piece.tool_call.name, piece.tool_call.arguments) == (0, "f", '{"city":"Oslo"}')
+
+
+def test_nothing_is_lost_where_several_chunks_come_at_once() -> None:
+    call = {"id": "EscTeQY62", "function": {"name": "f", "arguments": "{}"}}
+    chunks = [{"role": "assistant", "content": ""}, {"content": _THINKING}, {"content": "!"}, {"tool_calls": [call]}]
+    frames = [b"data: " + orjson.dumps({"choices": [{"index": 0, "delta": delta}]}) + b"\n\n" for delta in chunks]
+    reader, writer = PROVIDER.reader(_ASK, _CALL), CHAT.writer(ClientRequest(_ASK))
+    out = writer.events(reader.feed(b"".join(frames)))
+    deltas = [orjson.loads(line[6:])["choices"][0]["delta"] for line in out.split(b"\n\n") if line]
+    assert "".join(delta.get("content") or "" for delta in deltas) == "144!"
+    assert deltas[-1]["tool_calls"][0]["function"]["name"] == "f"
 
 
 def test_a_later_pieces_empty_name_and_null_id_change_nothing() -> None:

@@ -151,13 +151,13 @@ def test_of_several_prompts_each_has_to_finish_where_there_is_no_end_mark() -> N
     assert _stream(_piece("x", "stop"), _piece("y", "stop", 1), **both)[1]
 
 
-def test_a_stream_in_the_form_of_a_chat_is_told_in_events() -> None:
-    chunk = _frame({"choices": [{"index": 0, "delta": {"content": "x = 1"}, "finish_reason": "stop"}]})
+def test_a_stream_in_the_form_of_a_chat_is_passed_on_as_pieces_of_text() -> None:
+    chunk = _frame({"id": "c", "choices": [{"index": 0, "delta": {"content": "x = 1"}, "finish_reason": "stop"}]})
     events, _ = _stream(chunk, _DONE, kind="mistral")
-    assert [(event.kind, event.frame or None) for event in events[:2]] == [
-        (EventKind.TEXT, None),
-        (EventKind.FINISH, None),
-    ]
+    assert [event.kind for event in events] == [EventKind.TEXT, EventKind.FINISH, EventKind.END]
+    told = orjson.loads(events[0].frame[6:])  # type: ignore[index]
+    assert told["choices"] == [{"index": 0, "text": "x = 1", "logprobs": None, "finish_reason": "stop"}]
+    assert (told["id"], told["object"]) == ("c", "text_completion")
 
 
 def test_a_stream_cut_before_its_end_never_ends_clean() -> None:

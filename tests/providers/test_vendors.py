@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from aiservice.providers import registry
 from aiservice.providers._base import AttemptFailed
 from aiservice.providers.capabilities import capabilities_of
-from aiservice.wire import AI_SERVICE_WIRE, CHAT_WIRE, EMBEDDINGS_WIRE, MESSAGES_WIRE, Answer, Ask, Blame, HttpReply
+from aiservice.wire import (
+    AI_SERVICE_WIRE,
+    CHAT_WIRE,
+    EMBEDDINGS_WIRE,
+    MESSAGES_WIRE,
+    Answer,
+    Ask,
+    Blame,
+    HttpCall,
+    HttpReply,
+)
 
 _HELLO = [{"role": "user", "content": "hi"}]
 _TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
@@ -154,6 +164,42 @@ def test_a_tool_that_must_be_called_is_refused_where_that_would_be_ignored() -> 
 
 def test_tools_that_may_not_be_called_are_not_sent_where_they_would_be_called() -> None:
     assert {"tools", "tool_choice"}.isdisjoint(sent("ollama-openai", tools=[_TOOL], tool_choice="none"))
+
+
+def _stream(kind: str, *choices: Any) -> list[Any]:
+    reader = registry()[kind].reader(Ask("chat", "chat", {}, is_stream=True), HttpCall("/chat/completions", b"{}"))
+    frames = [b"data: " + orjson.dumps({"id": "c", "model": "m", "choices": [choice]}) + b"\n\n" for choice in choices]
+    events = reader.feed(b"".join(frames) + b"data: [DONE]\n\n") + reader.end()
+    assert reader.is_finished
+    return events
+
+
+def test_snowflakes_answers_are_given_the_finish_reason_that_they_do_not_have() -> None:
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    for delta, reason in (({"content": "4", "tool_calls": None}, "stop"), ({"tool_calls": [call]}, "tool_calls")):
+        (finish,) = [event for event in _stream("snowflake", {"index": 0, "delta": delta}) if event.finish_reason]
+        assert finish.finish_reason == reason
+        told = orjson.loads(finish.frame[6:])
+        assert (told["id"], told["choices"]) == ("c", [{"index": 0, "delta": {}, "finish_reason": reason}])
+    said = {"choices": [{"message": {"content": None, "tool_calls": [call]}, "finish_reason": ""}]}
+    ask, reply = Ask("chat", "chat", {}), HttpReply(200, {}, orjson.dumps(said))
+    answer = registry()["snowflake"].read(ask, HttpCall("/chat/completions", b"{}"), reply)
+    assert (answer.finish_reason, answer.body["choices"][0]["finish_reason"]) == ("tool_calls", "tool_calls")
+
+
+def test_a_finish_reason_of_a_vendors_own_is_told_in_openais_word() -> None:
+    first, *_ = _stream("together", {"index": 0, "delta": {"content": "a"}, "finish_reason": "eos"})
+    assert b'"finish_reason":"stop"' in first.frame
+
+
+def test_writers_arguments_of_nothing_are_an_empty_text() -> None:
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": None}}
+    first, *_ = _stream(
+        "writer",
+        {"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None},
+        {"index": 0, "finish_reason": "tool_calls"},
+    )
+    assert b'"arguments":""' in first.frame
 
 
 def _failure(kind: str, status: int, body: Any) -> Any:
