@@ -128,7 +128,7 @@ def _print_json(answer: object) -> None:
 def read_secret(what: str, *, is_new: bool = False) -> Secret:
     """A secret from standard input: typed without echo at a terminal (twice when `is_new`), else the whole input.
 
-    An empty one ends the process with status 2, and so does more than one line.
+    An empty one ends the process with status 2, and so does more than one line that is no JSON document.
     """
     if sys.stdin.isatty():
         typed = getpass.getpass(f"{what}: ")
@@ -167,8 +167,19 @@ def _piped() -> str:
     except OSError:
         return ""
     if "\n" in text or "\r" in text:
-        usage_error("A secret is one line, and more than one came on standard input.")
+        return _on_one_line(text)
     return text
+
+
+def _on_one_line(text: str) -> str:
+    """A JSON document, such as the key of a Google service account, as one line; nothing else may be of several."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        usage_error("A secret is one line (or one JSON document), and more than one came on standard input.")
+    return json.dumps(found, separators=(",", ":"))
 
 
 def names_of(text: str | None) -> list[str] | None:

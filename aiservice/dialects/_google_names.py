@@ -32,8 +32,7 @@ def named(value: object, path: str) -> Json:
 
 
 def items(value: object, path: str) -> list[Any]:
-    """The list `value`; an empty one where there is none, and one of its own where one object stands for it, as Google
-    has it too (some clients send `"parts": {"text": …}`).
+    """The list `value`; an empty one where there is none. One item may stand without its list, as Google takes it.
 
     Raises:
         InvalidRequest: it is something else.
@@ -44,6 +43,21 @@ def items(value: object, path: str) -> list[Any]:
         return [value]
     if type(value) is not list:
         raise wrong(path, "must be a list.")
+    return value
+
+
+def word(value: object, words: tuple[str, ...], path: str) -> str:
+    """One of an enumeration's `words`, which protobuf's JSON also writes as its number; the first for nothing said.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
+    if value is None:
+        return words[0]
+    if type(value) is int and 0 <= value < len(words):
+        return words[value]
+    if type(value) is not str:
+        raise wrong(path, f"must be one of {', '.join(words[1:])}.")
     return value
 
 

@@ -68,4 +68,5 @@ def _file_in(part: Json) -> str | None:
 
 
 def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    """A list, or the one item that stands without it."""
+    return value if isinstance(value, list) else [value] if isinstance(value, dict) else []

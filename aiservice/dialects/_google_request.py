@@ -7,7 +7,7 @@ a schema's properties are written, how calls are cut into pieces) are left out w
 from typing import Any
 
 from aiservice.dialects._google_contents import Conversation
-from aiservice.dialects._google_names import Json, items, named, wrong
+from aiservice.dialects._google_names import Json, items, named, word, wrong
 from aiservice.dialects._google_schema import json_schema_of
 from aiservice.dialects._google_state import without_sealed
 from aiservice.dialects._google_tools import put_tools
@@ -36,6 +36,10 @@ _LEVELS = frozenset({"minimal", "low", "medium", "high", "xhigh"})
 # A budget of thinking tokens, up to which it is the effort named; past the last one it is "high".
 _EFFORT_OF_BUDGET = ((0, "none"), (4096, "low"), (16_384, "medium"))
 _TIERS = {"standard": "default", "unspecified": "auto", "flex": "flex", "priority": "priority"}
+_THRESHOLDS = (
+    "HARM_BLOCK_THRESHOLD_UNSPECIFIED", "BLOCK_LOW_AND_ABOVE", "BLOCK_MEDIUM_AND_ABOVE", "BLOCK_ONLY_HIGH",
+    "BLOCK_NONE", "OFF",
+)  # fmt: skip
 # Thresholds that filter nothing: what happens where nobody knows of them.
 _UNFILTERED = frozenset({"BLOCK_NONE", "OFF", "HARM_BLOCK_THRESHOLD_UNSPECIFIED"})
 
@@ -129,14 +133,14 @@ class Translated:
     def _take_rest(self, body: Json) -> None:
         for place, item in enumerate(items(body.get("safetySettings"), "safetySettings")):
             setting = named(item, f"safetySettings[{place}]")
-            if setting.get("threshold") not in (None, *_UNFILTERED):
+            if word(setting.get("threshold"), _THRESHOLDS, f"safetySettings[{place}].threshold") not in _UNFILTERED:
                 self.uncarried.append(f"safetySettings[{place}]")
         tier = body.get("serviceTier")
         if tier is not None:
-            word = _TIERS.get(str(tier).lower().removeprefix("service_tier_"))
-            if word is None:
+            ours = _TIERS.get(str(tier).lower().removeprefix("service_tier_"))
+            if ours is None:
                 raise wrong("serviceTier", "must be 'standard', 'flex' or 'priority'.")
-            self.chat["service_tier"] = word
+            self.chat["service_tier"] = ours
         if body.get("store") is True:
             self.uncarried.append("store")
         self._note(body, _READ | {"serviceTier", "store"}, "")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aiservice.dialects._google_names import Json, named, wrong
+from aiservice.dialects._google_names import Json, named, word, wrong
 
 _DEEPEST = 64
 _SAME = frozenset(
@@ -11,7 +11,7 @@ _SAME = frozenset(
 )  # fmt: skip
 # Counts: 64-bit numbers, which protobuf's JSON writes as texts.
 _COUNTS = frozenset({"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"})
-_NUMBERED = dict(enumerate(("TYPE_UNSPECIFIED", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL")))
+_TYPES = ("TYPE_UNSPECIFIED", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL")
 _HINTS = frozenset({"propertyOrdering"})  # how an answer is written, not what it says
 
 
@@ -33,11 +33,9 @@ def json_schema_of(schema: object, path: str, depth: int = 0) -> Json:
         elif name in _SAME:
             made[name] = value
         elif name == "type":
-            # Older libraries of Google's write an enumeration as its number.
-            kind = _NUMBERED.get(value) if type(value) is int else value
-            if type(kind) is not str:
-                raise wrong(f"{path}.type", "must be the name of a type.")
-            if kind != "TYPE_UNSPECIFIED":
+            if isinstance(value, list):  # JSON Schema's own, which Google's newer servers take here as well
+                made["type"] = value
+            elif (kind := word(value, _TYPES, f"{path}.type")) != _TYPES[0]:
                 made["type"] = kind.lower()
         elif name not in _HINTS and name != "nullable":
             _put_nested(made, name, value, path, depth)

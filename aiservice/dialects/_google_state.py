@@ -68,6 +68,8 @@ def without_sealed(contents: list[Any]) -> list[Any]:
 
 def _content_for_google(content: Any) -> Any:
     parts = content.get("parts") if isinstance(content, dict) else None
+    if isinstance(parts, dict):
+        parts = [parts]
     if not isinstance(parts, list) or not any(is_sealed(_signature_in(part)) for part in parts):
         return content
     kept = []

@@ -2,10 +2,11 @@
 
 import orjson
 
-from aiservice.dialects._google_names import Json, items, named, text_in, wrong
+from aiservice.dialects._google_names import Json, items, named, text_in, word, wrong
 from aiservice.dialects._google_schema import json_schema_of
 from aiservice.dialects._strict_schema import can_be_strict
 
+_MODES = ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")
 _CALLING = frozenset({"mode", "allowedFunctionNames", "streamFunctionCallArguments"})
 
 
@@ -40,11 +41,11 @@ def _function(given: object, path: str, uncarried: list[str]) -> Json:
     declared = named(given, path)
     function: Json = {"name": text_in(declared, "name", path)}
     described = declared.get("description")
-    described = described if isinstance(described, str) else ""
     if (returned := _schema(declared, "response", path)) is not None:
         # Others have no field for what a function gives back: the model is told in words.
-        described = f"{described}\n\nIt returns (JSON schema): {orjson.dumps(returned).decode()}".strip()
-    if described:
+        told = f"It returns (JSON schema): {orjson.dumps(returned).decode()}"
+        described = f"{described}\n\n{told}" if described else told
+    if isinstance(described, str):
         function["description"] = described
     schema = _schema(declared, "parameters", path)
     function["parameters"] = schema if schema is not None else {"type": "object", "properties": {}}
@@ -69,12 +70,12 @@ def _put_choice(calling: Json, chat: Json, uncarried: list[str]) -> None:
     path = "toolConfig.functionCallingConfig"
     uncarried.extend(f"{path}.{name}" for name, value in calling.items() if name not in _CALLING and value)
     mode, names = (
-        calling.get("mode") or "AUTO",
+        word(calling.get("mode"), _MODES, f"{path}.mode"),
         items(calling.get("allowedFunctionNames"), f"{path}.allowedFunctionNames"),
     )
     if not all(isinstance(name, str) for name in names):
         raise wrong(f"{path}.allowedFunctionNames", "must be a list of names.")
-    if mode not in ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"):
+    if mode not in _MODES:
         raise wrong(f"{path}.mode", "must be AUTO, ANY, NONE or VALIDATED.")
     named_tools = [{"type": "function", "function": {"name": name}} for name in names]
     if mode == "NONE":

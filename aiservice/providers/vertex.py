@@ -150,9 +150,11 @@ def _listed(item: Any) -> str:
 
 def _with_roles(body: Json) -> Json:
     """`body` with the roles that Gemini's own address does without, and Vertex does not."""
+    given = body.get("contents") or ()
+    given = [given] if isinstance(given, dict) else given
     contents = [
         content if not isinstance(content, dict) or content.get("role") else {**content, "role": "user"}
-        for content in body.get("contents") or ()
+        for content in given
     ]
     return {**body, "contents": contents}
 

@@ -15,6 +15,7 @@ from tests.gateway.conftest import PROVIDER_KEY, Gateway
 from tests.mock.server import MockProvider
 
 _PLACES = {"openai": "/v1", "anthropic": "", "gemini": "/v1beta"}
+_GOOGLE = "google?"  # with the query that says how its stream is framed
 _WORDS = 14  # about 4 KB of a chat stream
 _STEP = 61  # in the default tier; every byte in the long one
 
@@ -41,6 +42,11 @@ async def wires(gateway: Gateway, mock: MockProvider) -> AsyncIterator[Gateway]:
 
 
 async def _ask(gateway: Gateway, kind: str, surface: str, script: str, *, is_stream: bool) -> Reply:
+    if surface.startswith(_GOOGLE):
+        method = "streamGenerateContent" if is_stream else "generateContent"
+        said = {"contents": [{"parts": [{"text": f"(words-{_WORDS}) {script}"}]}]}
+        path, query = f"/v1beta/models/{kind}/mock-small:{method}", surface.removeprefix(_GOOGLE).encode()
+        return await gateway.post(path, said, query=query)
     body: dict[str, Any] = {"model": f"{kind}/mock-small", "stream": is_stream}
     body["messages"] = [{"role": "user", "content": f"(words-{_WORDS}) {script}"}]
     if surface == "/v1/messages":
@@ -54,10 +60,16 @@ def _told(reply: Reply, surface: str, *, is_stream: bool) -> Told:
             assert reply.json()["error"]["message"]
             return Told(is_whole=False, text="")
         body = reply.json()
+        if surface.startswith(_GOOGLE):
+            return Told(is_whole=True, text=_google_text([body]))
         is_chat = surface != "/v1/messages"
         text = body["choices"][0]["message"]["content"] if is_chat else body["content"][0]["text"]
         return Told(is_whole=True, text=text)
+    if surface == _GOOGLE:  # one array, which is whole JSON however it ends
+        return _told_by_google(reply.json())
     events = [json.loads(line[6:]) for line in reply.body.decode().split("\n") if line.startswith("data: {")]
+    if surface.startswith(_GOOGLE):
+        return _told_by_google(events)
     has_error = any(event.get("error") for event in events)
     if surface == "/v1/messages":
         text = "".join(event.get("delta", {}).get("text", "") for event in events)
@@ -69,8 +81,24 @@ def _told(reply: Reply, surface: str, *, is_stream: bool) -> Told:
     return Told(is_whole, text)
 
 
+def _google_text(said: list[Any]) -> str:
+    parts = [part for one in said for part in one["candidates"][0]["content"]["parts"]]
+    return "".join(part.get("text", "") for part in parts)
+
+
+def _told_by_google(said: list[Any]) -> Told:
+    has_error = any("error" in one for one in said)
+    answers = [one for one in said if "candidates" in one]
+    is_ended = any("finishReason" in one["candidates"][0] for one in answers)
+    assert is_ended or has_error, "a stream says how it ends"
+    return Told(is_ended and not has_error, _google_text(answers))
+
+
 @pytest.mark.parametrize("kind", list(_PLACES))
-@pytest.mark.parametrize("surface", ["/v1/chat/completions", "/v1/messages"])
+@pytest.mark.parametrize(
+    "surface",
+    ["/v1/chat/completions", "/v1/messages", f"{_GOOGLE}alt=sse", pytest.param(_GOOGLE, marks=pytest.mark.long)],
+)
 @pytest.mark.parametrize("way", ["whole", "stream", "stream until the connection ends"])
 @pytest.mark.parametrize("step", [_STEP, pytest.param(1, marks=pytest.mark.long)])
 async def test_r08_a_cut_at_any_byte_is_told(wires: Gateway, kind: str, surface: str, way: str, step: int) -> None:

@@ -26,7 +26,8 @@ def generate_body(ask: Ask, model: str) -> bytes:
     native = _of(ask)
     body = orjson.dumps(native)
     if _MARK in body and not family_of(model).is_signed:
-        body = orjson.dumps({**native, "contents": [_without_mark(content) for content in native["contents"]]})
+        contents = native["contents"] if isinstance(native["contents"], list) else [native["contents"]]
+        body = orjson.dumps({**native, "contents": [_without_mark(content) for content in contents]})
     return body
 
 
@@ -42,7 +43,8 @@ def embed_body(ask: Ask, name: str) -> tuple[str, bytes]:
     native = _of(ask)
     if "requests" not in native:
         return "embedContent", orjson.dumps({**native, "model": name})
-    requests = [{**request, "model": name} for request in native["requests"]]
+    given = native["requests"] if isinstance(native["requests"], list) else [native["requests"]]
+    requests = [{**request, "model": name} for request in given]
     return "batchEmbedContents", orjson.dumps({**native, "requests": requests})
 
 
@@ -54,6 +56,6 @@ def _of(ask: Ask) -> Json:
 
 def _without_mark(content: Json) -> Json:
     parts = content.get("parts")
-    if not isinstance(parts, list):
-        return content
+    if not isinstance(parts, list):  # one part alone
+        parts = [parts]
     return {**content, "parts": [{k: v for k, v in part.items() if v != _UNSIGNED} for part in parts]}

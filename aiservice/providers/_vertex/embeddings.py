@@ -101,6 +101,7 @@ def _native_instances(ask: Ask) -> tuple[list[Json], Json]:
         raise cannot_carry(lost[0], f"'{lost[0]}' cannot be carried to Vertex AI: leave it out.")
     native = ask.native or {}
     requests = native.get("requests") or [native]
+    requests = requests if isinstance(requests, list) else [requests]  # one may stand without its list
     given = ask.body["input"]
     texts = [given] if isinstance(given, str) else given
     instances = []
