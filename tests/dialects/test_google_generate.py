@@ -79,7 +79,7 @@ def test_a_conversation_becomes_messages() -> None:
 
 
 def test_results_find_their_calls_by_name_and_order_where_there_are_no_ids() -> None:
-    calls = [{"functionCall": {"name": name, "args": {}}} for name in ("f", "g", "f")]
+    calls: list[Json] = [{"functionCall": {"name": name, "args": {}}} for name in ("f", "g", "f")]
     results = [{"functionResponse": {"name": name, "response": {"n": n}}} for n, name in enumerate(("f", "f", "g"))]
     messages = _messages({"role": "model", "parts": calls}, {"parts": results})
     assert [call["id"] for call in messages[0]["tool_calls"]] == ["call_1", "call_2", "call_3"]
@@ -289,7 +289,7 @@ def _snaked(value: Any) -> Any:
 
 
 def test_snake_case_says_the_same() -> None:
-    body = {
+    body: Json = {
         "systemInstruction": {"parts": [{"text": "s"}]},
         "contents": [
             _TEXT,

@@ -17,7 +17,7 @@ from tests.dialects.google_stream import Folded, fold, read_events
 
 _OUTCOME = Outcome("req_1", 5, "chat", "a", "the-model", None, Usage(30, 9, 10, 4, 2))
 _CLAUDES = {"type": "reasoning.text", "signature": "sig", "format": "anthropic-claude-v1"}
-_SHOWN = {"thinkingConfig": {"includeThoughts": True}}
+_SHOWN: Any = {"thinkingConfig": {"includeThoughts": True}}
 
 
 def _text(text: str, choice: int = 0) -> StreamEvent:

@@ -86,9 +86,9 @@ def test_what_was_sent_to_google_is_sent_to_it_as_it_was_and_means_the_same_tran
 
 
 def _worded(value: Any, name: str = "") -> Any:
-    """The same with words for the numbers of types, and sound of one kind by one name."""
+    """The same with words for the numbers of types, sound of one kind by one name, and no order of properties."""
     if isinstance(value, dict):
-        return {key: _worded(inner, key) for key, inner in value.items()}
+        return {key: _worded(inner, key) for key, inner in value.items() if key != "propertyOrdering"}
     if isinstance(value, list):
         return [_worded(inner) for inner in value]
     if name == "type" and isinstance(value, int):
