@@ -19,7 +19,7 @@ from aiservice.providers.gemini import PROVIDER
 from aiservice.wire import AI_SERVICE_WIRE, Ask, HttpCall, HttpReply, StreamEvent
 from tests.dialects.google_stream import Folded, fold, read_events
 from tests.harness.evidence import Evidence
-from tests.replay import traffic
+from tests.replay import traffic, wires
 from tests.replay.gemini_reference import camel
 from tests.replay.gemini_sent import gemini_differences
 from tests.replay.traffic import Recording
@@ -32,11 +32,11 @@ _CHAT = ("generateContent", "streamGenerateContent")
 def recorded() -> list[Recording]:
     if traffic.folder() is None:
         pytest.skip("no recorded traffic: set RECORDED_TRAFFIC to its folder, or lay it at ../shared/traffic")
-    wires = (traffic.GEMINI, traffic.GEMINI_EMBEDDINGS)
+    spoken = (wires.GEMINI, wires.GEMINI_EMBEDDINGS)
     return [
         one
         for one in traffic.recordings(("gemini", "vertex"))
-        if one.wire in wires and isinstance(one.request, dict) and _method(one) in METHODS
+        if one.wire in spoken and isinstance(one.request, dict) and _method(one) in METHODS
     ]
 
 
@@ -60,7 +60,7 @@ def test_what_was_sent_to_google_is_sent_to_it_as_it_was_and_means_the_same_tran
     natives = translated = 0
     wrong: list[str] = []
     for one in recorded:
-        if one.status != 200 or one.excluded == traffic.REDACTED:
+        if one.status != 200 or one.excluded == wires.REDACTED:
             continue
         try:
             ask = _read(one)
