@@ -16,6 +16,7 @@ from aiservice.kit.secret import Secret
 from aiservice.providers._azure_address import Form, Place, place_of, stored_address
 from aiservice.providers._base import Provider, StreamReader
 from aiservice.providers._openai_errors import failure_from_body
+from aiservice.providers._openai_models import ModelRules
 from aiservice.providers.openai import OpenAi
 from aiservice.wire import Answer, Ask, AttemptFailure, Blame, HttpCall, HttpReply, Json
 
@@ -24,6 +25,7 @@ _NEWEST: Final = Place("", "v1", "")
 # Azure's codes that another place may not share: the deployment cannot do this kind of work, or is not there yet.
 _NOT_HERE: Final = frozenset({"deploymentnotfound", "operationnotsupported", "unknownmodel", "unavailable_model"})
 _COMPLETING: Final = re.compile(r"gpt-3\.?5-turbo(?:-instruct)?$|davinci|babbage|text-", re.IGNORECASE)
+_HAS_RESPONSES: Final = "2025-03-01"
 _FILTERED: Final = frozenset({"content_filter", "responsibleaipolicyviolation"})
 
 
@@ -41,7 +43,8 @@ class AzureOpenAi(OpenAi):
     def __init__(self, place: Place = _NEWEST) -> None:
         self._form: Form = place.form
         self._version = place.version
-        self.responses_path = "" if place.form == "foundry" else OpenAi.responses_path  # Foundry's chats alone
+        has_responses = place.form == "v1" or (place.form == "deployments" and place.version >= _HAS_RESPONSES)
+        self.responses_path = OpenAi.responses_path if has_responses else ""
         self.has_stream_options = self._form != "deployments" or self._version >= _HAS_STREAM_OPTIONS
 
     def at(self, base_url: str) -> Provider:
@@ -55,6 +58,11 @@ class AzureOpenAi(OpenAi):
 
     def auth_headers(self, key: Secret) -> tuple[tuple[str, str], ...]:
         return (("api-key", key.reveal_text()),)
+
+    def rules(self, model: str) -> ModelRules:
+        """Where there is no Responses API, chat is all there is to try."""
+        rules = super().rules(model)
+        return rules if self.responses_path else replace(rules, has_chat=True, has_chat_tools=True)
 
     def build(self, ask: Ask, model: str) -> HttpCall:
         call = super().build(ask, model)

@@ -8,6 +8,7 @@ from typing import Final
 
 from aiservice.kit.secret import Secret
 from aiservice.providers import _openai_models
+from aiservice.providers._base import StreamReader
 from aiservice.providers._bedrock.address import mantle_address
 from aiservice.providers._bedrock.credential import credential_headers, load_signer
 from aiservice.providers._bedrock.errors import failure_of
@@ -15,7 +16,7 @@ from aiservice.providers._bedrock.keys import KEY_HINT, normal_key
 from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._openai_models import ModelRules, rules_for
 from aiservice.providers.openai import OpenAi
-from aiservice.wire import AttemptFailure, HttpCall, HttpReply
+from aiservice.wire import Answer, Ask, AttemptFailure, HttpCall, HttpReply
 
 _MAKER: Final = "openai."
 _AWS_ERROR: Final = "x-amzn-errortype"
@@ -45,6 +46,21 @@ class BedrockMantle(OpenAi):
     def credential_headers(self, key: Secret, call: HttpCall, base_url: str) -> tuple[tuple[str, str], ...]:
         return credential_headers(key, call, base_url)
 
+    def build(self, ask: Ask, model: str) -> HttpCall:
+        if self.responses_path and not model.startswith(_MAKER):
+            return _CHATTING.build(ask, model)
+        return super().build(ask, model)
+
+    def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
+        if self.responses_path and call.path != self.responses_path:
+            return _CHATTING.read(ask, call, reply)
+        return super().read(ask, call, reply)
+
+    def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
+        if self.responses_path and call.path != self.responses_path:
+            return _CHATTING.reader(ask, call)
+        return super().reader(ask, call)
+
     def rules(self, model: str) -> ModelRules:
         return rules_for(model.removeprefix(_MAKER))
 
@@ -57,4 +73,11 @@ class BedrockMantle(OpenAi):
         return super().failure(reply)
 
 
+class _Chatting(BedrockMantle):
+    """The models of other makers: only OpenAI's have the Responses API there."""
+
+    responses_path = ""
+
+
+_CHATTING: Final = _Chatting()
 PROVIDER = BedrockMantle()

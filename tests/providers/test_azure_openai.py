@@ -12,7 +12,17 @@ from aiservice.kit.secret import Secret
 from aiservice.providers._azure_address import place_of, stored_address
 from aiservice.providers.azure_openai import PROVIDER
 from aiservice.services.connection_rules import clean_address
-from aiservice.wire import CHAT_WIRE, COMPLETIONS_WIRE, Ask, AttemptFailure, Blame, EventKind, HttpReply, Json
+from aiservice.wire import (
+    CHAT_WIRE,
+    COMPLETIONS_WIRE,
+    RESPONSES_WIRE,
+    Ask,
+    AttemptFailure,
+    Blame,
+    EventKind,
+    HttpReply,
+    Json,
+)
 from tests.providers.bedrock_samples import WEATHER, ask
 
 _HOST = "https://my-res.openai.azure.com"
@@ -76,7 +86,8 @@ def test_each_form_has_its_paths(base: str, chat: str, embeddings: str, probe: s
 
 
 def test_tools_of_the_newest_models_go_by_the_responses_api_in_every_form() -> None:
-    for base, path in ((V1, "/responses"), (CLASSIC, "/openai/responses?api-version=2024-10-21")):
+    newer = CLASSIC.replace("2024-10-21", "2025-04-01-preview")
+    for base, path in ((V1, "/responses"), (newer, "/openai/responses?api-version=2025-04-01-preview")):
         provider = PROVIDER.at(base)
         call = provider.build(ask(tools=[WEATHER]), "gpt-5.6-luna")
         assert call.path == path
@@ -101,6 +112,16 @@ def test_a_prompt_goes_to_deployments_that_are_called_like_models_that_complete(
     found = PROVIDER.at(CLASSIC).read(asked, call, HttpReply(200, {}, orjson.dumps(said)))
     assert found.finish_reason == "length"
     assert PROVIDER.at(CLASSIC).build(asked, "prod-4o").path.endswith("/chat/completions?api-version=2024-10-21")
+
+
+def test_where_there_is_no_responses_api_its_clients_are_served_by_chat() -> None:
+    native: Json = {"model": "x", "input": "Hi"}
+    messages = {"messages": [{"role": "user", "content": "Hi"}]}
+    asked = Ask("chat", "chat", messages, wire=RESPONSES_WIRE, native=native)
+    assert PROVIDER.at(V1).build(asked, "gpt-4o").path == "/responses"
+    for base in (CLASSIC, FOUNDRY):
+        assert "/chat/completions?" in PROVIDER.at(base).build(asked, "gpt-4o").path
+        assert "/chat/completions?" in PROVIDER.at(base).build(ask(tools=[WEATHER]), "gpt-5.6-luna").path
 
 
 def test_the_key_has_a_header_of_its_own() -> None:

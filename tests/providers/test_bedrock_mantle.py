@@ -4,7 +4,7 @@ import orjson
 
 from aiservice.kit.secret import Secret
 from aiservice.providers.bedrock_mantle import PROVIDER
-from aiservice.wire import HttpReply
+from aiservice.wire import RESPONSES_WIRE, Ask, HttpReply, Json
 from tests.providers.bedrock_samples import WEATHER, ask
 from tests.providers.test_bedrock_credential import ACCESS, SECRET
 
@@ -16,6 +16,20 @@ def test_openais_models_keep_openais_rules_under_aws_names() -> None:
     call = PROVIDER.build(ask(tools=[WEATHER]), "openai.gpt-5.6-luna")
     assert (call.path, orjson.loads(call.body)["model"]) == ("/responses", "openai.gpt-5.6-luna")
     assert PROVIDER.capabilities("openai.gpt-5.6-luna").reasoning is True
+
+
+def test_a_client_of_the_responses_api_is_passed_on_to_openais_models_and_chats_with_others() -> None:
+    body: Json = {"messages": [{"role": "user", "content": "Hi"}]}
+    asked = Ask("chat", "chat", body, wire=RESPONSES_WIRE, native={"model": "x", "input": "Hi"})
+    assert PROVIDER.build(asked, "openai.gpt-oss-20b").path == "/responses"
+    call = PROVIDER.build(asked, "mistral.voxtral-mini-3b-2507")
+    assert call.path == "/chat/completions"
+    said = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}
+    found = PROVIDER.read(asked, call, HttpReply(200, {}, orjson.dumps(said)))
+    assert found.body["choices"][0]["message"]["content"] == "Hi"
+    reader = PROVIDER.reader(asked, call)
+    reader.feed(b'data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n')
+    assert reader.is_finished
 
 
 def test_a_pair_signs_for_the_service_of_the_address_and_a_key_is_sent() -> None:
