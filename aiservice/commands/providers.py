@@ -46,11 +46,13 @@ AllowPrivate = Annotated[
     epilog=examples(
         "provider add openai --name openai < openai.key",
         "provider add anthropic --name claude < anthropic.key",
+        "provider add bedrock --name aws --base-url eu-west-1 < aws.key",
+        "provider add azure-openai --name azure --base-url https://NAME.openai.azure.com --models gpt-4o < azure.key",
         "provider add openai-compatible --name ollama --base-url http://127.0.0.1:11434/v1 --allow-private </dev/null",
     ),
 )
 def add(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="openai, anthropic, gemini, openai-compatible …")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="openai, anthropic, bedrock, openai-compatible …")],
     name: Annotated[str, typer.Option("--name", help="A name of your choice: lower case, digits, hyphens.")],
     base_url: Annotated[str | None, typer.Option("--base-url", help="Where the provider's API begins.")] = None,
     weight: Annotated[int, typer.Option("--weight", help="Share among equals, 1 to 1000.")] = 1,

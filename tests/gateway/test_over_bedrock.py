@@ -16,7 +16,7 @@ from aiservice.settings import Settings
 from tests.gateway.conftest import Gateway, portal
 from tests.gateway.scripted_server import ScriptedServer
 from tests.providers.anthropic_events import HELLO
-from tests.providers.bedrock_samples import CLAUDE, NOVA, begun, delta, ended, frame, start, stop
+from tests.providers.bedrock_samples import CLAUDE, NOVA, WEATHER, begun, delta, ended, frame, start, stop
 from tests.providers.sigv4 import expected_authorization
 
 ACCESS, SECRET, TOKEN = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "IQoJb3JpZ2luX2Vj" * 4
@@ -123,6 +123,60 @@ async def test_a_client_of_anthropics_wire_has_its_own_bytes_there_and_back(setu
     assert (sent["context_management"], sent["anthropic_beta"]) == ({"edits": []}, ["context-management-2025-06-27"])
     assert "model" not in sent
     assert_signed(setup.aws)
+
+
+async def test_signed_thinking_and_calls_go_back_as_they_came(setup: Setup) -> None:
+    thought = {"reasoningContent": {"reasoningText": {"text": "Hm", "signature": "c2ln"}}}
+    sealed = {"reasoningContent": {"redactedContent": base64.b64encode(b"sealed").decode()}}
+    use = {"toolUse": {"toolUseId": "tooluse_1", "name": "look", "input": {"at": 1}}}
+    setup.aws.says(
+        orjson.dumps(
+            {
+                "output": {"message": {"role": "assistant", "content": [thought, sealed, use]}},
+                "stopReason": "tool_use",
+                "usage": {"inputTokens": 3, "outputTokens": 1, "totalTokens": 4},
+            }
+        )
+    )
+    asked = {"role": "user", "content": "Look"}
+    first = await setup.gateway.chat("", model=f"aws/{CLAUDE}", messages=[asked], tools=[WEATHER])
+    told = first.json()["choices"][0]["message"]
+    result = {"role": "tool", "tool_call_id": told["tool_calls"][0]["id"], "content": "snow"}
+    setup.aws.says(_WHOLE)
+    await setup.gateway.chat("", model=f"aws/{CLAUDE}", messages=[asked, told, result], tools=[WEATHER])
+    turns = orjson.loads(setup.aws.asked[-1].body)["messages"]
+    assert turns[1]["content"] == [thought, sealed, use]
+    assert turns[2]["content"] == [{"toolResult": {"toolUseId": "tooluse_1", "content": [{"text": "snow"}]}}]
+
+
+async def test_a_client_of_anthropics_wire_is_served_by_another_makers_model_state_and_all(setup: Setup) -> None:
+    thought = {"reasoningContent": {"reasoningText": {"text": "Hm", "signature": "c2ln"}}}
+    setup.aws.says(
+        [begun(), delta(0, reasoningContent={"text": "Hm"}), delta(0, reasoningContent={"signature": "c2ln"}), stop(0),
+         delta(1, text="Hello"), stop(1), ended()]
+    )  # fmt: skip
+    asked = {"role": "user", "content": "Hi"}
+    body = {"model": f"aws/{NOVA}", "max_tokens": 9, "messages": [asked], "stream": True}
+    reply = await setup.gateway.post("/v1/messages", body)
+    events = [orjson.loads(line[6:]) for line in reply.body.split(b"\n") if line.startswith(b"data: ")]
+    deltas = [event["delta"] for event in events if event["type"] == "content_block_delta"]
+    signature = next(each["signature"] for each in deltas if each["type"] == "signature_delta")
+    assert [each["text"] for each in deltas if each["type"] == "text_delta"] == ["Hello"]
+    assert events[-1]["type"] == "message_stop"
+    said = [{"type": "thinking", "thinking": "Hm", "signature": signature}, {"type": "text", "text": "Hello"}]
+    setup.aws.says(_WHOLE)
+    turns = [asked, {"role": "assistant", "content": said}, asked]
+    await setup.gateway.post("/v1/messages", {"model": f"aws/{NOVA}", "max_tokens": 9, "messages": turns})
+    assert orjson.loads(setup.aws.asked[-1].body)["messages"][1]["content"] == [thought, {"text": "Hello"}]
+
+
+async def test_what_bedrock_has_no_word_for_is_refused_or_dropped_by_name(setup: Setup) -> None:
+    setup.aws.says(_WHOLE)
+    refused = await setup.gateway.chat("Hi", model=f"aws/{NOVA}", seed=1)
+    assert (refused.status, refused.json()["error"]["param"]) == (400, "seed")
+    body = {"model": f"aws/{NOVA}", "messages": [{"role": "user", "content": "Hi"}], "seed": 1}
+    dropped = await setup.gateway.post("/v1/chat/completions", body, headers={"x-aiservice-lossy": "allow"})
+    assert (dropped.status, dropped.headers["x-aiservice-lossy"]) == (200, "seed")
 
 
 async def test_embeddings_and_counts_are_served(setup: Setup) -> None:
