@@ -37,6 +37,8 @@ IMPORTABLE = {
     "CEREBRAS_API_KEY": ("cerebras", "https://api.cerebras.ai/v1"),
     "FIREWORKS_API_KEY": ("fireworks", "https://api.fireworks.ai/inference/v1"),
     "COHERE_API_KEY": ("cohere", "https://api.cohere.com"),
+    "VOYAGE_API_KEY": ("voyage", "https://api.voyageai.com/v1"),
+    "JINA_API_KEY": ("jina", "https://api.jina.ai/v1"),
     "PERPLEXITY_API_KEY": ("perplexity", "https://api.perplexity.ai"),
 }
 

@@ -5,7 +5,9 @@ A *provider* (what a vendor speaks) builds an `HttpCall` from the `Ask` and read
 `StreamEvent`s. Neither knows the other, so any dialect works with any provider.
 
 `Ask.body` is OpenAI's chat-completions request (platform.openai.com/docs/api-reference/chat) for chat-like work and
-OpenAI's embeddings request for embeddings: the field's common form, and the one where passing through costs least.
+OpenAI's embeddings request for embeddings: the field's common form, and the one where passing through costs least. To
+rank documents it is Cohere's: `query`, `documents` (texts, or objects that a vendor knows), `top_n`,
+`return_documents`.
 Where OpenAI's own form has no word, the field's does, and every adapter uses the same ones:
 
 * thinking: `reasoning_content` (text) and `reasoning_details` on an assistant message (OpenRouter's list of
@@ -39,6 +41,7 @@ QuotaMeasure = Literal["requests", "tokens", "input_tokens", "output_tokens"]
 
 CHAT_WIRE = "openai-chat"
 EMBEDDINGS_WIRE = "openai-embeddings"
+RERANK_WIRE = "cohere-rerank"
 MESSAGES_WIRE = "anthropic-messages"
 AI_SERVICE_WIRE = "ai-service"
 COMPLETIONS_WIRE = "openai-completions"
@@ -122,8 +125,9 @@ class Ask:
 
 @dataclass(slots=True)
 class Answer:
-    """A whole answer in our form: `body` is a chat.completion, an embeddings list, or `{"input_tokens": n}` for a
-    token count (with `usage=Usage()`: it costs nothing).
+    """A whole answer in our form: `body` is a chat.completion, an embeddings list, `{"results": [{"index",
+    "relevance_score", "document"?}], "search_units"?}` for a ranking, or `{"input_tokens": n}` for a token count (with
+    `usage=Usage()`: it costs nothing).
 
     `raw` holds the provider's own bytes, which are of the wire `raw_wire`: a client of that wire is given them
     unchanged.

@@ -271,7 +271,7 @@ class Cached:
         ask = exchange.request.ask
         if exchange.is_shortened:
             return False
-        if ask.kind == "embedding":
+        if ask.kind != "chat":
             return True
         is_limited = any(ask.body.get(name) is not None for name in _LIMITS)
         return bool(reasons) and all(

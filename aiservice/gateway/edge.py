@@ -28,7 +28,7 @@ MAX_HEADER_BYTES = 16 << 10
 MAX_HEADERS = 64
 MAX_QUERY_BYTES = 4 << 10
 API_PREFIXES = (
-    "/ai-service", "/v1", "/v1beta", "/api", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs",
+    "/ai-service", "/v1", "/v1beta", "/v2", "/api", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs",
     "/.well-known/jwks.json",
 )  # fmt: skip
 _SLASHES = re.compile(r"/{2,}")

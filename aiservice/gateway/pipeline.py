@@ -6,6 +6,7 @@ from typing import NamedTuple
 from aiservice.dialects import (
     ai_service,
     anthropic_messages,
+    cohere_rerank,
     openai_chat,
     openai_completions,
     openai_embeddings,
@@ -98,6 +99,8 @@ class Pipeline:
             "/v1/completions": openai_completions.DIALECT,
             "/v1/embeddings": openai_embeddings.DIALECT,
             "/v1/messages": anthropic_messages.DIALECT,
+            "/v1/rerank": cohere_rerank.DIALECT,
+            "/v2/rerank": cohere_rerank.DIALECT,  # as Cohere's own library asks
             "/v1/messages/count_tokens": anthropic_messages.COUNT_DIALECT,
             "/v1/responses": openai_responses.DIALECT,
             "/v1/responses/input_tokens": openai_responses.COUNT_DIALECT,

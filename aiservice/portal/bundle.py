@@ -18,6 +18,7 @@ BACKEND_SEGMENTS = (
     "ai-service",
     "v1",
     "v1beta",
+    "v2",
     "api",
     "auth",
     "healthz",

@@ -5,7 +5,6 @@ reader bears (usage in odd places, missing `[DONE]`, errors after 200, error bod
 recorded traffic.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -23,6 +22,7 @@ from aiservice.providers._base import (
 )
 from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._failures import cut_short, invalid_answer
+from aiservice.providers._model_names import is_embedding_name, is_ranking_name
 from aiservice.providers._openai_completions import (
     CompletionsStreamReader,
     completion_answer,
@@ -31,6 +31,7 @@ from aiservice.providers._openai_completions import (
 )
 from aiservice.providers._openai_errors import failure_from_body
 from aiservice.providers._openai_mended import mend
+from aiservice.providers._openai_rerank import rerank_answer, rerank_body
 from aiservice.providers._openai_responses_answer import read_response
 from aiservice.providers._openai_responses_stream import ResponsesStreamReader
 from aiservice.providers._openai_stream import ChatStreamReader
@@ -64,12 +65,6 @@ _FINISH: dict[object, FinishReason] = {
 }
 # The provider's own word for "this is not the whole answer" (DeepSeek, OpenRouter, Zhipu, vLLM): never a clean stop.
 _CUT_SHORT = frozenset({"error", "abort", "aborted", "cancelled", "insufficient_system_resource", "network_error"})
-_EMBEDDING_NAME = re.compile(r"embed|bge-|gte-|e5-|minilm", re.IGNORECASE)
-
-
-def is_embedding_name(model: str) -> bool:
-    """Whether a model embeds, as far as its name says."""
-    return _EMBEDDING_NAME.search(model) is not None
 
 
 def finish_reason_of(value: object) -> FinishReason | None:
@@ -130,18 +125,21 @@ class OpenAiShape(Provider):
     models_path: str = "/models"
     responses_path: str = ""  # empty: this vendor has no such API, and is asked by chat
     completions_path: str = "/completions"
+    rerank_path: str = "/rerank"
 
     def completes(self, model: str) -> bool:
         """Whether `model` goes on with a prompt by the wire of that name; asked otherwise, it is asked to chat."""
         return bool(self.completions_path)
 
     def serves(self, model: str, kind: AskKind) -> bool:
+        if is_ranking_name(model):
+            return kind == "rerank" and bool(self.rerank_path)
         is_embedding = is_embedding_name(model)
-        return is_embedding if kind == "embedding" else not is_embedding
+        return is_embedding if kind == "embedding" else kind != "rerank" and not is_embedding
 
     def capabilities(self, model: str) -> Capabilities:
         """What the wire has for every model; a server behind it says nothing of its models."""
-        return Capabilities(streaming=not self.serves(model, "embedding"), system=True)
+        return Capabilities(streaming=self.serves(model, "chat"), system=True)
 
     def auth_headers(self, key: Secret) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {key.reveal_text()}"),)
@@ -155,6 +153,8 @@ class OpenAiShape(Provider):
         if ask.wire == RESPONSES_WIRE and self.takes_as_it_is(ask):
             return self.passed_on(ask, model)
         refuse_uncarried(ask, self.title)
+        if ask.kind == "rerank":
+            return HttpCall(self.rerank_path, orjson.dumps(rerank_body(ask.body, model, self.title)))
         body = {**ask.body, "model": model}
         if ask.wire != CHAT_WIRE and ask.kind == "chat":
             body = strict_body(body, self.keeps(model))
@@ -205,7 +205,9 @@ class OpenAiShape(Provider):
         if body.get("error") or body.get("object") == "error":
             raise AttemptFailed(failure_from_body(reply.status, body, reply.headers))
         if ask.kind == "embedding":
-            return _embeddings(body, reply.body)
+            return embeddings_answer(body, reply.body)
+        if ask.kind == "rerank":
+            return rerank_answer(ask, body, orjson.loads(call.body)["model"])
         if ask.wire == COMPLETIONS_WIRE and is_completion(body):
             usage, is_valid = read_usage(body.get("usage"))
             finish = finish_reason_of(body["choices"][0].get("finish_reason"))
@@ -278,8 +280,13 @@ def _chat(body: dict[str, Any], raw: bytes) -> Answer:
     )
 
 
-def _embeddings(body: dict[str, Any], raw: bytes) -> Answer:
-    data = body.get("data")
+def embeddings_answer(body: Any, raw: bytes) -> Answer:
+    """The answer to a request for vectors, of what a reply says in `raw`.
+
+    Raises:
+        AttemptFailed: it is none.
+    """
+    data = body.get("data") if isinstance(body, dict) else None
     if not isinstance(data, list) or not all(isinstance(item, dict) and "embedding" in item for item in data):
         raise AttemptFailed(invalid_answer("its answer had no embeddings"))
     reported = body.get("usage")

@@ -33,7 +33,7 @@ class Anthropic(Provider):
     counts_tokens = True
 
     def serves(self, model: str, kind: AskKind) -> bool:
-        return kind != "embedding"
+        return kind in ("chat", "token-count")
 
     def capabilities(self, model: str) -> Capabilities:
         return _anthropic_models.capabilities(model)

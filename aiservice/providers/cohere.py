@@ -1,4 +1,4 @@
-"""Cohere's own wire, v2 (docs.cohere.com/reference): /v2/chat and /v2/embed.
+"""Cohere's own wire, v2 (docs.cohere.com/reference): /v2/chat, /v2/embed and /v2/rerank.
 
 What stands for what: `p` and `k` are top_p and top_k, a schema is a JSON object's, a plan before tool calls and
 citations are `extra_content.cohere` of the message (the plan is shown as thinking, too). `documents`,
@@ -19,10 +19,11 @@ from aiservice.providers._cohere.answer import chat_answer
 from aiservice.providers._cohere.embed import embed_body, embeddings_answer
 from aiservice.providers._cohere.errors import failure_of
 from aiservice.providers._cohere.request import chat_body, wants_one_call
+from aiservice.providers._cohere.rerank import rerank_answer, rerank_body
 from aiservice.providers._cohere.stream import ChatReader
 from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, QuotaNote
 
-_CHAT, _EMBED = "/v2/chat", "/v2/embed"
+_CHAT, _EMBED, _RERANK = "/v2/chat", "/v2/embed", "/v2/rerank"
 
 
 class Cohere(Provider):
@@ -46,12 +47,16 @@ class Cohere(Provider):
         refuse_uncarried(ask, self.title)
         if ask.kind == "embedding":
             return HttpCall(_EMBED, orjson.dumps(embed_body(ask.body, model)))
+        if ask.kind == "rerank":
+            return HttpCall(_RERANK, orjson.dumps(rerank_body(ask.body, model)))
         return HttpCall(_CHAT, orjson.dumps(chat_body(ask, model)), is_stream=ask.is_stream)
 
     def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
         model = orjson.loads(call.body)["model"]
         if ask.kind == "embedding":
             return embeddings_answer(ask, reply.body, model)
+        if ask.kind == "rerank":
+            return rerank_answer(ask, reply.body, model)
         return chat_answer(reply.body, model, is_one_call=wants_one_call(ask))
 
     def reader(self, ask: Ask, call: HttpCall) -> StreamReader:

@@ -13,11 +13,11 @@ import orjson
 from aiservice.kit.secret import Secret
 from aiservice.providers._base import Provider, StreamReader, cannot_carry, refuse_uncarried
 from aiservice.providers._capabilities import Capabilities
+from aiservice.providers._model_names import is_embedding_name
 from aiservice.providers._ollama.answer import chat_answer, embeddings_answer
 from aiservice.providers._ollama.request import PARAMETERS, chat_body, generate_body
 from aiservice.providers._ollama.stream import LinesReader
 from aiservice.providers._openai_errors import failure_from_body
-from aiservice.providers._openai_shape import is_embedding_name
 from aiservice.wire import COMPLETIONS_WIRE, Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json
 
 _CHAT, _EMBED, _GENERATE = "/api/chat", "/api/embed", "/api/generate"

@@ -41,6 +41,7 @@ class OpenAi(OpenAiShape):
     counts_tokens = True
     is_strict = True
     responses_path = _RESPONSES
+    rerank_path = ""
 
     def capabilities(self, model: str) -> Capabilities:
         return _openai_models.capabilities(model)

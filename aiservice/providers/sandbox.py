@@ -19,10 +19,12 @@ from aiservice.wire import AskKind, HttpCall, HttpReply
 
 MODEL = "sandbox"
 EMBEDDING_MODEL = "sandbox-embedding"
+RANKING_MODEL = "sandbox-reranker"
 _NOTICE = "[sandbox] This answer comes from the built-in sandbox, not from an AI model."
 _CREATED = 1_767_225_600  # fixed: the same request gives the same bytes
 _DIMENSIONS = 64
 _MAX_DEPTH = 8
+_MAX_RANKED = 500  # characters of a text that are read to rank it
 _MAX_NUMBERS = 2048 * _DIMENSIONS  # a tenth of a second of the event loop
 
 
@@ -30,14 +32,15 @@ class Sandbox(OpenAiShape, LocalProvider):
     kind = "sandbox"
     title = "Sandbox (built in)"
     needs_key = False
-    default_models = (MODEL, EMBEDDING_MODEL)
+    default_models = (MODEL, EMBEDDING_MODEL, RANKING_MODEL)
 
     def serves(self, model: str, kind: AskKind) -> bool:
-        return (model == EMBEDDING_MODEL) == (kind == "embedding")
+        own = {EMBEDDING_MODEL: "embedding", RANKING_MODEL: "rerank"}.get(model)
+        return kind == own if own else kind not in ("embedding", "rerank")
 
     def capabilities(self, model: str) -> Capabilities:
         """It answers whatever it is asked, so that a first call works; nothing here says that the answer is real."""
-        return Capabilities(tools=True, json_schema=True, streaming=model != EMBEDDING_MODEL, system=True)
+        return Capabilities(tools=True, json_schema=True, streaming=self.serves(model, "chat"), system=True)
 
     def serve(self, call: HttpCall) -> HttpReply:
         if call.path == "/models":
@@ -45,6 +48,8 @@ class Sandbox(OpenAiShape, LocalProvider):
         body = orjson.loads(call.body)
         if call.path == "/embeddings":
             return _json(_embeddings(body)) if _embedding_numbers(body) <= _MAX_NUMBERS else _too_many()
+        if call.path == "/rerank":
+            return _json(_ranking(body))
         text, tool_calls = _reply(body)
         return _json(_completion(body, call.body, text, tool_calls))
 
@@ -173,6 +178,22 @@ def _embeddings(body: dict[str, Any]) -> dict[str, Any]:
     tokens = sum(max(1, _count(_text(text))) for text in texts)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": data, "model": body.get("model", EMBEDDING_MODEL), "usage": usage}
+
+
+def _ranking(body: dict[str, Any]) -> dict[str, Any]:
+    """Documents by how many of the query's words they hold: it shows the form of an answer, and judges nothing."""
+    query = set(body["query"][:_MAX_RANKED].lower().split())
+    found = [
+        {"index": place, "relevance_score": round(_shared(query, text), 6)}
+        for place, text in enumerate(body["documents"])
+    ]
+    tokens = _count(body["query"]) + sum(map(_count, body["documents"]))
+    found.sort(key=lambda each: -each["relevance_score"])
+    return {"model": body["model"], "results": found[: body.get("top_n")], "usage": {"total_tokens": tokens}}
+
+
+def _shared(query: set[str], text: str) -> float:
+    return len(query.intersection(text[:_MAX_RANKED].lower().split())) / max(1, len(query))
 
 
 def _vector(seed: bytes, size: int) -> list[float]:

@@ -48,7 +48,7 @@ class Task:
 
     name: str
     title: str
-    kind: Literal["chat", "embedding"]
+    kind: Literal["chat", "embedding", "rerank"]
     signs: Signs
     ask_body: Callable[[Json], Json]
     output: Callable[[Json], Json]

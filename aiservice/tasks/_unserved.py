@@ -15,17 +15,6 @@ _STYLE = (
 )
 
 UNSERVED: dict[str, Signs] = {
-    "rerank": Signs(
-        fields=fields("query+documents", "query+passages", "query+texts", "query+top_n"),
-        models=r"rerank",
-        hints=r"re-?rank|relevance",
-        begins=(
-            r"re-?rank\b",
-            r"which of (?:these|the following) (?:documents|passages|results|texts|articles) .{0,20}\bmost relevant",
-            r"(?:rank|sort|order|score) (?:these|those|the) (?:following |search )?"
-            r"(?:documents|passages|results|texts|articles|paragraphs|snippets|candidates|answers)\b.{0,60}\brelevan",
-        ),
-    ),
     "moderation": Signs(
         fields=fields("text+policies", "moderation_categories"),
         hints=r"toxic|hate speech|offensive|beleidig|moderat(?:e|ion)|guidelines|appropriate for",
@@ -104,7 +93,6 @@ UNSERVED: dict[str, Signs] = {
     ),
 }
 TITLES = {
-    "rerank": "Rerank",
     "moderation": "Moderation",
     "image-generation": "Image generation",
     "speech-to-text": "Speech to text",

@@ -39,6 +39,8 @@ BODIES: dict[str, dict[str, object]] = {
     "/v1/messages/count_tokens": _CHAT,
     "/v1/completions": {"model": "auto", "prompt": "hi"},
     "/v1/embeddings": {"model": "auto", "input": "hi"},
+    "/v1/rerank": {"query": "hi", "documents": ["hi"]},
+    "/v2/rerank": {"query": "hi", "documents": ["hi"]},
 }
 PAGES = [f"{reveal.PREFIX}{path}" for path in reveal.ACTIONS] + [f"{exports.PREFIX}/usage.csv"]
 

@@ -46,6 +46,8 @@ ROUTES: dict[str, tuple[str | None, int]] = {
     "GET /v1/responses/{id}": ("key", 401),
     "GET /v1/responses/{id}/input_items": ("key", 401),
     "POST /v1/responses/{id}/cancel": ("key", 401),
+    "POST /v1/rerank": ("task", 401),
+    "POST /v2/rerank": ("task", 401),
 }
 _CHAT: dict[str, object] = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
 BODIES: dict[str, dict[str, object]] = {
@@ -57,6 +59,8 @@ BODIES: dict[str, dict[str, object]] = {
     "/v1/messages/count_tokens": _CHAT,
     "/v1/responses": {"model": "auto", "input": "hi"},
     "/v1/responses/input_tokens": {"model": "auto", "input": "hi"},
+    "/v1/rerank": {"query": "hi", "documents": ["hi"]},
+    "/v2/rerank": {"query": "hi", "documents": ["hi"]},
 }
 STRANGER = ("203.0.113.9", 4711)
 _HOSTS = (

@@ -72,6 +72,7 @@ def test_it_answers_every_task() -> None:
         inputs: dict[str, object] = {
             "translation": {"text": "x", "target_language": "French"},
             "image-understanding": {"image": "https://example.com/a.png"},
+            "rerank": {"query": "x", "documents": ["x y"]},
         }
         given = inputs.get(task.name, "x")
         ask = Ask(task.name, kind, task.ask_body({"input": given}))

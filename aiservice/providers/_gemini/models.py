@@ -91,6 +91,8 @@ def family_of(model: str) -> Family:
 def serves(model: str, kind: AskKind) -> bool:
     """Whether `model` chats or embeds, judged by its name."""
     is_embedding = bool(_EMBEDDING.search(model))
+    if kind == "rerank":
+        return False
     return is_embedding if kind == "embedding" else not is_embedding and not _OTHER_WORK.search(model)
 
 

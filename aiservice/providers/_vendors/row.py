@@ -12,7 +12,7 @@ from aiservice.providers._limit_headers import Row as LimitRow
 
 Json = dict[str, Any]
 
-PATHS: Final = ("chat", "embeddings", "completions", "models", "responses")
+PATHS: Final = ("chat", "embeddings", "completions", "rerank", "models", "responses")
 THINKING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
 THINKING_KEPT: Final = ("never", "with_tool_calls", "always")
 TOOL_CHOICES: Final = ("auto", "none", "required", "named")
@@ -94,6 +94,7 @@ _PATHS: Final = {
     "chat": "/chat/completions",
     "embeddings": "/embeddings",
     "completions": "",
+    "rerank": "",
     "models": "/models",
     "responses": "",
 }

@@ -8,6 +8,7 @@ from typing import Any
 from aiservice.providers._base import AttemptFailed, cannot_carry
 from aiservice.providers._capabilities import NEUTRAL, Capabilities
 from aiservice.providers._limit_headers import notes_of
+from aiservice.providers._model_names import is_ranking_name
 from aiservice.providers._openai_shape import OpenAiShape
 from aiservice.providers._openai_strict import Keeps, keeps_by_name
 from aiservice.providers._vendors import embeddings
@@ -32,6 +33,7 @@ class VendorShape(OpenAiShape):
         self.has_stream_options = row.has_stream_options
         self.chat_path, self.embeddings_path = row.path("chat"), row.path("embeddings")
         self.models_path, self.completions_path = row.path("models"), row.path("completions")
+        self.rerank_path = row.path("rerank")
         self._names_completing = any(rule.is_completion for rule in row.models)
         self.responses_path = row.path("responses")
         self.rule_of = lru_cache(maxsize=1024)(self._rule_of)
@@ -40,6 +42,8 @@ class VendorShape(OpenAiShape):
         return next((rule for rule in self.row.models if rule.pattern.match(model)), _NO_RULE)
 
     def serves(self, model: str, kind: AskKind) -> bool:
+        if is_ranking_name(model):
+            return super().serves(model, kind)
         if kind == "embedding" and not self.embeddings_path:
             return False
         if kind in ("chat", "embedding") and self.rule_of(model).is_embedding:
@@ -63,7 +67,7 @@ class VendorShape(OpenAiShape):
             known.setdefault("forced_tools", False)
         if "tools" in row.refused | rule.refused:
             known["tools"] = False
-        return Capabilities(**{"streaming": not self.serves(model, "embedding"), "system": True, **known})
+        return Capabilities(**{"streaming": self.serves(model, "chat"), "system": True, **known})
 
     def keeps(self, model: str) -> Keeps:
         row, rule = self.row, self.rule_of(model)
