@@ -50,6 +50,12 @@ class Conversation:
         Raises:
             InvalidRequest: it is not what it must be (named in `param`).
         """
+        if type(content) is dict and (texts := _plain_texts(content)) is not None:
+            if content.get("role") == "model":
+                self.messages.append({"role": "assistant", "content": "".join(texts)})
+            else:
+                self.messages.append({"role": "user", "content": texts[0] if texts else ""})
+            return
         path = f"contents[{place}]"
         turn = named(content, path)
         role = turn.get("role") or "user"
@@ -201,6 +207,21 @@ class Conversation:
                 parts.append(made)
         elif "functionCall" in part or "functionResponse" in part:
             raise wrong(path, "calls belong in turns of the model, results in turns of the user.")
+
+
+def _plain_texts(content: Json) -> list[str] | None:
+    """The texts of a turn that is nothing else, as most are: of a user one at most. None for any other."""
+    parts, role = content.get("parts"), content.get("role", "user")
+    if type(parts) is not list or len(content) != ("role" in content) + 1 or role not in ("user", "model"):
+        return None
+    if role == "user" and len(parts) > 1:
+        return None
+    texts = []
+    for part in parts:
+        if type(part) is not dict or len(part) != 1 or type(part.get("text")) is not str:
+            return None
+        texts.append(part["text"])
+    return texts
 
 
 def _said(response: Json) -> tuple[str, bool]:

@@ -3,7 +3,6 @@
 A connection's key, or its service account, opens them whoever of our clients asks (see `_object_ids`).
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from aiservice.dialects._google_parts import is_googles_own
@@ -35,21 +34,21 @@ def google_object_in(body: Json) -> str | None:
         if named is not None:
             return f"tools[{place}].{named}"
     for name in _TURNS:
-        if name in body:
-            for path, part in _parts(body[name], name):
-                if (found := _file_in(part)) is not None:
-                    return f"{path}.{found}"
+        if name in body and (found := _in_turns(body[name], name)):
+            return found
     return None
 
 
-def _parts(given: Any, path: str) -> Iterator[tuple[str, Json]]:
-    """Every part of a content or a list of contents, with its place."""
-    for at, content in enumerate(given if isinstance(given, list) else [given]):
-        parts = content.get("parts") if isinstance(content, dict) else None
-        where = f"{path}[{at}]" if isinstance(given, list) else path
-        for place, part in enumerate(_list(parts)):
-            if isinstance(part, dict):
-                yield f"{where}.parts[{place}]", part
+def _in_turns(given: Any, name: str) -> str | None:
+    """The place of a file in a content, or in a list of contents."""
+    for at, content in enumerate(given if type(given) is list else [given]):
+        parts = content.get("parts") if type(content) is dict else None
+        for place, part in enumerate(parts if type(parts) is list else _list(parts)):
+            # Most parts are plain text, of which nothing need be called.
+            if type(part) is dict and (len(part) > 1 or "text" not in part) and (found := _file_in(part)):
+                where = f"{name}[{at}]" if type(given) is list else name
+                return f"{where}.parts[{place}].{found}"
+    return None
 
 
 def _file_in(part: Json) -> str | None:

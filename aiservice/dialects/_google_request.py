@@ -13,7 +13,7 @@ from aiservice.dialects._google_state import without_sealed
 from aiservice.dialects._google_tools import put_tools
 from aiservice.dialects._strict_schema import can_be_strict
 
-_NUMBERS = {
+NUMBERS = {
     "temperature": "temperature",
     "topP": "top_p",
     "topK": "top_k",
@@ -30,7 +30,7 @@ _READ = frozenset(
 )
 _CONFIG = frozenset(
     {"stopSequences", "responseLogprobs", "responseMimeType", "responseSchema", "responseJsonSchema", "thinkingConfig",
-     "responseModalities", *_NUMBERS}
+     "responseModalities", *NUMBERS}
 )  # fmt: skip
 _LEVELS = frozenset({"minimal", "low", "medium", "high", "xhigh"})
 # A budget of thinking tokens, up to which it is the effort named; past the last one it is "high".
@@ -77,7 +77,7 @@ class Translated:
 
     def _configure(self, config: Json) -> None:
         chat = self.chat
-        for name, ours in _NUMBERS.items():
+        for name, ours in NUMBERS.items():
             value = config.get(name)
             if value is not None:
                 chat[ours] = _number(name, value)

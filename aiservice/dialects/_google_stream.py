@@ -18,7 +18,9 @@ from aiservice.wire import EventKind, FinishReason, StreamEvent, ToolCallDelta
 Json = dict[str, Any]
 ErrorBody = Callable[[BrokerError, str], bytes]
 
-_SSE_END = b"\r\n\r\n"
+_SSE_END = b"\n\n"
+_TEXT_HEAD = b'{"candidates":[{"content":{"parts":[{"text":'
+_TEXT_END = b'}],"role":"model"},"index":0}],'
 
 
 class _Call:
@@ -93,7 +95,7 @@ class _Choice:
 class GoogleWriter(StreamWriter):
     """Passes on frames that already are this wire; writes responses from what is not."""
 
-    __slots__ = ("_array", "_choices", "_error", "_outcome", "_passes", "_shows_thoughts")
+    __slots__ = ("_array", "_choices", "_error", "_outcome", "_passes", "_shows_thoughts", "_text_head", "_text_tail")
 
     def __init__(self, error: ErrorBody, *, shows_thoughts: bool, is_array: bool) -> None:
         self._error = error
@@ -102,9 +104,11 @@ class GoogleWriter(StreamWriter):
         self._choices: dict[int, _Choice] = {}
         self._outcome: Outcome | None = None
         self._passes = False
+        self._text_head = _TEXT_HEAD if is_array else b"data: " + _TEXT_HEAD
+        self._text_tail = b""
 
     def start(self, outcome: Outcome) -> bytes:
-        self._outcome = outcome
+        self._begin(outcome)
         return b""
 
     def events(self, events: Iterable[StreamEvent]) -> bytes:
@@ -114,13 +118,19 @@ class GoogleWriter(StreamWriter):
                 self._passes = True
                 pieces.append(event.frame if self._array is None else self._array.items_in(event.frame))
             elif not self._passes:
+                if event.kind is EventKind.TEXT and event.choice == 0 and event.details is None and 0 in self._choices:
+                    if event.text:  # most events of most streams
+                        body = self._text_head + orjson.dumps(event.text) + self._text_tail
+                        pieces.append(body if self._array is None else self._array.item(body))
+                    continue
                 parts = self._take(event)
                 if parts:
                     pieces.append(self._written([candidate_json(event.choice, parts, None)]))
         return b"".join(pieces)
 
     def boundary(self, outcome: Outcome) -> bytes:
-        self._outcome, self._passes = outcome, False
+        self._begin(outcome)
+        self._passes = False
         return b""
 
     def done(self, outcome: Outcome) -> bytes:
@@ -139,7 +149,12 @@ class GoogleWriter(StreamWriter):
 
     def keep_alive(self) -> bytes:
         """White space: Google's own libraries take a comment for a part of the answer."""
-        return b"\r\n"
+        return b"\n\n"
+
+    def _begin(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        about = orjson.dumps({"modelVersion": outcome.model, "responseId": outcome.request_id})
+        self._text_tail = _TEXT_END + about[1:] + (_SSE_END if self._array is None else b"")
 
     def _take(self, event: StreamEvent) -> list[Json]:
         """The parts that can be told at once."""

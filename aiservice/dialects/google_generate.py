@@ -3,7 +3,7 @@
 Model, method and framing are in the address, so a dialect is made for each request: it holds what others' bodies say.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 import orjson
@@ -21,7 +21,7 @@ from aiservice.dialects._base import (
 from aiservice.dialects._google_answer import response_of
 from aiservice.dialects._google_embeddings import embeddings_body, embeddings_of
 from aiservice.dialects._google_names import items, named, wrong
-from aiservice.dialects._google_request import Translated
+from aiservice.dialects._google_request import NUMBERS, Translated
 from aiservice.dialects._google_stream import GoogleWriter
 from aiservice.errors import BrokerError
 from aiservice.wire import GOOGLE_WIRE, Answer, Ask
@@ -44,6 +44,19 @@ _STATUSES = {
     502: "UNAVAILABLE",
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
+}
+_LONGEST_NAME = 200
+# What a field of our form is called here, where a provider refuses it.
+_FIELDS = {
+    **{ours: f"generationConfig.{theirs}" for theirs, ours in NUMBERS.items()},
+    "stop": "generationConfig.stopSequences",
+    "logprobs": "generationConfig.responseLogprobs",
+    "response_format": "generationConfig.responseMimeType",
+    "reasoning_effort": "generationConfig.thinkingConfig",
+    "tool_choice": "toolConfig.functionCallingConfig",
+    "service_tier": "serviceTier",
+    "input": "content",
+    "dimensions": "outputDimensionality",
 }
 _TYPES = "type.googleapis.com/google.rpc."
 
@@ -109,7 +122,7 @@ class GenerateContent(GoogleDialect):
             requested_model=model,
             wire=GOOGLE_WIRE,
             native=read.native,
-            uncarried=tuple(read.uncarried),
+            uncarried=_names(read.uncarried),
         )
         return ClientRequest(ask, model, preferences, is_provider_field=is_provider_field)
 
@@ -146,7 +159,7 @@ class EmbedContent(GoogleDialect):
         asked, preferences, is_provider_field = self._asked(body)
         ours, uncarried = embeddings_body(asked, is_batch=self.is_batch)
         model = self._requested()
-        ask = Ask("embedding", "embedding", ours, False, False, model, GOOGLE_WIRE, asked, (), uncarried)
+        ask = Ask("embedding", "embedding", ours, False, False, model, GOOGLE_WIRE, asked, (), _names(uncarried))
         return ClientRequest(ask, model, preferences, is_provider_field=is_provider_field)
 
     def _made(self, answer: Answer, outcome: Outcome) -> Json:
@@ -174,7 +187,7 @@ class CountTokens(GoogleDialect):
             raise wrong("generateContentRequest", "is the whole request: leave 'contents' out, or this.")
         read = Translated(asked if whole is None else named(whole, "generateContentRequest"))
         model = self._requested()
-        native, uncarried = read.native, tuple(read.uncarried)
+        native, uncarried = read.native, _names(read.uncarried)
         ask = Ask("chat", "token-count", read.chat, False, False, model, GOOGLE_WIRE, native, (), uncarried)
         return ClientRequest(ask, model, preferences, is_provider_field=is_provider_field)
 
@@ -182,15 +195,21 @@ class CountTokens(GoogleDialect):
         return {"totalTokens": answer.body["input_tokens"]}
 
 
+def _names(uncarried: Iterable[str]) -> tuple[str, ...]:
+    """Names as they may be told: some are the client's own, of whatever length."""
+    return tuple([name[:_LONGEST_NAME] for name in uncarried]) if uncarried else ()
+
+
 def error_body(error: BrokerError, request_id: str) -> bytes:
     """Google's envelope (google.rpc.Status) around the contract's error, whose code is the `reason`."""
     told = error.body(request_id)["error"]
+    field = _FIELDS.get(error.param, error.param) if error.param is not None else None
     about = {name: str(told[name]) for name in ("type", "request_id", "provider", "param") if told[name] is not None}
     details: list[Json] = [
         {"@type": f"{_TYPES}ErrorInfo", "reason": error.code.upper(), "domain": "aiservice", "metadata": about}
     ]
-    if error.param is not None:
-        violation = {"field": error.param, "description": error.message}
+    if field is not None:
+        violation = {"field": field, "description": error.message}
         details.append({"@type": f"{_TYPES}BadRequest", "fieldViolations": [violation]})
     if error.retry_after is not None:
         details.append({"@type": f"{_TYPES}RetryInfo", "retryDelay": f"{max(error.retry_after, 0):.3f}s"})

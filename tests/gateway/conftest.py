@@ -114,3 +114,22 @@ async def gateway(installed: Settings, mock: MockProvider) -> AsyncIterator[Gate
         made = await core.keys.create(OPERATOR, "app", "first")
         in_flight = InFlight()
         yield Gateway(build_gateway(core, in_flight, portal, portal), core, in_flight, made.key.reveal_text(), mock)
+
+
+@pytest.fixture
+async def google(installed: Settings, mock: MockProvider) -> AsyncIterator[Gateway]:
+    """An installation with a connection of each of three wires, to be asked in Google's."""
+    places = {
+        "gemini": ("/v1beta", ["gemini-2.5-flash", "gemini-embedding-001"]),
+        "openai-compatible": ("/v1", ["gpt-mock", "embed-mock"]),
+        "anthropic": ("", ["claude-mock"]),
+    }
+    async with open_core(installed, is_serving=True) as core:
+        await core.clients.create(OPERATOR, "app")
+        for kind, (path, models) in places.items():
+            await core.connections.add(
+                OPERATOR, kind, kind, mock.root_url + path, Secret(PROVIDER_KEY), is_private_allowed=True, models=models
+            )
+        made = await core.keys.create(OPERATOR, "app", "first")
+        app = build_gateway(core, InFlight(), portal, portal)
+        yield Gateway(app, core, InFlight(), made.key.reveal_text(), mock)
