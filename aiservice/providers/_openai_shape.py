@@ -94,8 +94,10 @@ def read_usage(raw: object) -> tuple[Usage | None, bool]:
         if "cache_write_tokens" in prompt_details:
             written = token_count(prompt_details["cache_write_tokens"])
     if cached is None:
-        named = (raw.get(name) for name in ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens"))
-        cached = token_count(next((count for count in named if count is not None), None))
+        said = raw.get("cached_tokens")
+        if said is None:
+            said = raw.get("prompt_cache_hit_tokens", raw.get("num_cached_tokens"))
+        cached = token_count(said)
     if isinstance(completion_details, dict):
         reasoning = token_count(completion_details.get("reasoning_tokens"))
     if reasoning and token_count(raw.get("total_tokens")) == prompt + completion + reasoning:

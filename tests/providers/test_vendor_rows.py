@@ -1,5 +1,6 @@
 """Rows of data: the built-in ones, and what is said of one that is not valid."""
 
+import time
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from aiservice.providers import built_in, install, registry
 from aiservice.providers.capabilities import capabilities_of
 from aiservice.providers.vendors import RowError, VendorRow, provider_of, row_from_toml, row_of, texts
 from aiservice.services.prices import Prices
-from aiservice.wire import Usage
+from aiservice.wire import HttpReply, Usage
 
 VENDORS = sorted(texts())
 # A well-known model of each vendor that the table of prices knows.
@@ -77,6 +78,10 @@ def test_no_two_paths_of_one_vendor_are_the_same() -> None:
         ({"kind": "mine", "errors": [{"means": "model"}]}, "errors[0]"),
         ({"kind": "mine", "models": [{"pattern": "("}]}, "models[0].pattern"),
         ({"kind": "mine", "models": [{"pattern": "(a+)+"}]}, "models[0].pattern"),
+        ({"kind": "mine", "models": [{"pattern": "(?:a|aa)*b"}]}, "models[0].pattern"),
+        ({"kind": "mine", "models": [{"pattern": ".*.*.*b"}]}, "models[0].pattern"),
+        ({"kind": "mine", "errors": [{"means": "model", "words": "(a)\\1"}]}, "errors[0].words"),
+        ({"kind": "mine", "errors": [{"means": "model", "words": ".*a.*b"}]}, "errors[0].words"),
         ({"kind": "mine", "models": [{"pattern": "a", "can": {"images": 3}}]}, "models[0].can.images"),
         ({"kind": "mine", "models": [{"pattern": "a", "can": {"fly": True}}]}, "models[0].can.fly"),
     ],
@@ -111,6 +116,14 @@ def test_any_table_is_a_row_or_is_refused_by_name(table: dict[str, Any]) -> None
         assert refused.name
     else:
         assert provider_of(row).kind == row.kind
+
+
+def test_the_worst_pattern_that_is_taken_takes_but_a_moment() -> None:
+    row = row_of({"kind": "mine", "models": [{"pattern": ".*a.*b"}], "errors": [{"means": "model", "words": "a.*b"}]})
+    provider, began = provider_of(row), time.perf_counter()
+    assert provider.serves("a" * 200, "chat")
+    assert provider.failure(HttpReply(400, {}, b"a" * 100_000)).code == "provider_rejected_request"
+    assert time.perf_counter() - began < 1.0
 
 
 @pytest.fixture

@@ -7,17 +7,18 @@ _THINKING = ("reasoning_content", "reasoning")
 
 def without_developer(messages: list[Any]) -> list[Any]:
     """`developer` is `system` where the vendor knows only that."""
-    if not any(type(message) is dict and message.get("role") == "developer" for message in messages):
-        return messages
-    return [
-        {**message, "role": "system"} if type(message) is dict and message.get("role") == "developer" else message
-        for message in messages
-    ]
+    for message in messages:
+        if type(message) is dict and message.get("role") == "developer":
+            return [_as_systems(message) for message in messages]
+    return messages
 
 
 def with_thinking_as(field: str, messages: list[Any]) -> list[Any]:
     """The assistant's thinking under the name that the vendor gave it, where it came under another's."""
-    return [_renamed(field, message) if _has_thinking(message) else message for message in messages]
+    for message in messages:
+        if _has_thinking(message):
+            return [_renamed(field, message) if _has_thinking(message) else message for message in messages]
+    return messages
 
 
 def alternated(messages: list[Any]) -> list[Any]:
@@ -32,8 +33,14 @@ def alternated(messages: list[Any]) -> list[Any]:
     return joined
 
 
+def _as_systems(message: Any) -> Any:
+    return {**message, "role": "system"} if type(message) is dict and message.get("role") == "developer" else message
+
+
 def _has_thinking(message: Any) -> bool:
-    return type(message) is dict and message.get("role") == "assistant" and any(name in message for name in _THINKING)
+    if type(message) is not dict or message.get("role") != "assistant":
+        return False
+    return "reasoning_content" in message or "reasoning" in message
 
 
 def _renamed(field: str, message: dict[str, Any]) -> dict[str, Any]:

@@ -28,8 +28,11 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _HEADER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _MAX_TEXT, _MAX_ITEMS, _MAX_PATTERN, _MAX_BYTES = 200, 100, 200, 65_536
-# A pattern is an admin's, and is held against names that clients send: nothing that could take exponential time.
-_RISKY = re.compile(r"[*+}][)][*+{]|\\[1-9]|\(\?(?![:!=])")
+# A pattern is an admin's, and is held against what others send: nothing that could take more than a moment.
+_RISKY = re.compile(r"\)[*+{]|\\[1-9]|\(\?(?![:!=])")
+_REPEATS = re.compile(r"[*+{]")
+# A model's name is short, and held against from its beginning; an error's words are looked for at every place.
+_REPEATS_IN_NAMES, _REPEATS_IN_WORDS = 2, 1
 
 
 def row_from_toml(text: str) -> VendorRow:
@@ -182,15 +185,22 @@ def _tables(table: Json, name: str) -> list[tuple[Json, str]]:
     return [(item, f"{name}[{place}].") for place, item in enumerate(given)]
 
 
-def _pattern(table: Json, name: str, at: str) -> re.Pattern[str]:
+def _pattern(table: Json, name: str, at: str, most_repeats: int) -> re.Pattern[str]:
     value = table.get(name)
-    if not isinstance(value, str) or not value or len(value) > _MAX_PATTERN or _RISKY.search(value):
+    if (
+        not isinstance(value, str)
+        or not 0 < len(value) <= _MAX_PATTERN
+        or _RISKY.search(value)
+        or len(_REPEATS.findall(value)) > most_repeats
+    ):
         raise RowError(
-            at + name, f"must be a regular expression of at most {_MAX_PATTERN} characters, without nested repeats."
+            at + name,
+            f"must be a regular expression of at most {_MAX_PATTERN} characters, with at most {most_repeats} repeats "
+            "and none of a group.",
         )
     try:
         return re.compile(value, re.IGNORECASE)
-    except re.error as exc:
+    except (re.error, OverflowError) as exc:
         raise RowError(at + name, f"is no regular expression: {exc}.") from exc
 
 
@@ -217,7 +227,7 @@ def _error(table: Json, at: str) -> ErrorRule:
         raise RowError(f"{at}status", "must be a status such as 400.")
     if status is None and "words" not in table:
         raise RowError(at.rstrip("."), "must name a 'status', 'words', or both.")
-    return ErrorRule(means, status, _pattern(table, "words", at) if "words" in table else None)
+    return ErrorRule(means, status, _pattern(table, "words", at, _REPEATS_IN_WORDS) if "words" in table else None)
 
 
 _CAN: Final = {field.name: field.type for field in fields(Capabilities) if field.name != "parameters"}
@@ -236,7 +246,7 @@ def _model(table: Json, at: str) -> ModelRule:
         if not is_right:
             raise RowError(f"{at}can.{name}", "must be a number." if is_number else "must be true or false.")
     return ModelRule(
-        _pattern(table, "pattern", at),
+        _pattern(table, "pattern", at, _REPEATS_IN_NAMES),
         _names(table, "refused", at),
         _choice(table, "thinking_kept", THINKING_KEPT, at),
         _listed(table, "response_formats", _FORMATS, at),

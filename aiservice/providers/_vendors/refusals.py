@@ -16,7 +16,7 @@ _AS_OPENAI = {
     "overloaded": (503, None),
     "content_filter": (400, "content_filter"),
 }
-_READ_BYTES = 4_096
+_READ_BYTES = 1_024
 
 
 def failure_by_rule(rules: tuple[ErrorRule, ...], reply: HttpReply) -> AttemptFailure | None:
