@@ -96,5 +96,9 @@ def _leave_to_vendor(principal: Principal, request: ClientRequest, snapshot: tup
         prefix in (view.name, view.kind) and view.kind in _MANY_VENDORS and view.owner_client_id in own
         for view in snapshot
     ):
-        request.ask.body["provider"], request.preferences = request.preferences, None
+        ask = request.ask
+        ask.body["provider"] = request.preferences
+        if ask.native is not None:
+            ask.native = {**ask.native, "provider": request.preferences}
+        request.preferences = None
         request.is_provider_field = False

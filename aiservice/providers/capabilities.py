@@ -29,6 +29,7 @@ _TABLE_NAMES = {
     "azure-openai": "azure",
     "bedrock": "aws",
     "gemini": "google",
+    "gemini-interactions": "google",
     "grok": "x-ai",
     "moonshot": "moonshotai",
     "vertex": "google",
