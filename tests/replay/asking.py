@@ -42,6 +42,9 @@ CHAT_WIRES = frozenset(
 )  # fmt: skip
 
 
+_WITH_RESPONSES = frozenset({"azure", "bedrock-mantle", "openai", "openrouter", "xai"})
+
+
 def ways_for(recording: Recording) -> tuple[Way, ...]:
     """All the ways a recording is asked."""
     wire = recording.wire
@@ -52,6 +55,10 @@ def ways_for(recording: Recording) -> tuple[Way, ...]:
         if recording.provider == "bedrock" and "claude" in recording.url:
             # There Claude is asked in its own words where the client uses them, and by Converse where it does not.
             return tuple(way for way in ways if (way is MESSAGES) == (wire == wires.BEDROCK_INVOKE))
+        if wire == wires.OPENAI_RESPONSES and recording.provider == "openrouter":
+            return (RESPONSES,)  # who speaks chat is sent to its chat completions
+        if wire == wires.OPENAI_CHAT and recording.provider in _WITH_RESPONSES:
+            return tuple(way for way in ways if way is not RESPONSES)  # there it is another address
         return ways
     return _OTHER_WAYS.get(wire, ())
 
@@ -67,7 +74,7 @@ def expected_of(recording: Recording, way: Way, expected: Expected) -> Expected 
     if way is UNIFIED_EMBEDDING and recording.provider == "perplexity" and expected.vectors:
         # Perplexity's vectors are bytes; here they are numbers.
         return replace(expected, vectors=[list(array("b", b64decode(vector))) for vector in expected.vectors])
-    if way is GENERATE and expected.tool_calls and expected.finish_reason == "stop":
+    if way in (GENERATE, RESPONSES) and expected.tool_calls and expected.finish_reason == "stop":
         return replace(expected, finish_reason="tool_calls")  # one word for both, where a call was made
     if way not in (MESSAGES, GENERATE):
         return expected
@@ -111,7 +118,10 @@ def _messages(recording: Recording) -> Question:
 
 def _responses(recording: Recording) -> Question:
     is_native = recording.wire == wires.OPENAI_RESPONSES and isinstance(recording.request, dict)
-    return Question("/v1/responses", _pinned(recording, recording.request if is_native else {"input": "Hello"}))
+    body = _pinned(recording, recording.request if is_native else {"input": "Hello"})
+    if is_native and isinstance(recording.request.get("model"), str):
+        body["model"] = f"{connection_for(recording)}/{recording.request['model']}"
+    return Question("/v1/responses", body)
 
 
 def _generate(recording: Recording) -> Question:

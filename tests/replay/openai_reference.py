@@ -76,6 +76,8 @@ def events_of(body: bytes) -> list[tuple[str, str]]:
 def error(status: int, said: Any) -> Expected:
     """Our code and status for a vendor's error, by the table of the contract."""
     found = said.get("error", said) if isinstance(said, dict) else {}
+    if isinstance(said, dict) and isinstance(said.get("detail"), str):
+        found = {"message": said["detail"]}
     if isinstance(found, str):
         found = {"code": said.get("code"), "message": found}  # xAI's
     code, words = (str(found.get("code") or ""), str(found.get("message"))) if isinstance(found, dict) else ("", found)
@@ -93,7 +95,7 @@ def error(status: int, said: Any) -> Expected:
         return Expected(error="provider_quota_exhausted", error_status=429)
     if re.search(_TOO_LONG, words) or code == "context_length_exceeded":
         return Expected(error="context_length_exceeded", error_status=400)
-    if status == 404:
+    if status == 404 or re.search("Model .+ is not supported", words):
         return Expected(error="model_not_found", error_status=404)
     if "doesn't support the" in words:
         return Expected(error="unsupported_parameter", error_status=400)
@@ -157,7 +159,7 @@ def _note_usage(answer: Expected, usage: Any) -> None:
         return
     details = usage.get("prompt_tokens_details") or {}
     generated = usage.get("completion_tokens_details") or {}
-    answer.input_tokens = usage["prompt_tokens"]
+    answer.input_tokens = usage["prompt_tokens"] if "prompt_tokens" in usage else usage["total_tokens"]
     answer.output_tokens = usage.get("completion_tokens", 0)
     thought = generated.get("reasoning_tokens") or 0
     if usage.get("total_tokens") == answer.input_tokens + answer.output_tokens + thought:
@@ -167,7 +169,7 @@ def _note_usage(answer: Expected, usage: Any) -> None:
         *(usage.get("cached_tokens"), 0),
     ]
     # Azure's Grok says that more of a prompt was cached than the prompt is: a part is never larger than its whole.
-    answer.cached_input_tokens = min(next(count for count in cached if count is not None), usage["prompt_tokens"])
+    answer.cached_input_tokens = min(next(count for count in cached if count is not None), answer.input_tokens)
     # Some report more reasoning than they generated at all.
     answer.reasoning_tokens = min(generated.get("reasoning_tokens") or 0, answer.output_tokens or 0)
 

@@ -31,11 +31,13 @@ def kind_for(recording: Recording) -> str:
         return "anthropic"
     if wire in _BEDROCKS:
         return "bedrock"
+    if wire == wires.GEMINI_INTERACTIONS:
+        return "gemini-interactions"
     if wire in _OLLAMAS:
         return "ollama"
     if provider == "gemini" and wire == wires.OPENAI_CHAT:
         return "openai-compatible"  # Google's own imitation of OpenAI's wire
-    if wire in _OPENAIS and provider not in ("azure", "bedrock-mantle"):
+    if wire in _OPENAIS and provider not in ("azure", "bedrock-mantle", "openrouter"):
         return "openai"
     return _KINDS.get(provider, provider)
 
@@ -75,6 +77,8 @@ def model_for(recording: Recording) -> str:
         name = place.split("/models/")[1].split(":")[0]
         is_embedding = wire in (wires.GEMINI_EMBEDDINGS, wires.VERTEX_PREDICT)
         return name if is_embedding == ("embed" in name) else "gemini-embedding-001"
+    if recording.provider == "bedrock" and wire == wires.RERANK:
+        return "cohere.rerank-v3-5:0"
     return _MODELS.get(wire, "replayed")
 
 
@@ -82,6 +86,7 @@ def model_for(recording: Recording) -> str:
 _MODELS = {
     wires.OPENAI_EMBEDDINGS: "embed-replayed",
     wires.GEMINI: "gemini-replayed",
+    wires.GEMINI_INTERACTIONS: "gemini-2.5-flash",
     wires.GEMINI_EMBEDDINGS: "gemini-embedding-001",
     wires.BEDROCK_CONVERSE: "anthropic.claude-sonnet-4-5",
     wires.COHERE_CHAT: "command-a-03-2025",

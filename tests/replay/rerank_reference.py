@@ -15,7 +15,14 @@ def expected(status: int, body: bytes) -> Expected:
     found = said["results"] if "results" in said else said["data"]
     scores = [(item["index"], item["relevance_score"] if "relevance_score" in item else item["relevanceScore"])
               for item in found]  # fmt: skip
-    return Expected(result=scores)
+    answer = Expected(result=scores)
+    usage = said.get("usage") or {}
+    if "total_tokens" in usage:
+        answer.output_tokens = usage.get("completion_tokens", 0)
+        answer.input_tokens = usage["total_tokens"] - answer.output_tokens
+    elif (said.get("meta") or {}).get("billed_units"):  # by searches, which are no tokens
+        answer.input_tokens = answer.output_tokens = 0
+    return answer
 
 
 def chat_request(request: Any) -> dict[str, Any]:

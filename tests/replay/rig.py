@@ -24,7 +24,7 @@ from tests.gateway.conftest import portal
 from tests.replay import wires
 from tests.replay._expected import Expected
 from tests.replay.asking import CHAT, COUNTS, Way, expected_of, ways_for
-from tests.replay.places import connection_for, kind_for, path_for
+from tests.replay.places import connection_for, kind_for, model_for, path_for
 from tests.replay.reading import ANY_ERROR
 from tests.replay.references import reference_of
 from tests.replay.sent import request_differences
@@ -66,10 +66,12 @@ class Rig:
 
     async def replay(self, recording: Recording) -> list[str]:
         """Asks in every way and says what differed from the recording; empty where nothing did."""
-        if recording.wire == wires.GEMINI_INTERACTIONS:
-            return [f"{NOT_THERE} Gemini's Interactions"]
         if kind_for(recording) not in registry():
             return [f"{NOT_THERE} the kind {kind_for(recording)}"]
+        if recording.wire == wires.RERANK and not registry()[kind_for(recording)].serves(
+            model_for(recording), "rerank"
+        ):
+            return [f"{NOT_THERE} reranking by {kind_for(recording)}"]
         reference = reference_of(recording.wire)
         await self.connect(recording)
         if reference is None:

@@ -32,9 +32,13 @@ def request_differences(recording: Recording, way: Way, request: Request) -> lis
         return []
     if (recording.wire, way) in _SAME_WIRES:
         sent = _meant(request.body)
+        recorded = _meant(recording.request)
+        if way is RESPONSES:
+            _leave_out_our_own(recording.request, sent)
+            recorded["input"], sent["input"] = _plain_items(recorded["input"]), _plain_items(sent["input"])
         if "/deployments/" in place and "model" not in recording.request:
             sent.pop("model")  # it is in the address there
-        return _lost_or_invented(_meant(recording.request), sent)
+        return _lost_or_invented(recorded, sent)
     if (recording.wire, way) == (wires.GEMINI, GENERATE):
         return _lost_or_invented(camel(recording.request), camel(request.body))  # either spelling is Google's
     if recording.wire == wires.OPENAI_RESPONSES and way is CHAT:
@@ -42,6 +46,29 @@ def request_differences(recording: Recording, way: Way, request: Request) -> lis
     if (recording.wire, way) in {(wires.GEMINI, CHAT), (wires.GEMINI_EMBEDDINGS, EMBEDDINGS)}:
         return gemini_differences(recording.request, request.body)
     return []
+
+
+def _leave_out_our_own(recorded: Json, sent: Json) -> None:
+    """A conversation is kept by us, and so not by the vendor, who is asked for the state that it would keep."""
+    if "store" not in recorded:
+        sent.pop("store", None)
+    if "include" in sent:
+        sent["include"] = [name for name in sent["include"] if name != "reasoning.encrypted_content"]
+        if not sent["include"] and "include" not in recorded:
+            del sent["include"]
+    if "reasoning.encrypted_content" in (recorded.get("include") or ()):
+        sent["include"] = recorded["include"]
+
+
+def _plain_items(given: Any) -> Any:
+    """Items without what says nothing: a kind that is the usual one, a status, a field of null."""
+    if not isinstance(given, list):
+        return given
+    nothing = {("type", "message"), ("status", "completed")}
+    return [
+        {name: value for name, value in item.items() if value is not None and (name, str(value)) not in nothing}
+        for item in given
+    ]
 
 
 def _lost_or_invented(recorded: Json, sent: Json) -> list[str]:

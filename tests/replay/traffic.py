@@ -125,6 +125,8 @@ def _interaction(seen: Json, file: str, about: Json) -> Recording:
     is_stream = is_asked_for or is_shown or bool(re.search(r"streamGenerateContent|-stream$", address))
     if excluded is None and not seen["resp_body"]:
         excluded = f"{wires.MISSING}: the answer's body"
+    if isinstance(request, dict) and request.get("background"):
+        excluded = f"{wires.OUTSIDE} (work in the background, whose answer is asked for later)"
     if wire == wires.GEMINI and _is_speech(request):
         wire = wires.GEMINI_SPEECH
     features = {_feature(name) for name in about["features"]} - {""}
