@@ -1,7 +1,5 @@
 """Google's Gemini API: generateContent, streamGenerateContent, embedContent and countTokens (ai.google.dev/api)."""
 
-from typing import Any
-
 import orjson
 
 from aiservice.kit.secret import Secret
@@ -9,6 +7,7 @@ from aiservice.providers._base import Provider, StreamReader, cannot_carry, refu
 from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._gemini.answer import chat_answer, embeddings_answer, token_count_answer
 from aiservice.providers._gemini.errors import failure_in
+from aiservice.providers._gemini.listing import models_in
 from aiservice.providers._gemini.models import capabilities, model_path, serves
 from aiservice.providers._gemini.native import count_body, embed_body, generate_body, in_own_words, is_native
 from aiservice.providers._gemini.parts import bad_request
@@ -19,7 +18,6 @@ from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpR
 
 _MAX_TEXTS = 100  # that one batchEmbedContents takes
 _LABELS = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
-_OUR_METHODS = frozenset({"generateContent", "embedContent", "batchEmbedContents"})
 
 
 class Gemini(Provider):
@@ -80,23 +78,7 @@ class Gemini(Provider):
         return HttpCall(f"{self.own_path}/models?pageSize=1000", b"", method="GET", headers=())
 
     def models_in(self, reply: HttpReply) -> list[str]:
-        try:
-            said = orjson.loads(reply.body)
-        except orjson.JSONDecodeError:
-            return []
-        items = said.get("models") if isinstance(said, dict) else None
-        names = [_listed(item) for item in items] if isinstance(items, list) else []
-        return [name for name in names if name][:1000]
-
-
-def _listed(item: Any) -> str:
-    """The name of a listed model, without its folder; empty for one that does none of our work."""
-    name, methods = (item.get("name"), item.get("supportedGenerationMethods")) if isinstance(item, dict) else ("", None)
-    if not isinstance(name, str) or len(name) > 200:
-        return ""
-    if isinstance(methods, list) and not any(isinstance(method, str) and method in _OUR_METHODS for method in methods):
-        return ""
-    return name.removeprefix("models/")
+        return models_in(reply)
 
 
 def _native_call(ask: Ask, model: str, name: str, path: str) -> HttpCall:
