@@ -277,3 +277,4 @@ def test_later_instructions_keep_their_place_where_the_model_has_one_for_them() 
     alone = built({"role": "system", "content": "Say hi."})
     assert alone == {"messages": [{"role": "user", "content": [{"text": "Say hi."}]}]}
     assert refused({"role": "user", "content": ""}) == "messages"
+    assert refused({"role": "system", "content": "", "cache_control": {"type": "ephemeral"}}) == "messages"

@@ -58,8 +58,8 @@ class Conversation:
     def end(self) -> None:
         """After the last message: instructions alone are what is asked."""
         self._put_later()
-        if not self.turns and self.system:
-            said = [block for block in self.system if "text" in block]
+        said = [block for block in self.system if "text" in block]
+        if not self.turns and said:
             self.system, self.turns = [], [{"role": "user", "content": said}]
 
     def _put_later(self) -> None:
