@@ -1,4 +1,4 @@
-"""Amazon Bedrock: Converse for every model, InvokeModel for embeddings and for Claude's own wire."""
+"""Amazon Bedrock: Converse for every model, InvokeModel for embeddings, rankings and Claude's own wire."""
 
 import base64
 from functools import lru_cache
@@ -20,6 +20,7 @@ from aiservice.providers._bedrock.invoke import InvokeStreamReader, invoke_body,
 from aiservice.providers._bedrock.keys import KEY_HINT, normal_key
 from aiservice.providers._bedrock.listing import models_in
 from aiservice.providers._bedrock.request import converse_body, wants_one_call
+from aiservice.providers._bedrock.rerank import rerank_answer, rerank_body
 from aiservice.providers._bedrock.stream import ConverseStreamReader
 from aiservice.providers._capabilities import Capabilities
 from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json
@@ -77,6 +78,8 @@ class Bedrock(Provider):
             return HttpCall(f"/model/{quoted(models.foundation_of(model))}/count-tokens", _count_body(ask, model))
         if ask.kind == "embedding":
             return HttpCall(f"{path}/invoke", orjson.dumps(embedding_body(ask, model)))
+        if ask.kind == "rerank":
+            return HttpCall(f"{path}/invoke", orjson.dumps(rerank_body(ask, model)))
         if _is_invoked(ask, model):
             body, way = invoke_body(ask, model), "invoke-with-response-stream" if ask.is_stream else "invoke"
         else:
@@ -90,6 +93,8 @@ class Bedrock(Provider):
             return read_count(reply.body)
         if ask.kind == "embedding":
             return embedding_answer(ask, reply, model)
+        if ask.kind == "rerank":
+            return rerank_answer(ask, reply, model)
         if way == "invoke":
             return read_answer(reply.body, is_json_tool=is_json_tool(ask))
         return converse_answer(

@@ -47,7 +47,7 @@ async def setup(installed: Settings) -> AsyncIterator[Setup]:
             aws.url,
             Secret(f"{ACCESS}:{SECRET}:{TOKEN}"),
             is_private_allowed=True,
-            models=[CLAUDE, NOVA, ARN, "amazon.titan-embed-text-v2:0"],
+            models=[CLAUDE, NOVA, ARN, "cohere.rerank-v3-5:0", "amazon.titan-embed-text-v2:0"],
         )
         made = await core.keys.create(OPERATOR, "app", "first")
         in_flight = InFlight()
@@ -179,11 +179,17 @@ async def test_what_bedrock_has_no_word_for_is_refused_or_dropped_by_name(setup:
     assert (dropped.status, dropped.headers["x-aiservice-lossy"]) == (200, "seed")
 
 
-async def test_embeddings_and_counts_are_served(setup: Setup) -> None:
+async def test_embeddings_rankings_and_counts_are_served(setup: Setup) -> None:
     setup.aws.says(orjson.dumps({"embedding": [0.5, 1.0], "inputTextTokenCount": 3}))
     body = {"model": "aws/amazon.titan-embed-text-v2:0", "input": "a"}
     reply = await setup.gateway.post("/v1/embeddings", body)
     assert (reply.json()["data"][0]["embedding"], reply.json()["usage"]["total_tokens"]) == ([0.5, 1.0], 3)
+    setup.aws.says(b'{"inputTokens": 11}')
+    setup.aws.says(b'{"results": [{"index": 1, "relevance_score": 0.5}]}')
+    ranked = await setup.gateway.post(
+        "/v1/rerank", {"model": "aws/cohere.rerank-v3-5:0", "query": "a", "documents": ["b", "c"]}
+    )
+    assert ranked.json()["results"] == [{"index": 1, "relevance_score": 0.5}]
     setup.aws.says(b'{"inputTokens": 11}')
     counted = await setup.gateway.post(
         "/v1/messages/count_tokens",

@@ -9,7 +9,7 @@ import pytest
 from aiservice.kit.secret import Secret
 from aiservice.providers._base import AttemptFailed
 from aiservice.providers.bedrock import PROVIDER
-from aiservice.wire import Ask, Blame, HttpReply, Json, Usage
+from aiservice.wire import RERANK_WIRE, Ask, Blame, HttpReply, Json, Usage
 from tests.providers.bedrock_samples import CLAUDE, KIMI, NOVA, answer, ask, failure
 
 TITAN, COHERE = "amazon.titan-embed-text-v2:0", "cohere.embed-v4:0"
@@ -190,8 +190,10 @@ def test_titan_embeds_one_text_and_cohere_many() -> None:
     assert (call.path, orjson.loads(call.body)) == (
         "/model/amazon.titan-embed-text-v2%3A0/invoke", {"inputText": "a", "dimensions": 256},
     )  # fmt: skip
-    many = PROVIDER.build(Ask("embedding", "embedding", {"input": ["a", "b"], "input_type": "search_query"}), COHERE)
-    assert orjson.loads(many.body) == {"texts": ["a", "b"], "input_type": "search_query", "embedding_types": ["float"]}
+    many = PROVIDER.build(Ask("embedding", "embedding", {"input": ["a", "b"], "input_type": "retrieval.query"}), COHERE)
+    assert orjson.loads(many.body) == {
+        "texts": ["a", "b"], "input_type": "search_query", "embedding_types": ["float"], "truncate": "NONE",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -200,6 +202,8 @@ def test_titan_embeds_one_text_and_cohere_many() -> None:
         (TITAN, {"input": ["a", "b"]}),
         (TITAN, {"input": [[1]]}),
         (TITAN, {"input": "a", "unknown": 1}),
+        (TITAN, {"input": "a", "input_type": "query"}),
+        ("amazon.nova-2-multimodal-embeddings-v1:0", {"input": "a"}),
         (COHERE, {"input": ["a"] * 97}),
         ("cohere.embed-english-v3", {"input": "a", "dimensions": 4}),
     ],
@@ -220,6 +224,32 @@ def test_embeddings_are_read_in_every_form() -> None:
     assert struct.unpack("<2f", base64.b64decode(packed)) == (0.5, 1)
     with pytest.raises(AttemptFailed):
         embedded(TITAN, {"embedding": ["x"]}, encoding_format="base64")
+
+
+RANKING: Json = {"query": "weather", "documents": ["sun", {"text": "moon"}], "top_n": 1}
+
+
+@pytest.mark.parametrize(("model", "more"), [("cohere.rerank-v3-5:0", {"api_version": 2}), ("amazon.rerank-v1:0", {})])
+def test_a_ranking_is_asked_for_and_read(model: str, more: Json) -> None:
+    ranking = Ask("rerank", "rerank", {**RANKING, "return_documents": True}, wire=RERANK_WIRE)
+    call = PROVIDER.build(ranking, model)
+    assert call.path.endswith("/invoke")
+    assert orjson.loads(call.body) == {"query": "weather", "documents": ["sun", "moon"], "top_n": 1, **more}
+    for name in ("relevance_score", "relevanceScore"):
+        reply = HttpReply(200, {}, orjson.dumps({"results": [{"index": 1, name: 0.5}, {"index": 0, name: 0.1}]}))
+        found = PROVIDER.read(ranking, call, reply)
+        assert found.body["results"] == [{"index": 1, "relevance_score": 0.5, "document": {"text": "moon"}}]
+
+
+def test_what_is_no_ranking_is_a_failure() -> None:
+    ranking = Ask("rerank", "rerank", RANKING, wire=RERANK_WIRE)
+    call = PROVIDER.build(ranking, "amazon.rerank-v1:0")
+    for raw in (b"{}", b'{"results": ["x"]}', b'{"results": [{"index": 7, "relevance_score": 1}]}'):
+        with pytest.raises(AttemptFailed):
+            PROVIDER.read(ranking, call, HttpReply(200, {}, raw))
+    refused: Json = {**RANKING, "max_tokens_per_doc": 9}
+    with pytest.raises(AttemptFailed):
+        PROVIDER.build(Ask("rerank", "rerank", refused), "amazon.rerank-v1:0")
 
 
 def test_a_count_is_asked_of_the_model_behind_an_inference_profile() -> None:
@@ -262,6 +292,7 @@ def test_models_are_told_apart_by_their_names() -> None:
     assert PROVIDER.serves(TITAN, "embedding")
     assert not PROVIDER.serves("amazon.nova-canvas-v1:0", "chat")
     assert not PROVIDER.serves("cohere.rerank-v3-5:0", "chat")
+    assert PROVIDER.serves("cohere.rerank-v3-5:0", "rerank")
     assert PROVIDER.capabilities(NOVA).video is True
     assert PROVIDER.capabilities(CLAUDE).images is True
     assert PROVIDER.capabilities("deepseek.r1-v1:0").tools is False

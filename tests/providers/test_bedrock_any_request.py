@@ -56,7 +56,7 @@ _FIELDS = st.dictionaries(
 @given(st.lists(_MESSAGES | _CALLING, max_size=4), _FIELDS, st.sampled_from([CLAUDE, KIMI, LLAMA, NOVA, OLD_CLAUDE]))
 def test_any_chat_is_carried_or_refused_by_name(messages: list[Any], fields: Json, model: str) -> None:
     for kind in ("chat", "token-count"):
-        asked = Ask("chat", kind, {"messages": messages, **fields})  # type: ignore[arg-type]
+        asked = Ask("chat", kind, {"messages": messages, **fields})
         try:
             call = PROVIDER.build(asked, model)
         except AttemptFailed as exc:

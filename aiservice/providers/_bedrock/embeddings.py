@@ -1,24 +1,28 @@
 """Embeddings by InvokeModel, which passes each maker's own body on (docs.aws.amazon.com/bedrock, "model-parameters").
 
-Amazon's Titan takes one text a call; Cohere's models take up to 96 and want to know what the vectors are for.
+Amazon's Titan takes one text a call; Cohere's models take up to 96 and have to be told what the vectors are for.
 """
 
-import base64
-import struct
 from typing import Any, Final
 
 from aiservice.providers._base import AttemptFailed, cannot_carry, token_count
 from aiservice.providers._bedrock.answer import parsed
+from aiservice.providers._embedding_inputs import Purpose, purpose_word, refuse_others, texts_of
 from aiservice.providers._failures import invalid_answer
+from aiservice.providers._vectors import packed
 from aiservice.wire import EMBEDDINGS_WIRE, Answer, Ask, HttpReply, Json, Usage
 
-_LABELS: Final = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
+_TITLE: Final = "Amazon Bedrock"
 _COHERE: Final = "cohere."
-_MAX_TEXTS: Final = 96
+_TITAN: Final = "titan-embed-text"
+_MOST_TEXTS: Final = 96
 _INPUT_TOKENS: Final = "x-amzn-bedrock-input-token-count"
-# OpenAI's form does not say what the vectors are for; texts that are kept to be found are what most are made of.
-_PURPOSE: Final = "search_document"
-_OWN: Final = frozenset({"input_type", "truncate"})
+_WORDS: Final[dict[Purpose, str]] = {
+    "query": "search_query",
+    "document": "search_document",
+    "classification": "classification",
+    "clustering": "clustering",
+}
 
 
 def embedding_body(ask: Ask, model: str) -> Json:
@@ -27,23 +31,16 @@ def embedding_body(ask: Ask, model: str) -> Json:
     Raises:
         AttemptFailed: `ask` holds something that this model cannot carry (named in `param`).
     """
-    is_cohere = _COHERE in model
-    for field, value in ask.body.items():
-        if value is not None and field not in _LABELS and not (is_cohere and field in _OWN):
-            raise cannot_carry(field, f"'{field}' cannot be carried to '{model}': leave it out.")
-    texts = _texts(ask.body.get("input"))
-    dimensions = ask.body.get("dimensions")
-    if is_cohere:
-        return _cohere_body(ask.body, model, texts, dimensions)
-    if "titan-embed" not in model:
-        raise cannot_carry("model", f"Bedrock's '{model}' has a body of its own that cannot be written yet.")
-    if len(texts) > 1:
-        raise cannot_carry("input", "Amazon's Titan embeds one text in a request: send several requests.")
-    body: Json = {"inputText": texts[0]}
-    if dimensions is not None:
-        if "v1" in model:
-            raise cannot_carry("dimensions", f"'{model}' has vectors of one length: leave 'dimensions' out.")
-        body["dimensions"] = dimensions
+    if _COHERE in model:
+        return _cohere_body(ask.body, model)
+    if _TITAN not in model:
+        raise cannot_carry("model", f"Bedrock's '{model}' makes vectors in a form that is not known here.")
+    asked = ask.body
+    refuse_others(asked, frozenset({"dimensions", "encoding_format"}), _TITLE)
+    purpose_word(asked, {}, "Amazon's Titan")
+    body: Json = {"inputText": texts_of(asked, 1, "Amazon's Titan")[0]}
+    if asked.get("dimensions") is not None:
+        body["dimensions"] = _size(asked, model, has_sizes="text-v1" not in model)
     return body
 
 
@@ -54,10 +51,11 @@ def embedding_answer(ask: Ask, reply: HttpReply, model: str) -> Answer:
         AttemptFailed: there are none.
     """
     body = parsed(reply.body)
-    vectors = _vectors(body)
-    if not vectors:
+    found = _vectors(body)
+    if not found or not all(isinstance(each, list) for each in found):
         raise AttemptFailed(invalid_answer("its answer had no embeddings"))
-    vectors = [_vector(vector, is_base64=ask.body.get("encoding_format") == "base64") for vector in vectors]
+    is_base64 = ask.body.get("encoding_format") == "base64"
+    vectors = [packed(each) if is_base64 else each for each in found]
     tokens = token_count(body.get("inputTextTokenCount"))
     if tokens is None and (counted := reply.headers.get(_INPUT_TOKENS, "")).isdigit():
         tokens = token_count(int(counted[:12]))
@@ -69,24 +67,23 @@ def embedding_answer(ask: Ask, reply: HttpReply, model: str) -> Answer:
     return Answer(made, model, "stop", usage, raw_wire=EMBEDDINGS_WIRE)
 
 
-def _texts(given: object) -> list[str]:
-    texts = [given] if isinstance(given, str) else given
-    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-        raise cannot_carry("input", "Bedrock embeds a text or a list of texts, not tokens.")
-    return texts
-
-
-def _cohere_body(given: Json, model: str, texts: list[str], dimensions: object) -> Json:
-    if len(texts) > _MAX_TEXTS:
-        raise cannot_carry("input", f"Cohere embeds at most {_MAX_TEXTS} texts in one request: send several.")
-    body: Json = {"texts": texts, "input_type": given.get("input_type") or _PURPOSE, "embedding_types": ["float"]}
-    if given.get("truncate"):
-        body["truncate"] = given["truncate"]
-    if dimensions is not None:
-        if "embed-v4" not in model:
-            raise cannot_carry("dimensions", f"'{model}' has vectors of one length: leave 'dimensions' out.")
-        body["output_dimension"] = dimensions
+def _cohere_body(asked: Json, model: str) -> Json:
+    refuse_others(asked, frozenset({"dimensions", "encoding_format", "truncate"}), _TITLE)
+    body: Json = {
+        "texts": texts_of(asked, _MOST_TEXTS, "Cohere"),
+        "input_type": purpose_word(asked, _WORDS, "Cohere on Bedrock") or _WORDS["document"],
+        "embedding_types": ["float"],
+        "truncate": asked.get("truncate") or "NONE",
+    }
+    if asked.get("dimensions") is not None:
+        body["output_dimension"] = _size(asked, model, has_sizes="embed-v4" in model)
     return body
+
+
+def _size(asked: Json, model: str, *, has_sizes: bool) -> Any:
+    if not has_sizes:
+        raise cannot_carry("dimensions", f"The vectors of '{model}' have one size: leave 'dimensions' out.")
+    return asked["dimensions"]
 
 
 def _vectors(body: Json) -> list[Any]:
@@ -97,14 +94,3 @@ def _vectors(body: Json) -> list[Any]:
     if isinstance(found, dict):
         found = found.get("float")
     return found if isinstance(found, list) else []
-
-
-def _vector(values: Any, *, is_base64: bool) -> list[float] | str:
-    if not isinstance(values, list) or not values:
-        raise AttemptFailed(invalid_answer("its answer had no embeddings"))
-    if not is_base64:
-        return values
-    try:
-        return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
-    except (struct.error, OverflowError) as exc:
-        raise AttemptFailed(invalid_answer("its answer held vectors that are none")) from exc

@@ -129,6 +129,8 @@ def serves(model: str, kind: AskKind) -> bool:
     """Whether a model of that name does work of `kind`."""
     if kind == "embedding":
         return bool(_EMBEDS.search(model))
+    if kind == "rerank":
+        return bool(_RERANKS.search(model))
     is_other = _EMBEDS.search(model) or _RERANKS.search(model) or _DRAWS.search(model)
     return kind in ("chat", "token-count") and not is_other
 
