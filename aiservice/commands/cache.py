@@ -13,8 +13,10 @@ from aiservice.principal import OPERATOR
 from aiservice.services.cache_policies import ANY_TASK, CachePolicyView
 from aiservice.services.cache_tally import CacheStanding
 from aiservice.services.cache_terms import MODES, SHARERS, CacheRule
+from aiservice.services.semantic_terms import SemanticRule
 
 cache = group("The answer cache: policies, what it saved, purges.")
+_USUAL = SemanticRule()
 policy = group("Policies of the answer cache: set, list, clear.")
 cache.add_typer(policy, name="policy")
 
@@ -30,6 +32,16 @@ Ttl = Annotated[str, typer.Option("--ttl", help="For how long, where a request d
 MaxTtl = Annotated[str, typer.Option("--max-ttl", help="For how long at most, whatever a request says.")]
 SharedBy = Annotated[str, typer.Option("--shared-by", help="Who gets an answer that one of them got: client, team.")]
 
+Similar = Annotated[
+    float,
+    typer.Option("--similar", help="Similar questions share answers: least cosine, 0.8 to 1; 0: no."),
+]
+Embeddings = Annotated[str, typer.Option("--embeddings", help="Who makes questions' vectors: connection:model.")]
+Judged = Annotated[int, typer.Option("--judged", help="Of similar questions, how many of 100 are asked all the same.")]
+Precision = Annotated[
+    int, typer.Option("--precision", help="Of those, how many of 100 must get the same answer, or it switches off.")
+]
+
 
 @policy.command(
     "set",
@@ -37,6 +49,7 @@ SharedBy = Annotated[str, typer.Option("--shared-by", help="Who gets an answer t
         "cache policy set --client shop --task embedding --mode on --ttl 7d --max-ttl 7d",
         "cache policy set --platform --mode off",
         "cache policy set --team search --mode on --ttl 1h --shared-by team",
+        "cache policy set --client shop --task chat --similar 0.95 --embeddings openai:text-embedding-3-small",
     ),
 )
 def set_policy(
@@ -48,6 +61,10 @@ def set_policy(
     ttl: Ttl = "1h",
     max_ttl: MaxTtl = "",
     shared_by: SharedBy = "client",
+    similar: Similar = 0.0,
+    embeddings: Embeddings = "",
+    judged: Judged = _USUAL.judged_percent,
+    precision: Precision = _USUAL.least_precision_percent,
     as_json: JsonFlag = False,
 ) -> None:
     """Store a policy, in place of the one before."""
@@ -58,7 +75,10 @@ def set_policy(
         usage_error(f"--shared-by is one of {', '.join(SHARERS)}.")
     ttl_seconds = _seconds("--ttl", ttl)
     most = _seconds("--max-ttl", max_ttl) if max_ttl else max(ttl_seconds, CacheRule().most_ttl_seconds)
-    rule = CacheRule(mode, ttl_seconds, most, shared_by)
+    if bool(similar) is not bool(embeddings):
+        usage_error("--similar says how near questions must be, --embeddings who tells: give both, or neither.")
+    semantic = SemanticRule(round(similar * 1_000), embeddings, judged, precision) if similar else None
+    rule = CacheRule(mode, ttl_seconds, most, shared_by, semantic)
     view = run(lambda core: core.cache.policies.set(OPERATOR, scope, ref, task, rule), as_json=as_json)
     row = _row(view)
     show(row, [f"{name}: {value}" for name, value in row.items()], as_json=as_json)
@@ -70,7 +90,7 @@ def list_policies(as_json: JsonFlag = False) -> None:
     views = run(lambda core: core.cache.policies.list(OPERATOR), as_json=as_json)
     show_table(
         [_row(view) for view in views],
-        ("scope", "name", "task", "mode", "ttl", "max_ttl", "shared_by"),
+        ("scope", "name", "task", "mode", "ttl", "max_ttl", "shared_by", "similar"),
         as_json=as_json,
         empty="There are no policies: answers are kept where a request asks for it.",
     )
@@ -122,6 +142,9 @@ def stats(
             "hits",
             "coalesced",
             "misses",
+            "similar",
+            "judged",
+            "agreed",
             "served_percent",
             "saved_tokens",
             "saved_usd",
@@ -163,6 +186,25 @@ def _row(view: CachePolicyView) -> dict[str, Any]:
         "ttl": format_duration(rule.ttl_seconds),
         "max_ttl": format_duration(rule.most_ttl_seconds),
         "shared_by": rule.shared_by,
+        **_semantic(view),
+    }
+
+
+def _semantic(view: CachePolicyView) -> dict[str, Any]:
+    """What a policy says of similar questions, in words for a table, and by itself."""
+    semantic = view.rule.semantic
+    if semantic is None:
+        return {"similar": "no"}
+    least = semantic.least_permille / 1_000
+    is_off = view.semantic_off_us is not None
+    words = f"off: only {view.precision_percent} % agreed" if is_off else f"from {least:g}, by {semantic.embeddings}"
+    return {
+        "similar": words,
+        "similarity": least,
+        "embeddings": semantic.embeddings,
+        "judged_percent": semantic.judged_percent,
+        "least_precision_percent": semantic.least_precision_percent,
+        "is_switched_off": is_off,
     }
 
 
@@ -173,6 +215,9 @@ def _stats_row(one: CacheStanding) -> dict[str, Any]:
         "hits": one.hits,
         "coalesced": one.coalesced,
         "misses": one.misses,
+        "similar": one.similar,
+        "judged": one.judged,
+        "agreed": one.agreed,
         "served_percent": one.served_percent,
         "saved_tokens": one.saved.tokens,
         "saved_usd": to_usd_text(one.saved.cost_nano_usd),

@@ -34,9 +34,10 @@ class Said(NamedTuple):
     batches: Batches
 
 
-def pack(said: Said, wire: str) -> bytes | None:
+def pack(said: Said, wire: str, *, keeps_text: bool = False) -> bytes | None:
     """The bytes of an answer that is given `free`; None where it has no such form (a stream's provider sent bytes that
-    are no text). `wire` is what its client speaks: of an answer in that wire the provider's own bytes are enough."""
+    are no text). `wire` is what its client speaks: of an answer in that wire the provider's own bytes are enough,
+    unless what it says is to be compared (`keeps_text`)."""
     about: dict[str, Any] = {
         "v": _FORMAT,
         "connection": said.connection_id,
@@ -48,7 +49,8 @@ def pack(said: Said, wire: str) -> bytes | None:
     try:
         if answer is not None:
             raw = answer.raw
-            body = {} if raw is not None and answer.raw_wire == wire else answer.body
+            is_enough = raw is not None and answer.raw_wire == wire and not keeps_text
+            body = {} if is_enough else answer.body
             is_raw = raw is not None
             about["whole"] = {"body": body, "is_raw": is_raw, "wire": answer.raw_wire, "model": answer.model}
         else:
@@ -73,6 +75,21 @@ def unpack(packed: bytes) -> Said | None:
         answer = Answer(whole["body"], whole["model"], finish, Usage(), raw, raw_wire=whole["wire"])
     batches = [[_event(values) for values in batch] for batch in about.get("batches", ())]
     return Said(about["connection"], about["model"], finish, Saved(*about["saved"]), answer, batches)
+
+
+def text_of(said: Said) -> str:
+    """What an answer of one choice says; "" where it is more than text."""
+    if said.finish_reason != "stop":
+        return ""
+    if said.answer is None:
+        events = [event for batch in said.batches for event in batch]
+        if any(event.choice or event.tool_call is not None for event in events):
+            return ""
+        return "".join(event.text for event in events if event.kind is EventKind.TEXT)
+    choices: list[Any] = said.answer.body.get("choices") or []
+    message = choices[0].get("message") if len(choices) == 1 and isinstance(choices[0], dict) else None
+    text = message.get("content") if isinstance(message, dict) else None
+    return text if isinstance(text, str) else ""
 
 
 def free_answer(answer: Answer) -> Answer:

@@ -21,25 +21,18 @@ from typing import Any
 from aiservice.gateway.answer_form import Said, pack, unpack
 from aiservice.gateway.exchange import HINTS, CacheUse, Exchange, ProviderGaveUp, Scope
 from aiservice.gateway.flights import Flight, FollowedStream, KeptStream, LedStream
+from aiservice.gateway.keepable import is_whole, says_anything
+from aiservice.gateway.semantic import Semantic
 from aiservice.gateway.source import AnswerSource, EventSource
 from aiservice.kit.clock import now_us
 from aiservice.services.answer_cache import AnswerCache, Asked
 from aiservice.services.cache_tally import Saved
-from aiservice.services.cache_terms import (
-    CONTROL_HEADER,
-    NOTHING_SAID,
-    TTL_HEADER,
-    agreed_ttl,
-    terms_of,
-)
+from aiservice.services.cache_terms import NOTHING_SAID, agreed_ttl, terms_of
 from aiservice.services.cached_answer import CachedAnswer
 from aiservice.services.candidates import Candidate
 from aiservice.services.preferences import Preferences
 from aiservice.wire import AI_SERVICE_WIRE, Answer, FinishReason, Usage
 
-_HEADERS = frozenset({TTL_HEADER, CONTROL_HEADER})
-_WHOLE_REASONS = frozenset({"stop", "tool_calls"})
-_LIMITS = ("max_tokens", "max_completion_tokens")
 _APART = frozenset({"cache", "metadata", "resumable"})  # of /ai-service: no provider is told of them
 Cost = Callable[[Exchange, Usage], int | None]
 
@@ -47,8 +40,16 @@ Cost = Callable[[Exchange, Usage], int | None]
 class Cached:
     """An `AnswerSource` in front of the one that asks providers. One object a worker."""
 
-    def __init__(self, inner: AnswerSource, cache: AnswerCache, preferences: Preferences, cost: Cost) -> None:
+    def __init__(
+        self,
+        inner: AnswerSource,
+        cache: AnswerCache,
+        preferences: Preferences,
+        cost: Cost,
+        semantic: Semantic,
+    ) -> None:
         self._inner = inner
+        self._semantic = semantic
         self._cache = cache
         self._preferences = preferences
         self._tally = cache.tally
@@ -69,7 +70,7 @@ class Cached:
         given = body.get("cache") if ask.wire == AI_SERVICE_WIRE else None
         policies = self._cache.policies
         terms = NOTHING_SAID
-        if given is not None or (HINTS in scope and _says_anything(scope)):
+        if given is not None or (HINTS in scope and says_anything(scope)):
             terms = terms_of(scope["headers"], given)
             if terms.ttl_seconds is None and not policies.is_any:
                 return None
@@ -85,10 +86,14 @@ class Cached:
         places = sorted(f"{one.connection.id} {one.connection.revision} {one.model}" for one in candidates)
         stored = self._preferences.terms_for(exchange.principal, ask.task)
         said = (ask.native_headers, None if stored is None else stored.order)
-        key = self._cache.key_of(exchange.principal, rule, Asked(exchange.dialect.surface, places, said, body))
+        asked = Asked(exchange.dialect.surface, places, said, body)
+        key = self._cache.key_of(exchange.principal, rule, asked)
         if key is None:
             return None
-        return CacheUse(key, ttl_seconds, terms.most_age_seconds, terms.is_fresh_wanted)
+        use = CacheUse(key, ttl_seconds, terms.most_age_seconds, terms.is_fresh_wanted)
+        if rule.semantic is not None:
+            use.semantic = self._semantic.of(exchange, rule, asked)
+        return use
 
     async def look(self, exchange: Exchange, use: CacheUse, candidates: tuple[Candidate, ...]) -> None:
         """Looks for an answer to the request. Where there is one, the exchange `is_free` from now on."""
@@ -102,6 +107,9 @@ class Cached:
             if use.flight is None and self._cache.is_shared:
                 found = await self._cache.find_shared(use.key)
                 use.flight = self._joinable(exchange, use.key)  # somebody may have been faster
+            if found is None and use.flight is None and use.semantic is not None:
+                found = await self._semantic.find(exchange, use)
+                use.flight = self._joinable(exchange, use.key)
         if found is not None and self._take(exchange, use, found, candidates):
             exchange.est_input_tokens = 0
         elif use.flight is not None:
@@ -146,7 +154,7 @@ class Cached:
             return await self._follow_whole(exchange, flight)
         began_us = now_us()
         if exchange.left is not None:
-            exchange.left = _left_alone(exchange.left, flight)
+            exchange.left = flight.left_by_all(exchange.left)
         try:
             answer = await self._inner.whole(exchange, candidates)
         except BaseException as error:
@@ -156,7 +164,7 @@ class Cached:
             self._landed(use.key, flight)
         saved = self._saved(exchange, began_us)
         flight.end(answer, saved)
-        if self._is_whole(exchange, [answer.finish_reason] if answer.finish_reason else []):
+        if is_whole(exchange, [answer.finish_reason] if answer.finish_reason else []):
             self._keep(exchange, use, saved, flight)
         return answer
 
@@ -184,7 +192,7 @@ class Cached:
             saved = self._saved(exchange, began_us)
             flight.end(saved=saved)
             self._landed(use.key, flight)
-            if self._is_whole(exchange, reasons):
+            if is_whole(exchange, reasons):
                 self._keep(exchange, use, saved, flight)
 
         return LedStream(stream, flight, at_end, lambda: self._landed(use.key, flight))
@@ -218,7 +226,9 @@ class Cached:
 
     def _given(self, exchange: Exchange, unpacked: Said) -> None:
         exchange.finish_reason, exchange.usage = unpacked.finish_reason, Usage()
-        self._tally.note(exchange.principal.client_id, exchange.request.ask.task, "hit", unpacked.saved)
+        is_similar = exchange.caching is not None and exchange.caching.similarity is not None
+        client_id, task = exchange.principal.client_id, exchange.request.ask.task
+        self._tally.note(client_id, task, "hit", unpacked.saved, is_similar=is_similar)
 
     async def _follow_whole(self, exchange: Exchange, flight: Flight) -> Answer:
         flight.join()
@@ -266,42 +276,17 @@ class Cached:
         usage = exchange.usage or exchange.counted()
         return Saved(usage.total_tokens, self._cost(exchange, usage) or 0, now_us() - began_us)
 
-    def _is_whole(self, exchange: Exchange, reasons: list[FinishReason | None]) -> bool:
-        """Whether what was said is an answer to what was asked, and not a piece of one."""
-        ask = exchange.request.ask
-        if exchange.is_shortened:
-            return False
-        if ask.kind != "chat":
-            return True
-        is_limited = any(ask.body.get(name) is not None for name in _LIMITS)
-        return bool(reasons) and all(
-            reason in _WHOLE_REASONS or (reason == "length" and is_limited) for reason in reasons
-        )
-
     def _keep(self, exchange: Exchange, use: CacheUse, saved: Saved, flight: Flight) -> None:
         candidate = exchange.candidate
         if candidate is None or not flight.is_joinable:
             return
         place = candidate.connection.id, candidate.model
         said = Said(*place, exchange.finish_reason, saved, flight.answer, flight.batches)
-        packed = pack(said, exchange.request.ask.wire)
+        packed = pack(said, exchange.request.ask.wire, keeps_text=use.semantic is not None)
         if packed is not None:
             now = now_us()
             principal = exchange.principal
             ends_us = now + use.ttl_seconds * 1_000_000
             self._cache.keep(use.key, CachedAnswer(principal.client_id, exchange.request_id, now, ends_us, packed))
-
-
-def _left_alone(left: Callable[[], Awaitable[None]], flight: Flight) -> Callable[[], Awaitable[None]]:
-    """Ends when the client has hung up and nobody follows."""
-
-    async def both() -> None:
-        await left()
-        await flight.alone()
-
-    return both
-
-
-def _says_anything(scope: Scope) -> bool:
-    """Whether a request's headers say anything of the cache."""
-    return any(name in _HEADERS for name, _ in scope["headers"])
+            if use.semantic is not None:
+                self._semantic.keep(exchange, use, said, ends_us)

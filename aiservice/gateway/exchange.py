@@ -80,7 +80,8 @@ class Outlet(Protocol):
 class CacheUse:
     """What the cache may do for a request of this `key`: keep its answer for `ttl_seconds`, and give it one that is no
     older than `most_age_seconds`, unless a new one `is_fresh_wanted`. `found` is one, and what it says `unpacked`; a
-    `flight` is a call that is under way for the same."""
+    `flight` is a call that is under way for the same. `semantic` is what is known of its question, where similar ones
+    share answers, and `similarity` the cosine to that whose answer it is given."""
 
     key: bytes
     ttl_seconds: int
@@ -89,6 +90,8 @@ class CacheUse:
     found: CachedAnswer | None = None
     unpacked: Any = None  # and the next: types of layers above
     flight: Any = None
+    semantic: Any = None
+    similarity: float | None = None
 
 
 @dataclass(slots=True)

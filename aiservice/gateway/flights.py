@@ -6,7 +6,7 @@ long as somebody follows. Where the first is cut off (its key revoked, its budge
 
 import asyncio
 import copy
-from collections.abc import Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -77,6 +77,15 @@ class Flight:
         """Returns when nobody follows."""
         while self.followers and not self.is_over:
             await self.news()
+
+    def left_by_all(self, left: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """Ends when the leader's client has hung up (`left`) and nobody follows."""
+
+        async def both() -> None:
+            await left()
+            await self.alone()
+
+        return both
 
     def join(self) -> None:
         self.followers += 1

@@ -45,6 +45,7 @@ from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.lossy import lossy_in
 from aiservice.gateway.meter import Meter
 from aiservice.gateway.quota_turns import QuotaTurns
+from aiservice.gateway.semantic import Semantic
 from aiservice.gateway.shadowing import Shadowing
 from aiservice.gateway.source import AnswerSource
 from aiservice.gateway.targets import Targets
@@ -80,7 +81,8 @@ class Pipeline:
             facts=core.router.facts,
         )
         self._conversations = Conversations(core.responses)
-        self._cached = Cached(self._dispatcher, core.cache, core.preferences, meter.cost)
+        semantic = Semantic(core, self._dispatcher, meter, in_flight, self._charges)
+        self._cached = Cached(self._dispatcher, core.cache, core.preferences, meter.cost, semantic)
 
     def _context_tokens(self, candidate: Candidate) -> int | None:
         view = candidate.connection

@@ -67,7 +67,10 @@ def _origin(caching: CacheUse) -> list[Header]:
     """Whose answer it was before, and how old it is (RFC 9111 §5.1)."""
     if caching.found is not None:
         age = (b"age", b"%d" % caching.found.age_seconds)
-        return [(b"x-aiservice-original-request", caching.found.request_id.encode()), age]
+        origin = [(b"x-aiservice-original-request", caching.found.request_id.encode()), age]
+        if caching.similarity is not None:
+            origin.append((b"x-aiservice-cache-similarity", b"%.3f" % caching.similarity))
+        return origin
     if caching.flight is not None:
         return [(b"x-aiservice-original-request", caching.flight.leader.request_id.encode())]
     return []

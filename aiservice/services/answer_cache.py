@@ -4,7 +4,8 @@
           places the request may go to, what its headers say to the provider, and the whole body in canonical form
 
 The key says nothing to who holds no master key, and two that share nothing never have the same. Answers are plain in
-this process' memory alone; in Redis each is sealed (`cache_seal.py`). There is no third place.
+this process' memory alone; in Redis each is sealed (`cache_seal.py`). There is no third place. Vectors of questions,
+where a policy lets similar ones share answers, are in this process' memory and nowhere else (`semantic_index.py`).
 
 Fails open: without Redis a worker has what it remembers itself; without the database, the policies it read last.
 """
@@ -22,6 +23,7 @@ from aiservice.services.cache_seal import CacheSeal
 from aiservice.services.cache_tally import CacheTally
 from aiservice.services.cache_terms import CacheRule
 from aiservice.services.cached_answer import AnswerMemory, CachedAnswer
+from aiservice.services.semantic_index import SemanticIndex
 from aiservice.services.vault import Vault
 from aiservice.store.cache import EVERYBODY
 from aiservice.store.shared import Shared
@@ -60,6 +62,7 @@ class AnswerCache:
         self._shared = shared
         self._seal = seal
         self.memory = AnswerMemory(most_bytes)
+        self.similar = SemanticIndex()
         self._secret: bytes | None = None
         self._looking: dict[bytes, asyncio.Task[CachedAnswer | None]] = {}
         self._writing: set[asyncio.Task[None]] = set()
@@ -120,9 +123,11 @@ class AnswerCache:
             return
         if subject == EVERYBODY:
             self.memory.clear()
+            self.similar.clear()
             self._seal.forget_all()
         else:
             self.memory.remove_of(subject)
+            self.similar.remove_of(subject)
             self._seal.forget(subject)
 
     def _current(self, answer: CachedAnswer | None) -> CachedAnswer | None:

@@ -17,10 +17,12 @@ from aiservice.services.audit_entry import record
 from aiservice.services.cache_terms import CacheRule, Mode, checked_rule
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import owner_scope, visible_client
-from aiservice.services.names import shown, suggestion
+from aiservice.services.names import no_such, shown, suggestion
 from aiservice.services.reload import Reload
+from aiservice.services.semantic_terms import SemanticRule
 from aiservice.services.teams import team_of_admin
 from aiservice.store import cache as store
+from aiservice.store import connections as connection_store
 from aiservice.store.cache import EVERYBODY
 from aiservice.store.session import AsyncSession, Database
 from aiservice.store.turns import CONFIGURATION, take_turn
@@ -29,6 +31,11 @@ from aiservice.tasks import registry
 
 ANY_TASK = "*"
 SCOPES = ("platform", "team", "client")
+QUESTIONS = (
+    *("chat", "classification", "code-generation", "extraction", "question-answering", "summarization"),
+    *("text-generation", "translation"),
+)
+"""Tasks of which similar questions may be given each other's answers, where a policy says so."""
 POLICIES = "policies"  # the subject of a change that purges nothing
 _DEFAULT = CacheRule()
 _MEMO_SIZE = 10_000
@@ -43,7 +50,8 @@ _UNSET: dict[str, Any] = {
 
 @dataclass(slots=True, frozen=True)
 class CachePolicyView:
-    """A stored policy; `name` is its team's or client's, "" for the platform's. `updated_us` is microseconds UTC."""
+    """A stored policy; `name` is its team's or client's, "" for the platform's. Times are microseconds UTC. Similar
+    questions were switched off at `semantic_off_us`, when only `precision_percent` of those that were judged agreed."""
 
     scope: str
     subject: str
@@ -51,6 +59,8 @@ class CachePolicyView:
     task: str
     rule: CacheRule
     updated_us: int
+    semantic_off_us: int | None = None
+    precision_percent: int | None = None
 
 
 class CachePolicies:
@@ -115,17 +125,21 @@ class CachePolicies:
         of the one before.
 
         Raises:
-            NotFound: there is no such team or client, or it is not the actor's.
+            NotFound: there is no such team or client, or it is not the actor's; no such connection for vectors.
             PermissionDenied: a developer sets one of the platform or of a team, or lets a team share answers.
-            Unprocessable: an unknown task, or a rule that is none.
+            Unprocessable: an unknown task, or a rule that is none; similar questions of any task, or of one that is no
+                question.
         """
         _check_task(task)
         checked_rule(rule)
+        _check_semantic(rule, task)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
             subject, name = await _subject(session, actor, scope, ref)
             if rule.shared_by == "team" and not actor.is_admin:
                 raise PermissionDenied("Only an admin may let a team share its answers.", code="admin_only")
+            if rule.semantic is not None:
+                await _check_connection(session, rule.semantic, subject)
             row = await store.policy(session, subject, task)
             before = None if row is None else _told(row)
             if row is None:
@@ -156,6 +170,25 @@ class CachePolicies:
             self._changes.publish(session, "cache", POLICIES)
         await self.refresh()
         return removed
+
+    async def switch_semantic_off(self, policy_id: str, precision_percent: int) -> tuple[str, str | None] | None:
+        """Notes that similar questions of a policy are given each other's answers no more, until somebody sets it
+        again; whose it is, in words, and the client's id where it is one's. None: there is no such policy now.
+
+        Raises:
+            DATABASE_ERRORS: the database did not answer.
+        """
+        async with self._db.write() as session:
+            row = await store.policy_by_id(session, policy_id)
+            if row is None:
+                return None
+            row.similar_off_us, row.precision_percent = now_us(), precision_percent
+            self._changes.publish(session, "cache", POLICIES)
+            names = {one.id: name for one, name in await store.listed(session, None)}
+            client_id = row.subject if row.scope == "client" else None
+            told = f"{names.get(row.id) or 'everybody'}, {row.task}", client_id
+        await self.refresh()
+        return told
 
     async def purge(self, actor: Person, client: str | None = None) -> str:
         """What was kept until now, of one client or of everybody, is given out no more, on any worker (≤ 1 s); the
@@ -197,20 +230,57 @@ def _check_task(task: str) -> None:
         raise Unprocessable(words, code="unknown_task", param="task")
 
 
+def _check_semantic(rule: CacheRule, task: str) -> None:
+    if rule.semantic is None:
+        return
+    if task == ANY_TASK:
+        words = "Which questions are alike depends on the task: name one for which similar questions share answers."
+        raise Unprocessable(words, param="task")
+    if task not in QUESTIONS:
+        words = f"Similar questions share answers for one of {', '.join(QUESTIONS)}; '{task}' has no question."
+        raise Unprocessable(words, param="task")
+
+
+async def _check_connection(session: AsyncSession, rule: SemanticRule, subject: str) -> None:
+    """The vectors are made by a shared connection, or one of the client itself: no other's is even named."""
+    names = await connection_store.names_for(session, subject)
+    if rule.connection not in names:
+        raise no_such("provider connection", rule.connection, names)
+
+
 def _write(row: CachePolicy, rule: CacheRule) -> None:
     row.mode, row.shared_by = rule.mode, rule.shared_by
     row.ttl_seconds, row.most_ttl_seconds = rule.ttl_seconds, rule.most_ttl_seconds
     row.updated_us = now_us()
+    semantic = rule.semantic
+    row.similar_off_us = row.precision_percent = None
+    row.similar_permille = semantic.least_permille if semantic else None
+    row.embeddings = semantic.embeddings if semantic else None
+    row.judged_percent = semantic.judged_percent if semantic else None
+    row.least_precision_percent = semantic.least_precision_percent if semantic else None
 
 
 def _rule(row: CachePolicy) -> CacheRule:
     mode: Mode = row.mode if row.mode in ("on", "ask") else "off"  # type: ignore[assignment]  # a newer word is a no
-    return CacheRule(mode, row.ttl_seconds, row.most_ttl_seconds, row.shared_by)
+    semantic = _semantic(row) if row.similar_off_us is None else None
+    return CacheRule(mode, row.ttl_seconds, row.most_ttl_seconds, row.shared_by, semantic)
+
+
+def _semantic(row: CachePolicy) -> SemanticRule | None:
+    if row.similar_permille is None or row.embeddings is None:
+        return None
+    given = (row.judged_percent or 100, row.least_precision_percent or 100, row.id, row.updated_us)
+    return SemanticRule(row.similar_permille, row.embeddings, *given)
 
 
 def _view(row: CachePolicy, name: str) -> CachePolicyView:
-    return CachePolicyView(row.scope, row.subject, name, row.task, _rule(row), row.updated_us)
+    off = (row.similar_off_us, row.precision_percent)
+    rule = replace(_rule(row), semantic=_semantic(row))
+    return CachePolicyView(row.scope, row.subject, name, row.task, rule, row.updated_us, *off)
 
 
 def _told(row: CachePolicy) -> dict[str, object]:
-    return {"task": row.task, "mode": row.mode, "ttl": row.ttl_seconds, "shared_by": row.shared_by}
+    told: dict[str, object] = {"task": row.task, "mode": row.mode, "ttl": row.ttl_seconds, "shared_by": row.shared_by}
+    if row.similar_permille is not None:
+        told |= {"similar": row.similar_permille / 1_000, "embeddings": row.embeddings}
+    return told

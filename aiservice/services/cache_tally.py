@@ -34,7 +34,8 @@ NOTHING_SAVED = Saved()
 
 @dataclass(slots=True, frozen=True)
 class CacheStanding:
-    """What the cache did for a client's task: requests by how they went, and what was saved."""
+    """What the cache did for a client's task: requests by how they went, and what was saved. Of the hits `similar` were
+    the answers to similar questions; `judged` were asked all the same, and of these `agreed` with what was kept."""
 
     client_id: str
     client: str
@@ -43,6 +44,9 @@ class CacheStanding:
     coalesced: int
     misses: int
     saved: Saved
+    similar: int = 0
+    judged: int = 0
+    agreed: int = 0
 
     @property
     def served_percent(self) -> int:
@@ -59,20 +63,41 @@ class CacheTally:
         self._waiting: dict[tuple[int, str, str], list[int]] = {}
         self._totals = [0, 0, 0]
 
-    def note(self, client_id: str, task: str, result: CacheResult, saved: Saved = NOTHING_SAVED) -> None:
+    def note(
+        self,
+        client_id: str,
+        task: str,
+        result: CacheResult,
+        saved: Saved = NOTHING_SAVED,
+        *,
+        is_similar: bool = False,
+    ) -> None:
         """One request. Never waits."""
         place = _PLACES[result]
         self._totals[place] += 1
-        name = (now_us() // HOUR_US * HOUR_US, client_id, task)
-        counts = self._waiting.get(name)
+        counts = self._counts(client_id, task)
         if counts is None:
-            if len(self._waiting) >= _MOST_WAITING:
-                return
-            counts = self._waiting[name] = [0] * len(store.COUNTS)
+            return
         counts[place] += 1
         counts[3] += saved.tokens
         counts[4] += saved.cost_nano_usd
         counts[5] += saved.took_us
+        counts[6] += is_similar
+
+    def judged(self, client_id: str, task: str, *, is_same: bool) -> None:
+        """A similar question that was asked all the same, and whether its answer was. Never waits."""
+        counts = self._counts(client_id, task)
+        if counts is not None:
+            counts[7] += 1
+            counts[8] += is_same
+
+    def _counts(self, client_id: str, task: str) -> list[int] | None:
+        """This hour's; None where too many wait."""
+        name = (now_us() // HOUR_US * HOUR_US, client_id, task)
+        counts = self._waiting.get(name)
+        if counts is None and len(self._waiting) < _MOST_WAITING:
+            counts = self._waiting[name] = [0] * len(store.COUNTS)
+        return counts
 
     def said(self) -> dict[str, int]:
         """This worker's totals, for /metrics. May be called in any thread."""
@@ -110,7 +135,9 @@ class CacheTally:
         async with self._db.read() as session:
             client_id = None if client is None else (await visible_client(session, actor, client)).id
             rows = await store.saved(session, owner_scope(actor), client_id, since_us // HOUR_US * HOUR_US)
-        return [CacheStanding(*row[:6], Saved(row.saved_tokens, row.saved_nano_usd, row.saved_us)) for row in rows]
+        return [
+            CacheStanding(*row[:6], Saved(row.saved_tokens, row.saved_nano_usd, row.saved_us), *row[9:]) for row in rows
+        ]
 
     async def purge(self) -> None:
         """Forgets old hours. For a job."""

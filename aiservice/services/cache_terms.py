@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from aiservice.errors import InvalidRequest, Unprocessable
 from aiservice.kit.durations import format_duration
+from aiservice.services.semantic_terms import SemanticRule, checked_semantic
 
 Mode = Literal["off", "ask", "on"]
 MODES: tuple[Mode, ...] = ("off", "ask", "on")
@@ -22,13 +23,15 @@ _MAX_AGE = re.compile(r"max-age=\"?([0-9]{1,9})\"?", re.ASCII)
 class CacheRule:
     """What holds for a client's task, in seconds: `ttl_seconds` where nobody says, `most_ttl_seconds` at most.
 
-    Where nothing is stored, nothing is kept but for a request that asks for it.
+    Where nothing is stored, nothing is kept but for a request that asks for it. With `semantic`, similar questions are
+    given each other's answers.
     """
 
     mode: Mode = "ask"
     ttl_seconds: int = 3600
     most_ttl_seconds: int = 86_400
     shared_by: str = "client"
+    semantic: SemanticRule | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -96,6 +99,8 @@ def checked_rule(rule: CacheRule) -> CacheRule:
     if not 1 <= rule.ttl_seconds <= rule.most_ttl_seconds:
         longest = format_duration(rule.most_ttl_seconds)
         raise Unprocessable(f"Answers are kept for 1 s at least, and no longer than {longest}.", param="ttl")
+    if rule.semantic is not None:
+        checked_semantic(rule.semantic)
     return rule
 
 

@@ -43,6 +43,7 @@ from aiservice.services.request_log import RequestLog
 from aiservice.services.resumption import Resumption
 from aiservice.services.routing import Router
 from aiservice.services.sanctions import Sanctions
+from aiservice.services.semantic_watch import SemanticWatch
 from aiservice.services.shadows import Shadows
 from aiservice.services.spending import Spending
 from aiservice.services.teams import Teams
@@ -71,6 +72,7 @@ class Core:
     bodies: Bodies
     idempotency: Idempotency
     cache: AnswerCache
+    semantic: SemanticWatch
     payloads: Payloads
     replays: Replays
     resumption: Resumption

@@ -54,6 +54,7 @@ from aiservice.services.request_log import RequestLog
 from aiservice.services.resumption import Resumption
 from aiservice.services.routing import Router
 from aiservice.services.sanctions import Sanctions
+from aiservice.services.semantic_watch import SemanticWatch
 from aiservice.services.serving import CHANGE_TOPIC, start_serving
 from aiservice.services.shadows import Shadows
 from aiservice.services.shared_limits import SharedLimits
@@ -154,6 +155,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         bodies=bodies,
         idempotency=idempotency,
         cache=cache,
+        semantic=SemanticWatch(policies, alerts),
         payloads=Payloads(db, bodies, changes, settings),
         replays=Replays(db),
         resumption=Resumption(db, idempotency, bodies),

@@ -11,7 +11,7 @@ from aiservice.store.session import AsyncSession
 from aiservice.tables import CacheHour, CachePolicy, CachePurge, Client, Team
 
 EVERYBODY = "*"
-COUNTS = ("hits", "coalesced", "misses", "saved_tokens", "saved_nano_usd", "saved_us")
+COUNTS = ("hits", "coalesced", "misses", "saved_tokens", "saved_nano_usd", "saved_us", "similar", "judged", "agreed")
 
 
 class SavedRow(NamedTuple):
@@ -26,6 +26,9 @@ class SavedRow(NamedTuple):
     saved_tokens: int
     saved_nano_usd: int
     saved_us: int
+    similar: int
+    judged: int
+    agreed: int
 
 
 async def policies(session: AsyncSession) -> list[CachePolicy]:
@@ -36,6 +39,10 @@ async def policies(session: AsyncSession) -> list[CachePolicy]:
 async def policy(session: AsyncSession, subject: str, task: str) -> CachePolicy | None:
     query = select(CachePolicy).where(col(CachePolicy.subject) == subject, col(CachePolicy.task) == task)
     return (await session.scalars(query)).first()
+
+
+async def policy_by_id(session: AsyncSession, policy_id: str) -> CachePolicy | None:
+    return await session.get(CachePolicy, policy_id)
 
 
 async def listed(session: AsyncSession, owner_id: str | None) -> list[tuple[CachePolicy, str]]:

@@ -11,7 +11,8 @@ class CachePolicy(SQLModel, table=True):
     `scope` ("client", "team", "platform") says.
 
     `mode` is "on" (every answer that can be), "ask" (where a request asks for it) or "off"; `shared_by` is "client" or
-    "team": who is given an answer that one of them got.
+    "team": who is given an answer that one of them got. Similar questions are given each other's answers where
+    `similar_permille` is set, until `similar_off_us`, when only `precision_percent` of them agreed.
     """
 
     __tablename__ = "cache_policy"
@@ -26,6 +27,12 @@ class CachePolicy(SQLModel, table=True):
     most_ttl_seconds: int
     shared_by: str = Field(max_length=10)
     updated_us: int = big()
+    similar_permille: int | None = None
+    embeddings: str | None = Field(default=None, max_length=300)
+    judged_percent: int | None = None
+    least_precision_percent: int | None = None
+    similar_off_us: int | None = Field(default=None, sa_type=BigInteger)
+    precision_percent: int | None = None
 
 
 class CachePurge(SQLModel, table=True):
@@ -40,7 +47,8 @@ class CachePurge(SQLModel, table=True):
 
 class CacheHour(SQLModel, table=True):
     """What the cache did for a client's task in an hour; every worker adds what it saw. `saved_us` is how long the
-    answers took when they were made."""
+    answers took when they were made; of the hits so many were to `similar` questions; so many were `judged`
+    instead, and so many of these `agreed`."""
 
     __tablename__ = "cache_hour"
 
@@ -53,3 +61,6 @@ class CacheHour(SQLModel, table=True):
     saved_tokens: int = big()
     saved_nano_usd: int = big()
     saved_us: int = big()
+    similar: int = Field(default=0, sa_type=BigInteger)
+    judged: int = Field(default=0, sa_type=BigInteger)
+    agreed: int = Field(default=0, sa_type=BigInteger)

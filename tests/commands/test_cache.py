@@ -14,12 +14,25 @@ def test_a_policy_from_its_making_to_its_end(console: Console) -> None:
         "ttl": "1m30s",
         "max_ttl": "1d",
         "shared_by": "client",
+        "similar": "no",
     }
     console("cache", "policy", "set", "--platform", "--mode", "off")
     assert [row["scope"] for row in console.json("cache", "policy", "list")] == ["platform", "client"]
     assert console.json("cache", "policy", "clear", "--client", "shop")["cleared"] == 1
     assert console.json("cache", "policy", "clear", "--platform", "--task", "*")["cleared"] == 1
     assert "where a request asks" in console("cache", "policy", "list").err
+
+
+def test_similar_questions_are_opted_into_by_task(console: Console) -> None:
+    adding = ("provider", "add", "openai", "--name", "vectors", "--no-test")
+    console(*adding, stdin="sk-of-a-test-0123456789abcdef\n")
+    similar = ("--similar", "0.96", "--embeddings", "vectors:text-embedding-3-small", "--judged", "10")
+    made = console.json("cache", "policy", "set", "--platform", "--task", "chat", *similar)
+    assert (made["similar"], made["similarity"]) == ("from 0.96, by vectors:text-embedding-3-small", 0.96)
+    assert (made["judged_percent"], made["least_precision_percent"], made["is_switched_off"]) == (10, 90, False)
+    assert "name one" in console("cache", "policy", "set", "--platform", *similar, status=1).err
+    alone = ("--task", "chat", "--similar", "0.96")
+    assert "both" in console("cache", "policy", "set", "--platform", *alone, status=2).err
 
 
 def test_what_cannot_be_is_refused_with_what_to_do(console: Console) -> None:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import struct
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -80,8 +81,15 @@ def embedded_inputs(body: Json) -> list[Any]:
     return given if isinstance(given, list) and not (given and isinstance(given[0], int)) else [given]
 
 
+_NEAR = re.compile(r"\(near-(\w+)\)")
+
+
 def vector(text: object, dimensions: int = DIMENSIONS) -> list[float]:
-    """`dimensions` numbers in [-1, 1] that are exact in 32 bits, so that base64 and JSON carry the same."""
+    """`dimensions` numbers in [-1, 1] that are exact in 32 bits, so that base64 and JSON carry the same. A text with
+    `(near-WORD)` in it is near every other that has the same word there."""
+    if near := _NEAR.search(str(text)):
+        away = vector(str(text).replace(near[0], ""), dimensions)
+        return [number + step / 16 for number, step in zip(vector(near[1], dimensions), away, strict=True)]
     digest = hashlib.shake_128(repr(text).encode()).digest(dimensions)
     return [(byte - 128) / 128 for byte in digest]
 

@@ -10,6 +10,7 @@ from tests.portal.test_rights import named
 
 pytestmark = pytest.mark.process
 FORM = {"holder": "platform:", "task": "*", "mode": "on", "ttl": "1h", "most_ttl": "1d", "shared_by": "client"}
+FORM |= {"similar": "", "embeddings": "", "judged": "5", "precision": "90"}
 
 
 async def notice_after(portal: PortalServer, cookie: str, event: str, payload: dict[str, Any]) -> str:
@@ -43,6 +44,11 @@ async def test_what_is_no_policy_is_said(portal: PortalServer) -> None:
         ({"mode": "sometimes"}, "none of them"),
         ({"task": "chta"}, "'chat'"),
         ({"holder": ""}, "Choose whose"),
+        ({"similar": "near"}, "such as 0.95"),
+        ({"similar": "0.95", "embeddings": "x:y"}, "name one"),
+        ({"similar": "0.95", "embeddings": "x:y", "task": "embedding"}, "has no question"),
+        ({"similar": "0.95", "embeddings": "x:y", "task": "chat"}, "There is no"),
+        ({"similar": "0.95", "embeddings": "", "task": "chat"}, "connection:model"),
     ):
         told = await notice_after(portal, cookie, "cache_state.set_policy", {"form": {**FORM, **change}})
         assert words in told, change

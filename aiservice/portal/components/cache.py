@@ -18,6 +18,7 @@ class SavedLine(TypedDict):
     rate: str
     width: str
     counts: str
+    similar: str
     tokens: str
     money: str
     time: str
@@ -35,9 +36,13 @@ class PolicyLine(TypedDict):
     look: str
     times: str
     shared: str
+    similar: str
+    is_off: bool
     is_mine: bool
 
 
+_NOTE = f"block text-xs {theme.MUTED}"
+_WARNED = "block text-xs text-amber-800 dark:text-amber-200"
 SAVED_HEADS = ["Client and task", "Answered by the cache", "Tokens saved", "Money saved", "Waiting saved", ""]
 POLICY_HEADS = ["For", "Task", "Answers are kept", "For how long", "And given to", ""]
 
@@ -89,6 +94,7 @@ def _bar(row: Any) -> rx.Component:
     return rx.el.div(
         rx.el.span(row["rate"], class_name="tabular-nums"),
         rx.el.span(row["counts"], class_name=f"ml-2 text-xs {theme.MUTED}"),
+        rx.cond(row["similar"] != "", rx.el.span(row["similar"], class_name=f"block text-xs {theme.MUTED}")),
         rx.el.div(
             rx.el.div(class_name="h-full rounded-full bg-indigo-600 dark:bg-indigo-400", style={"width": row["width"]}),
             class_name="mt-1 h-1.5 w-full min-w-32 overflow-hidden rounded-full bg-slate-200 dark:bg-slate-700",
@@ -105,7 +111,17 @@ def _policy_line(row: Any, on_clear: Any) -> rx.Component:
         cell(row["task_words"]),
         cell(state_badge(row["mode"], row["look"])),
         cell(row["times"]),
-        cell(row["shared"]),
+        cell(
+            rx.el.div(
+                row["shared"],
+                rx.cond(
+                    row["similar"] != "",
+                    rx.el.span(
+                        row["similar"], class_name=rx.cond(row["is_off"], _WARNED, f"block text-xs {theme.MUTED}")
+                    ),
+                ),
+            )
+        ),
         cell(
             rx.cond(
                 row["is_mine"],

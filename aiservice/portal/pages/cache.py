@@ -13,7 +13,8 @@ from aiservice.kit.money import to_usd_text
 from aiservice.portal import theme
 from aiservice.portal.components.browser import confirm_button
 from aiservice.portal.components.cache import PolicyLine, SavedLine, policy_table, saved_table
-from aiservice.portal.components.parts import badge, card, empty, field, select_field, skeleton, tile
+from aiservice.portal.components.cache_policy import Choice, policy_form
+from aiservice.portal.components.parts import badge, card, empty, skeleton, tile
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.portal.session.live import watch
@@ -22,7 +23,7 @@ from aiservice.services.cache_policies import ANY_TASK, CachePolicyView
 from aiservice.services.cache_tally import CacheStanding
 from aiservice.services.cache_terms import CacheRule
 from aiservice.services.core import current_core
-from aiservice.tasks import registry
+from aiservice.services.semantic_terms import SemanticRule
 
 _DAYS = 7
 _MODES = {"on": "always", "ask": "when asked", "off": "never"}
@@ -37,13 +38,6 @@ class Tile(TypedDict):
     note: str
 
 
-class Choice(TypedDict):
-    """A choice in a select."""
-
-    value: str
-    label: str
-
-
 class SetPolicy(ValidatedDict):
     """The form that sets a policy."""
 
@@ -54,6 +48,10 @@ class SetPolicy(ValidatedDict):
     ttl: str
     most_ttl: str
     shared_by: str
+    similar: str
+    embeddings: str
+    judged: str
+    precision: str
 
 
 class CacheState(rx.State):
@@ -79,6 +77,7 @@ class CacheState(rx.State):
             _seconds(form["ttl"], "ttl"),
             _seconds(form["most_ttl"], "most_ttl"),
             form["shared_by"],
+            _semantic(form),
         )
         view = await current_core().cache.policies.set(signed_in(), scope, ref, form["task"], rule)
         await tell(self, f"Set. Answers for {view.name or 'everybody'} are kept {_MODES[view.rule.mode]}.")
@@ -144,6 +143,9 @@ def _saved(one: CacheStanding) -> SavedLine:
         rate=f"{one.served_percent} %",
         width=f"{one.served_percent}%",
         counts=f"{one.hits:,} kept, {one.coalesced:,} joined, {one.misses:,} new",
+        similar=f"{one.similar:,} to similar questions; {one.agreed:,} of {one.judged:,} judged agreed"
+        if one.similar or one.judged
+        else "",
         tokens=f"{one.saved.tokens:,}",
         money=f"${to_usd_text(one.saved.cost_nano_usd)}",
         time=_time(one.saved.took_us),
@@ -163,6 +165,8 @@ def _policy(me: Person, view: CachePolicyView) -> PolicyLine:
         look=_LOOKS[rule.mode],
         times="" if rule.mode == "off" else times,
         shared="the team" if rule.shared_by == "team" else "the client",
+        similar=_similar_words(view),
+        is_off=view.semantic_off_us is not None,
         is_mine=me.is_admin or view.scope == "client",
     )
 
@@ -172,6 +176,31 @@ def _time(us: int) -> str:
     if seconds < 1:
         return f"{us // 1000} ms"
     return f"{seconds:.1f} s" if seconds < 60 else format_duration(round(seconds))
+
+
+def _semantic(form: SetPolicy) -> SemanticRule | None:
+    """What the form says of similar questions; None where it says nothing."""
+    if not form["similar"].strip():
+        return None
+    try:
+        least_permille = round(float(form["similar"]) * 1_000)
+        percents = int(form["judged"]), int(form["precision"])
+    except (ValueError, OverflowError):
+        words = "Write how near similar questions must be as a number such as 0.95, and shares as whole numbers."
+        raise InvalidRequest(words, param="similar") from None
+    return SemanticRule(least_permille, form["embeddings"].strip(), *percents)
+
+
+def _similar_words(view: CachePolicyView) -> str:
+    semantic = view.rule.semantic
+    if semantic is None:
+        return ""
+    if view.semantic_off_us is not None:
+        return (
+            f"Similar questions: switched off by itself. Only {view.precision_percent} % of those that were asked all "
+            "the same got the same answer. Raise the similarity and set it again."
+        )
+    return f"Similar questions share from {semantic.least_permille / 1_000:g} on, by {semantic.embeddings}"
 
 
 def _holder(text: str) -> tuple[str, str]:
@@ -199,7 +228,7 @@ def cache() -> rx.Component:
             rx.el.div(rx.foreach(page.tiles, tile), class_name="grid grid-cols-2 gap-3 xl:grid-cols-4"),
             _saved_card(),
             _policies_card(),
-            _form(),
+            rx.el.div(card(policy_form(page), title="Set a policy"), id="set-a-policy"),
             class_name="flex flex-col gap-5",
         ),
         rx.el.div(skeleton("h-24"), skeleton("h-72"), class_name="flex flex-col gap-5"),
@@ -242,53 +271,4 @@ def _policies_card() -> rx.Component:
             ),
         ),
         title="Policies",
-    )
-
-
-def _form() -> rx.Component:
-    tasks = [rx.el.option("Every task", value=ANY_TASK), *[rx.el.option(name, value=name) for name in registry()]]
-    modes = [
-        rx.el.option("Always", value="on"),
-        rx.el.option("When a request asks", value="ask"),
-        rx.el.option("Never", value="off"),
-    ]
-    sharers = [
-        rx.el.option("The client that asked", value="client"),
-        rx.el.option("Its whole team (admins)", value="team"),
-    ]
-    form = rx.el.form(
-        select_field(
-            "Whose", "holder", rx.foreach(page.holders, lambda one: rx.el.option(one["label"], value=one["value"]))
-        ),
-        select_field("Task", "task", tasks),
-        select_field("Keep answers", "mode", modes),
-        field(
-            "For how long",
-            "ttl",
-            default_value="1h",
-            required=True,
-            hint="Where a request does not say.",
-            auto_complete="off",
-        ),
-        field(
-            "At most",
-            "most_ttl",
-            default_value="1d",
-            required=True,
-            hint="Whatever a request says.",
-            auto_complete="off",
-        ),
-        select_field("Given to", "shared_by", sharers),
-        rx.el.button(
-            "Set", type="submit", class_name=f"{theme.PRIMARY} sm:col-span-2 lg:col-span-3 justify-self-start"
-        ),
-        on_submit=page.set_policy,
-        class_name="grid gap-4 sm:grid-cols-2 lg:grid-cols-3",
-    )
-    note = (
-        "Write times as 90s, 15m, 24h or 7d. A client's policy for the task decides, then its policy for every task, "
-        "its team's, everybody's; only the longest time narrows from above. Kept is what was asked word for word."
-    )
-    return rx.el.div(
-        card(form, rx.el.p(note, class_name=f"mt-3 {theme.HINT}"), title="Set a policy"), id="set-a-policy"
     )
