@@ -6,7 +6,7 @@ from typing import Any, Final
 from aiservice.providers._base import cannot_carry
 from aiservice.providers._bedrock.answer import parsed
 from aiservice.providers._ranking import ranked, texts_to_rank
-from aiservice.wire import Answer, Ask, HttpReply, Json, Usage
+from aiservice.wire import Answer, Ask, HttpReply, Json
 
 _TITLE: Final = "Amazon Bedrock"
 _MOST_DOCUMENTS: Final = 1_000
@@ -37,7 +37,7 @@ def rerank_answer(ask: Ask, reply: HttpReply, model: str) -> Answer:
     """
     found = parsed(reply.body).get("results")
     listed = [_named(each) for each in found] if isinstance(found, list) else found
-    return ranked(ask, listed, model, Usage())
+    return ranked(ask, listed, model, None)
 
 
 def _named(result: Any) -> Any:
