@@ -26,6 +26,7 @@ _NEWEST: Final = Place("", "v1", "")
 _NOT_HERE: Final = frozenset({"deploymentnotfound", "operationnotsupported", "unknownmodel", "unavailable_model"})
 _COMPLETING: Final = re.compile(r"gpt-3\.?5-turbo(?:-instruct)?$|davinci|babbage|text-", re.IGNORECASE)
 _HAS_RESPONSES: Final = "2025-03-01"
+_FRONT: Final = re.compile(r"/openai/deployments/[^/]*|/openai|/models")
 _FILTERED: Final = frozenset({"content_filter", "responsibleaipolicyviolation"})
 
 
@@ -96,11 +97,11 @@ class AzureOpenAi(OpenAi):
         return f"/openai/deployments/{quote(model, safe='')}{path}{query}"
 
     def _plain(self, call: HttpCall) -> HttpCall:
-        """The call as OpenAI's reader knows it: by the end of its path."""
+        """The call as OpenAI's reader knows it: `_placed` undone."""
         if self._form == "v1":
             return call
-        path = call.path.partition("?")[0]
-        return replace(call, path="/responses") if path.endswith("/responses") else replace(call, path=self.chat_path)
+        front = _FRONT.match(call.path)
+        return replace(call, path=call.path.partition("?")[0][front.end() if front else 0 :])
 
     def completes(self, model: str) -> bool:
         """Azure writes OpenAI's names without the dot; of other deployments nobody knows, and most of them chat."""

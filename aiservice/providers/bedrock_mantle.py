@@ -4,6 +4,7 @@ The shapes are OpenAI's, and so are the rules of the models of its making; the k
 that the address names.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from aiservice.kit.secret import Secret
@@ -16,7 +17,7 @@ from aiservice.providers._bedrock.keys import KEY_HINT, normal_key
 from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._openai_models import ModelRules, rules_for
 from aiservice.providers.openai import OpenAi
-from aiservice.wire import Answer, Ask, AttemptFailure, HttpCall, HttpReply
+from aiservice.wire import RESPONSES_WIRE, Answer, Ask, AttemptFailure, HttpCall, HttpReply, Json
 
 _MAKER: Final = "openai."
 _AWS_ERROR: Final = "x-amzn-errortype"
@@ -47,6 +48,8 @@ class BedrockMantle(OpenAi):
         return credential_headers(key, call, base_url)
 
     def build(self, ask: Ask, model: str) -> HttpCall:
+        if ask.kind == "chat" and ask.wire != RESPONSES_WIRE:
+            ask = _with_distinct_calls(ask)
         if self.responses_path and not model.startswith(_MAKER):
             return _CHATTING.build(ask, model)
         return super().build(ask, model)
@@ -71,6 +74,37 @@ class BedrockMantle(OpenAi):
         if reply.status == 403 or _AWS_ERROR in reply.headers:
             return failure_of(reply)
         return super().failure(reply)
+
+
+def _with_distinct_calls(ask: Ask) -> Ask:
+    """Some of its models number the calls of every answer from `call_0` (recorded): in a conversation of several, a
+    result must not be taken for that of another call."""
+    messages = ask.body.get("messages")
+    if not isinstance(messages, list):
+        return ask
+    names: dict[str, str] = {}
+    made = [_renamed(message, names) if isinstance(message, dict) else message for message in messages]
+    if all(given == sent for given, sent in names.items()):
+        return ask
+    return replace(ask, body={**ask.body, "messages": made})
+
+
+def _renamed(message: Json, names: dict[str, str]) -> Json:
+    """The message with its calls under ids of their own; `names` holds what each id stands for from here on."""
+    if message.get("role") == "tool" and isinstance(call_id := message.get("tool_call_id"), str):
+        return {**message, "tool_call_id": names.get(call_id, call_id)}
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list):
+        return message
+    made = []
+    for call in calls:
+        call_id = call.get("id") if isinstance(call, dict) else None
+        if isinstance(call_id, str):
+            names[call_id] = f"{names[call_id]}_again" if call_id in names else call_id
+            made.append({**call, "id": names[call_id]})
+        else:
+            made.append(call)
+    return {**message, "tool_calls": made}
 
 
 class _Chatting(BedrockMantle):

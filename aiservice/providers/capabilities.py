@@ -28,6 +28,7 @@ ANONYMOUS_KINDS = frozenset({"openai-compatible"})
 _TABLE_NAMES = {
     "azure-openai": "azure",
     "bedrock": "aws",
+    "bedrock-mantle": "aws",
     "gemini": "google",
     "gemini-interactions": "google",
     "grok": "x-ai",

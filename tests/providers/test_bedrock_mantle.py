@@ -32,6 +32,24 @@ def test_a_client_of_the_responses_api_is_passed_on_to_openais_models_and_chats_
     assert reader.is_finished
 
 
+def test_calls_that_are_numbered_anew_in_every_answer_are_told_apart() -> None:
+    call: Json = {"id": "call_0", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    talk: list[Json] = [{"role": "user", "content": "Hi"}]
+    for told in ("sun", "moon", "rain"):
+        talk += [
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "call_0", "content": told},
+        ]
+    items = orjson.loads(PROVIDER.build(ask(*talk, tools=[WEATHER]), "openai.gpt-5.6-luna").body)["input"]
+    called = [item["call_id"] for item in items if item.get("type") == "function_call"]
+    results = {item["call_id"]: item["output"] for item in items if item.get("type") == "function_call_output"}
+    assert len(set(called)) == 3
+    assert [results[call_id] for call_id in called] == ["sun", "moon", "rain"]
+    once = ask(*talk[:3])
+    sent = orjson.loads(PROVIDER.build(once, "openai.gpt-oss-20b").body)["messages"]
+    assert sent == talk[:3]
+
+
 def test_a_pair_signs_for_the_service_of_the_address_and_a_key_is_sent() -> None:
     call = PROVIDER.build(ask(), "openai.gpt-oss-20b")
     signed = dict(PROVIDER.credential_headers(Secret(f"{ACCESS}:{SECRET}"), call, BASE))
