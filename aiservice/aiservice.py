@@ -4,7 +4,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
@@ -54,14 +54,13 @@ class Door:
         self._portal = portal
         self.edge: Edge | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if self.edge is not None:
-            await self.edge(scope, receive, send)
-        elif scope["type"] == "http":
+            return self.edge(scope, receive, send)
+        if scope["type"] == "http":
             starting = Overloaded("The broker is starting.", code="starting", retry_after=1)
-            await send_error(send, starting, new_id("req"), None)
-        else:
-            await self._portal(scope, receive, send)
+            return send_error(send, starting, new_id("req"), None)
+        return self._portal(scope, receive, send)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:

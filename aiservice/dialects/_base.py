@@ -118,6 +118,8 @@ class Dialect(ABC):
     """One client surface. Instances hold no state."""
 
     surface: ClassVar[str]
+    raw_wire: ClassVar[str | None] = None
+    """The wire whose whole answers its clients are given as the provider wrote them."""
     native_headers: ClassVar[frozenset[bytes]] = frozenset()
     """The headers by which this wire says something: they become `Ask.native_headers`."""
     request_id_header: ClassVar[bytes | None] = None
@@ -146,7 +148,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
-        """The body of a whole answer."""
+        """The body of a whole answer; asked only where it is not passed on as it came (`raw_wire`)."""
 
     @abstractmethod
     def writer(self, request: ClientRequest) -> StreamWriter:

@@ -24,12 +24,13 @@ _DONE = b"data: [DONE]\n\n"
 
 class OpenAiChat(Dialect):
     surface = "chat.completions"
+    raw_wire = CHAT_WIRE
 
     def read(self, body: Json) -> ClientRequest:
         refuse_overrides(body)
         preferences, is_provider_field = preferences_in(body)
         messages = body.get("messages")
-        if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
+        if not isinstance(messages, list) or not messages or set(map(type, messages)) != {dict}:
             raise InvalidRequest("'messages' must be a list of at least one message.", param="messages")
         is_stream = flag_of(body, "stream")
         options = body.get("stream_options")

@@ -18,6 +18,7 @@ from aiservice.wire import EMBEDDINGS_WIRE, Answer, Ask
 
 class OpenAiEmbeddings(Dialect):
     surface = "embeddings"
+    raw_wire = EMBEDDINGS_WIRE
 
     def read(self, body: Json) -> ClientRequest:
         refuse_overrides(body)

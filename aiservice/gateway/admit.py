@@ -8,7 +8,7 @@ import time
 from asyncio import TimerHandle, get_running_loop
 from collections.abc import Callable
 from types import TracebackType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 from aiservice.errors import BrokerError, Overloaded, PermissionDenied, Unauthenticated
 from aiservice.gateway.charge import Charges, answers_of
@@ -80,10 +80,10 @@ class Books(Protocol):
 
 
 class Permit:
-    """`async with Permit(…)`: inside, the caller's limits and budgets have given what the request needs and the intent
-    is in the journal; after it, the settlement is there and what was not used is given back, whatever happens. What a
-    limit or a budget refuses is no request in the ledger: it cost nothing, and a storm of them must not cost a row
-    each."""
+    """`with await Permit(…).taken()`: inside, the caller's limits and budgets have given what the request needs and the
+    intent is in the journal; after it, the settlement is there and what was not used is given back, whatever happens.
+    What a limit or a budget refuses is no request in the ledger: it cost nothing, and a storm of them must not cost a
+    row each."""
 
     __slots__ = ("_at_end", "_books", "_charges", "_exchange", "_in_flight", "_limiter", "_stop")
 
@@ -105,16 +105,25 @@ class Permit:
         self._books = books
         self._at_end: TimerHandle | None = None
 
-    async def __aenter__(self) -> None:
+    async def taken(self) -> Self:
+        """Itself, when everything is taken.
+
+        Raises:
+            RateLimited, RequestOverLimit: a limit of the caller's.
+            BudgetExceeded: a budget.
+            Overloaded: it cannot be written down, or the database is away.
+        """
         exchange = self._exchange
         principal, ask = exchange.principal, exchange.request.ask
         most = most_output(ask) if principal.limits or principal.budgets else None
         if exchange.caching is not None and exchange.is_free:
             most = 0
         if principal.limits:
-            exchange.grant = await self._limiter.admit(
-                principal, exchange.request_id, ask.task, exchange.est_input_tokens, most
-            )
+            limiter, wanted = self._limiter, (exchange.request_id, ask.task, exchange.est_input_tokens, most)
+            if limiter.shared is None:
+                exchange.grant = limiter.admit_here(principal, *wanted)
+            else:
+                exchange.grant = await limiter.admit(principal, *wanted)
         try:
             if principal.budgets and exchange.candidates and ask.kind != "token-count":
                 expected = self._limiter.plan(principal).expected_output(ask.task, most)
@@ -126,37 +135,43 @@ class Permit:
             if exchange.charge is not None:
                 exchange.charge.settle(0, 0, time.monotonic())
             raise
-        self._in_flight.add(exchange.request_id, exchange.principal, self._stop)
-        ends_us = exchange.principal.key_ends_us
-        if ends_us is not None and exchange.request.ask.is_stream:
+        self._in_flight.add(exchange.request_id, principal, self._stop)
+        ends_us = principal.key_ends_us
+        if ends_us is not None and ask.is_stream:
             left_us = ends_us - now_us()
             if left_us < DAY_US:  # no stream lasts as long
                 self._at_end = get_running_loop().call_later(max(0, left_us) / SECOND_US, self._key_ends)
+        return self
+
+    def __enter__(self) -> None:
+        pass
 
     def _key_ends(self) -> None:
         self._stop(key_expired())
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._in_flight.remove(self._exchange.request_id)
+        exchange = self._exchange
+        self._in_flight.remove(exchange.request_id)
         if self._at_end is not None:
             self._at_end.cancel()
         try:
-            if not self._exchange.is_settled:
-                self._books.settle(self._exchange)
+            if not exchange.is_settled:
+                self._books.settle(exchange)
         finally:
-            grant = self._exchange.grant
+            grant, charge = exchange.grant, exchange.charge
             if grant is not None and not grant.is_settled:  # it could not be settled: what was reserved stays used
                 grant.settle(grant.tokens)
-            if self._exchange.charge is not None:
-                self._learn(self._exchange)
-                self._exchange.charge.keep()
+            if charge is not None:
+                if grant is None:  # a caller with limits learns at its grant's settlement
+                    self._learn(exchange)
+                if not charge.is_settled:
+                    charge.keep()
 
     def _learn(self, exchange: Exchange) -> None:
-        """A caller with limits learns at its grant's settlement."""
         is_told = exchange.outcome == "finished" and (exchange.caching is None or not exchange.is_free)
-        if exchange.grant is None and is_told and exchange.usage is not None:
+        if is_told and exchange.usage is not None:
             task = exchange.request.ask.task
             self._limiter.plan(exchange.principal).learn(task, exchange.usage.output_tokens)
 

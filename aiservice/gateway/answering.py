@@ -56,7 +56,7 @@ class WholeAnswer:
             BrokerError: what it was stopped with.
         """
         exchange = self._exchange
-        self._task = asyncio.current_task()
+        self._task = exchange.task = asyncio.current_task()
         exchange.left = partial(_left, self._receive)
         try:
             answer = await self._dispatcher.whole(exchange, candidates)
@@ -78,7 +78,10 @@ class WholeAnswer:
         exchange.status, exchange.outcome = 200, "finished"
         self._meter.settle(exchange)
         await self._meter.durable(exchange)
-        body = exchange.dialect.answer(answer, exchange.told())
+        if answer.raw is not None and answer.raw_wire == exchange.dialect.raw_wire:
+            body = answer.raw
+        else:
+            body = exchange.dialect.answer(answer, exchange.told())
         if exchange.payload is not None:
             exchange.payload.answer = body
         await send_whole(self._send, 200, exchange_headers(exchange), body)
@@ -134,7 +137,7 @@ class ClientStream:
         Raises:
             BrokerError: no provider gave a first event, and nothing was sent to the client yet.
         """
-        self._task = asyncio.current_task()
+        self._task = self._exchange.task = asyncio.current_task()
         leaving = asyncio.ensure_future(self._watch_client())
         self._keep_alive.start()
         try:

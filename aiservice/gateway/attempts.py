@@ -59,7 +59,11 @@ class Attempts:
         began = time.perf_counter()
         try:
             reply = await self._upstream.send(
-                target, call, request_id=exchange.request_id, deadlines=self._deadlines_of(exchange)
+                target,
+                call,
+                request_id=exchange.request_id,
+                deadlines=self._deadlines_of(exchange),
+                task=exchange.task,
             )
         finally:
             exchange.upstream_seconds += time.perf_counter() - began
@@ -80,7 +84,11 @@ class Attempts:
         began = time.perf_counter()
         try:
             raw = await self._upstream.open_stream(
-                target, call, request_id=exchange.request_id, deadlines=self._deadlines_of(exchange)
+                target,
+                call,
+                request_id=exchange.request_id,
+                deadlines=self._deadlines_of(exchange),
+                task=exchange.task,
             )
             if raw.status != 200:
                 raise AttemptFailed(_refused(exchange, provider, await raw.reply()))

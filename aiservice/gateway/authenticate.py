@@ -4,7 +4,7 @@ may be used from. Fails closed."""
 from collections.abc import Iterable
 
 from aiservice.errors import InvalidRequest, PermissionDenied, Unauthenticated
-from aiservice.gateway.exchange import Scope
+from aiservice.gateway.exchange import CREDENTIAL_HEADERS, CREDENTIALS, Scope
 from aiservice.kit.access_tokens import looks_like_token
 from aiservice.kit.addresses import client_address
 from aiservice.principal import Principal
@@ -12,7 +12,6 @@ from aiservice.services.core import Core
 from aiservice.services.sanction_terms import check_blocked
 
 _BEARER = b"bearer "
-_CREDENTIAL_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key")
 
 
 async def authenticate(core: Core, scope: Scope) -> Principal:
@@ -25,7 +24,7 @@ async def authenticate(core: Core, scope: Scope) -> Principal:
             (`blocked_for_abuse`), or it is good for nothing now.
         RateLimited: too many failures from this address.
     """
-    credential = credential_of(scope["headers"])
+    credential = credential_of(scope.get(CREDENTIALS) or scope["headers"])
     principal = core.keys.cached(credential)
     if principal is not None:
         if principal.networks is not None:
@@ -61,7 +60,7 @@ def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """
     found: bytes | None = None
     for name, value in headers:
-        if name in _CREDENTIAL_HEADERS:
+        if name in CREDENTIAL_HEADERS:
             credential = _of_header(name, value)
             if found is not None and credential != found:
                 raise InvalidRequest(

@@ -25,6 +25,7 @@ STEP_TOKENS, TIGHT_STEP_TOKENS = 64, 16
 much where this worker does not hold what its answer is likely to cost: many streams share what little there is."""
 _UNIT = 1_000
 _LIMITS = ("max_tokens", "max_completion_tokens")
+_SEVERAL = frozenset({"n", "best_of"})
 
 
 class Charges:
@@ -113,8 +114,10 @@ class Charges:
         self, budgets: Iterable[Budget], candidates: tuple[Candidate, ...], input_tokens: int, at_us: int
     ) -> Cost:
         """At the dearest of the candidates' prices, written to a cache and thought about where that costs more."""
+        if not counts_money(budgets):
+            return Cost(0, 0, input_tokens)
         money = each = 0
-        for candidate in candidates if counts_money(budgets) else ():
+        for candidate in candidates:
             view, model = candidate.connection, candidate.model
             prompt = Usage(input_tokens, cache_write_tokens=input_tokens)
             spoken = Usage(input_tokens, _UNIT, cache_write_tokens=input_tokens, reasoning_tokens=_UNIT)
@@ -141,7 +144,7 @@ def _step(charge: Reservation) -> int:
 def answers_of(ask: Ask) -> int:
     """How many answers are paid for: several may be asked for, or the best of several."""
     body = ask.body
-    if "n" not in body and "best_of" not in body:
+    if _SEVERAL.isdisjoint(body):
         return 1
     counts = [body.get(name) for name in ("n", "best_of")]
     return max([1, *(count for count in counts if type(count) is int)])
@@ -157,8 +160,9 @@ def counts_money(budgets: Iterable[Budget]) -> bool:
 
 def _shorten(ask: Ask, most: int) -> None:
     """Asks for an answer of at most `most` tokens, by the word that the request used."""
-    name = next((name for name in _LIMITS if ask.body.get(name) is not None), _LIMITS[0])
-    ask.body[name] = most
+    body = ask.body
+    name = _LIMITS[1] if body.get(_LIMITS[0]) is None and body.get(_LIMITS[1]) is not None else _LIMITS[0]
+    body[name] = most
     if ask.native is None:
         return
     if ask.wire == GOOGLE_WIRE:

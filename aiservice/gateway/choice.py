@@ -59,7 +59,7 @@ class Choice:
         terms = self.terms(principal, request)
         decided = core.router.decide(principal, request, terms, snapshot, input_tokens=input_tokens)
         if told is not None:
-            decided = replace(decided, candidates=told.among(decided))
+            decided = replace(decided, candidates=told.among(decided), trace_id=None)
         return decided
 
     def own(self, principal: Principal, decided: Decided, object_id: str) -> Decided:

@@ -182,11 +182,11 @@ class Dispatcher:
         exchange.candidate = candidate
         exchange.is_attempt_sent = False
         began = time.perf_counter()
-        connection_id, task = candidate.connection.id, asyncio.current_task()
-        waiter = self._health.begin(connection_id, task, is_movable=exchange.has_alternative)
+        connection_id = candidate.connection.id
+        waiter = self._health.begin(connection_id, exchange.task, is_movable=exchange.has_alternative)
         if exchange.load is not None:
             exchange.load.over()  # that of a stream which broke off
-        load = exchange.load = self._facts.begin(connection_id, candidate.model)
+        load = exchange.load = self._facts.begin(connection_id, candidate.model, waiter.began)
         try:
             given = await make(exchange, candidate)
         except (AttemptFailed, UpstreamFailure, BrokerError) as exc:
@@ -202,8 +202,7 @@ class Dispatcher:
             raise
         finally:
             del waiter.pulse.waiting[waiter]
-        self._health.answered(waiter, candidate.model)
-        load.answered(is_stream=exchange.request.ask.is_stream)
+        load.answered(self._health.answered(waiter, candidate.model), is_stream=exchange.request.ask.is_stream)
         note(exchange, candidate, began, None, waited_us)
         return given
 

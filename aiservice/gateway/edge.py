@@ -6,6 +6,8 @@ API paths are answered here, in JSON, whatever follows them; sign-in routes and 
 import logging
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from itertools import chain
 from urllib.parse import parse_qsl
 
 from aiservice.dialects._base import OVERRIDE_NAMES, Dialect
@@ -18,7 +20,19 @@ from aiservice.errors import (
     NotFound,
 )
 from aiservice.gateway.browser_headers import beside_the_api, over_https
-from aiservice.gateway.exchange import HINT_HEADERS, HINTS, AsgiApp, Handler, Receive, Routes, Scope, Send
+from aiservice.gateway.exchange import (
+    CREDENTIAL_HEADERS,
+    CREDENTIALS,
+    HINT_HEADERS,
+    HINTS,
+    LENGTH,
+    AsgiApp,
+    Handler,
+    Receive,
+    Routes,
+    Scope,
+    Send,
+)
 from aiservice.gateway.respond import send_error
 from aiservice.kit.addresses import Networks, client_address, is_https
 from aiservice.kit.ids import new_id
@@ -33,12 +47,12 @@ API_PREFIXES = (
 )  # fmt: skip
 _SLASHES = re.compile(r"/{2,}")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
-_SINGLE = frozenset({b"host", b"content-length", b"content-type", b"transfer-encoding"})
+_SINGLE = frozenset({b"host", b"content-length", b"transfer-encoding"})
 _OVERRIDE_HEADERS = frozenset(
     variant for name in OVERRIDE_NAMES for variant in (f"x-{name}".replace("_", "-").encode(),)
 ) - {b"x-api-key"}
 
-_READ = _SINGLE | HINT_HEADERS | _OVERRIDE_HEADERS
+_READ = _SINGLE | HINT_HEADERS | _OVERRIDE_HEADERS | CREDENTIAL_HEADERS
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +87,6 @@ class Edge:
             if not is_api_path(plain) and not self._is_without_version(scope["method"], plain):
                 await self._beside(scope, receive, send, plain)
                 return
-        await self._api(scope, receive, send, route)
-
-    async def _api(self, scope: Scope, receive: Receive, send: Send, route: Mapping[str, Handler] | None) -> None:
         request_id = new_id("req")
         dialect: Dialect | None = None
         try:
@@ -142,8 +153,8 @@ def is_api_path(path: str) -> bool:
 
 
 def check_head(scope: Scope) -> None:
-    """Refuses heads that two parsers could read differently, or that are too large; notes in the scope whether later
-    hops have anything to look for in it (`HINTS`).
+    """Refuses heads that two parsers could read differently, or that are too large; notes in the scope what later hops
+    would else look through all of it for (`HINTS`, `CREDENTIALS`, `LENGTH`).
 
     Raises:
         HeadersTooLarge: over 16 KiB or 64 headers, or a query over 4 KiB.
@@ -151,12 +162,14 @@ def check_head(scope: Scope) -> None:
             is closed then, since what follows may not be what its sender meant.
     """
     headers: list[tuple[bytes, bytes]] = scope["headers"]
-    size = 0
+    size = len(b"".join(chain.from_iterable(headers)))
     host = length = coding = None
+    credentials = scope[CREDENTIALS] = list[tuple[bytes, bytes]]()
     for name, value in headers:
-        size += len(name) + len(value)
         if name in _READ:
-            if name == b"host":
+            if name in CREDENTIAL_HEADERS:
+                credentials.append((name, value))
+            elif name == b"host":
                 if host is not None:
                     raise _ambiguous("The request names two hosts.")
                 host = value
@@ -168,16 +181,22 @@ def check_head(scope: Scope) -> None:
                 if coding is not None or value.lower() != b"chunked":
                     raise _ambiguous("The request's Transfer-Encoding is not 'chunked'.")
                 coding = value
-            elif name != b"content-type":
+            else:
                 scope[HINTS] = True
     if size > MAX_HEADER_BYTES or len(headers) > MAX_HEADERS or len(scope["query_string"]) > MAX_QUERY_BYTES:
         raise HeadersTooLarge("The request's headers are over 16 KiB, or more than 64, or its query is over 4 KiB.")
     if host is None and scope.get("http_version") in ("2", "2.0"):
         host = b"h2"
-    if host is None or not _HOST.fullmatch(host):
+    if host is None or not _is_host(host):
         raise _ambiguous("The request's Host header is missing or is not a host.")
     if length is not None and coding is not None:
         raise _ambiguous("The request says its length in two ways.")
+    scope[LENGTH] = int(length) if length is not None and length.isdigit() else -1
+
+
+@lru_cache(maxsize=1_024)
+def _is_host(text: bytes) -> bool:
+    return _HOST.fullmatch(text) is not None
 
 
 def _ambiguous(words: str) -> InvalidRequest:

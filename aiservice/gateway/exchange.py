@@ -1,5 +1,6 @@
 """One request on its way through the hops: what each hop learned, in one place."""
 
+from asyncio import Task
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -30,9 +31,13 @@ _CHARACTERS_PER_TOKEN = 4
 ABANDONED, ABANDONED_UNSENT = "abandoned", "abandoned_unsent"
 EXCHANGE = "aiservice.exchange"  # where a scope holds the exchange that it became
 HINTS = "aiservice.hints"  # where a scope says that one of HINT_HEADERS is among its headers: hops need not look, else
+CREDENTIALS = "aiservice.credentials"  # where a scope holds those of CREDENTIAL_HEADERS that came
+CREDENTIAL_HEADERS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key"})
+LENGTH = "aiservice.length"  # where a scope holds how many bytes its body is said to have; -1: it is not said
 HINT_HEADERS = frozenset(
     {
         b"cache-control",
+        b"content-encoding",
         b"idempotency-key",
         b"last-event-id",
         b"x-aiservice-cache-ttl",
@@ -109,6 +114,7 @@ class Exchange:
     `turn` is the last attempt's at its provider's own limits, `quota_notes` what a refusal of it said of them; it
     waited `quota_waited_us` for turns, and those it did not get may come in `quota_wait_seconds`. `left` ends when the
     client has hung up, where somebody may wait for that.
+    `task` is the one that answers it.
     `dropped` are the fields that the last attempt's provider has no word for, where the client would rather have them
     dropped than refused. `decision_id` is that of the decision it goes by. `load` is the last attempt, as routing
     counts what is under way.
@@ -158,6 +164,7 @@ class Exchange:
     quota_wait_seconds: float = 0.0
     was_asked_again: bool = False
     left: Callable[[], Awaitable[None]] | None = None
+    task: "Task[Any] | None" = None
     payload: Payload | None = None
     continuation: Continuation | None = None
     is_recorded: bool = False

@@ -55,15 +55,17 @@ class Figures:
         totals[0] += 1
         totals[1] += usage.input_tokens
         totals[2] += usage.output_tokens
-        totals[3] += exchange.cost_nano_usd or 0
+        if exchange.cost_nano_usd:
+            totals[3] += exchange.cost_nano_usd
         duration = perf_counter() - exchange.started
-        overhead = max(duration - exchange.upstream_seconds, 0.0)
         self._durations[bisect_left(self._DURATION, duration)] += 1
         self._duration_sum += duration
         if not exchange.request.ask.is_stream:
+            overhead = max(duration - exchange.upstream_seconds, 0.0)
             self._overheads[bisect_left(self._OVERHEAD, overhead)] += 1
             self._overhead_sum += overhead
-        self._fallbacks += max(len(exchange.attempts) - 1, 0)
+        if len(exchange.attempts) > 1:
+            self._fallbacks += len(exchange.attempts) - 1
 
     def said(self) -> list[Any]:
         """All of it as JSON holds it; `heard` adds it to another's. May be called in any thread."""

@@ -3,7 +3,7 @@
 import asyncio
 
 from aiservice.errors import InvalidRequest, TooLarge, UnsupportedMedia
-from aiservice.gateway.exchange import Receive, Scope
+from aiservice.gateway.exchange import HINTS, LENGTH, Receive, Scope
 
 _FIRST_SECONDS = 10.0
 _LEAST_BYTES_PER_SECOND = 8 << 10  # 64 kbit/s: whoever is slower holds a place and uploads nothing
@@ -17,12 +17,11 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         TooLarge: over `limit` bytes, as said or as sent.
         InvalidRequest: it stops before its end, or comes slower than 8 KiB/s after the first 10 s.
     """
-    said = -1
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            said = int(value)
-        elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
-            raise UnsupportedMedia(code="content_encoding_refused")
+    if HINTS in scope:
+        for name, value in scope["headers"]:
+            if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+                raise UnsupportedMedia(code="content_encoding_refused")
+    said: int = scope.get(LENGTH, -1)
     if said > limit:
         raise TooLarge(f"The request body is larger than {limit} bytes.")
     message = await receive()

@@ -1,15 +1,21 @@
 """What an answer says of its caller's limits: the x-ratelimit headers of OpenAI's API, and the fields `RateLimit` and
 `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-11."""
 
+from functools import lru_cache
+
 from aiservice.principal import Limit, Principal
-from aiservice.services.limit_plans import Plan
+from aiservice.services.limit_plans import Plan, Wording
 from aiservice.services.limiter import Limiter
 
 Header = tuple[bytes, bytes]
 
 _UNITS = {"requests": "", "tokens": ';qu="tokens"', "concurrency": ';qu="concurrent-requests"'}
 _NAMES = {
-    measure: tuple(f"x-ratelimit-{what}-{measure}".encode() for what in ("limit", "remaining", "reset"))
+    measure: (
+        f"x-ratelimit-limit-{measure}".encode(),
+        f"x-ratelimit-remaining-{measure}".encode(),
+        f"x-ratelimit-reset-{measure}".encode(),
+    )
     for measure in ("requests", "tokens")
 }
 
@@ -22,32 +28,43 @@ def headers_of_caller(limiter: Limiter, principal: Principal) -> list[Header]:
 def headers_of(limiter: Limiter, plan: Plan) -> list[Header]:
     """The headers for a plan. Of several limits of one measure the x-ratelimit headers tell the one of which least is
     left; `RateLimit` tells all."""
-    if not plan.policy:
-        plan.policy = ", ".join(_policy(limit) for limit in plan.limits).encode()
-    headers: list[Header] = [(b"ratelimit-policy", plan.policy)]
-    tightest: dict[str, tuple[int, int, int]] = {}
-    left = []
-    figures, place = limiter.figures(plan), 0
-    for label, measure, amount in plan.labels:
-        remaining, reset_us = amount - figures[place], figures[place + 1]
+    wording = plan.wording or _wording_of(plan)
+    figures, place, left = limiter.figures(plan), 0, []
+    for amount in wording.amounts:
+        used = figures[place]
+        left.append(amount - used if used < amount else 0)
+        left.append(-(-figures[place + 1] // 1_000_000))
         place += 2
-        remaining = max(remaining, 0)
-        left.append(label % (remaining, -(-reset_us // 1_000_000)))
-        if measure not in tightest or remaining < tightest[measure][0]:
-            tightest[measure] = remaining, amount, reset_us
-    headers.append((b"ratelimit", b", ".join(left)))
-    for measure, (remaining, amount, reset_us) in tightest.items():
-        if measure in _NAMES:
-            limit_name, remaining_name, reset_name = _NAMES[measure]
-            headers.append((limit_name, b"%d" % amount))
-            headers.append((remaining_name, b"%d" % remaining))
-            headers.append((reset_name, duration(reset_us)))
+    headers: list[Header] = [wording.policy, (b"ratelimit", wording.ratelimit % tuple(left))]
+    for places, (limit_name, remaining_name, reset_name) in wording.measures:
+        place = places[0] if len(places) == 1 else min(places, key=left.__getitem__)
+        headers.append((limit_name, b"%d" % wording.amounts[place >> 1]))
+        headers.append((remaining_name, b"%d" % left[place]))
+        headers.append((reset_name, duration(figures[place + 1])))
     return headers
+
+
+def _wording_of(plan: Plan) -> Wording:
+    limits = [limit for limit, _, _ in plan.windows] + [limit for limit, _ in plan.slots]
+    places: dict[str, list[int]] = {}
+    for place, limit in enumerate(limits):
+        places.setdefault(limit.measure, []).append(2 * place)
+    plan.wording = Wording(
+        (b"ratelimit-policy", ", ".join(_policy(limit) for limit in plan.limits).encode()),
+        b", ".join(f'"{limit.scope}-{limit.name}";r=%d;t=%d'.encode() for limit in limits),
+        tuple(limit.amount for limit in limits),
+        tuple((tuple(places[measure]), names) for measure, names in _NAMES.items() if measure in places),
+    )
+    return plan.wording
 
 
 def duration(microseconds: int) -> bytes:
     """As OpenAI's API writes it: `20ms`, `1.500s`, `6m0s`, `1h0m30s`; rounded up."""
-    milliseconds = -(-microseconds // 1_000)
+    return _written(-(-microseconds // 1_000))
+
+
+@lru_cache(maxsize=4_096)
+def _written(milliseconds: int) -> bytes:
     if milliseconds < 1_000:
         return b"%dms" % milliseconds
     if milliseconds < 60_000:

@@ -273,11 +273,12 @@ class Meter:
 def _overhead_us(exchange: Exchange, ended_us: int) -> int:
     """What the broker itself took until the answer, or a stream's first byte, went out."""
     answered_us = exchange.first_byte_us or ended_us
-    return max(answered_us - exchange.started_us - int(exchange.upstream_seconds * 1_000_000), 0)
+    overhead_us = answered_us - exchange.started_us - int(exchange.upstream_seconds * 1_000_000)
+    return overhead_us if overhead_us > 0 else 0
 
 
 def _attempt_row(attempt: Attempt) -> dict[str, object]:
-    return {
+    row: dict[str, object] = {
         "provider": attempt.connection,
         "model": attempt.model,
         "status": attempt.status,
@@ -285,5 +286,7 @@ def _attempt_row(attempt: Attempt) -> dict[str, object]:
         "ms": attempt.duration_ms,
         "reason": attempt.reason,
         "code": attempt.code,
-        **({} if attempt.cost_nano_usd is None else {"cost_nano_usd": attempt.cost_nano_usd}),
     }
+    if attempt.cost_nano_usd is not None:
+        row["cost_nano_usd"] = attempt.cost_nano_usd
+    return row

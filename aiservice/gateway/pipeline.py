@@ -1,6 +1,7 @@
 """Puts the hops of an inference request in order: authenticate, read, admit, route, dispatch, meter, respond."""
 
 import time
+from functools import partial
 from typing import NamedTuple
 
 from aiservice.dialects import (
@@ -111,11 +112,7 @@ class Pipeline:
 
     def handler(self, dialect: Dialect) -> Handler:
         """What answers a route whose clients speak `dialect`."""
-
-        async def run(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-            await self._infer(dialect, scope, receive, send, request_id)
-
-        return Handler(run, dialect, scope_name="task")
+        return Handler(partial(self._infer, dialect), dialect, scope_name="task")
 
     async def _infer(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         started, started_us = time.perf_counter(), now_us()
@@ -177,7 +174,8 @@ class Pipeline:
             unroutable = error  # in the ledger too: it was asked for
         check_taking_requests(self._in_flight)  # the body may have taken until after the drain's last look
         answering, meter = self._answering(exchange, receive, send), self._meter
-        async with Permit(exchange, self._in_flight, meter, core.limiter, answering.stop, charges=self._charges):
+        permit = Permit(exchange, self._in_flight, meter, core.limiter, answering.stop, charges=self._charges)
+        with await permit.taken():
             try:
                 if unroutable is not None:
                     raise unroutable  # noqa: TRY301 - it must pass the permit to be in the ledger

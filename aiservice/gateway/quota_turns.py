@@ -43,9 +43,7 @@ class QuotaTurns:
         lane = self._quotas.lane(candidate.connection, candidate.model, now)
         principal = exchange.principal
         turn = exchange.turn = lane.turn(principal.client_id, principal.weight, exchange.est_input_tokens)
-        if lane.is_free and not lane.queue.waiting:
-            return lane.enter(turn, now)
-        if not exchange.attempts:
+        if (lane.bounds.known or lane.hold_us) and not exchange.attempts:
             self._asked.used(now)
             self._asked.add(now, 1)
         return lane.enter(turn, now)

@@ -13,7 +13,7 @@ class SlidingWindow:
     """Times are integers of microseconds of one clock. Small steps back count as standing still; a clock that jumps
     back by more than the window begins anew."""
 
-    __slots__ = ("_last", "_newest", "_part_us", "_sums", "_total", "window_us")
+    __slots__ = ("_last", "_newest", "_part_us", "_still_from", "_still_until", "_sums", "_total", "window_us")
 
     def __init__(self, window_us: int) -> None:
         self.window_us = window_us
@@ -22,16 +22,12 @@ class SlidingWindow:
         self._last = [0] * _PLACES
         self._newest = 0  # the number of the newest part: its time divided by the length of a part
         self._total = 0
+        self._still_from = self._still_until = 0  # between them nothing leaves the window
 
     def used(self, now: int) -> int:
         """What the window holds at `now`."""
-        number = now // self._part_us
-        if number != self._newest:
-            self._move_on(number)
-        oldest = (self._newest + 1) % _PLACES
-        if self._sums[oldest] and self._last[oldest] <= now - self.window_us:
-            self._total -= self._sums[oldest]
-            self._sums[oldest] = 0
+        if not self._still_from <= now < self._still_until:
+            self._look(now)
         return self._total
 
     def add(self, now: int, amount: int) -> int:
@@ -79,6 +75,19 @@ class SlidingWindow:
             if self._sums[place]:
                 return self._last[place] + self.window_us - now
         return 0
+
+    def _look(self, now: int) -> None:
+        number = now // self._part_us
+        if number != self._newest:
+            self._move_on(number)
+        oldest = (self._newest + 1) % _PLACES
+        if self._sums[oldest] and self._last[oldest] <= now - self.window_us:
+            self._total -= self._sums[oldest]
+            self._sums[oldest] = 0
+        self._still_from = self._newest * self._part_us
+        self._still_until = self._still_from + self._part_us
+        if self._sums[oldest]:
+            self._still_until = min(self._still_until, self._last[oldest] + self.window_us)
 
     def _move_on(self, number: int) -> None:
         gone = number - self._newest

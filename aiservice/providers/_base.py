@@ -167,9 +167,7 @@ MAX_TOKENS = 1_000_000_000
 
 def token_count(value: object) -> int | None:
     """`value` as a count of tokens; None when it is not one (negative, huge, NaN, text, bool)."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TOKENS:
-        return None
-    return value
+    return value if type(value) is int and 0 <= value <= MAX_TOKENS else None
 
 
 def cannot_carry(param: str, message: str) -> AttemptFailed:

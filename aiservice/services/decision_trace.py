@@ -48,6 +48,8 @@ class DecisionTrace:
 
     def note(self, decided: Decided, snapshot: tuple[ConnectionView, ...]) -> str:
         """The id of a decision, for the request's row. Never waits: what it says is worked out once."""
+        if decided.trace_id is not None:
+            return decided.trace_id
         traced = decided.known.traced
         key = (decided.candidates, decided.removed)
         found = traced.get(key)
@@ -60,6 +62,7 @@ class DecisionTrace:
                     self._known.clear()
                 self._known.add(found)
                 self._waiting[found] = table
+        decided.trace_id = found
         return found
 
     async def flush(self) -> None:

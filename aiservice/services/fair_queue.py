@@ -71,6 +71,10 @@ class FairQueue(Generic[T]):
         line.paid_until = start + share / weight
         self._virtual = max(self._virtual, start)
 
+    def knows(self, client: str) -> bool:
+        """Whether anything is charged to the client."""
+        return client in self._lines
+
     def corrected(self, client: str, weight: float, more: float) -> None:
         """Charges what a request cost beyond what it was let through for, or gives it back."""
         line = self._lines.get(client)

@@ -47,7 +47,9 @@ class ConnectionHealth:
     def begin(self, connection_id: str, task: "Task[Any] | None", *, is_movable: bool) -> Waiter:
         """An attempt begins to wait for its first byte. Where its connection has fallen silent, the breaker opens, and
         who waits behind the first five is moved on to another place, as far as the budget goes."""
-        pulse = self._pulses.get(connection_id) or self.pulse(connection_id)
+        pulse = self._pulses.get(connection_id)
+        if pulse is None:
+            pulse = self.pulse(connection_id)
         waiter = Waiter(pulse, self._clock(), task, is_movable)
         waiting = pulse.waiting
         waiting[waiter] = None  # it is one of those that may be moved on
@@ -55,12 +57,13 @@ class ConnectionHealth:
             self._move_on(pulse, waiter.began)
         return waiter
 
-    def answered(self, waiter: Waiter, model: str) -> None:
-        """The attempt has its first byte."""
-        pulse = waiter.pulse
-        pulse.answered(waiter, self._clock())
+    def answered(self, waiter: Waiter, model: str) -> float:
+        """The attempt has its first byte, now: that moment."""
+        pulse, now = waiter.pulse, self._clock()
+        pulse.answered(waiter, now)
         if pulse.down is not None or pulse.models:
             pulse.recovered(model)
+        return now
 
     def open_breaker(self, connection_id: str, model: str) -> Breaker | None:
         """The open breaker in a request's way; None, which is usual, where it may go."""

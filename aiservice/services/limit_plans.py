@@ -29,21 +29,29 @@ class Said(NamedTuple):
     leases: tuple[bytes, ...]
 
 
+class Wording(NamedTuple):
+    """What is always the same of a plan's headers: a whole one, the one of what is left with a place for each number,
+    the amounts, and for each measure where its limits stand among those numbers, with the names of its headers."""
+
+    policy: tuple[bytes, bytes]
+    ratelimit: bytes
+    amounts: tuple[int, ...]
+    measures: tuple[tuple[tuple[int, ...], tuple[bytes, bytes, bytes]], ...]
+
+
 class Plan:
-    """The limits of one key. `policy` and `labels` (for what is left, and seconds; with measure and amount) are for
-    whoever writes headers, `said` for whoever shares counts."""
+    """The limits of one key. `wording` is for whoever writes headers, `said` for whoever shares counts."""
 
     __slots__ = (
-        "labels",
         "learned",
         "limits",
         "names",
-        "policy",
         "said",
         "slots",
         "standing",
         "until_us",
         "windows",
+        "wording",
     )
 
     def __init__(self, limits: tuple[Limit, ...], windows: list[SlidingWindow], slots: list[Slots]) -> None:
@@ -56,11 +64,7 @@ class Plan:
         self.slots = list(zip(at_once, slots, strict=True))
         self.names: tuple[bytes, ...] = tuple(f"{limit.subject}:{limit.name}".encode() for limit in (*rated, *at_once))
         """The limits' keys where they are shared, windows first."""
-        self.labels = [
-            (f'"{limit.scope}-{limit.name}";r=%d;t=%d'.encode(), limit.measure, limit.amount)
-            for limit in (*rated, *at_once)
-        ]
-        self.policy = b""
+        self.wording: Wording | None = None
         self.said: Said | None = None
         self.learned: dict[str, tuple[int, int]] = {}
         self.standing: tuple[int, ...] = ()

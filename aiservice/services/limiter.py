@@ -50,13 +50,13 @@ class Grant:
 
     __slots__ = ("_lease", "_parts", "_shared", "_task", "is_settled", "limiter", "plan", "shared_us", "tokens")
 
-    def __init__(self, limiter: "Limiter", plan: Plan, task: str, tokens: int, lease: str) -> None:
+    def __init__(self, limiter: "Limiter", plan: Plan, task: str, tokens: int, lease: str, *, now: int) -> None:
         self.limiter = limiter
         self.plan = plan
         self.tokens = tokens
         self.is_settled = False
         self._task = task
-        self._parts = take(plan, tokens)
+        self._parts = take(plan, tokens, now)
         self._lease = lease
         self._shared: SharedCounts | None = None
         self.shared_us = 0
@@ -73,7 +73,8 @@ class Grant:
         plan = self.plan
         for _, slot in plan.slots:
             slot.held -= 1
-        correct(plan, self._parts, used_tokens - self.tokens)
+        if used_tokens != self.tokens:
+            correct(plan, self._parts, used_tokens - self.tokens)
         if self._shared is not None:
             self._shared.give_back(plan, self.shared_us, self.tokens, used_tokens, self._lease)
         if output_tokens is not None:
@@ -122,20 +123,30 @@ class Limiter:
             RateLimited: a limit is used up; with when to come again.
             RequestOverLimit: the prompt alone is more than a limit of tokens.
         """
-        now = _now()
-        plan = self._plans.of(principal, now)
+        if self.shared is None:
+            return self.admit_here(principal, lease, task, input_tokens, most_output)
+        plan = self._plans.of(principal, _now())
         tokens = _to_reserve(plan, task, input_tokens, most_output)
-        if self.shared is not None and self.shared.is_up:
+        if self.shared.is_up:
             taken = await self.shared.take(plan, tokens, lease)
             if taken is not None:
                 return self._shared_grant(plan, task, tokens, lease, taken)
-            now = _now()
-        self._take_here(plan, tokens, now)
-        grant = Grant(self, plan, task, tokens, lease)
-        if self.shared is not None:
-            self.shared.missed(plan, tokens, lease)
-            grant.counts_in(self.shared, 0)  # Redis will be told of it when it is back
+        now = _now()
+        self._look_here(plan, tokens, now)
+        grant = Grant(self, plan, task, tokens, lease, now=now)
+        self.shared.missed(plan, tokens, lease)
+        grant.counts_in(self.shared, 0)  # Redis will be told of it when it is back
         return grant
+
+    def admit_here(
+        self, principal: Principal, lease: str, task: str, input_tokens: int, most_output: int | None
+    ) -> Grant:
+        """`admit` for whoever shares no counts with anybody: without a wait. Raises as it."""
+        now = _now()
+        plan = self._plans.of(principal, now)
+        tokens = _to_reserve(plan, task, input_tokens, most_output)
+        self._look_here(plan, tokens, now)
+        return Grant(self, plan, task, tokens, lease, now=now)
 
     def standing(self, plan: Plan) -> list[Standing]:
         """How the limits of a plan stand, as far as is known without asking."""
@@ -147,7 +158,7 @@ class Limiter:
         """The same for whoever is in a hurry: used and µs until empty of each, in the order of the plan's `names`."""
         if plan.standing and self._is_shared():
             return plan.standing
-        now = _now()
+        now = time.monotonic_ns() // 1_000
         figures: list[int] = []
         for _, window, _ in plan.windows:
             figures += window.used(now), window.empty_in_us(now)
@@ -192,17 +203,18 @@ class Limiter:
             raise _refusal(limit, taken.wait_us)
         for _, window, _ in plan.windows:
             window.used(now)
-        grant = Grant(self, plan, task, tokens, lease)
+        grant = Grant(self, plan, task, tokens, lease, now=now)
         if self.shared is not None:
             grant.counts_in(self.shared, taken.at_us)
         return grant
 
-    def _take_here(self, plan: Plan, tokens: int, now: int) -> None:
+    def _look_here(self, plan: Plan, tokens: int, now: int) -> None:
+        """Refuses what this worker's own counts do not allow."""
         sharers = self._sharers()
         refusing: Limit | None = None
         longest = 0
         for limit, window, is_tokens in plan.windows:
-            cost, amount = tokens if is_tokens else 1, _share(limit, sharers)
+            cost, amount = tokens if is_tokens else 1, limit.amount if sharers == 1 else _share(limit, sharers)
             cost = min(cost, amount)  # a share may be less than one request: then it is let through alone
             if window.used(now) + cost > amount:
                 wait = window.wait_us(now, cost, amount)
@@ -211,7 +223,7 @@ class Limiter:
         if refusing is not None:
             raise _refusal(refusing, longest)
         for limit, slot in plan.slots:
-            if slot.held >= _share(limit, sharers):
+            if slot.held >= (limit.amount if sharers == 1 else _share(limit, sharers)):
                 raise _refusal(limit, _AT_ONCE_RETRY_US)
 
     def _is_shared(self) -> bool:
@@ -225,9 +237,8 @@ class Limiter:
         return min(requests, key=lambda standing: standing.remaining).limit
 
 
-def take(plan: Plan, tokens: int) -> list[int]:
-    """Counts a request in this worker, just after its windows were asked; the parts of them that it is in."""
-    now = _now()
+def take(plan: Plan, tokens: int, now: int) -> list[int]:
+    """Counts a request in this worker, at the moment its windows were asked; the parts of them that it is in."""
     for _, slot in plan.slots:
         slot.held += 1
     return [window.add(now, tokens if is_tokens else 1) for _, window, is_tokens in plan.windows]
@@ -235,8 +246,6 @@ def take(plan: Plan, tokens: int) -> list[int]:
 
 def correct(plan: Plan, parts: list[int], more: int) -> None:
     """Adds what was used beyond a reservation, now; or takes back what was not, where it was reserved."""
-    if not more:
-        return
     now = _now()
     for part, (_, window, is_tokens) in zip(parts, plan.windows, strict=True):
         if is_tokens:

@@ -132,44 +132,48 @@ class Bound:
 
 
 class Bounds:
-    """The limits of one provider and model that are known. Iterating gives them; false where there are none."""
+    """The limits of one provider and model that are known. Iterating gives them; false where there are none. `known` is
+    for whoever is in a hurry."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("known",)
 
     def __init__(self) -> None:
-        self._known: list[Bound] = []
+        self.known: list[Bound] = []
 
     def __iter__(self) -> Iterator[Bound]:
-        return iter(self._known)
+        return iter(self.known)
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self.known)
 
     def at(self, place: int) -> Bound:
         """The limit of a measure, made where there was none."""
-        for bound in self._known:
+        for bound in self.known:
             if bound.place == place:
                 return bound
         bound = Bound(place)
-        self._known.append(bound)
+        self.known.append(bound)
         return bound
 
     def are_far(self, turn: Turn, totals: Sequence[int]) -> bool:
-        """Whether with a call less than half of every limit is used: then nothing more need be looked at."""
-        for bound in self._known:
-            place = bound.place
-            half = 0.5 * min(bound.configured, bound.told, bound.learned) - bound.foreign
-            if totals[place] + turn.cost(place) > half:
-                return False
-        return True
+        """Whether with a call less than half of every limit is used."""
+        return all(
+            totals[bound.place] + turn.cost(bound.place) <= 0.5 * bound.limit - bound.foreign for bound in self.known
+        )
+
+    def left_to_half(self, totals: Sequence[int]) -> tuple[float, float]:
+        """How many more calls, and tokens of any kind, may go at least until half of a limit is used."""
+        left = [(bound.place, 0.5 * bound.limit - bound.foreign - totals[bound.place]) for bound in self.known]
+        calls = min((more for place, more in left if place == REQUESTS), default=inf)
+        return calls, min((more for place, more in left if place != REQUESTS), default=inf)
 
     def configure(self, rpm: int | None, tpm: int | None, sharers: int, window_us: int) -> None:
         """Sets what is configured of a minute, divided among `sharers`; None takes it away."""
         for place, amount in ((REQUESTS, rpm), (TOKENS, tpm)):
             part = amount * window_us / (60_000_000 * max(1, sharers)) if amount else inf
-            if amount or any(bound.place == place for bound in self._known):
+            if amount or any(bound.place == place for bound in self.known):
                 self.at(place).configured = max(1.0, part)
-        self._known = [bound for bound in self._known if bound.limit < inf]
+        self.known = [bound for bound in self.known if bound.limit < inf]
 
     def refused(self, turn: Turn, notes: Sequence[QuotaNote]) -> bool:
         """Lowers what explains a refusal to what the window held without it; whether something known explains it.
@@ -180,7 +184,7 @@ class Bounds:
         if any(note.remaining == 0 and note.limit for note in notes) and not turn.is_probe:
             return True  # told, and so known: headers say the rest
         counts = turn.counts
-        explained = [b for b in self._known if b.learned < inf and counts[b.place] >= _USED_UP * b.learned]
+        explained = [b for b in self.known if b.learned < inf and counts[b.place] >= _USED_UP * b.learned]
         if turn.is_probe and explained:
             explained = [max(explained, key=lambda bound: counts[bound.place] / bound.learned)]
         for bound in explained:
@@ -188,7 +192,7 @@ class Bounds:
             bound.cut((held + bound.learned) / 2 if turn.is_probe else held)  # a look is made where counts are noisy
         if explained:
             return True
-        if counts[REQUESTS] < _FEW_CALLS and not self._known and not any(note.limit for note in notes):
+        if counts[REQUESTS] < _FEW_CALLS and not self.known and not any(note.limit for note in notes):
             return False  # so few calls show nothing: a provider that is only overloaded says the same
         named = {MEASURES.index(note.measure) for note in notes if note.remaining == 0 or note.limit}
         for place in named if len(named) == 1 else (REQUESTS, TOKENS, INPUT_TOKENS):
@@ -208,4 +212,4 @@ class Bounds:
 
     def forget_old(self, now: int, totals: Sequence[int], window_us: int) -> None:
         """Forgets what was learned and has mattered to nobody for ten windows."""
-        self._known = [bound for bound in self._known if not bound.is_forgotten(now, totals[bound.place], window_us)]
+        self.known = [bound for bound in self.known if not bound.is_forgotten(now, totals[bound.place], window_us)]

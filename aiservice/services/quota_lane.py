@@ -47,24 +47,25 @@ class Lane:
         self._mean_output = 0.0
         self._input_scale = 1.0
         self.configured: tuple[int | None, int | None, int] = (None, None, 1)
+        self._easy_calls = self._easy_tokens = 0.0  # so much may go before it is looked whether half of a limit is used
 
     # Turns
 
     def turn(self, client: str, weight: float, input_tokens: int) -> Turn:
         """A turn to ask for; its answer is taken to be as long as answers were lately."""
-        turn = Turn(self, client, weight, int(input_tokens * self._input_scale), int(self._mean_output))
-        turn.estimated_input = input_tokens
-        return turn
+        scaled, output_tokens = int(input_tokens * self._input_scale), int(self._mean_output)
+        return Turn(self, client, weight, scaled, output_tokens, estimated_input=input_tokens)
 
     def enter(self, turn: Turn, now: int) -> bool:
         """Lets a call through at once, where nobody waits and nothing is in its way."""
         if self.queue.waiting:
             return False
         if not self.hold_us and self._trouble_us is None:
-            self.calls.move(now)
-            if self.bounds.are_far(turn, self.calls.totals):
-                turn.part = self.calls.add(now, turn.input_tokens, turn.output_tokens)
-                turn.counts = tuple(self.calls.totals)
+            calls = self.calls
+            calls.move(now)
+            if not self.bounds.known or self._is_far(turn):
+                turn.part = calls.add(now, turn.input_tokens, turn.output_tokens)
+                turn.counts = tuple(calls.totals)
                 turn.sent_us = now
                 return True
         turn.share = self._share_of(turn)
@@ -117,8 +118,9 @@ class Lane:
         self._probe.called()
         if notes:
             self._take_notes(turn, notes, now, is_refused=False)
-        for bound in self.bounds:
-            bound.proven = max(bound.proven, turn.counts[bound.place])
+        for bound in self.bounds.known:
+            held = turn.counts[bound.place]
+            bound.proven = max(bound.proven, held)
         if turn.is_beyond:
             self._probe.taken(turn, self.bounds, is_news=turn.sent_us >= self._episode_us)
         if self._misses and turn.sent_us >= self._episode_us:
@@ -142,7 +144,8 @@ class Lane:
         if more_in or more_out:
             if turn.part is not None:
                 self.calls.change(turn.part, 0, more_in, more_out)
-            if self.bounds:
+            self._easy_tokens -= max(more_in, 0) + max(more_out, 0)
+            if self.queue.knows(turn.client) and self.bounds:
                 before = turn.share
                 turn.input_tokens, turn.output_tokens = input_tokens, output_tokens
                 self.queue.corrected(turn.client, turn.weight, self._share_of(turn) - before)
@@ -164,6 +167,7 @@ class Lane:
     def refused(self, turn: Turn, retry_after: float | None, notes: Sequence[QuotaNote], now: int) -> None:
         """The provider has refused it (429). `retry_after` is in seconds, as the reply says."""
         self.refusals += 1
+        self._easy_calls = 0.0
         self.void(turn)
         if notes:
             self._take_notes(turn, notes, now, is_refused=True)
@@ -189,6 +193,7 @@ class Lane:
         it."""
         self.configured = (rpm, tpm, sharers)
         self.bounds.configure(rpm, tpm, sharers, self.window_us)
+        self._easy_calls = 0.0
 
     @property
     def is_free(self) -> bool:
@@ -236,6 +241,17 @@ class Lane:
         turn.is_probe, turn.is_beyond = is_probe, is_beyond
         return worst
 
+    def _is_far(self, turn: Turn) -> bool:
+        """Whether with a call less than half of every limit is used: then nothing more need be looked at."""
+        tokens = turn.input_tokens + turn.output_tokens
+        if self._easy_calls < 1 or self._easy_tokens < tokens:
+            self._easy_calls, self._easy_tokens = self.bounds.left_to_half(self.calls.totals)
+            if self._easy_calls < 1 or self._easy_tokens < tokens:
+                return self.bounds.are_far(turn, self.calls.totals)
+        self._easy_calls -= 1
+        self._easy_tokens -= tokens
+        return True
+
     def _may_probe(self, bound: Bound, used: int, now: int) -> bool:
         """Whether a call may go beyond what was learned, to see whether more is given by now."""
         is_binding = bound.learned < min(bound.configured, bound.told) and used >= bound.learned * NEAR
@@ -272,7 +288,7 @@ class Lane:
 
     def _trouble_over(self, turn: Turn, now: int) -> None:
         """A call was taken again: the limit is between what its window held and what the last refused one's did."""
-        self._trouble_us = None
+        self._trouble_us, self._easy_calls = None, 0.0
         for bound in self.bounds:
             bound.found(turn.counts[bound.place])
         self._probe.begin_anew(now)
@@ -289,7 +305,7 @@ class Lane:
         limits = tuple([note.limit for note in notes])
         if limits == self._told_limits and all(note.is_far for note in notes):
             return  # nothing that matters is new: so it is with most replies
-        self._told_limits = limits
+        self._told_limits, self._easy_calls = limits, 0.0
         told, held_until = told_in(notes, turn.counts, self.window_us, now, is_refused=is_refused)
         self.hold_us = max(self.hold_us, held_until)
         for place, (limit, others, ends_us) in told.items():

@@ -29,13 +29,22 @@ class Turn:
         "weight",
     )
 
-    def __init__(self, lane: "Lane", client: str, weight: float, input_tokens: int, output_tokens: int) -> None:
+    def __init__(
+        self,
+        lane: "Lane",
+        client: str,
+        weight: float,
+        input_tokens: int,
+        output_tokens: int,
+        *,
+        estimated_input: int = 0,
+    ) -> None:
         self.lane = lane
         self.client = client
         self.weight = weight
         self.input_tokens = input_tokens
         self.output_tokens = output_tokens
-        self.estimated_input = 0
+        self.estimated_input = estimated_input
         self.share = 0.0
         self.part: Part | None = None
         self.counts: tuple[int, ...] = (0, 0, 0, 0)

@@ -63,12 +63,13 @@ class Worked:
 @dataclass(slots=True)  # not frozen: that would cost three times as much to make
 class Decided:
     """The places to try, best first, and those that this request's needs removed, each with its rule. `known` is the
-    plan it came from; `prefix` stands for the beginning of a long prompt."""
+    plan it came from; `prefix` stands for the beginning of a long prompt, `trace_id` for what is kept of it."""
 
     candidates: tuple[Candidate, ...]
     removed: tuple[tuple[Candidate, Rule], ...]
     known: Worked
     prefix: int | None
+    trace_id: str | None = None
 
     @property
     def plan(self) -> Plan:

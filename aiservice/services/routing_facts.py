@@ -70,16 +70,15 @@ class Load:
 
     __slots__ = ("_clock", "began", "fact", "is_over")
 
-    def __init__(self, fact: Fact, clock: Callable[[], float]) -> None:
+    def __init__(self, fact: Fact, clock: Callable[[], float], began: float) -> None:
         self.fact = fact
         self._clock = clock
-        self.began = clock()
+        self.began = began
         self.is_over = False
         fact.in_flight += 1
 
-    def answered(self, *, is_stream: bool) -> None:
+    def answered(self, now: float, *, is_stream: bool) -> None:
         """The attempt's first byte is there, or its whole answer."""
-        now = self._clock()
         (self.fact.first if is_stream else self.fact.whole).add(now - self.began, now)
 
     def ended(self, usage: Usage, est_input_tokens: int) -> None:
@@ -122,15 +121,15 @@ class RoutingFacts:
         """What is known of a place, if anything is."""
         return self._facts.get(place)
 
-    def begin(self, connection_id: str, model: str) -> Load:
-        """An attempt begins."""
+    def begin(self, connection_id: str, model: str, began: float | None = None) -> Load:
+        """An attempt begins: now, or when it `began` by the same clock."""
         place = (connection_id, model)
         fact = self._facts.get(place)
         if fact is None:
             if len(self._facts) >= _MAX_PLACES:  # models may be named by callers: never let them fill the memory
                 self._facts = {key: each for key, each in self._facts.items() if each.in_flight}
             fact = self._facts[place] = Fact()
-        return Load(fact, self.clock)
+        return Load(fact, self.clock, self.clock() if began is None else began)
 
     # Whose prompt a provider may still have in its cache
 

@@ -53,11 +53,12 @@ class Upstream:
         *,
         request_id: str | None = None,
         deadlines: Deadlines | None = None,
+        task: "asyncio.Task[Any] | None" = None,
         max_bytes: int = MAX_REPLY_BYTES,
     ) -> HttpReply:
         """One whole answer, whatever its status (a redirect is a failure). `headers` are added to the call's own.
 
-        `request_id` is our own (never a caller's text) and goes with the call.
+        `request_id` is our own (never a caller's text) and goes with the call. `task` is the current one, if known.
 
         Raises:
             UpstreamFailure: no answer, or one that may not be used.
@@ -65,7 +66,7 @@ class Upstream:
         """
         request = _request(target, call, headers, request_id)
         transport = self._transport if target.local is None else self._local
-        watch = self._watchdog.watch(deadlines or self._deadlines, is_stream=False)
+        watch = self._watchdog.watch(deadlines or self._deadlines, is_stream=False, task=task)
         try:
             return await transport.send(target, request, watch, max_bytes)
         except asyncio.CancelledError as exc:
@@ -84,6 +85,7 @@ class Upstream:
         *,
         request_id: str | None = None,
         deadlines: Deadlines | None = None,
+        task: "asyncio.Task[Any] | None" = None,
         max_bytes: int = MAX_STREAM_BYTES,
     ) -> "UpstreamStream":
         """An answer as soon as its head has come, whatever its status. Leave it with `async with` or `aclose()`.
@@ -94,7 +96,7 @@ class Upstream:
         """
         request = _request(target, call, headers, request_id)
         transport = self._transport if target.local is None else self._local
-        watch = self._watchdog.watch(deadlines or self._deadlines, is_stream=True)
+        watch = self._watchdog.watch(deadlines or self._deadlines, is_stream=True, task=task)
         try:
             raw = await transport.open(target, request, watch)
         except BaseException as exc:

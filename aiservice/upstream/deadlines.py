@@ -110,10 +110,11 @@ class Watchdog:
         self._period = MAX_PERIOD_SECONDS
         self._timed_for: Deadlines | None = None
 
-    def watch(self, deadlines: Deadlines, *, is_stream: bool) -> Watch:
-        """Starts to watch a call of the current task; `release` ends it."""
+    def watch(self, deadlines: Deadlines, *, is_stream: bool, task: "asyncio.Task[object] | None" = None) -> Watch:
+        """Starts to watch a call of `task`, which is the current one (given by who knows it: to ask takes a while);
+        `release` ends it."""
         loop = asyncio.get_running_loop()
-        watch = Watch(deadlines, loop.time(), asyncio.current_task(loop), is_stream)
+        watch = Watch(deadlines, loop.time(), task or asyncio.current_task(loop), is_stream)
         self._watches.add(watch)
         if deadlines is not self._timed_for:
             self._timed_for = deadlines

@@ -191,13 +191,13 @@ async def walk_inference(gateway: Gateway, handlers: dict[str, Handler], entered
 def entered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The request ids that entered a permit."""
     seen: list[str] = []
-    enter = Permit.__aenter__
+    enter = Permit.__enter__
 
-    async def noted(self: Permit) -> None:
+    def noted(self: Permit) -> None:
         seen.append(self._exchange.request_id)
-        await enter(self)
+        enter(self)
 
-    monkeypatch.setattr(Permit, "__aenter__", noted)
+    monkeypatch.setattr(Permit, "__enter__", noted)
     return seen
 
 

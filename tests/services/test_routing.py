@@ -75,12 +75,12 @@ def test_a_slow_place_comes_last_and_is_tried_again_when_its_slowness_is_long_ag
     for name, seconds in (("slow", 1.0), ("quick", 0.1)):
         load = router.facts.begin(f"con_{name}", "fast")
         now[0] += seconds
-        load.answered(is_stream=False)
+        load.answered(router.facts.clock(), is_stream=False)
         load.ended(Usage(10, 10), 10)
     assert names(decide(router, snapshot, preference)) == ["quick", "slow"]
     load = router.facts.begin("con_quick", "fast")
     now[0] += 30
-    load.answered(is_stream=False)
+    load.answered(router.facts.clock(), is_stream=False)
     assert names(decide(router, snapshot, preference)) == ["slow", "quick"]
 
 
