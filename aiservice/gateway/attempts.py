@@ -55,7 +55,7 @@ class Attempts:
             ask, call, exchange.dropped = built_with_less(provider, ask, candidate.model)
         else:
             call = provider.build(ask, candidate.model)
-        target = await self._targets.of(candidate)
+        target = self._targets.at_hand(candidate) or await self._targets.of(candidate)
         began = time.perf_counter()
         try:
             reply = await self._upstream.send(
@@ -80,7 +80,7 @@ class Attempts:
             ask, call, exchange.dropped = built_with_less(provider, ask, candidate.model)
         else:
             call = provider.build(ask, candidate.model)
-        target = await self._targets.of(candidate)
+        target = self._targets.at_hand(candidate) or await self._targets.of(candidate)
         began = time.perf_counter()
         try:
             raw = await self._upstream.open_stream(

@@ -24,14 +24,10 @@ async def authenticate(core: Core, scope: Scope) -> Principal:
             (`blocked_for_abuse`), or it is good for nothing now.
         RateLimited: too many failures from this address.
     """
-    credential = credential_of(scope.get(CREDENTIALS) or scope["headers"])
-    principal = core.keys.cached(credential)
+    principal = recognised(core, scope)
     if principal is not None:
-        if principal.networks is not None:
-            _check_address(principal, client_address(scope, core.settings.trusted_proxies))
-        if principal.sanction is not None:
-            check_blocked(principal.sanction)
         return principal
+    credential = credential_of(scope.get(CREDENTIALS) or scope["headers"])
     address = client_address(scope, core.settings.trusted_proxies)
     if looks_like_token(credential):
         principal = await core.tokens.verify(credential, address=address)
@@ -41,6 +37,17 @@ async def authenticate(core: Core, scope: Scope) -> Principal:
         _check_address(principal, address)
     if principal.sanction is not None:
         check_blocked(principal.sanction)
+    return principal
+
+
+def recognised(core: Core, scope: Scope) -> Principal | None:
+    """The principal of a credential that was verified a moment ago; None: ask `authenticate`, which raises as this."""
+    principal = core.keys.cached(credential_of(scope.get(CREDENTIALS) or scope["headers"]))
+    if principal is not None:
+        if principal.networks is not None:
+            _check_address(principal, client_address(scope, core.settings.trusted_proxies))
+        if principal.sanction is not None:
+            check_blocked(principal.sanction)
     return principal
 
 

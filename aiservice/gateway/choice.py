@@ -1,12 +1,13 @@
 """Where a request goes, as far as its caller's rights, budgets and objects go: for a call and for explain alike."""
 
+import asyncio
 from dataclasses import replace
 
 from aiservice.dialects._base import ClientRequest, Json
 from aiservice.dialects._object_ids import object_not_found
 from aiservice.errors import InvalidRequest
 from aiservice.gateway.charge import Charges
-from aiservice.kit.strict_json import BadJson, parse_without_stall
+from aiservice.kit.strict_json import SMALL_BYTES, BadJson, parse
 from aiservice.principal import Principal
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.core import Core
@@ -22,13 +23,18 @@ _UNPRICED = Rule("budget", "Nobody knows its price, and this caller has a budget
 
 
 async def json_object(raw: bytes) -> Json:
-    """The object that a body is.
+    """The object that a body is, however large.
 
     Raises:
         InvalidRequest: it is none.
     """
+    return small_object(raw) if len(raw) <= SMALL_BYTES else await asyncio.to_thread(small_object, raw)
+
+
+def small_object(raw: bytes) -> Json:
+    """`json_object` of a body of at most `SMALL_BYTES`, which holds nobody up."""
     try:
-        body = await parse_without_stall(raw)
+        body = parse(raw)
     except BadJson as exc:
         raise InvalidRequest(str(exc), code="invalid_json") from None
     if not isinstance(body, dict):

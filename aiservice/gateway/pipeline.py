@@ -19,10 +19,10 @@ from aiservice.errors import BrokerError
 from aiservice.gateway.admit import InFlight, Permit, check_scope, check_taking_requests
 from aiservice.gateway.answering import ClientStream, WholeAnswer
 from aiservice.gateway.attempts import Attempts
-from aiservice.gateway.authenticate import authenticate
+from aiservice.gateway.authenticate import authenticate, recognised
 from aiservice.gateway.cached import Cached
 from aiservice.gateway.charge import Charges
-from aiservice.gateway.choice import EXPLAIN_HEADER, Choice, json_object
+from aiservice.gateway.choice import EXPLAIN_HEADER, Choice, json_object, small_object
 from aiservice.gateway.continuation import continuation_of
 from aiservice.gateway.conversations import Conversations
 from aiservice.gateway.counting import estimated_input
@@ -52,6 +52,7 @@ from aiservice.gateway.source import AnswerSource
 from aiservice.gateway.targets import Targets
 from aiservice.kit.addresses import client_address
 from aiservice.kit.clock import now_us
+from aiservice.kit.strict_json import SMALL_BYTES
 from aiservice.principal import Principal
 from aiservice.services.abuse_observing import Seen, note_prompt
 from aiservice.services.candidates import Candidate
@@ -117,7 +118,7 @@ class Pipeline:
     async def _infer(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         started, started_us = time.perf_counter(), now_us()
         check_taking_requests(self._in_flight)
-        principal = await authenticate(self._core, scope)
+        principal = recognised(self._core, scope) or await authenticate(self._core, scope)
         recorded: Recorded | None = scope.get(RECORDED)
         if recorded is not None and recorded.is_counted:
             seen = Seen()
@@ -146,7 +147,7 @@ class Pipeline:
         core, (principal, request_id, started, started_us, seen) = self._core, caller
         raw = await read_body(scope, receive, core.settings.max_body_bytes)
         note_prompt(seen, raw)
-        body = await json_object(raw)
+        body = small_object(raw) if len(raw) <= SMALL_BYTES else await json_object(raw)
         turn = None
         if dialect.keeps_answers:
             turn, body = await self._conversations.begun(principal, body)

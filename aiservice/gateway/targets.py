@@ -22,6 +22,12 @@ class Targets:
         self._connections = connections
         self._targets: dict[str, tuple[ConnectionView, float, Target]] = {}
 
+    def at_hand(self, candidate: Candidate) -> Target | None:
+        """The target of a candidate, where nothing has to be asked for it; None: ask `of`."""
+        view = candidate.connection
+        known = self._targets.get(view.id)
+        return known[2] if known is not None and known[0] is view and known[1] > time.monotonic() else None
+
     async def of(self, candidate: Candidate) -> Target:
         """The target of a candidate.
 
@@ -29,12 +35,9 @@ class Targets:
             Overloaded: the vault is sealed, or the stored key does not open.
             AttemptFailed, UpstreamFailure: it has to be exchanged for a token, and there is none.
         """
-        view = candidate.connection
-        now = time.monotonic()
-        known = self._targets.get(view.id)
-        if known is not None and known[0] is view and known[1] > now:
-            return known[2]
-        provider = candidate.provider
+        if (known := self.at_hand(candidate)) is not None:
+            return known
+        view, provider, now = candidate.connection, candidate.provider, time.monotonic()
         if isinstance(provider, LocalProvider):
             target = Target(view.id, view.revision, _NOWHERE, local=InProcess(provider))
         else:

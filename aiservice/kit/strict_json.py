@@ -8,7 +8,8 @@ import orjson
 MAX_DEPTH = 64
 MAX_NODES = 200_000
 MAX_TEXT_CHARACTERS = 8 << 20
-_THREAD_ABOVE_BYTES = 256 << 10
+SMALL_BYTES = 256 << 10
+"""What is no longer is parsed without holding the event loop up."""
 
 
 class BadJson(ValueError):
@@ -33,7 +34,7 @@ def parse(raw: bytes) -> Any:
 
 async def parse_without_stall(raw: bytes) -> Any:
     """`parse`, in a thread for bodies large enough to hold up the event loop."""
-    if len(raw) <= _THREAD_ABOVE_BYTES:
+    if len(raw) <= SMALL_BYTES:
         return parse(raw)
     return await asyncio.to_thread(parse, raw)
 

@@ -50,7 +50,10 @@ class Connection(asyncio.Protocol):
         """
         self._begin(head, body, method, watch)
         self._max_bytes = max_bytes
-        await self._wait()
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
+        if self._failure is not None:
+            raise self._failure
         pieces = self._pieces
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 

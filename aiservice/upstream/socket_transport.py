@@ -104,7 +104,7 @@ class SocketTransport:
         )
 
     async def send(self, target: Target, request: Request, watch: Watch, max_bytes: int) -> HttpReply:
-        pinned, connection = await self._connection(target)
+        pinned, connection = self._idle(target) or await self._connection(target)
         head = _head(pinned, request)
         self._busy.add(connection)
         try:
@@ -115,7 +115,7 @@ class SocketTransport:
             pinned.client.give_back(connection)
 
     async def open(self, target: Target, request: Request, watch: Watch) -> RawStream:
-        pinned, connection = await self._connection(target)
+        pinned, connection = self._idle(target) or await self._connection(target)
         self._busy.add(connection)
 
         async def close() -> None:
@@ -137,6 +137,13 @@ class SocketTransport:
         await self._pools.close()
         for connection in tuple(self._busy):
             connection.close()
+
+    def _idle(self, target: Target) -> tuple[Pinned[Pool], Connection] | None:
+        """A connection that needs no wait."""
+        now = asyncio.get_running_loop().time()
+        pinned = self._pools.ready(target, now)
+        connection = None if pinned is None else pinned.client.take(now)
+        return None if pinned is None or connection is None else (pinned, connection)
 
     async def _connection(self, target: Target) -> tuple[Pinned[Pool], Connection]:
         """An idle connection or a new one; if none can be made the host's next address is tried."""
