@@ -180,13 +180,15 @@ class Semantic:
         exchange = Exchange(new_id("req"), _DIALECT, asking, request, now_us(), time.perf_counter(), tokens)
         exchange.candidates, exchange.candidate = (place,), place
         meter, task = self._meter, asyncio.current_task()
+        exchange.task = task
 
         def stop(_why: BrokerError) -> None:
             if task is not None:
                 task.cancel()
 
         try:
-            async with Permit(exchange, self._in_flight, meter, self._core.limiter, stop, charges=self._charges):
+            permit = Permit(exchange, self._in_flight, meter, self._core.limiter, stop, charges=self._charges)
+            with await permit.taken():
                 try:
                     async with asyncio.timeout(_PATIENCE_SECONDS):
                         answer = await self._dispatcher.whole(exchange, (place,))
