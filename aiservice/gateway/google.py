@@ -33,6 +33,7 @@ _EMBEDDING_METHODS = ("embedContent", "batchEmbedContents")
 _PAGE, _MOST = 50, 1000
 # What changes the form of an answer, and is not done here.
 _REFUSED = frozenset({"fields", "$fields", "callback", "$callback", "$alt", "$.xgafv"})
+_NO_QUERY: Mapping[str, str] = {}
 _JSON = (b"content-type", b"application/json")
 
 
@@ -78,17 +79,15 @@ class GoogleRoutes:
 
     def _call(self, model: str, method: str) -> Handler:
         kind = METHODS[method]
-        if kind is not StreamGenerateContent:
-            return _checked(self._handler(kind(model)))
-        events, array = self._handler(kind(model)), self._handler(kind(model, is_array=True))
+        may_be_array = kind is StreamGenerateContent
 
         async def run(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-            if _query(scope).get("alt") == "sse":
-                await events.run(scope, receive, send, request_id)
-            else:
-                await array.run(scope, receive, _as_json(send), request_id)
+            query = _checked_query(scope) if scope["query_string"] else _NO_QUERY
+            is_array = may_be_array and query.get("alt") != "sse"
+            handler = self._handler(kind(model, is_array=is_array))
+            await handler.run(scope, receive, _as_json(send) if is_array else send, request_id)
 
-        return _checked(Handler(run, events.dialect, scope_name=events.scope_name))
+        return Handler(run, DIALECT, scope_name="task")
 
     def _reading(self, answer: Callable[[Principal, Mapping[str, str]], Json]) -> Handler:
         async def run(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
@@ -142,22 +141,20 @@ async def _missing(scope: Scope, receive: Receive, send: Send, request_id: str) 
     )
 
 
-def _checked(handler: Handler) -> Handler:
-    """The same handler, for requests whose query asks for nothing that is not done here."""
-    run = handler.run
+def _checked_query(scope: Scope) -> Mapping[str, str]:
+    """The query of a call.
 
-    async def checked(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        if scope["query_string"]:
-            query = _query(scope)
-            named = _REFUSED.intersection(query)
-            if named or query.get("alt", "json") not in ("json", "sse"):
-                name = sorted(named)[0] if named else "alt"
-                raise InvalidRequest(
-                    f"The query's '{name}' is not taken: answers are JSON, or events with alt=sse.", param=name
-                )
-        await run(scope, receive, send, request_id)
-
-    return Handler(checked, handler.dialect, handler.scope_name, handler.without_secret)
+    Raises:
+        InvalidRequest: it asks for what is not done here.
+    """
+    query = _query(scope)
+    named = _REFUSED.intersection(query)
+    if named or query.get("alt", "json") not in ("json", "sse"):
+        name = sorted(named)[0] if named else "alt"
+        raise InvalidRequest(
+            f"The query's '{name}' is not taken: answers are JSON, or events with alt=sse.", param=name
+        )
+    return query
 
 
 def _as_json(send: Send) -> Send:
