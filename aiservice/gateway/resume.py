@@ -10,7 +10,6 @@ money, and no place among those at once: the stream itself may have it still.
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from urllib.parse import parse_qs
 
 from aiservice.dialects._base import ClientRequest, Dialect, Outcome, StreamWriter
@@ -20,6 +19,7 @@ from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import Handler, Receive, Scope, Send
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.repeat_headers import event_id_in
+from aiservice.gateway.repeat_limits import count_again
 from aiservice.gateway.respond import Header, end_stream, send_nothing, send_piece, start_stream
 from aiservice.gateway.resume_ending import Ending
 from aiservice.gateway.shared_answer import SharedAnswer, is_of_one_exchange, path_of_events
@@ -76,7 +76,7 @@ class Resume:
             Overloaded: the database did not answer, or the vault is sealed.
             RateLimited: the caller's limits of requests are used up, or its client resumes too many at once.
         """
-        await self._count(asked)
+        await count_again(self._core.limiter, asked.principal, asked.request_id)
         stream = self._streams.get(asked.stream)
         if stream is not None:
             asked.check(stream, self._core.idempotency.rights_of(asked.principal))
@@ -98,20 +98,6 @@ class Resume:
                 del self._under_way[client_id]
             self._in_flight.remove(token)
             ending.close()
-
-    async def _count(self, asked: "Asked") -> None:
-        principal = asked.principal
-        limits = tuple(limit for limit in principal.limits if limit.measure == "requests")
-        if limits:
-            limiter = self._core.limiter
-            # Limits are remembered by key: these are fewer than the key's own.
-            counted = replace(principal, key_id=f"{principal.key_id} again", limits=limits)
-            try:
-                grant = await limiter.admit(counted, f"resume {asked.request_id}", "chat", 0, 0)
-            except BrokerError as error:
-                error.headers = tuple(headers_of_caller(limiter, principal))
-                raise
-            grant.settle(0)
 
     async def _from_here(self, asked: "Asked", stream: SharedAnswer, ending: Ending, send: Send) -> None:
         if not stream.recording.is_joinable:

@@ -53,8 +53,8 @@ class Told:
                 code="explanation_outdated",
                 param="x-aiservice-explain",
             )
-        chosen = {each.connection.id: each for each in decided.candidates}
-        return tuple(chosen.get(place[0], may_use[place]) for place in self.places)
+        chosen = {(each.connection.id, each.model): each for each in decided.candidates}
+        return tuple(chosen.get((place[0], place[2]), may_use[place]) for place in self.places)
 
 
 class ExplainTokens:

@@ -18,8 +18,7 @@ async def add(gateway: Gateway, name: str, **more: Any) -> None:
         gateway.mock.base_url,
         Secret(PROVIDER_KEY),
         is_private_allowed=True,
-        models=["gpt-mock"],
-        **more,
+        **{"models": ["gpt-mock"], **more},
     )
 
 
@@ -139,3 +138,12 @@ async def test_a_text_is_classified_by_the_sandbox(sandboxed: Gateway) -> None:
     body = {"input": {"text": "I was billed twice.", "labels": ["technical", "billed"]}}
     said = (await sandboxed.post("/ai-service", body)).json()
     assert (said["task"], said["output"]["label"]) == ("classification", "billed")
+
+
+async def test_two_models_of_one_place_are_two_places_to_a_token(gateway: Gateway) -> None:
+    await add(gateway, "two", models=["m-large", "m-small"])
+    body = {"task": "chat", "input": "(words-2)", "preferences": {"order": ["two:m-large", "two:m-small"]}}
+    said = await explained(gateway, body)
+    assert places(said)[:2] == ["two", "two"]
+    called = await gateway.post("/ai-service", body, headers={"x-aiservice-explain": said["token"]})
+    assert called.headers["x-aiservice-model"] == "m-large"

@@ -365,3 +365,14 @@ async def test_t74_a_management_request_that_is_still_running_is_409(
     for reply in refused:
         assert (reply.status, reply.json()["error"]["type"]) == (409, "conflict_error")
         assert reply.headers["retry-after"] == "1"
+
+
+async def test_who_comes_again_makes_a_request_of_its_limit(gateway: Gateway) -> None:
+    await gateway.core.limits.set_client(OPERATOR, "app", {"requests/minute": 3, "concurrency": 1})
+    await gateway.core.changes.catch_up()
+    headers, body = {"Idempotency-Key": "k-1"}, {"model": "gpt-mock", "input": "(wait-100) (words-9)", "task": "chat"}
+    at_once = await asyncio.gather(*(gateway.post("/ai-service", body, headers=headers) for _ in range(2)))
+    later = [await gateway.post("/ai-service", body, headers=headers) for _ in range(2)]
+    assert [reply.status for reply in (*at_once, *later)] == [200, 200, 200, 429]
+    assert later[1].code == "client_rpm_exceeded"
+    assert len(await gateway.rows()) == 1
