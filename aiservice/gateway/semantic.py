@@ -167,7 +167,9 @@ class Semantic:
             if view.name == rule.connection:
                 is_own = view.owner_client_id in (None, principal.client_id)
                 is_allowed = principal.connections is None or view.name in principal.connections
-                is_model_allowed = principal.models is None or rule.model in principal.models
+                is_model_allowed = principal.models is None or bool(
+                    {rule.model, f"{view.name}/{rule.model}"} & principal.models
+                )
                 if is_own and is_allowed and is_model_allowed and not view.is_disabled:
                     return candidate(view, rule.model, "similar questions")
         return None

@@ -98,8 +98,10 @@ class Aliases:
             row = await store.find(session, holder.kind, holder.id, name)
             if row is None:
                 raise no_such("alias", name, await store.of_subject(session, holder.kind, holder.id))
-            for _, _, other, targets in await store.stored(session, MAX_STORED):
-                if f"={name}" in targets:
+            for _, subject, other, targets in await store.stored(session, MAX_STORED):
+                # What leads to a client's own alias is a client's own; of another's nothing is said.
+                is_visible = holder.kind != "client" or subject == holder.id
+                if is_visible and f"={name}" in targets:
                     message = f"The alias '{other}' leads to '{name}'. Point it elsewhere first."
                     raise Unprocessable(message, code="alias_in_use")
             await self._note(session, actor, row, None)

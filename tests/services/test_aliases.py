@@ -196,3 +196,14 @@ def test_any_target_is_kept_as_it_reads_or_refused(text: str) -> None:
 def test_a_tower_of_aliases_is_climbed_once() -> None:
     tower = {f"n{level}": [f"=n{level + 1}", f"=n{level + 1}"] for level in range(300)} | {"n300": ["east"]}
     assert expand("n0", tower.get) == ("east",)
+
+
+async def test_anothers_alias_of_the_same_name_keeps_nobody_from_removing_their_own(database: Database) -> None:
+    desk, _ = await shop(database)
+    await desk.clients.create(OPERATOR, "other shop")
+    for client in ("shop", "other shop"):
+        await desk.aliases.set(OPERATOR, client, "quick", ["east/fast"])
+    await desk.aliases.set(OPERATOR, "other shop", "secret-project", ["quick"])
+    await desk.aliases.remove(OPERATOR, "shop", "quick")
+    with pytest.raises(Unprocessable, match="secret-project"):
+        await desk.aliases.remove(OPERATOR, "other shop", "quick")
