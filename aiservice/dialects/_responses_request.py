@@ -127,9 +127,9 @@ def _tools(body: Json, chat: Json, uncarried: list[str]) -> None:
         if carried:
             chat["tools"] = carried
     choice = body.get("tool_choice")
-    if choice is not None and (chat.get("tools") or type(choice) is dict):
+    if choice is not None:
         chosen = _tool_choice(choice, uncarried)
-        if chosen is not None:
+        if chosen is not None and ("tools" in chat or type(chosen) is dict):  # without tools, it says nothing
             chat["tool_choice"] = chosen
     if "tools" not in chat:
         chat.pop("parallel_tool_calls", None)

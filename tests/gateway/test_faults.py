@@ -24,8 +24,8 @@ from tests.gateway.faults import FAULTS, WAIT_SECONDS, FaultyProvider, Place
 from tests.harness.evidence import Evidence
 from tests.mock.server import MockProvider
 
-SURFACES = ("/v1/chat/completions", "/v1/messages", "/ai-service")
-_CLEAN = (b"[DONE]", b"message_stop", b"event: done")
+SURFACES = ("/v1/chat/completions", "/v1/responses", "/v1/messages", "/ai-service")
+_CLEAN = (b"[DONE]", b"response.completed", b"message_stop", b"event: done")
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,8 @@ class Rig:
         body: dict[str, Any] = {"model": model, "stream": cell.is_stream}
         if cell.surface == "/ai-service":
             body |= {"task": "chat", "input": messages}
+        elif cell.surface == "/v1/responses":
+            body |= {"input": messages, "max_output_tokens": 50}
         else:
             body |= {"messages": messages, "max_tokens": 50}
         return await self.gateway.post(cell.surface, body, headers=headers)
