@@ -4,7 +4,7 @@ from typing import Any
 
 from aiservice.dialects._base import Outcome
 from aiservice.dialects._responses_output import Output
-from aiservice.dialects._responses_request import custom_names
+from aiservice.dialects._responses_tools import called_as
 from aiservice.wire import Answer, Ask, EventKind, FinishReason, StreamEvent, ToolCallDelta, Usage
 
 Json = dict[str, Any]
@@ -101,7 +101,7 @@ def whole_response(answer: Answer, outcome: Outcome) -> Json:
     choices = answer.body.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
     said = choice.get("message")
-    output = Output(outcome.request_id, custom_names(ask.native if ask is not None else None), None)
+    output = Output(outcome.request_id, called_as(ask.native if ask is not None else None), None)
     _say(said if isinstance(said, dict) else {}, choice.get("logprobs"), output)
     output.finish(is_whole=is_whole(answer.finish_reason))
     response = response_of(ask, outcome, output.items, answer.model)

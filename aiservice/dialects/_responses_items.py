@@ -24,6 +24,11 @@ def wrong(path: str, words: str) -> InvalidRequest:
     return InvalidRequest(f"'{path}' {words}", param=path)
 
 
+def flat_name(namespace: object, name: str) -> str:
+    """What our form calls a tool, which knows no namespaces."""
+    return f"{namespace}__{name}" if type(namespace) is str and namespace else name
+
+
 class Conversation:
     """Collects messages in our form. `uncarried` names what our form has no word for."""
 
@@ -97,7 +102,7 @@ class Conversation:
                 raise wrong(f"{path}[{place}].type", "must be 'output_text' or 'refusal' in an assistant's message.")
 
     def _call(self, item: Json, path: str, arguments: str) -> None:
-        function = {"name": _text(item, "name", path), "arguments": arguments}
+        function = {"name": flat_name(item.get("namespace"), _text(item, "name", path)), "arguments": arguments}
         call = {"id": _text(item, "call_id", path), "type": "function", "function": function}
         self._assistant().setdefault("tool_calls", []).append(call)
 

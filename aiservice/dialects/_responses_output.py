@@ -10,55 +10,24 @@ from typing import Any
 import orjson
 
 from aiservice.dialects._messages_state import sealed
-from aiservice.dialects._responses_items import OPENAI_FORMAT
+from aiservice.dialects._responses_parts import (
+    CALLS,
+    EMPTY_PARTS,
+    PART_NAMES,
+    CallItem,
+    MessageItem,
+    ThoughtItem,
+    delta_head,
+    is_openai,
+    keep_detail,
+    place_of,
+    text_in,
+)
+from aiservice.dialects._responses_tools import Called, CalledAs
 from aiservice.kit.sse import named_frame
 from aiservice.wire import StreamEvent, ToolCallDelta
 
 Json = dict[str, Any]
-
-_PART_NAMES = {"output_text": "text", "refusal": "refusal"}
-_EMPTY_PARTS: dict[str, Json] = {
-    "output_text": {"type": "output_text", "text": "", "annotations": [], "logprobs": []},
-    "refusal": {"type": "refusal", "refusal": ""},
-}
-
-
-class _Message:
-    """A message item: its finished parts, and the part under way."""
-
-    __slots__ = ("index", "item", "kind", "pieces")
-
-    def __init__(self, index: int, item: Json) -> None:
-        self.index, self.item = index, item
-        self.kind = ""
-        self.pieces: list[str] = []
-
-
-class _Thought:
-    """A reasoning item. `details` are what its vendor wants back, each with the number of the part that is its text."""
-
-    __slots__ = ("details", "index", "is_open", "item", "pieces")
-
-    def __init__(self, index: int, item: Json) -> None:
-        self.index, self.item = index, item
-        self.pieces: list[str] = []
-        self.is_open = False
-        self.details: list[tuple[Json, int | None]] = []
-
-
-class _Call:
-    """A tool call. It has no `item` before its name is known."""
-
-    __slots__ = ("call_id", "index", "is_custom", "item", "name", "pieces", "waiting")
-
-    def __init__(self) -> None:
-        self.index = 0
-        self.item: Json | None = None
-        self.call_id: str | None = None
-        self.name: str | None = None
-        self.is_custom = False
-        self.pieces: list[str] = []
-        self.waiting = ""
 
 
 class Output:
@@ -68,18 +37,18 @@ class Output:
     """
 
     def __init__(
-        self, request_id: str, custom: frozenset[str], out: list[bytes] | None, items: list[Json] | None = None
+        self, request_id: str, called_as: CalledAs, out: list[bytes] | None, items: list[Json] | None = None
     ) -> None:
-        """`custom` are the tools that are called with a text; `items` came before (they were passed on)."""
+        """`called_as` tells tools by another name or form than ours; `items` came before (they were passed on)."""
         self.out = out
         self.items: list[Json] = items or []
         self.sequence = 0
         self._request_id = request_id
-        self._custom = custom
-        self._message: _Message | None = None
-        self._thought: _Thought | None = None
-        self._calls: dict[int, _Call] = {}
-        self._open_calls: list[_Call] = []
+        self._called_as = called_as
+        self._message: MessageItem | None = None
+        self._thought: ThoughtItem | None = None
+        self._calls: dict[int, CallItem] = {}
+        self._open_calls: list[CallItem] = []
         self._extra: Json = {}
         self._head: bytes | None = None  # of the next text delta, while a text is under way
 
@@ -95,7 +64,7 @@ class Output:
         message = self._message
         if message is None or self._head is None:
             message = self._part_of("output_text")
-            self._head = _delta_head("response.output_text.delta", message.item["id"], message.index, _place(message))
+            self._head = delta_head("response.output_text.delta", message.item["id"], message.index, place_of(message))
         message.pieces.append(text)
         if self.out is not None:
             self.out.append(
@@ -107,7 +76,7 @@ class Output:
         """A piece of what the model declines with."""
         message = self._part_of("refusal")
         message.pieces.append(text)
-        where = {"item_id": message.item["id"], "output_index": message.index, "content_index": _place(message)}
+        where = {"item_id": message.item["id"], "output_index": message.index, "content_index": place_of(message)}
         self.emit("response.refusal.delta", **where, delta=text)
 
     def noted(self, annotations: list[Any], logprobs: list[Any]) -> None:
@@ -121,20 +90,20 @@ class Output:
         thought = self._thought
         if thought is not None and thought.details:
             last = thought.details[-1][0]
-            if _is_openai(last) and (last.get("data") or detail is None or detail.get("id") != last.get("id")):
+            if is_openai(last) and (last.get("data") or detail is None or detail.get("id") != last.get("id")):
                 self._end_thought()
                 thought = None
             elif event.text:
                 self._end_thought_part(thought)  # signed already: this is the next thought, of the same item
         if thought is None:
             self._end_message()
-            named = detail.get("id") if detail is not None and _is_openai(detail) else None
+            named = detail.get("id") if detail is not None and is_openai(detail) else None
             item: Json = {"id": named or self._id("rs"), "type": "reasoning", "summary": [], "encrypted_content": None}
-            thought = self._thought = _Thought(self._begin(item), item)
+            thought = self._thought = ThoughtItem(self._begin(item), item)
         if event.text:
             self._think(thought, event.text)
         if detail is not None:
-            _keep_detail(thought, detail)
+            keep_detail(thought, detail)
 
     def extra_content(self, extra: Json, call_id: str | None = None) -> None:
         """What a vendor wants back with the message as a whole (told at its end), or with one of its calls."""
@@ -153,7 +122,7 @@ class Output:
         ):
             self._end_message()
             self._end_thought()
-            call = self._calls[delta.index] = _Call()
+            call = self._calls[delta.index] = CallItem()
             self._open_calls.append(call)
         call.call_id = call.call_id or delta.call_id
         call.name = call.name or delta.name
@@ -196,31 +165,31 @@ class Output:
         self.emit("response.output_item.added", output_index=index, item=item)
         return index
 
-    def _part_of(self, kind: str) -> _Message:
+    def _part_of(self, kind: str) -> MessageItem:
         """The message whose part of `kind` is under way."""
         self._end_thought()
         message = self._message
         if message is None:
             item: Json = {"id": self._id("msg"), "type": "message", "status": "in_progress", "role": "assistant"}
             item["content"] = []
-            message = self._message = _Message(self._begin(item), item)
+            message = self._message = MessageItem(self._begin(item), item)
         if message.kind != kind:
             self._end_part(message)
             message.kind = kind
-            part = dict(_EMPTY_PARTS[kind])
+            part = dict(EMPTY_PARTS[kind])
             message.item["content"].append(part)
-            where = {"item_id": message.item["id"], "output_index": message.index, "content_index": _place(message)}
+            where = {"item_id": message.item["id"], "output_index": message.index, "content_index": place_of(message)}
             self.emit("response.content_part.added", **where, part=part)
         return message
 
-    def _end_part(self, message: _Message) -> None:
+    def _end_part(self, message: MessageItem) -> None:
         self._head = None
         if not message.kind:
             return
-        name, part = _PART_NAMES[message.kind], message.item["content"][-1]
+        name, part = PART_NAMES[message.kind], message.item["content"][-1]
         part[name] = "".join(message.pieces)
         message.pieces = []
-        where = {"item_id": message.item["id"], "output_index": message.index, "content_index": _place(message)}
+        where = {"item_id": message.item["id"], "output_index": message.index, "content_index": place_of(message)}
         more = {"logprobs": part["logprobs"]} if name == "text" else {}
         self.emit(f"response.{message.kind}.done", **where, **{name: part[name]}, **more)
         self.emit("response.content_part.done", **where, part=part)
@@ -234,7 +203,7 @@ class Output:
         message.item["status"] = status
         self.emit("response.output_item.done", output_index=message.index, item=message.item)
 
-    def _think(self, thought: _Thought, text: str) -> None:
+    def _think(self, thought: ThoughtItem, text: str) -> None:
         where = {"item_id": thought.item["id"], "output_index": thought.index}
         if not thought.is_open:
             thought.is_open = True
@@ -246,7 +215,7 @@ class Output:
         thought.pieces.append(text)
         self.emit("response.reasoning_summary_text.delta", **where, summary_index=number, delta=text)
 
-    def _end_thought_part(self, thought: _Thought) -> None:
+    def _end_thought_part(self, thought: ThoughtItem) -> None:
         if not thought.is_open:
             return
         thought.is_open = False
@@ -263,7 +232,7 @@ class Output:
         if thought is None:
             return
         self._end_thought_part(thought)
-        openais = [detail["data"] for detail, _ in thought.details if _is_openai(detail) and detail.get("data")]
+        openais = [detail["data"] for detail, _ in thought.details if is_openai(detail) and detail.get("data")]
         if openais:
             thought.item["encrypted_content"] = openais[0]
         elif any(detail.keys() - {"type", "format", "index", "id"} for detail, _ in thought.details):
@@ -276,19 +245,22 @@ class Output:
         index = self._begin(item)
         self.emit("response.output_item.done", output_index=index, item=item)
 
-    def _call_id(self, call: _Call) -> str:
+    def _call_id(self, call: CallItem) -> str:
         if call.call_id is None:
             call.call_id = f"call_{self._request_id}_{len(self.items)}"
         return call.call_id
 
-    def _begin_call(self, call: _Call) -> None:
-        call.is_custom = call.name in self._custom
-        kind, prefix, field = _CALLS[call.is_custom]
+    def _begin_call(self, call: CallItem) -> None:
+        called = self._called_as.get(call.name or "") or Called(call.name or "")
+        call.is_custom, call.name = called.is_custom, called.name
+        kind, prefix, field = CALLS[call.is_custom]
         item = {"id": self._id(prefix), "type": kind, "status": "in_progress", "call_id": self._call_id(call)}
-        call.item = {**item, "name": call.name, field: ""}
+        call.item = {**item, "name": called.name, field: ""}
+        if called.namespace is not None:
+            call.item["namespace"] = called.namespace
         call.index = self._begin(call.item)
 
-    def _end_call(self, call: _Call, status: str) -> None:
+    def _end_call(self, call: CallItem, status: str) -> None:
         if call.item is None:  # its name never came
             call.name = ""
             self._begin_call(call)
@@ -296,7 +268,7 @@ class Output:
         said = "".join(call.pieces)
         where = {"item_id": call.item["id"], "output_index": call.index}
         if call.is_custom:
-            said = _text_in(said)
+            said = text_in(said)
             self.emit("response.custom_tool_call_input.delta", **where, delta=said)
             self.emit("response.custom_tool_call_input.done", **where, input=said)
             call.item["input"] = said
@@ -306,44 +278,3 @@ class Output:
             call.item["arguments"] = said
         call.item["status"] = status
         self.emit("response.output_item.done", output_index=call.index, item=call.item)
-
-
-_CALLS = {False: ("function_call", "fc", "arguments"), True: ("custom_tool_call", "ctc", "input")}
-
-
-def _place(message: _Message) -> int:
-    return len(message.item["content"]) - 1
-
-
-def _delta_head(kind: str, item_id: str, index: int, place: int) -> bytes:
-    where = orjson.dumps({"type": kind, "item_id": item_id, "output_index": index, "content_index": place})
-    return b"event: " + kind.encode() + b"\ndata: " + where[:-1] + b',"delta":'
-
-
-def _keep_detail(thought: _Thought, detail: Json) -> None:
-    """Notes what is to be given back, without the text where a part of the item holds it. A signature may come in
-    pieces."""
-    part = len(thought.item["summary"]) - 1 if thought.is_open and not detail.get("data") else None
-    if part is None:
-        thought.details.append((detail, None))
-        return
-    bare = {name: value for name, value in detail.items() if name not in ("text", "summary")}
-    last = thought.details[-1] if thought.details else None
-    if last is not None and last[1] == part and detail.get("signature") and last[0].get("signature"):
-        thought.details[-1] = ({**last[0], "signature": last[0]["signature"] + detail["signature"]}, part)
-    else:
-        thought.details.append((bare, part))
-
-
-def _is_openai(detail: Json) -> bool:
-    return detail.get("format") == OPENAI_FORMAT
-
-
-def _text_in(arguments: str) -> str:
-    """What a tool that takes a text was called with; arguments that are not as they were asked for are the text."""
-    try:
-        said = orjson.loads(arguments)
-    except orjson.JSONDecodeError:
-        return arguments
-    given = said.get("input") if isinstance(said, dict) else None
-    return given if isinstance(given, str) else arguments

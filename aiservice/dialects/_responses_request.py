@@ -8,6 +8,7 @@ from typing import Any
 
 from aiservice.dialects._messages_state import opened
 from aiservice.dialects._responses_items import Conversation, wrong
+from aiservice.dialects._responses_tools import carry_tools
 
 Json = dict[str, Any]
 
@@ -31,6 +32,7 @@ _READ = frozenset(
         *_NUMBERS,
         *_SAME,
         # Hints, see the module; what is only told again in the answer; how many calls of tools that run elsewhere.
+        "client_metadata",
         "max_tool_calls",
         "metadata",
         "prompt_cache_key",
@@ -79,7 +81,7 @@ def translated(body: Json) -> tuple[Json, Json, tuple[str, ...]]:
         talk.add_all(body.get(_INPUT))
     chat: Json = {"messages": talk.messages}
     _plain_fields(body, chat)
-    _tools(body, chat, uncarried)
+    carry_tools(body, chat, uncarried)
     _reasoning(body, chat, uncarried)
     _text_format(body, chat, uncarried)
     _include(body, chat, uncarried)
@@ -87,14 +89,6 @@ def translated(body: Json) -> tuple[Json, Json, tuple[str, ...]]:
         if name not in _READ and value is not None and _UNCHANGED.get(name) != value:
             uncarried.append(name)
     return chat, _native(body), tuple(uncarried)
-
-
-def custom_names(native: Json | None) -> frozenset[str]:
-    """The tools that are called with a text, which our form calls with an object that holds it."""
-    tools = native.get("tools") if native else None
-    if type(tools) is not list:
-        return frozenset()
-    return frozenset(tool["name"] for tool in tools if type(tool) is dict and tool.get("type") == "custom")
 
 
 def _plain_fields(body: Json, chat: Json) -> None:
@@ -116,77 +110,6 @@ def _plain_fields(body: Json, chat: Json) -> None:
         if type(user) is not str:
             raise wrong("user", "must be a text.")
         chat["user"] = user
-
-
-def _tools(body: Json, chat: Json, uncarried: list[str]) -> None:
-    tools = body.get("tools")
-    if tools is not None:
-        if type(tools) is not list:
-            raise wrong("tools", "must be a list of tools.")
-        carried = [made for place, tool in enumerate(tools) if (made := _tool(tool, f"tools[{place}]", uncarried))]
-        if carried:
-            chat["tools"] = carried
-    choice = body.get("tool_choice")
-    if choice is not None:
-        chosen = _tool_choice(choice, uncarried)
-        if chosen is not None and ("tools" in chat or type(chosen) is dict):  # without tools, it says nothing
-            chat["tool_choice"] = chosen
-    if "tools" not in chat:
-        chat.pop("parallel_tool_calls", None)
-
-
-def _tool(tool: Any, path: str, uncarried: list[str]) -> Json | None:
-    """The function for a tool of the client's own; None for one that OpenAI defines or runs (noted)."""
-    if type(tool) is not dict:
-        raise wrong(path, "must be an object.")
-    kind = tool.get("type")
-    if kind not in ("function", "custom"):
-        if type(kind) is not str:
-            raise wrong(f"{path}.type", "must name the tool's type.")
-        uncarried.append(f"{path} ({kind[:60]})")
-        return None
-    name = tool.get("name")
-    if type(name) is not str or not name:
-        raise wrong(f"{path}.name", "must be the tool's name.")
-    function: Json = {"name": name}
-    if tool.get("description") is not None:
-        function["description"] = tool["description"]
-    if kind == "custom":
-        shape = tool.get("format")
-        if type(shape) is dict and shape.get("type") not in (None, "text"):
-            uncarried.append(f"{path}.format")  # a grammar that nobody else holds a text to
-        said = {"type": "string", "description": "The whole text that the tool is given."}
-        closed = {"required": ["input"], "additionalProperties": False}
-        function["parameters"] = {"type": "object", "properties": {"input": said}, **closed}
-        return {"type": "function", "function": function}
-    parameters = tool.get("parameters")
-    if parameters is not None:
-        if type(parameters) is not dict:
-            raise wrong(f"{path}.parameters", "must be a JSON schema (an object).")
-        function["parameters"] = parameters
-    if tool.get("strict") is not None:
-        function["strict"] = tool["strict"]
-    return {"type": "function", "function": function}
-
-
-def _tool_choice(choice: Any, uncarried: list[str]) -> Any:
-    if type(choice) is str:
-        if choice not in ("auto", "none", "required"):
-            raise wrong("tool_choice", "must be 'auto', 'none', 'required' or an object.")
-        return choice
-    if type(choice) is not dict:
-        raise wrong("tool_choice", "must be 'auto', 'none', 'required' or an object.")
-    kind = choice.get("type")
-    if kind in ("function", "custom"):
-        if type(choice.get("name")) is not str:
-            raise wrong("tool_choice.name", "must name a tool.")
-        return {"type": "function", "function": {"name": choice["name"]}}
-    if kind == "allowed_tools" and type(choice.get("tools")) is list:
-        tools = [_tool_choice(tool, uncarried) for tool in choice["tools"]]
-        allowed = {"mode": choice.get("mode", "auto"), "tools": [tool for tool in tools if tool is not None]}
-        return {"type": "allowed_tools", "allowed_tools": allowed}
-    uncarried.append("tool_choice")
-    return None
 
 
 def _reasoning(body: Json, chat: Json, uncarried: list[str]) -> None:

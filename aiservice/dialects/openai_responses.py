@@ -19,7 +19,8 @@ from aiservice.dialects._base import (
 from aiservice.dialects._responses_answer import ended, is_whole, response_of, whole_response
 from aiservice.dialects._responses_output import Output
 from aiservice.dialects._responses_passed import frame_with, items_in, next_sequence, whole_with
-from aiservice.dialects._responses_request import custom_names, translated
+from aiservice.dialects._responses_request import translated
+from aiservice.dialects._responses_tools import called_as
 from aiservice.errors import BrokerError
 from aiservice.wire import RESPONSES_WIRE, Answer, Ask, AskKind, EventKind, FinishReason, StreamEvent
 
@@ -143,7 +144,7 @@ class ResponsesWriter(StreamWriter):
         """A response that has begun."""
         outcome = self._outcome
         assert outcome is not None  # noqa: S101 - start() comes first
-        output = self._output = Output(outcome.request_id, custom_names(self._ask.native), self._out)
+        output = self._output = Output(outcome.request_id, called_as(self._ask.native), self._out)
         self._response = response_of(self._ask, outcome, output.items)
         output.emit("response.created", response=self._response)
         output.emit("response.in_progress", response=self._response)
@@ -176,7 +177,7 @@ class ResponsesWriter(StreamWriter):
         """From here on events are ours: they go on from what the frames have told of. Which items these left open."""
         items, unfinished = items_in(self._passed)
         assert self._outcome is not None  # noqa: S101 - start() comes first
-        output = self._output = Output(self._outcome.request_id, custom_names(self._ask.native), self._out, items)
+        output = self._output = Output(self._outcome.request_id, called_as(self._ask.native), self._out, items)
         output.sequence = next_sequence(self._passed[-1])
         self._response = response_of(self._ask, self._outcome, output.items)
         self._passed.clear()

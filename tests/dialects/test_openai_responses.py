@@ -228,3 +228,14 @@ def test_whatever_comes_is_read_or_refused_by_name(body: dict[str, Any]) -> None
             assert refused.param
         else:
             assert isinstance(ask.body["messages"], list)
+
+
+def test_tools_of_a_namespace_are_functions_that_bear_its_name() -> None:
+    inner = [{**TOOL, "description": "Of a city."}, {"type": "custom", "name": "run"}]
+    namespace = {"type": "namespace", "name": "sky", "description": "What is above.", "tools": inner}
+    ask = _read([{"role": "user", "content": "x"}, _call(namespace="sky")], tools=[namespace])
+    assert ask.uncarried == ()
+    functions = [tool["function"] for tool in ask.body["tools"]]
+    assert [function["name"] for function in functions] == ["sky__weather", "sky__run"]
+    assert functions[0]["description"] == "Of a city.\n\nWhat is above."
+    assert ask.body["messages"][1]["tool_calls"][0]["function"]["name"] == "sky__weather"

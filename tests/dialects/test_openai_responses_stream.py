@@ -93,7 +93,8 @@ def test_a_custom_tool_is_given_its_text_alone() -> None:
 
 
 def test_an_answer_that_was_cut_short_is_incomplete() -> None:
-    for reason, told in (("length", "max_output_tokens"), ("content_filter", "content_filter")):
+    reasons: list[tuple[FinishReason, str]] = [("length", "max_output_tokens"), ("content_filter", "content_filter")]
+    for reason, told in reasons:
         final = _folded(_text("a"), _end(reason)).final
         assert final is not None
         assert (final["status"], final["incomplete_details"]) == ("incomplete", {"reason": told})
@@ -297,3 +298,15 @@ def _pieces_of(frames: Iterable[bytes]) -> list[Json]:
 def test_passed_frames_add_up_to_the_output_they_end_with() -> None:
     assert _pieces_of(_FRAMES) == _native_events()[-1]["response"]["output"]
     assert _pieces_of([b"data: garbage\n\n", b": comment\n\n", *_FRAMES[:5]])[0]["content"][0]["text"] == "Hello"
+
+
+def test_a_call_of_a_namespaces_tool_is_told_as_it_was_asked_for() -> None:
+    inner = [{"type": "function", "name": "f"}, {"type": "custom", "name": "run"}]
+    ask = DIALECT.read({"input": "x", "tools": [{"type": "namespace", "name": "sky", "tools": inner}]}).ask
+    writer = _writer(ask)
+    events = [_call(0, "{}", "c1", "sky__f"), _call(1, '{"input":"go"}', "c2", "sky__run"), _end("tool_calls")]
+    output = read_stream(writer.events(events) + writer.done(_OUTCOME)).output
+    assert [(item["type"], item["namespace"], item["name"]) for item in output] == [
+        ("function_call", "sky", "f"),
+        ("custom_tool_call", "sky", "run"),
+    ]

@@ -36,8 +36,14 @@ class ResponsesShape(Shape):
         item = _items(plan)[0]
         yield _event("response.output_item.added", output_index=0, item={**item, "summary": []})
         where = {"item_id": item["id"], "output_index": 0, "summary_index": 0}
-        for piece in plan.thought.split(" "):
-            yield _event("response.reasoning_summary_text.delta", **where, delta=piece + " ")
+        part = {"type": "summary_text", "text": ""}
+        yield _event("response.reasoning_summary_part.added", **where, part=part)
+        for place, piece in enumerate(plan.thought.split(" ")):
+            delta = f" {piece}" if place else piece
+            yield _event("response.reasoning_summary_text.delta", **where, delta=delta)
+        part = {"type": "summary_text", "text": plan.thought}
+        yield _event("response.reasoning_summary_text.done", **where, text=plan.thought)
+        yield _event("response.reasoning_summary_part.done", **where, part=part)
         yield _event("response.output_item.done", output_index=0, item=item)
 
     def tool_calls(self, plan: Plan) -> Iterator[bytes]:
