@@ -106,7 +106,8 @@ def folded(events: list[StreamEvent]) -> Json:
             message["content"] += event.text
         elif event.kind is EventKind.REASONING:
             message["reasoning"] += event.text
-            assert event.details is not None
+            if event.details is None:  # it thinks, and does not say what
+                continue
             known = message["details"].setdefault(event.details["index"], {**event.details, "text": ""})
             known.update({**event.details, "text": known["text"] + event.details.get("text", "")})
         elif event.tool_call is not None:

@@ -127,4 +127,15 @@ def test_a_region_alone_is_an_address() -> None:
     assert runtime_address(BASE + "/") == BASE
     assert mantle_address("us-east-1") == "https://bedrock-mantle.us-east-1.api.aws/v1"
     assert control_address(BASE) == "https://bedrock.eu-west-1.amazonaws.com"
-    assert control_address("http://127.0.0.1:9000") == "http://127.0.0.1:9000"
+    assert control_address("https://bedrock-runtime-fips.us-east-1.amazonaws.com") == (
+        "https://bedrock-fips.us-east-1.amazonaws.com"
+    )
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["http://127.0.0.1:9000", "https://bedrock-runtime.corp.example", "https://bedrock-runtime.us-east-1.evil.example",
+     "https://bedrock-runtime.us-east-1.amazonaws.com.evil.example", f"{BASE}/proxied", f"{BASE}:8443"],
+)  # fmt: skip
+def test_a_key_goes_to_no_host_that_nobody_named(base_url: str) -> None:
+    assert control_address(base_url) == base_url

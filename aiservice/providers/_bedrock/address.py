@@ -9,6 +9,7 @@ _REGION: Final = r"[a-z]{2,4}(?:-[a-z]{2,12}){1,2}-[0-9]{1,2}"
 _REGION_ALONE: Final = re.compile(_REGION)
 # bedrock-runtime.us-east-1.amazonaws.com, bedrock-runtime-fips.…, vpce-….bedrock-runtime.….vpce.amazonaws.com
 _HOST: Final = re.compile(rf"[/.](bedrock(?:-runtime|-mantle)?)(-fips)?\.({_REGION})\.")
+_RUNTIME: Final = re.compile(rf"https://bedrock-runtime((?:-fips)?\.{_REGION}\.(?:amazonaws\.com(?:\.cn)?|api\.aws))")
 _ELSEWHERE: Final = "us-east-1"  # a proxy of one's own in front of AWS: its name says no region
 _MANTLE: Final = "bedrock-mantle"
 # Inference profiles across regions are named by where the request may go.
@@ -54,14 +55,13 @@ def mantle_address(given: str) -> str:
 
 
 def control_address(base_url: str) -> str:
-    """Where models are listed, for an address of the runtime API; the same for a host of one's own."""
-    scheme, slashes, rest = base_url.partition("://")
-    for runtime, control in (("bedrock-runtime.", "bedrock."), ("bedrock-runtime-fips.", "bedrock-fips.")):
-        if rest.startswith(runtime):
-            return f"{scheme}{slashes}{control}{rest.removeprefix(runtime)}"
-    return base_url
+    """Where models are listed, for AWS's own address of the runtime API. A key goes to no other host that nobody named:
+    any other address is its own."""
+    found = _RUNTIME.fullmatch(base_url)
+    return f"https://bedrock{found[1]}" if found is not None else base_url
 
 
+@lru_cache(maxsize=1024)
 def quoted(model: str) -> str:
     """A model's id as a segment of a path: everything but letters, digits, `-`, `.`, `_`, `~` is escaped, once.
 

@@ -145,6 +145,8 @@ class ConverseStreamReader(StreamReader):
             block.sealed += blob_bytes(sealed)  # each piece is base64 of its own
             if len(block.sealed) > _MAX_SEALED:
                 events.append(self._failed(invalid_answer("a sealed thought in its stream was too large")))
+            else:
+                events.append(StreamEvent(EventKind.REASONING))  # it is at work, and does not say at what
             return
         said = text if type(text) is str else ""
         if said or signature:
