@@ -16,6 +16,7 @@ from aiservice.gateway.ops import Ops
 from aiservice.gateway.pipeline import Pipeline
 from aiservice.gateway.stored_responses import StoredResponses
 from aiservice.gateway.tokens import TokenRoutes
+from aiservice.gateway.traces import Traces
 from aiservice.gateway.usage import OwnUsage
 from aiservice.services.core import Core
 
@@ -36,7 +37,7 @@ def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: Asg
         **LeakRoutes(core).routes(),
         **Ops(core, in_flight, meter.figures).routes(),
     }
-    once, stored = OncePerKey(core, in_flight), StoredResponses(core)
+    once, stored, traces = OncePerKey(core, in_flight), StoredResponses(core), Traces(core)
     google = GoogleRoutes(core, catalogue, lambda dialect: once.honouring(pipeline.handler(dialect)))
     for dialect in google.dialects():
         once.know(dialect)
@@ -47,7 +48,8 @@ def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: Asg
             return found
         if (listed := catalogue.route_with_argument(path)) is not None:
             return google.for_googles_clients(path, listed)
-        return once.resume.route_with_argument(path) or stored.route_with_argument(path)
+        by_id = (once.resume, stored, traces)
+        return next((found for one in by_id if (found := one.route_with_argument(path)) is not None), None)
 
     return Edge(
         once.around(routes),

@@ -6,6 +6,7 @@ from aiservice.wire import FinishReason
 
 _HEADERS = frozenset({TTL_HEADER, CONTROL_HEADER})
 _WHOLE_REASONS = frozenset({"stop", "tool_calls"})
+_WHOLE_KINDS = frozenset({"embedding", "rerank", "moderation"})
 _LIMITS = ("max_tokens", "max_completion_tokens")
 
 
@@ -21,6 +22,6 @@ def is_whole(exchange: Exchange, reasons: list[FinishReason | None]) -> bool:
     if exchange.is_shortened:
         return False
     if ask.kind != "chat":
-        return True
+        return ask.kind in _WHOLE_KINDS  # of the rest the bytes are large, and asked for once
     is_limited = any(ask.body.get(name) is not None for name in _LIMITS)
     return bool(reasons) and all(reason in _WHOLE_REASONS or (reason == "length" and is_limited) for reason in reasons)

@@ -69,6 +69,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (alerts.SELF_SECONDS, partial(alerts.note_own_state, core), "own state"),
         (alerts.POST_SECONDS, partial(alerts.deliver, core), "alert messages"),
         (SAVED_SECONDS, core.cache.tally.flush, "what the cache saved"),
+        (_PURGE_SECONDS, core.decisions.purge, "old decisions"),  # each worker keeps those that it goes by
         (WARN_SECONDS, BudgetWarnings(core.db, core.ledger, core.alerts).check, "levels of budgets"),
     ):
         tasks.append(asyncio.create_task(every(seconds, work, name), name=name))

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.clock import DAY_US, now_us
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.routing import Decided
 from aiservice.services.routing_decision import removed_of
@@ -22,6 +23,7 @@ Json = dict[str, Any]
 _EVERY_SECONDS = 0.5
 _MOST_KNOWN = 20_000
 _BATCH = 500
+_KEPT_US = 90 * DAY_US
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,14 @@ class DecisionTrace:
                 await store.add_new(session, batch)
             for each in batch:
                 self._waiting.pop(each, None)
+
+    async def purge(self) -> None:
+        """Forgets those that nobody has gone by for 90 days: what this worker knows may be in use. For a job."""
+        known = sorted(self._known)
+        async with self._db.write() as session:
+            for first in range(0, len(known), _BATCH):
+                await store.keep_on(session, known[first : first + _BATCH])
+            await store.remove_before(session, now_us() - _KEPT_US)
 
     async def run(self) -> None:
         """Keeps what is new, until it is cancelled."""

@@ -76,6 +76,10 @@ class LogFilter:
         return store.Ending(None if is_unfinished else self.ending or None, is_unfinished, self.status)
 
 
+LoggedRequest = LedgerEntry
+"""A request as the ledger has it, for who may not know of tables."""
+
+
 @dataclass(slots=True)
 class LogPage:
     """Requests, newest first; `next_before` is the cursor of the next page, "" at the end."""
@@ -119,6 +123,22 @@ class RequestLog:
             entry = await store.one(session, _visible(actor), request_id)
         if entry is None:
             raise NotFound(f"There is no request {request_id[:60]}.", code="request_not_found")
+        return entry
+
+    async def of_key(self, client_id: str, key_id: str, request_id: str) -> LoggedRequest:
+        """A request that a key has made, once it has ended.
+
+        Raises:
+            NotFound: there is none, it is another key's (the two are not told apart), or it has not ended yet.
+        """
+        async with self._db.read() as session:
+            own = Scope(filters=(("client_id", client_id), ("key_id", key_id)))
+            entry = await store.one(session, own, request_id)
+        if entry is None:
+            raise NotFound(
+                f"This key has made no request {request_id[:60]}, or it has not ended yet: ask again in a second.",
+                code="request_not_found",
+            )
         return entry
 
     async def newest_id(self) -> int:
