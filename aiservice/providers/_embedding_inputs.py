@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from aiservice.providers._base import cannot_carry
-from aiservice.wire import Json
+from aiservice.wire import EMBEDDINGS_WIRE, Ask, Json
 
 Purpose = Literal[
     "query", "document", "classification", "clustering", "similarity", "code_query", "code_document", "image"
@@ -55,10 +55,22 @@ def purpose_word(asked: Json, words: Mapping[Purpose, str], title: str) -> str |
             continue
         purpose = _PURPOSES.get(said.lower()) if isinstance(said, str) else None
         if purpose is None or purpose not in words:
-            known = ", ".join(sorted(set(words.values())))
-            raise cannot_carry(name, f"{title} makes no vectors for that '{name}'; it knows: {known}.")
+            known = ", ".join(sorted(set(words.values()))) or "none: leave it out"
+            raise cannot_carry(name, f"{title} makes no vectors for that '{name}'; it knows {known}.")
         return words[purpose]
     return None
+
+
+def purposeless(body: Json, ask: Ask, title: str) -> Json:
+    """`body` for a wire that has no word for what vectors are for. A client of that very wire may know a server that
+    has, and say it in its words.
+
+    Raises:
+        AttemptFailed: a client of another wire says it.
+    """
+    if ask.wire != EMBEDDINGS_WIRE:
+        purpose_word(body, {}, title)
+    return body
 
 
 def refuse_others(asked: Json, known: frozenset[str], title: str) -> None:

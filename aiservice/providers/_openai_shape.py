@@ -21,6 +21,7 @@ from aiservice.providers._base import (
     token_count,
 )
 from aiservice.providers._capabilities import Capabilities
+from aiservice.providers._embedding_inputs import purposeless
 from aiservice.providers._failures import cut_short, invalid_answer
 from aiservice.providers._model_names import is_embedding_name, is_ranking_name
 from aiservice.providers._openai_completions import (
@@ -164,7 +165,7 @@ class OpenAiShape(Provider):
                 raise cannot_carry("top_k", f"'top_k' cannot be carried to {self.title}: leave it out.")
         self.adapted(body, model)
         if ask.kind == "embedding":
-            return HttpCall(self.embeddings_path, orjson.dumps(body))
+            return HttpCall(self.embeddings_path, orjson.dumps(purposeless(body, ask, self.title)))
         self.streamed(body, is_stream=ask.is_stream)
         return HttpCall(self.chat_path, orjson.dumps(body), is_stream=ask.is_stream)
 

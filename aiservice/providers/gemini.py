@@ -5,6 +5,7 @@ import orjson
 from aiservice.kit.secret import Secret
 from aiservice.providers._base import Provider, StreamReader, cannot_carry, refuse_uncarried
 from aiservice.providers._capabilities import Capabilities
+from aiservice.providers._embedding_inputs import Purpose, purpose_word, refuse_others
 from aiservice.providers._gemini.answer import chat_answer, embeddings_answer, token_count_answer
 from aiservice.providers._gemini.errors import failure_in
 from aiservice.providers._gemini.listing import models_in
@@ -17,7 +18,15 @@ from aiservice.providers._gemini.stream import GeminiStreamReader
 from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json, QuotaNote
 
 _MAX_TEXTS = 100  # that one batchEmbedContents takes
-_LABELS = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
+_LABELS = frozenset({"dimensions", "encoding_format"})
+_PURPOSES: dict[Purpose, str] = {
+    "query": "RETRIEVAL_QUERY",
+    "document": "RETRIEVAL_DOCUMENT",
+    "classification": "CLASSIFICATION",
+    "clustering": "CLUSTERING",
+    "similarity": "SEMANTIC_SIMILARITY",
+    "code_query": "CODE_RETRIEVAL_QUERY",
+}
 
 
 class Gemini(Provider):
@@ -94,9 +103,8 @@ def _native_call(ask: Ask, model: str, name: str, path: str) -> HttpCall:
 
 
 def _embedding_call(ask: Ask, name: str, path: str) -> HttpCall:
-    for field, value in ask.body.items():
-        if field not in _LABELS and value is not None:
-            raise cannot_carry(field, f"Gemini has no word for '{field}': leave it out, or pin a provider that has it.")
+    refuse_others(ask.body, _LABELS, "Gemini")
+    purpose = purpose_word(ask.body, _PURPOSES, "Gemini")
     given = ask.body.get("input")
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not texts:
@@ -105,17 +113,13 @@ def _embedding_call(ask: Ask, name: str, path: str) -> HttpCall:
         raise cannot_carry("input", "Gemini embeds texts, not tokens.")
     if len(texts) > _MAX_TEXTS:
         raise cannot_carry("input", f"Gemini embeds at most {_MAX_TEXTS} texts in one request: send several.")
-    requests = [_embedding_request(text, ask.body.get("dimensions"), name) for text in texts]
+    size = ask.body.get("dimensions")
+    settings = {"outputDimensionality": size, "taskType": purpose}
+    said = {field: value for field, value in settings.items() if value is not None}
+    requests: list[Json] = [{"model": name, "content": {"parts": [{"text": text}]}, **said} for text in texts]
     if isinstance(given, str):
         return HttpCall(f"{path}:embedContent", orjson.dumps(requests[0]))
     return HttpCall(f"{path}:batchEmbedContents", orjson.dumps({"requests": requests}))
-
-
-def _embedding_request(text: str, dimensions: object, name: str) -> Json:
-    request: Json = {"model": name, "content": {"parts": [{"text": text}]}}
-    if dimensions is not None:
-        request["outputDimensionality"] = dimensions
-    return request
 
 
 PROVIDER = Gemini()

@@ -1,7 +1,7 @@
 """Jina AI: embeddings and rankings (jina.ai/embeddings, jina.ai/reranker; api.jina.ai/redoc).
 
 What stands for what: what vectors are for is `task`, their encoding `embedding_type`. `late_chunking`, `normalized` and
-`truncate` of a client's own are passed on; a text that does not fit is an error unless they say otherwise. Inputs may
+`truncate` of a client's own are passed on; a text that does not fit is an error unless they say `truncate`. Inputs may
 be objects, `{"image": …}` among them.
 """
 
@@ -107,7 +107,7 @@ class Jina(Provider):
 def _embed_body(asked: Json, model: str, title: str) -> Json:
     refuse_others(asked, _KNOWN, title)
     given = inputs_of(asked, _MOST_INPUTS, title)
-    body: Json = {"model": model, "input": given, "truncate": False}
+    body: Json = {"model": model, "input": given}
     words = _WORDS_CODE if "code" in model else _WORDS_4 if "-v4" in model else _WORDS
     if (purpose := purpose_word(asked, words, title)) is not None:
         body["task"] = purpose

@@ -13,6 +13,7 @@ import orjson
 from aiservice.kit.secret import Secret
 from aiservice.providers._base import Provider, StreamReader, cannot_carry, refuse_uncarried
 from aiservice.providers._capabilities import Capabilities
+from aiservice.providers._embedding_inputs import purpose_word, refuse_others
 from aiservice.providers._model_names import is_embedding_name
 from aiservice.providers._ollama.answer import chat_answer, embeddings_answer
 from aiservice.providers._ollama.request import PARAMETERS, chat_body, generate_body
@@ -84,6 +85,8 @@ class Ollama(Provider):
 
 
 def _embed_body(asked: Json, model: str) -> Json:
+    refuse_others(asked, frozenset({*_OF_EMBEDDINGS, "encoding_format"}), "Ollama")
+    purpose_word(asked, {}, "Ollama")
     given = asked.get("input")
     texts = given if isinstance(given, list) else [given]
     if not all(isinstance(text, str) for text in texts):

@@ -4,7 +4,7 @@ from aiservice.errors import InvalidRequest
 from aiservice.tasks._base import Json, Task, only_fields, parameters
 from aiservice.tasks._signs import GIVEN, Signs, fields
 
-_PARAMETERS = frozenset({"dimensions", "encoding_format"})
+_PARAMETERS = frozenset({"dimensions", "encoding_format", "input_type"})
 MAX_TEXTS = 2048
 
 SIGNS = Signs(

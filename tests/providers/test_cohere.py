@@ -205,6 +205,26 @@ def test_a_text_document_stands_apart_and_images_stay_where_they_are() -> None:
     assert body["documents"] == [{"id": "doc:0", "data": {"title": "facts.txt", "text": "Ruby"}}]
 
 
+def test_an_image_that_a_tool_gave_follows_in_a_message_of_its_own() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    results = [{"role": "tool", "tool_call_id": each, "content": [image]} for each in ("a", "b")]
+    assert _sent(messages=[*results, *_HELLO])["messages"] == [
+        {"role": "tool", "tool_call_id": "a", "content": "The result is attached to the next message."},
+        {"role": "tool", "tool_call_id": "b", "content": "The result is attached to the next message."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "Attached to the result of a:"},
+                image,
+                {"type": "text", "text": "Attached to the result of b:"},
+                image,
+            ],
+        },
+        *_HELLO,
+    ]
+    assert [each["role"] for each in _sent(messages=results)["messages"]] == ["tool", "tool", "user"]
+
+
 @pytest.mark.parametrize(
     "part",
     [

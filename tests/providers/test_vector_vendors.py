@@ -7,9 +7,10 @@ import pytest
 
 from aiservice.providers import registry
 from aiservice.providers._base import AttemptFailed
-from aiservice.wire import EMBEDDINGS_WIRE, Answer, Ask, HttpCall, HttpReply, Usage
+from aiservice.wire import AI_SERVICE_WIRE, EMBEDDINGS_WIRE, Answer, Ask, HttpCall, HttpReply, Usage
 
 _MODELS = {"voyage": "voyage-3.5", "jina": "jina-embeddings-v3", "tei": "BAAI/bge-m3"}
+_OTHERS = {"gemini": "gemini-embedding-001", "ollama": "all-minilm"}
 
 
 def _ask(**body: Any) -> Ask:
@@ -17,7 +18,7 @@ def _ask(**body: Any) -> Ask:
 
 
 def _sent(kind: str, model: str = "", **body: Any) -> Any:
-    return orjson.loads(registry()[kind].build(_ask(**body), model or _MODELS[kind]).body)
+    return orjson.loads(registry()[kind].build(_ask(**body), model or {**_MODELS, **_OTHERS}[kind]).body)
 
 
 def _refused(kind: str, **body: Any) -> str | None:
@@ -93,7 +94,6 @@ def test_jina_takes_its_own_words_and_pictures() -> None:
     assert _sent("jina", input=given, **own) == {
         "model": "jina-embeddings-v3",
         "input": given,
-        "truncate": False,
         **own,
     }
 
@@ -142,6 +142,19 @@ def test_a_full_queue_of_tei_is_no_quota() -> None:
 )
 def test_what_a_vendor_does_not_take_is_refused_by_name(kind: str, body: Any) -> None:
     assert _refused(kind, **body) == next(iter(body))
+
+
+def test_gemini_is_told_what_vectors_are_for_and_other_wires_only_by_their_own_clients() -> None:
+    body = orjson.loads(registry()["gemini"].build(_ask(input_type="search_query"), "gemini-embedding-001").body)
+    assert body["taskType"] == "RETRIEVAL_QUERY"
+    assert _refused("gemini", input_type="image") == "input_type"
+    assert _refused("ollama", input_type="query") == "input_type"
+    own = _ask(input_type="query")
+    assert orjson.loads(registry()["vllm"].build(own, "bge-m3").body)["input_type"] == "query"
+    ours = Ask("embedding", "embedding", {"input": ["a"], "input_type": "query"}, wire=AI_SERVICE_WIRE)
+    with pytest.raises(AttemptFailed) as failed:
+        registry()["openai"].build(ours, "text-embedding-3-small")
+    assert failed.value.failure.param == "input_type"
 
 
 def test_a_picture_is_no_text() -> None:

@@ -1,5 +1,5 @@
 """A conversation in Cohere's words: what it plans before a tool call is `tool_plan`, a text document stands apart from
-the messages, and a tool's result is text."""
+the messages, and a tool's result is text: what else a tool gave follows in a message of the user's."""
 
 import base64
 import binascii
@@ -13,6 +13,7 @@ _ROLES = {"developer": "system", "system": "system", "user": "user", "assistant"
 _TEXT_URL = re.compile(r"data:text/[\w.+-]+(?:;[\w-]+=[^;,]*)*;base64,", re.ASCII)
 # Parts of its own wire, which a client may use as they are, by who may say them.
 _OWN_PARTS = {"assistant": ("thinking",), "tool": ("document",)}
+_SEE_BELOW = "The result is attached to the next message."
 _NO_ARGUMENTS = ("", "null", None)
 
 
@@ -22,6 +23,7 @@ class Conversation:
     def __init__(self, *, is_thinking: bool) -> None:
         self.messages: list[Json] = []
         self.documents: list[Json] = []
+        self._attached: list[Json] = []  # what tools gave that is no text
         self._is_thinking = is_thinking
 
     def add(self, message: Any, place: int) -> None:
@@ -34,6 +36,8 @@ class Conversation:
         role = _ROLES.get(str(message.get("role"))) if isinstance(message, dict) else None
         if role is None:
             raise cannot_carry(f"{where}.role", "Cohere knows the roles system, user, assistant and tool.")
+        if role != "tool":
+            self.end()
         content = self._content(message.get("content"), role, where)
         made: Json = {"role": role}
         if role == "assistant":
@@ -42,7 +46,22 @@ class Conversation:
             made["content"] = content
         if role == "tool":
             made["tool_call_id"] = message.get("tool_call_id")
+            self._attach(made)
         self.messages.append(made)
+
+    def end(self) -> None:
+        """After the last message, and before each that is no tool's: adds what the tools before it gave."""
+        if self._attached:
+            self.messages.append({"role": "user", "content": self._attached})
+            self._attached = []
+
+    def _attach(self, made: Json) -> None:
+        content = made["content"]
+        images = [part for part in content if isinstance(part, dict) and part["type"] == "image_url"]
+        if images:
+            made["content"] = [part for part in content if part not in images] or _SEE_BELOW
+            about = f"Attached to the result of {made['tool_call_id']}:"
+            self._attached += [{"type": "text", "text": about}, *images]
 
     def _add_assistants(self, made: Json, message: Json, content: str | list[Json], where: str) -> None:
         calls = message.get("tool_calls")
@@ -77,10 +96,10 @@ class Conversation:
             kind = part.get("type") if isinstance(part, dict) else None
             if kind in ("text", "refusal") and isinstance(part.get(kind), str):
                 found.append({"type": "text", "text": part[kind]})
-            elif kind == "image_url" and role == "user":
+            elif kind == "image_url" and role in ("user", "tool"):
                 image = part.get("image_url")
                 found.append({"type": "image_url", "image_url": {"url": image} if isinstance(image, str) else image})
-            elif kind == "file" and role == "user":
+            elif kind == "file" and role in ("user", "tool"):
                 self._add_document(part, at)
             elif kind in _OWN_PARTS.get(role, ()):
                 found.append(part)
@@ -108,7 +127,7 @@ _WHAT_IT_TAKES = {
     "system": "Cohere takes text alone from the system.",
     "user": "Cohere takes text, images and documents of plain text from the user.",
     "assistant": "Cohere takes text alone from the assistant.",
-    "tool": "Cohere takes text alone from a tool: give an image in the user's next message.",
+    "tool": "Cohere takes text, images and documents of plain text from a tool.",
 }
 
 

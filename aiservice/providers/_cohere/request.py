@@ -38,6 +38,7 @@ _LABELS = frozenset(
      "safety_identifier", "service_tier", "store", "stream", "stream_options", "user"}
 )  # fmt: skip
 _HAVING_NOTHING: tuple[Any, ...] = (None, False, [], {}, "", ["text"])
+_NO_PARAMETERS = {"type": "object", "properties": {}}
 _BUDGETS = {"minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 16_384, "xhigh": 32_000, "max": 48_000}
 
 
@@ -52,6 +53,7 @@ def chat_body(ask: Ask, model: str) -> Json:
     conversation = Conversation(is_thinking=thinks(model))
     for place, message in enumerate(asked.get("messages") or ()):
         conversation.add(message, place)
+    conversation.end()
     body: Json = {"model": model, "messages": conversation.messages, "stream": ask.is_stream}
     body |= {theirs: asked[ours] for ours, theirs in _CARRIED.items() if asked.get(ours) is not None}
     if asked.get("logprobs") and ask.is_stream:
@@ -123,7 +125,7 @@ def _tool(tool: Any, where: str) -> Json:
     if not isinstance(function, dict) or tool.get("type", "function") != "function":
         raise cannot_carry(where, f"{TITLE} has no tools but functions.")
     kept = {name: function[name] for name in ("name", "description") if function.get(name) is not None}
-    return {"type": "function", "function": {**kept, "parameters": function.get("parameters") or {"type": "object"}}}
+    return {"type": "function", "function": {**kept, "parameters": function.get("parameters") or _NO_PARAMETERS}}
 
 
 def _chosen(choice: Any) -> tuple[frozenset[str] | None, str | None]:
