@@ -32,8 +32,10 @@ _OF_BODIES = frozenset(
         "vector_store_ids",
     }
 )
+_OF_PLACES = frozenset({"container_id", "file_ids", "skills"})
 _OF_PARTS = frozenset({"file_id", "file_ids", "container_id"})
 _OF_TOOLS = frozenset({"vector_store_ids", "container", "file_ids", "connector_id", "search_engine_id"})
+_OF_ITEMS = frozenset({"container_id"})
 _OUR_TOOLS = (None, "function", "custom")
 _HOLDERS = frozenset({"file", "source", "image_file", "input_audio", "image_url", "document"})
 _DEEPEST = 8
@@ -48,6 +50,8 @@ def object_id_in(body: Json) -> str | None:
     for name in ("messages", "input"):
         turns = body.get(name)
         if type(turns) is list:
+            if name == "input" and (found := _in_items(turns)):
+                return f"input.{found}"
             for turn in turns:  # most are plain text, of which nothing need be called
                 if type(turn) is not dict or (type(turn.get("content")) is not list and "audio" not in turn):
                     continue
@@ -58,10 +62,33 @@ def object_id_in(body: Json) -> str | None:
     tools = body.get("tools")
     if type(tools) is list:
         for tool in tools:
-            if type(tool) is not dict or tool.get("type") in _OUR_TOOLS or _OF_TOOLS.isdisjoint(tool):
-                continue
-            if found := _named(tool, _OF_TOOLS):
+            if type(tool) is dict and tool.get("type") not in _OUR_TOOLS and (found := _in_tool(tool)):
                 return f"tools.{found}"
+    return None
+
+
+def _in_items(items: list[Any]) -> str | None:
+    """Of a request of the Responses API: an item that is only named, or was made in something that is kept."""
+    for item in items:
+        if type(item) is dict and "role" not in item:
+            if item.get("type") == "item_reference":
+                return "item_reference"
+            if found := _named(item, _OF_ITEMS):
+                return found
+    return None
+
+
+def _in_tool(tool: Json) -> str | None:
+    """A container that is made anew is nobody's yet; what it is given may be somebody's."""
+    if not _OF_TOOLS.isdisjoint(tool):
+        container = tool.get("container")
+        named = {name: value for name, value in tool.items() if name != "container" or type(container) is not dict}
+        if found := _named(named, _OF_TOOLS):
+            return found
+    for name in ("container", "environment"):
+        place = tool.get(name)
+        if type(place) is dict and (found := _named(place, _OF_PLACES)):
+            return f"{name}.{found}"
     return None
 
 

@@ -11,6 +11,7 @@ Fails open where it writes: an answer that cannot be kept is given all the same,
 closed where it reads: who goes on from an answer that is not to be had is told so.
 """
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Iterable
@@ -32,7 +33,8 @@ KEPT_US = 30 * DAY_US
 MOST_BYTES_OF_CLIENT = 256 << 20
 _RESPONSE, _ITEM = "response", "response_item"
 _BATCH = 200
-_FAILURES: tuple[type[Exception], ...] = (*DATABASE_ERRORS, BrokerError, BodyTooLarge)
+_KEEP_SECONDS = 2.0
+_FAILURES: tuple[type[Exception], ...] = (*DATABASE_ERRORS, BrokerError, BodyTooLarge, TimeoutError)
 
 log = logging.getLogger(__name__)
 
@@ -58,22 +60,26 @@ class KeptResponses:
         self._bodies = bodies
 
     async def keep(self, principal: Principal, kept: KeptResponse) -> bool:
-        """Whether the answer is kept. Never raises for want of the database, the vault, or room."""
-        client_id, until = principal.client_id, now_us() + KEPT_US
-        contents = [(_RESPONSE, kept.response["id"], orjson.dumps({"response": kept.response, "input": kept.input}))]
-        contents += [(_ITEM, item["id"], orjson.dumps(item)) for item in _named(kept.response["output"])]
+        """Whether the answer is kept. Never raises for want of the database, the vault, room or time (2 s)."""
         try:
-            rows = []
-            for kind, name, content in contents:
-                row = await self._bodies.seal(client_id, kind, _name(principal, name), content, until)
-                if row is None:
-                    return False
-                rows.append(row)
-            async with self._db.write() as session:
-                return all([await self._bodies.add(session, row) for row in rows])
+            async with asyncio.timeout(_KEEP_SECONDS):  # the answer's last byte waits for this
+                return await self._keep(principal, kept)
         except _FAILURES as error:
             log.warning("response %s was not kept (%s).", kept.response["id"], type(error).__name__)
             return False
+
+    async def _keep(self, principal: Principal, kept: KeptResponse) -> bool:
+        client_id, until = principal.client_id, now_us() + KEPT_US
+        contents = [(_RESPONSE, kept.response["id"], orjson.dumps({"response": kept.response, "input": kept.input}))]
+        contents += [(_ITEM, item["id"], orjson.dumps(item)) for item in _named(kept.response["output"])]
+        rows = []
+        for kind, name, content in contents:
+            row = await self._bodies.seal(client_id, kind, _name(principal, name), content, until)
+            if row is None:
+                return False
+            rows.append(row)
+        async with self._db.write() as session:
+            return all([await self._bodies.add(session, row) for row in rows])
 
     async def get(self, principal: Principal, response_id: str) -> KeptResponse | None:
         """The client's answer of that id; None where it has none.

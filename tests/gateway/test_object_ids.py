@@ -8,7 +8,7 @@ from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
 from tests.gateway.conftest import PROVIDER_KEY, Gateway
 
-CHAT, MESSAGES, OWN = "/v1/chat/completions", "/v1/messages", "/ai-service"
+CHAT, MESSAGES, OWN, RESPONSES = "/v1/chat/completions", "/v1/messages", "/ai-service", "/v1/responses"
 
 
 def _said(*parts: Any, role: str = "user") -> list[Any]:
@@ -40,14 +40,23 @@ FILE = {"type": "document", "source": {"type": "file", "file_id": "file_of_anoth
         (f"{MESSAGES}/count_tokens", {"messages": _said(FILE)}, "messages.content.source.file_id"),
         (OWN, {"input": _said({"type": "file", "file": {"file_id": "file-1"}})}, "input.content.file.file_id"),
         ("/v1/embeddings", {"input": "x", "file_ids": ["file-1"]}, "file_ids"),
+        (RESPONSES, {"previous_response_id": "resp_1"}, "previous_response_id"),
+        (RESPONSES, {"conversation": {"id": "conv_1"}}, "conversation"),
+        (RESPONSES, {"prompt": {"id": "pmpt_1"}}, "prompt.id"),
+        (RESPONSES, {"input": [{"type": "item_reference", "id": "msg_1"}]}, "input.item_reference"),
+        (RESPONSES, {"input": [{"type": "code_interpreter_call", "container_id": "c"}]}, "input.container_id"),
+        (RESPONSES, {"input": _said({"type": "input_file", "file_id": "file-1"})}, "input.content.file_id"),
+        (RESPONSES, {"tools": [{"type": "code_interpreter", "container": {"file_ids": ["f"]}}]}, "container.file_ids"),
+        (RESPONSES, {"tools": [{"type": "shell", "environment": {"container_id": "c"}}]}, "environment.container_id"),
     ],
 )
 async def test_t76_an_id_of_something_kept_by_a_provider_is_404_and_no_call(
     gateway: Gateway, path: str, fields: dict[str, Any], param: str
 ) -> None:
     body = {"model": "gpt-mock", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
-    if path == OWN:
+    if path in (OWN, RESPONSES):
         del body["messages"], body["max_tokens"]
+        body["input"] = "x"
     refused = await gateway.post(path, body | fields, headers={"Idempotency-Key": "k"})
     assert refused.status == 404
     error = refused.json()["error"]

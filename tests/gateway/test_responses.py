@@ -152,7 +152,7 @@ async def test_an_item_may_be_named_by_the_id_it_was_given_out_with(all_kinds: G
     assert (await _ask(all_kinds, "gemini", given)).status == 200
     assert "the gate" in str(_served(all_kinds).body)
     unknown = await _ask(all_kinds, "gemini", [{**named, "id": "msg_of_another"}, given[0]])
-    assert (unknown.status, unknown.json()["error"]["param"]) == (400, "input[0] (item_reference)")
+    assert (unknown.status, unknown.json()["error"]["param"]) == (404, "input.item_reference")
 
 
 async def test_nobody_else_reads_or_goes_on_from_what_a_client_stored(all_kinds: Gateway) -> None:
@@ -220,3 +220,32 @@ async def test_a_stream_of_openais_wire_goes_on_at_another_provider(all_kinds: G
     assert b"response.output_item.done" in events[0], "what was open is ended"
     assert b'"status":"completed"' in events[2]
     assert [attempt["code"] for attempt in (await all_kinds.rows())[0].attempts][-1] is None
+
+
+async def test_a_retry_with_its_key_gets_the_same_response_which_is_kept_once(all_kinds: Gateway) -> None:
+    body = {"model": "anthropic/gpt-5-mini", "input": "(words-2) hi"}
+    replies = [await all_kinds.post(PATH, body, headers={"Idempotency-Key": "k-1"}) for _ in range(2)]
+    assert replies[0].body == replies[1].body
+    assert (await all_kinds.get(f"{PATH}/{replies[0].json()['id']}")).status == 200
+    assert len(await all_kinds.rows()) == 1
+
+
+async def test_a_stream_that_was_cut_off_is_resumed(all_kinds: Gateway) -> None:
+    body = {"model": "gemini/gpt-5-mini", "input": "(words-6) hi", "stream": True}
+    reply = await all_kinds.post(PATH, body, headers={"x-aiservice-resumable": "true"})
+    rest = await all_kinds.get(reply.headers["x-aiservice-events"], query=b"after=5")
+    assert rest.body
+    assert reply.body.endswith(rest.body)
+    assert b"response.completed" in rest.body
+
+
+async def test_an_answer_from_the_cache_is_a_response_of_its_own(all_kinds: Gateway) -> None:
+    headers = {"x-aiservice-cache-ttl": "60"}
+    for kind in ("openai", "anthropic"):
+        body = {"model": f"{kind}/gpt-5-mini", "input": "(words-2) hi"}
+        first, second = [await all_kinds.post(PATH, body, headers=headers) for _ in range(2)]
+        assert second.headers["x-aiservice-cache"] == "hit"
+        assert _text(second.json()) == _text(first.json())
+        assert second.json()["id"] != first.json()["id"]
+        assert second.json()["usage"]["total_tokens"] == 0, "it was billed before"
+        assert (await all_kinds.get(f"{PATH}/{second.json()['id']}")).json() == second.json()
