@@ -25,7 +25,7 @@ model_provider = "aiservice"
 [model_providers.aiservice]
 name = "aiservice"
 base_url = "{url}"
-env_key = "AISERVICE_KEY"
+env_key = "KEY"
 wire_api = "responses"
 http_headers = {{ "x-aiservice-lossy" = "tools" }}
 """
@@ -57,7 +57,7 @@ def test_codex_edits_a_file(stage: Stage, codex: Path, kind: str, tmp_path: Path
         **os.environ,
         "HOME": str(home),
         "CODEX_HOME": str(home),
-        "AISERVICE_KEY": stage.key,
+        "KEY": stage.key,
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     }
