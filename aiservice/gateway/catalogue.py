@@ -14,6 +14,8 @@ from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.respond import send_whole
 from aiservice.kit.clock import iso
 from aiservice.principal import Principal
+from aiservice.providers.capabilities import capabilities_of
+from aiservice.services.connection_views import ConnectionView
 from aiservice.services.core import Core
 from aiservice.services.routing import follow, models_for
 from aiservice.tasks import registry
@@ -23,11 +25,13 @@ Json = dict[str, Any]
 
 
 class Listed(NamedTuple):
-    """A model that a key may use, and the connection that offers it first."""
+    """A model that a key may use, and the connection that offers it first; `context_tokens` is how many prompt and
+    answer may have together, where anybody knows."""
 
     name: str
     connection: str
     created_us: int
+    context_tokens: int | None = None
 
 
 MODELS = "/v1/models"
@@ -64,8 +68,15 @@ class Catalogue:
 
     def listed(self, principal: Principal) -> list[Listed]:
         """The models of a key, aliases first; one that several connections offer is there several times."""
-        models = models_for(principal, self._core.connections.snapshot())
-        return [Listed(*model) for model in (*self._aliases(principal), *models)]
+        snapshot = self._core.connections.snapshot()
+        views = {view.name: view for view in snapshot}
+        return [
+            *self._aliases(principal),
+            *(
+                Listed(name, place, created_us, _context_tokens(views[place], name))
+                for name, place, created_us in models_for(principal, snapshot)
+            ),
+        ]
 
     def one(self, principal: Principal, wanted: str) -> Listed:
         """The model called `wanted`, as it is or with its connection before it.
@@ -96,7 +107,7 @@ class Catalogue:
     def _model(self, principal: Principal, wanted: str) -> Json:
         return _model_json(*self.one(principal, wanted))
 
-    def _aliases(self, principal: Principal) -> list[tuple[str, str, int]]:
+    def _aliases(self, principal: Principal) -> list[Listed]:
         """As `models_for`: the aliases that lead this key anywhere, by name. They are ours, and as old as what they
         lead to first."""
         found = []
@@ -111,7 +122,8 @@ class Catalogue:
                     first = self._core.router.candidates(principal, request, None, snapshot)[0]
                 except BrokerError:
                     continue
-                found.append((name, OWN, first.connection.created_us))
+                context_tokens = _context_tokens(first.connection, first.model)
+                found.append(Listed(name, OWN, first.connection.created_us, context_tokens))
                 break
         return found
 
@@ -133,8 +145,14 @@ class Catalogue:
         return {"object": "list", "data": tasks}
 
 
-def _model_json(name: str, connection: str, created_us: int) -> Json:
-    """One object for both SDKs: OpenAI's fields and Anthropic's, which each ignore the other's."""
+def _context_tokens(view: ConnectionView, model: str) -> int | None:
+    return capabilities_of(view.kind, model, view.base_url, view.stated).context_tokens
+
+
+def _model_json(name: str, connection: str, created_us: int, context_tokens: int | None) -> Json:
+    """One object for both SDKs: OpenAI's fields and Anthropic's, which each ignore the other's; and the length of
+    context under OpenRouter's name for it, where it is known."""
+    length = {} if context_tokens is None else {"context_length": context_tokens}
     return {
         "id": name,
         "object": "model",
@@ -143,4 +161,5 @@ def _model_json(name: str, connection: str, created_us: int) -> Json:
         "type": "model",
         "display_name": name,
         "created_at": iso(created_us),
+        **length,
     }

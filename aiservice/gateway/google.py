@@ -126,10 +126,8 @@ class GoogleRoutes:
             "description": f"{model.name}, by {model.connection}",
             "supportedGenerationMethods": methods,
         }
-        if view is not None:
-            limit = self._core.prices.context_tokens(view.kind, view.base_url, model.name)
-            if limit is not None:
-                told["inputTokenLimit"] = limit
+        if model.context_tokens is not None:
+            told["inputTokenLimit"] = model.context_tokens
         return told
 
 

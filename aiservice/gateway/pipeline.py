@@ -58,6 +58,7 @@ from aiservice.services.abuse_observing import Seen, note_prompt
 from aiservice.services.candidates import Candidate
 from aiservice.services.core import Core
 from aiservice.services.payloads import Payload
+from aiservice.services.routing_filters import able
 
 
 class Pipeline:
@@ -78,17 +79,13 @@ class Pipeline:
             attempts,
             core.health,
             turns,
-            context_tokens=self._context_tokens,
+            context_tokens=lambda candidate: able(candidate).context_tokens,
             total_seconds=deadlines.total,
             facts=core.router.facts,
         )
         self._conversations = Conversations(core.responses)
         semantic = Semantic(core, self._dispatcher, meter, in_flight, self._charges)
         self._cached = Cached(self._dispatcher, core.cache, core.preferences, meter.cost, semantic)
-
-    def _context_tokens(self, candidate: Candidate) -> int | None:
-        view = candidate.connection
-        return self._core.prices.context_tokens(view.kind, view.base_url, candidate.model)
 
     @property
     def cached(self) -> Cached:

@@ -65,11 +65,10 @@ _Steps = tuple[tuple[int, Rates], ...]
 class _Model:
     """One model's compiled prices; where they depend on the time, those of the last minute asked for."""
 
-    __slots__ = ("_compiled", "_info", "_is_fixed", "_minute", "_steps", "context_tokens")
+    __slots__ = ("_compiled", "_info", "_is_fixed", "_minute", "_steps")
 
     def __init__(self, info: ModelInfo) -> None:
         self._info = info
-        self.context_tokens = info.context_window
         self._is_fixed = isinstance(info.prices, ModelPrice)
         self._compiled: dict[int, _Steps | None] = {}
         self._minute = -1
@@ -128,12 +127,6 @@ class Prices:
     def is_priced(self, kind: str, base_url: str, model: str, at_us: int) -> bool:
         """Whether a request to this model would have a price."""
         return self.cost_nano_usd(kind, base_url, model, Usage(), at_us) is not None
-
-    def context_tokens(self, kind: str, base_url: str, model: str) -> int | None:
-        """How many tokens prompt and answer may have together; None where the table does not say."""
-        key = (kind, base_url, model)
-        found = self._models[key] if key in self._models else self._remember(key)
-        return None if found is None else found.context_tokens
 
     def _remember(self, key: tuple[str, str, str]) -> _Model | None:
         if len(self._models) >= _MAX_CACHED:

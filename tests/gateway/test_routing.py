@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from aiservice.gateway import fallback
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
+from aiservice.services.routing_scopes import PLATFORM_SCOPE
 from tests.gateway.conftest import PROVIDER_KEY, Gateway
 from tests.mock.record import read_record
 
@@ -85,3 +87,30 @@ async def test_a_pinned_connections_vendor_is_given_its_own_provider_object(gate
     assert read_record(gateway.mock.record.path)[-1].body["provider"] == own
     reply = await gateway.post("/v1/chat/completions", {**body, "model": "gpt-mock"})
     assert (reply.status, reply.json()["error"]["code"]) == (400, "unknown_connection")
+
+
+@pytest.mark.parametrize(("second_holds", "attempts"), [(2_000, 2), (1_000, 1), (None, 2)])
+async def test_a_prompt_too_long_goes_to_who_is_stated_to_hold_more(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, second_holds: int | None, attempts: int
+) -> None:
+    assert gateway.mock is not None
+    core, address = gateway.core, gateway.mock.base_url
+    secret = Secret(PROVIDER_KEY)
+    await core.connections.add(
+        OPERATOR, "openai-compatible", "second", address, secret, is_private_allowed=True, models=["gpt-mock"]
+    )
+    for name, tokens in (("mock", 1_000), ("second", second_holds)):
+        stated = () if tokens is None else (("", "context_tokens", tokens),)
+        await core.connections.set_capabilities(OPERATOR, name, stated)
+    code = (await gateway.chat("(status-400)", provider={"only": ["mock"]})).code
+    monkeypatch.setattr(fallback, "_TOO_LONG", code)
+    await gateway.chat("(status-400)", provider={"order": ["mock", "second"]})
+    [row, *_] = await gateway.rows()
+    assert len(row.attempts) == attempts
+
+
+async def test_models_say_how_long_a_context_they_have_where_it_is_known(gateway: Gateway) -> None:
+    await gateway.core.connections.set_capabilities(OPERATOR, "mock", (("gpt-mock", "context_tokens", 4_096),))
+    await gateway.core.aliases.set(OPERATOR, PLATFORM_SCOPE, "quick", ["mock/gpt-mock"])
+    listed = {one["id"]: one.get("context_length") for one in (await gateway.get("/v1/models")).json()["data"]}
+    assert (listed["quick"], listed["gpt-mock"], listed["embed-mock"]) == (4_096, 4_096, None)
