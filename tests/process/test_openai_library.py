@@ -46,11 +46,22 @@ def test_chats_streams_calls_tools_and_embeds_through_a_provider(rig: Rig, clien
     assert (row["input_tokens"], row["output_tokens"], row["usage_source"]) == (3, 5, "reported")
     _stream(rig, client)
     _call_a_tool(client)
+    _complete(client)
     embedded = client.embeddings.create(model="mock-embedding", input=["a", "b"])
     assert [item.embedding for item in embedded.data] == [vector("a"), vector("b")]
     assert {"mock-small", "mock-large", "mock-embedding"} <= {
         model.id.rpartition("/")[2] for model in client.models.list()
     }
+
+
+def _complete(client: openai.OpenAI) -> None:
+    whole = client.completions.create(model="mock-small", prompt="(words-4) go", max_tokens=9)
+    assert len(whole.choices[0].text.split()) == 4
+    asked: Any = {"model": "mock-small", "prompt": "(words-6) go", "stream_options": {"include_usage": True}}
+    pieces = list(client.completions.create(stream=True, **asked))
+    assert len("".join(piece.choices[0].text for piece in pieces if piece.choices).split()) == 6
+    assert pieces[-1].usage is not None
+    assert pieces[-1].usage.completion_tokens == 6
 
 
 def _stream(rig: Rig, client: openai.OpenAI) -> None:
