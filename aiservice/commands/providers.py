@@ -23,6 +23,7 @@ from aiservice.errors import BrokerError, Unprocessable
 from aiservice.kit.clock import iso
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
+from aiservice.providers import built_in
 from aiservice.services import health_views
 from aiservice.services.connection_rules import known_kind
 from aiservice.services.connection_views import ConnectionDetails
@@ -269,6 +270,8 @@ def remove(which: Which = None, name: WhichOption = None, as_json: JsonFlag = Fa
 
 
 def _key_for(kind: str, *, as_json: bool) -> Secret | None:
+    if kind not in built_in():
+        run(lambda core: core.vendors.list(OPERATOR), as_json=as_json)  # to open it is enough: they are read then
     try:
         chosen = known_kind(kind)
     except BrokerError as error:

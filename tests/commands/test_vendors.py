@@ -15,6 +15,7 @@ def test_a_vendor_from_its_row_to_its_end(console: Console, tmp_path: Path) -> N
     first, *others = console.json("vendor", "list")
     assert (first["kind"], first["built_in"], first["connections"]) == ("acme", False, [])
     assert {"groq", "mistral"} <= {other["kind"] for other in others}
+    install([])  # as in a process of its own
     made = console.json("provider", "add", "acme", "--name", "ours", "--no-test", stdin="sk-acme-0001")
     assert made["kind"] == "acme"
     assert console.json("vendor", "remove", "acme", status=1)["error"]["code"] == "vendor_in_use"
