@@ -12,14 +12,14 @@ from aiservice.providers._anthropic_tools import wants_json_tool
 from aiservice.providers._base import Provider, StreamReader, refuse_uncarried
 from aiservice.providers._bedrock import models
 from aiservice.providers._bedrock.address import control_address, place_of, quoted, runtime_address
-from aiservice.providers._bedrock.answer import converse_answer, read_count
+from aiservice.providers._bedrock.answer import Wish, converse_answer, read_count
 from aiservice.providers._bedrock.credential import credential_headers, load_signer
 from aiservice.providers._bedrock.embeddings import embedding_answer, embedding_body
 from aiservice.providers._bedrock.errors import failure_of
 from aiservice.providers._bedrock.invoke import InvokeStreamReader, invoke_body, is_json_tool, is_native, needs_invoke
 from aiservice.providers._bedrock.keys import KEY_HINT, normal_key
 from aiservice.providers._bedrock.listing import models_in
-from aiservice.providers._bedrock.request import converse_body, wants_one_call
+from aiservice.providers._bedrock.request import converse_body, may_call, wants_one_call
 from aiservice.providers._bedrock.rerank import rerank_answer, rerank_body
 from aiservice.providers._bedrock.stream import ConverseStreamReader
 from aiservice.providers._capabilities import Capabilities
@@ -97,21 +97,13 @@ class Bedrock(Provider):
             return rerank_answer(ask, reply, model)
         if way == "invoke":
             return read_answer(reply.body, is_json_tool=is_json_tool(ask))
-        return converse_answer(
-            reply.body,
-            model,
-            models.reasoning_format(model),
-            is_json_tool=wants_json_tool(ask.body),
-            is_one_call=wants_one_call(ask),
-        )
+        return converse_answer(reply.body, model, models.reasoning_format(model), _wish(ask))
 
     def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
         model, _, way = unquote(call.path.removeprefix("/model/")).rpartition("/")
         if way != "converse-stream":
             return InvokeStreamReader(keeps_frames=is_native(ask), is_json_tool=is_json_tool(ask))
-        return ConverseStreamReader(
-            models.reasoning_format(model), is_json_tool=wants_json_tool(ask.body), is_one_call=wants_one_call(ask)
-        )
+        return ConverseStreamReader(models.reasoning_format(model), _wish(ask))
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         return failure_of(reply)
@@ -126,6 +118,10 @@ class Bedrock(Provider):
 @lru_cache(maxsize=16)
 def _in(geography: str) -> Bedrock:
     return Bedrock(geography)
+
+
+def _wish(ask: Ask) -> Wish:
+    return Wish(wants_json_tool(ask.body), wants_one_call(ask), may_call(ask))
 
 
 def _is_invoked(ask: Ask, model: str) -> bool:

@@ -53,7 +53,7 @@ def ended(reason: str = "end_turn", **usage: int) -> bytes:
 
 def ask(*messages: Json, is_stream: bool = False, **body: Any) -> Ask:
     said = list(messages) or [{"role": "user", "content": "Hi"}]
-    return Ask("chat", "chat", {"messages": said, **body}, is_stream=is_stream)
+    return Ask("chat", "chat", {"messages": said, **body}, is_stream)
 
 
 def built(*messages: Json, model: str = CLAUDE, **body: Any) -> Json:

@@ -10,7 +10,20 @@ from aiservice.kit.secret import Secret
 from aiservice.providers._base import AttemptFailed
 from aiservice.providers.bedrock import PROVIDER
 from aiservice.wire import RERANK_WIRE, Ask, Blame, HttpReply, Json, Usage
-from tests.providers.bedrock_samples import CLAUDE, KIMI, NOVA, answer, ask, failure
+from tests.providers.bedrock_samples import (
+    CLAUDE,
+    KIMI,
+    NOVA,
+    WEATHER,
+    answer,
+    ask,
+    begun,
+    ended,
+    failure,
+    start,
+    stop,
+    streamed,
+)
 
 TITAN, COHERE = "amazon.titan-embed-text-v2:0", "cohere.embed-v4:0"
 
@@ -70,6 +83,22 @@ def test_thoughts_without_a_seal_are_told_and_a_servers_own_calls_are_not_the_cl
     message = found.body["choices"][0]["message"]
     assert (message["reasoning_content"], message["content"], "tool_calls" in message) == ("Hm", "Hi", False)
     assert message["reasoning_details"][0]["format"] == "amazon-bedrock-v1"
+
+
+@pytest.mark.parametrize("asked", [{}, {"tools": [WEATHER], "tool_choice": "none"}])
+def test_a_call_where_none_was_to_be_made_is_a_failure(asked: Json) -> None:
+    call: Json = {"id": "t0", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    talk: list[Json] = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "t0", "content": "snow"},
+    ]
+    asked = {**asked, "messages": talk}
+    with pytest.raises(AttemptFailed) as caught:
+        answer({"toolUse": {"toolUseId": "t", "name": "look", "input": {}}}, reason="tool_use", model=NOVA, **asked)
+    events, is_whole = streamed(begun(), start(0, "t", "look"), stop(0), ended("tool_use"), model=NOVA, **asked)
+    assert events[-1].failure == caught.value.failure
+    assert not is_whole
 
 
 def test_json_mode_is_read_out_of_its_tool() -> None:

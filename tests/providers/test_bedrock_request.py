@@ -185,8 +185,10 @@ def test_a_choice_of_tools_has_its_word(choice: Any, made: Any) -> None:
 def test_no_tool_at_all_is_no_tools_unless_calls_stand_in_the_messages() -> None:
     assert "toolConfig" not in built(tools=[WEATHER], tool_choice="none")
     history = (_USER, _CALLED, _RESULT)
-    assert refused(*history, tools=[WEATHER], tool_choice="none", model=NOVA) == "tool_choice"
-    assert refused(*history, model=NOVA) == "tools"
+    kept = built(*history, tools=[WEATHER], tool_choice="none", model=NOVA)["toolConfig"]
+    assert kept == {"tools": built(tools=[WEATHER])["toolConfig"]["tools"]}
+    (made,) = built(*history)["toolConfig"]["tools"]
+    assert made == {"toolSpec": {"name": "look", "inputSchema": {"json": {"type": "object", "properties": {}}}}}
     call = PROVIDER.build(ask(*history, tools=[WEATHER], tool_choice="none"), CLAUDE)
     assert (call.path.rpartition("/")[2], orjson.loads(call.body)["tool_choice"]) == ("invoke", {"type": "none"})
 

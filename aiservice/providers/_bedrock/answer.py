@@ -3,7 +3,7 @@
 import base64
 import time
 import uuid
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -23,6 +23,19 @@ _FINISH: Final[dict[str, FinishReason]] = {
     "content_filtered": "content_filter",
 }
 _MALFORMED: Final = frozenset({"malformed_model_output", "malformed_tool_use"})
+
+
+class Wish(NamedTuple):
+    """What was asked for that an answer is read by: the tool which stands for JSON mode, one call at most, none."""
+
+    is_json_tool: bool = False
+    is_one_call: bool = False
+    may_call: bool = True
+
+
+def called_unasked() -> AttemptFailure:
+    """A call where none was to be made, which this wire cannot be told."""
+    return invalid_answer("its model called a tool where none was to be called")
 
 
 def finish_reason_of(said: object) -> FinishReason | AttemptFailure:
@@ -51,8 +64,8 @@ def read_usage(said: object) -> tuple[Usage | None, bool]:
     return Usage(fresh + read + written, output, cached_input_tokens=read, cache_write_tokens=written), True
 
 
-def converse_answer(raw: bytes, model: str, thought_format: str, *, is_json_tool: bool, is_one_call: bool) -> Answer:
-    """A whole answer; `is_json_tool` says that the tool which stands for JSON mode was asked for.
+def converse_answer(raw: bytes, model: str, thought_format: str, wish: Wish) -> Answer:
+    """A whole answer.
 
     Raises:
         AttemptFailed: no message (an error after 200, garbage).
@@ -66,8 +79,8 @@ def converse_answer(raw: bytes, model: str, thought_format: str, *, is_json_tool
     reason = finish_reason_of(body.get("stopReason"))
     if isinstance(reason, AttemptFailure):
         raise AttemptFailed(reason)
-    said = _message(content, thought_format, is_json_tool=is_json_tool, is_one_call=is_one_call)
-    if is_json_tool and reason == "tool_calls" and "tool_calls" not in said:
+    said = _message(content, thought_format, wish)
+    if wish.is_json_tool and reason == "tool_calls" and "tool_calls" not in said:
         reason = "stop"
     usage, is_valid = read_usage(body.get("usage"))
     choice: Json = {
@@ -103,7 +116,7 @@ def parsed(raw: bytes) -> Json:
     return body
 
 
-def _message(content: list[Json], thought_format: str, *, is_json_tool: bool, is_one_call: bool) -> Json:
+def _message(content: list[Json], thought_format: str, wish: Wish) -> Json:
     texts: list[str] = []
     thoughts: list[str] = []
     details: list[Json] = []
@@ -119,9 +132,11 @@ def _message(content: list[Json], thought_format: str, *, is_json_tool: bool, is
             details += [detail] if detail else []
         elif isinstance(use := block.get("toolUse"), dict) and use.get("type") != "server_tool_use":
             arguments = orjson.dumps(use.get("input") or {}).decode()
-            if is_json_tool and use.get("name") == JSON_TOOL:
+            if not wish.may_call:
+                raise AttemptFailed(called_unasked())
+            if wish.is_json_tool and use.get("name") == JSON_TOOL:
                 texts.append(arguments)
-            elif not (calls and is_one_call):
+            elif not (calls and wish.is_one_call):
                 function = {"name": _text(use.get("name")), "arguments": arguments}
                 calls.append({"id": _text(use.get("toolUseId")), "type": "function", "function": function})
     message: Json = {"role": "assistant", "content": "".join(texts) if texts or not calls else None}

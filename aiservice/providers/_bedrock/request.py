@@ -79,7 +79,7 @@ def converse_body(ask: Ask, model: str) -> Json:
     if said.system:
         body["system"] = said.system
     body.update({name: chat[name] for name in _OWN if chat.get(name) is not None})
-    tools = tool_config(chat, family, has_tool_blocks=said.has_tool_blocks)
+    tools = tool_config(chat, family, said.called)
     if tools:
         body["toolConfig"] = tools
     extra: Json = {}
@@ -104,6 +104,17 @@ def wants_one_call(ask: Ask) -> bool:
     """Whether a turn may hold one call at most. Converse cannot be asked for that: the calls behind the first are left
     out, and the model makes them when it has the first's result."""
     return ask.body.get("parallel_tool_calls") is False
+
+
+def may_call(ask: Ask) -> bool:
+    """Whether a call is an answer. Where calls stand in the messages, Converse demands their tools and has no word for
+    "none": what the client offered no tool for is none."""
+    chat = ask.body
+    if chat.get("tools") and chat.get("tool_choice") != "none":
+        return True
+    messages = chat.get("messages")
+    said = messages if isinstance(messages, list) else ()
+    return not any(isinstance(each, dict) and each.get("tool_calls") for each in said)
 
 
 def _refuse_others(chat: Json, family: Family) -> None:

@@ -11,7 +11,16 @@ import orjson
 from aiservice.providers._anthropic_tools import JSON_TOOL
 from aiservice.providers._base import AttemptFailed, StreamReader
 from aiservice.providers._bedrock import errors
-from aiservice.providers._bedrock.answer import blob_bytes, data_of, finish_reason_of, read_usage, sealed_item, signed
+from aiservice.providers._bedrock.answer import (
+    Wish,
+    blob_bytes,
+    called_unasked,
+    data_of,
+    finish_reason_of,
+    read_usage,
+    sealed_item,
+    signed,
+)
 from aiservice.providers._bedrock.frames import BadFrame, Frame, FrameSplitter
 from aiservice.providers._failures import invalid_answer
 from aiservice.wire import AttemptFailure, EventKind, Json, StreamEvent, ToolCallDelta
@@ -33,7 +42,7 @@ class _Block:
 
 
 class ConverseStreamReader(StreamReader):
-    """One stream. With `is_one_call`, calls behind the first are left out."""
+    """One stream. Where one call at most was wished for, those behind the first are left out."""
 
     __slots__ = (
         "_blocks",
@@ -41,18 +50,16 @@ class ConverseStreamReader(StreamReader):
         "_format",
         "_has_failed",
         "_has_stopped",
-        "_is_json_tool",
-        "_is_one_call",
         "_length",
         "_splitter",
         "_thoughts",
+        "_wish",
         "is_finished",
     )
 
-    def __init__(self, thought_format: str, *, is_json_tool: bool, is_one_call: bool) -> None:
+    def __init__(self, thought_format: str, wish: Wish) -> None:
         self._format = thought_format
-        self._is_json_tool = is_json_tool
-        self._is_one_call = is_one_call
+        self._wish = wish
         self._splitter = FrameSplitter()
         self._blocks: dict[Any, _Block] = {}
         self._calls = self._thoughts = self._length = 0
@@ -107,9 +114,12 @@ class ConverseStreamReader(StreamReader):
         name, call_id = use.get("name"), use.get("toolUseId")
         if use.get("type") == "server_tool_use":
             block = _Block("")
-        elif self._is_json_tool and name == JSON_TOOL:
+        elif not self._wish.may_call:
+            events.append(self._failed(called_unasked()))
+            return
+        elif self._wish.is_json_tool and name == JSON_TOOL:
             block = _Block("json")
-        elif self._calls and self._is_one_call:
+        elif self._calls and self._wish.is_one_call:
             block = _Block("")
         else:
             block = _Block("call", self._calls)
@@ -179,7 +189,7 @@ class ConverseStreamReader(StreamReader):
             return
         for index in list(self._blocks):  # a block that nobody closed
             self._stop_block(index, events)
-        if reason == "tool_calls" and self._is_json_tool and not self._calls:
+        if reason == "tool_calls" and self._wish.is_json_tool and not self._calls:
             reason = "stop"
         self._has_stopped = True
         events.append(StreamEvent(EventKind.FINISH, finish_reason=reason, details={"native_finish_reason": said}))

@@ -1,5 +1,6 @@
 """Tools and the choice among them in Converse's words, and JSON without a schema: it has that by way of a tool."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from aiservice.providers._anthropic_tools import JSON_TOOL, wants_json_tool
@@ -8,17 +9,19 @@ from aiservice.providers._bedrock.content import marks_of
 from aiservice.providers._bedrock.models import Family
 from aiservice.wire import Json
 
+_ANYTHING: Final[Json] = {"type": "object", "properties": {}}
 _JSON_TOOL: Final[Json] = {
     "toolSpec": {
         "name": JSON_TOOL,
         "description": "Gives your whole answer as one JSON object.",
-        "inputSchema": {"json": {"type": "object", "properties": {}}},
+        "inputSchema": {"json": _ANYTHING},
     }
 }
 
 
-def tool_config(chat: Json, family: Family, *, has_tool_blocks: bool) -> Json | None:
-    """`toolConfig` for the chat; None where it needs none. With calls or results in the messages it is demanded.
+def tool_config(chat: Json, family: Family, called: Iterable[str]) -> Json | None:
+    """`toolConfig` for the chat; None where it needs none. With calls of tools in the messages (`called`, by name) it
+    is demanded, also where the client offers none of them any more: see `may_call`.
 
     Raises:
         AttemptFailed: a tool or a choice that this wire or model has no word for (named in `param`).
@@ -27,7 +30,7 @@ def tool_config(chat: Json, family: Family, *, has_tool_blocks: bool) -> Json | 
     if not isinstance(offered, list):
         raise _refused("tools", "It must be a list.")
     if wants_json_tool(chat):
-        if offered or has_tool_blocks or not family.can_force:
+        if offered or any(called) or not family.can_force:
             raise _refused(
                 "response_format",
                 "Bedrock has JSON without a schema only beside no tools, not with every model: give a json_schema.",
@@ -42,13 +45,10 @@ def tool_config(chat: Json, family: Family, *, has_tool_blocks: bool) -> Json | 
     if not tools:
         if choice not in (None, "none", "auto"):
             raise _refused("tool_choice", "There is no such tool.")
-        if has_tool_blocks:
-            raise _refused("tools", "Bedrock demands the tools whose calls stand in the messages.")
-        return None
+        tools = [{"toolSpec": {"name": name, "inputSchema": {"json": _ANYTHING}}} for name in called]
+        return {"tools": tools} if tools else None
     if choice == "none":
-        if not has_tool_blocks:
-            return None
-        raise _refused("tool_choice", "Bedrock cannot be told to call none where calls stand in the messages.")
+        return {"tools": tools} if any(called) else None
     config: Json = {"tools": tools}
     if isinstance(choice, dict):
         config["toolChoice"] = choice

@@ -29,7 +29,7 @@ class Conversation:
         self._later: list[Json] = []
         self.system: list[Json] = []
         self.turns: list[Json] = []
-        self.has_tool_blocks = False
+        self.called: dict[str, None] = {}  # names of tools whose calls stand in the turns, in order
 
     def add(self, message: Any, place: int) -> None:
         """The next message.
@@ -50,7 +50,6 @@ class Conversation:
         elif role == "user":
             self._say("user", [*blocks_of(message, where), *marks_of(message)])
         elif role == "tool":
-            self.has_tool_blocks = True
             self._say("user", _result(message, where))
         else:
             raise cannot_carry(f"{where}.role", f"'{where}.role' is not one that can be carried to Bedrock.")
@@ -98,8 +97,9 @@ class Conversation:
         if not isinstance(calls, list):
             raise cannot_carry(f"{where}.tool_calls", f"'{where}.tool_calls' must be a list.")
         for place, call in enumerate(calls):
-            self.has_tool_blocks = True
-            blocks += [_call(call, f"{where}.tool_calls[{place}]"), *marks_of(call)]
+            block = _call(call, f"{where}.tool_calls[{place}]")
+            self.called[block["toolUse"]["name"]] = None
+            blocks += [block, *marks_of(call)]
         return blocks + marks_of(message)
 
     def _thoughts(self, details: object) -> list[tuple[int, Json]]:
