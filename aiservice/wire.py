@@ -80,7 +80,8 @@ class Usage:
     `input_tokens` is everything the prompt cost, cache reads and writes included; `output_tokens` is everything
     generated, reasoning included. The other counts are parts of those two, never added to them.
 
-    `billed` is the input and output that the vendor charges for, where that is not what its model read and wrote.
+    `billed` is the input and output that the vendor charges for, where that is not what its model read and wrote: none
+    of both, where it charges for something else.
     """
 
     input_tokens: int = 0

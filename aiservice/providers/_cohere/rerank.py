@@ -5,7 +5,7 @@ from aiservice.providers._cohere.answer import count, parsed
 from aiservice.providers._cohere.models import TITLE
 from aiservice.providers._failures import invalid_answer
 from aiservice.providers._ranking import ranked, texts_to_rank
-from aiservice.wire import Answer, Ask, Json
+from aiservice.wire import Answer, Ask, Json, Usage
 
 _MOST_DOCUMENTS = 10_000
 _OWN = ("max_tokens_per_doc", "priority", "relevant_spans")
@@ -27,7 +27,7 @@ def rerank_answer(ask: Ask, raw: bytes, model: str) -> Answer:
     said = parsed(raw)
     if "results" not in said:
         raise AttemptFailed(invalid_answer("its answer had no ranking"))
-    answer = ranked(ask, said["results"], model, None)  # it counts no tokens: that is done here
+    answer = ranked(ask, said["results"], model, Usage(billed=(0, 0)))  # no tokens are counted, nor paid for
     meta = said.get("meta")
     billed = meta.get("billed_units") if isinstance(meta, dict) else None
     units = count(billed.get("search_units")) if isinstance(billed, dict) else None
