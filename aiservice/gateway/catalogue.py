@@ -17,6 +17,7 @@ from aiservice.principal import Principal
 from aiservice.providers.capabilities import capabilities_of
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.core import Core
+from aiservice.services.model_abilities import abilities_of
 from aiservice.services.routing import follow, models_for
 from aiservice.tasks import registry
 from aiservice.wire import Ask
@@ -95,7 +96,7 @@ class Catalogue:
 
     def _models(self, principal: Principal) -> Json:
         found = self.listed(principal)
-        models = [_model_json(*model) for model in {model[0]: model for model in reversed(found)}.values()][::-1]
+        models = [self._told(model) for model in {model[0]: model for model in reversed(found)}.values()][::-1]
         return {
             "object": "list",
             "data": models,
@@ -105,7 +106,13 @@ class Catalogue:
         }
 
     def _model(self, principal: Principal, wanted: str) -> Json:
-        return _model_json(*self.one(principal, wanted))
+        return self._told(self.one(principal, wanted))
+
+    def _told(self, model: Listed) -> Json:
+        """A model's object, with what it can do; an alias is as able as what it leads to, which may change."""
+        views = (view for view in self._core.connections.snapshot() if view.name == model.connection)
+        view = next(views, None)
+        return {**_model_json(*model), **({} if view is None else abilities_of(view, model.name))}
 
     def _aliases(self, principal: Principal) -> list[Listed]:
         """As `models_for`: the aliases that lead this key anywhere, by name. They are ours, and as old as what they
@@ -138,7 +145,15 @@ class Catalogue:
             except BrokerError:
                 candidates = ()
             may_use = principal.scopes is None or task.name in principal.scopes
-            order = [{"provider": c.connection.name, "model": c.model, "reason": c.reason} for c in candidates]
+            order = [
+                {
+                    "provider": c.connection.name,
+                    "model": c.model,
+                    "reason": c.reason,
+                    **abilities_of(c.connection, c.model),
+                }
+                for c in candidates
+            ]
             tasks.append(
                 {"task": task.name, "title": task.title, "available": bool(order) and may_use, "candidates": order}
             )

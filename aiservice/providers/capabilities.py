@@ -1,7 +1,8 @@
 """What a model can do, what a request needs, and what of that is missing.
 
-What a model can do is data of its vendor (`Provider.capabilities`), the context length comes from the price table where
-the vendor's own data does not have it, and what an admin states of a connection goes before both.
+What a model can do is data of its vendor (`Provider.capabilities`), before which goes what it was shown to do
+(`_shown`); the context length comes from the price table where the vendor's own data does not have it, and what an
+admin states of a connection goes before all.
 """
 
 import re
@@ -15,6 +16,7 @@ from genai_prices.types import Provider as PriceTable
 
 from aiservice.providers import registry, when_changed
 from aiservice.providers._capabilities import NEUTRAL, PARAMETERS, UNKNOWN, Capabilities
+from aiservice.providers._shown import shown_of
 from aiservice.wire import Ask, Json
 
 __all__ = ["Capabilities", "Requirements", "Stated", "capabilities_of", "missing", "published", "requirements_of"]
@@ -71,6 +73,8 @@ def capabilities_of(kind: str, model: str, base_url: str = "", stated: tuple[Sta
     """What `model` can do behind a connection of `kind`; an unknown kind or model knows nothing."""
     provider = registry().get(kind)
     found = UNKNOWN if provider is None else provider.capabilities(model)
+    shown: dict[str, Any] = {name: True for name in shown_of(kind, model) if name in FLAGS}
+    found = replace(found, **shown) if shown else found  # what was seen goes before what a vendor's data says
     if found.context_tokens is None:
         info = published(kind, base_url, model)
         if info is not None and info.context_window:

@@ -1,5 +1,6 @@
 """What models can do, what requests need, and what of that is missing."""
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from aiservice.providers import registry
 from aiservice.providers._base import AttemptFailed
 from aiservice.providers._capabilities import PARAMETERS
+from aiservice.providers._shown import matrix, shown_of
 from aiservice.providers.capabilities import (
     FLAGS,
     NUMBERS,
@@ -185,3 +187,20 @@ def test_any_body_has_requirements_that_name_capabilities(body: dict[str, Any]) 
     assert needs.features <= FLAGS
     assert needs.parameters <= PARAMETERS
     assert set(missing(needs, Capabilities(), is_strict=True)) <= FLAGS | PARAMETERS | NUMBERS
+
+
+def test_what_a_model_was_shown_to_do_goes_before_what_is_declared_and_after_what_is_stated() -> None:
+    assert matrix().source
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", matrix().date)
+    assert shown_of("openai-compatible", "acme-1") == ()
+    assert capabilities_of("openai-compatible", "acme-1").tools is None, (
+        "what nobody saw is not known, and not 'cannot'"
+    )
+    for kind, models in matrix().models.items():
+        for model, done in models.items():
+            known = capabilities_of(kind, model)
+            assert kind in registry()
+            assert all(getattr(known, name) is True for name in done if name in FLAGS), (kind, model)
+            assert list(done) == sorted(done)
+    stated = (("", "streaming", False),)
+    assert capabilities_of("anthropic", "claude-3-opus-20240229", "", stated).streaming is False

@@ -1,5 +1,6 @@
 """Which connection of the rig a recording is asked of, and by which model's name."""
 
+import json
 import re
 from urllib.parse import unquote, urlsplit
 
@@ -62,10 +63,22 @@ def _azure_of(recording: Recording) -> tuple[str, str, str]:
     return next(form for form in _AZURES if re.search(form[0], recording.url))
 
 
-def model_for(recording: Recording) -> str:
-    """The recorded model, or one that may do the same work."""
+def named_model(recording: Recording) -> str:
+    """The model that a recording names, in its request, its address or its answer; empty where none does."""
+    if recording.url and (model := model_for(recording, is_own=True)) not in ("", "replayed"):
+        return model
+    try:
+        said = json.loads(recording.body) if not recording.is_stream else {}
+    except ValueError:
+        said = {}
+    name = said.get("model") if isinstance(said, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def model_for(recording: Recording, *, is_own: bool = False) -> str:
+    """The recorded model, or one that may do the same work; with `is_own` never one of ours, and "" where none is."""
     wire, place = recording.wire, unquote(urlsplit(recording.url).path)
-    if wire == wires.OPENAI_RESPONSES:
+    if wire == wires.OPENAI_RESPONSES and not is_own:
         return RESPONSES_MODEL
     if isinstance(recording.request, dict) and isinstance(recording.request.get("model"), str):
         return str(recording.request["model"])
@@ -76,7 +89,9 @@ def model_for(recording: Recording) -> str:
     if "/models/" in place:
         name = place.split("/models/")[1].split(":")[0]
         is_embedding = wire in (wires.GEMINI_EMBEDDINGS, wires.VERTEX_PREDICT)
-        return name if is_embedding == ("embed" in name) else "gemini-embedding-001"
+        return name if is_own or is_embedding == ("embed" in name) else "gemini-embedding-001"
+    if is_own:
+        return ""
     if recording.provider == "bedrock" and wire == wires.RERANK:
         return "cohere.rerank-v3-5:0"
     return _MODELS.get(wire, "replayed")

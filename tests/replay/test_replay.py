@@ -7,6 +7,7 @@ reasons (`wires.py`), or fails; what this release does not serve at all fails, t
 from tests.harness.evidence import Evidence
 from tests.replay import wires
 from tests.replay.rig import NOT_THERE, Rig
+from tests.replay.shown import matrix_of, pairs_of, written
 from tests.replay.table import Table
 from tests.replay.traffic import PROVIDERS, recordings
 
@@ -16,9 +17,12 @@ _REASONS = (wires.OUTSIDE, wires.MISSING, wires.REDACTED)
 
 
 async def test_recorded_answers_come_through_as_they_were(rig: Rig, evidence: Evidence) -> None:
-    table = Table()
+    table, through = Table(), []
     for recording in recordings():
-        table.add(recording, [] if recording.excluded else await rig.replay(recording))
+        found = [] if recording.excluded else await rig.replay(recording)
+        table.add(recording, found)
+        if not found and recording.excluded is None:
+            through.append(recording)
     print(table.text())
     passed, excluded, failed = table.all()
     evidence.note(
@@ -29,6 +33,10 @@ async def test_recorded_answers_come_through_as_they_were(rig: Rig, evidence: Ev
         excluded=dict(sorted(table.reasons.items())),
         failed=table.failures,
     )
+    stale = "run `python -m tests.replay.shown`: it writes anew what models were shown to do"
+    shown, said = pairs_of(matrix_of(through)), pairs_of(written())
+    assert said <= shown, f"{stale}; no longer shown: {sorted(said - shown)[:5]}"
+    assert evidence.folder is None or shown == said, f"{stale}; new: {sorted(shown - said)[:5]}"
     assert passed + excluded + failed == _INTERACTIONS
     assert not [failure for failure in table.failures if NOT_THERE not in failure], "\n".join(table.failures)
 
