@@ -20,8 +20,6 @@ def expected(status: int, body: bytes) -> Expected:
     if "total_tokens" in usage:
         answer.output_tokens = usage.get("completion_tokens", 0)
         answer.input_tokens = usage["total_tokens"] - answer.output_tokens
-    elif (said.get("meta") or {}).get("billed_units"):  # by searches, which are no tokens
-        answer.input_tokens = answer.output_tokens = 0
     return answer
 
 
