@@ -232,7 +232,8 @@ def test_titan_embeds_one_text_and_cohere_many() -> None:
         (TITAN, {"input": [[1]]}),
         (TITAN, {"input": "a", "unknown": 1}),
         (TITAN, {"input": "a", "input_type": "query"}),
-        ("amazon.nova-2-multimodal-embeddings-v1:0", {"input": "a"}),
+        ("amazon.nova-2-multimodal-embeddings-v1:0", {"input": ["a", "b"]}),
+        ("someone.embed-thing", {"input": "a"}),
         (COHERE, {"input": ["a"] * 97}),
         ("cohere.embed-english-v3", {"input": "a", "dimensions": 4}),
     ],
@@ -240,6 +241,16 @@ def test_titan_embeds_one_text_and_cohere_many() -> None:
 def test_what_a_model_cannot_embed_is_refused(model: str, asked: Json) -> None:
     with pytest.raises(AttemptFailed):
         PROVIDER.build(Ask("embedding", "embedding", asked), model)
+
+
+def test_nova_is_told_what_its_one_vector_is_for() -> None:
+    model = "amazon.nova-2-multimodal-embeddings-v1:0"
+    call = PROVIDER.build(Ask("embedding", "embedding", {"input": "a", "task": "query", "dimensions": 256}), model)
+    text = {"truncationMode": "NONE", "value": "a"}
+    params = {"embeddingPurpose": "TEXT_RETRIEVAL", "embeddingDimension": 256, "text": text}
+    assert orjson.loads(call.body) == {"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": params}
+    found = embedded(model, {"embeddings": [{"embeddingType": "TEXT", "embedding": [0.5, 1]}]})
+    assert found["data"][0]["embedding"] == [0.5, 1]
 
 
 def test_embeddings_are_read_in_every_form() -> None:

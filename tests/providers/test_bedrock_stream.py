@@ -115,7 +115,7 @@ def test_an_ending_that_is_none_is_a_failure(reason: Any) -> None:
 def test_what_is_no_frame_is_a_failure_that_says_so() -> None:
     failure = streamed(b'{"message": "I am plain JSON"}')[0][-1].failure
     assert failure is not None
-    assert (failure.code, "checksum" in failure.message) == ("provider_invalid_answer", True)
+    assert (failure.code, "that is no frame" in failure.message) == ("provider_invalid_answer", True)
     assert streamed(begun(), frame("contentBlockDelta", b"[1]"))[0][-1].kind is EventKind.ERROR
 
 

@@ -1,6 +1,7 @@
 """Embeddings by InvokeModel, which passes each maker's own body on (docs.aws.amazon.com/bedrock, "model-parameters").
 
-Amazon's Titan takes one text a call; Cohere's models take up to 96 and have to be told what the vectors are for.
+Amazon's Titan and Nova take one text a call; Cohere's models take up to 96. Cohere and Nova have to be told what the
+vectors are for.
 """
 
 from typing import Any, Final
@@ -25,6 +26,15 @@ _WORDS: Final[dict[Purpose, str]] = {
 }
 
 
+_NOVA: Final = "nova-2-multimodal-embed"
+_NOVA_WORDS: Final[dict[Purpose, str]] = {
+    "query": "TEXT_RETRIEVAL",
+    "document": "GENERIC_INDEX",
+    "classification": "CLASSIFICATION",
+    "clustering": "CLUSTERING",
+}
+
+
 def embedding_body(ask: Ask, model: str) -> Json:
     """The body for `model`.
 
@@ -33,6 +43,8 @@ def embedding_body(ask: Ask, model: str) -> Json:
     """
     if _COHERE in model:
         return _cohere_body(ask.body, model)
+    if _NOVA in model:
+        return _nova_body(ask.body)
     if _TITAN not in model:
         raise cannot_carry("model", f"Bedrock's '{model}' makes vectors in a form that is not known here.")
     asked = ask.body
@@ -80,6 +92,18 @@ def _cohere_body(asked: Json, model: str) -> Json:
     return body
 
 
+def _nova_body(asked: Json) -> Json:
+    """docs.aws.amazon.com/nova, "embeddings-schema". A text that does not fit is to be an error, not cut off."""
+    refuse_others(asked, frozenset({"dimensions", "encoding_format"}), _TITLE)
+    params: Json = {
+        "embeddingPurpose": purpose_word(asked, _NOVA_WORDS, "Amazon's Nova") or _NOVA_WORDS["document"],
+        "text": {"truncationMode": "NONE", "value": texts_of(asked, 1, "Amazon's Nova")[0]},
+    }
+    if asked.get("dimensions") is not None:
+        params["embeddingDimension"] = asked["dimensions"]
+    return {"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": params}
+
+
 def _size(asked: Json, model: str, *, has_sizes: bool) -> Any:
     if not has_sizes:
         raise cannot_carry("dimensions", f"The vectors of '{model}' have one size: leave 'dimensions' out.")
@@ -87,10 +111,11 @@ def _size(asked: Json, model: str, *, has_sizes: bool) -> Any:
 
 
 def _vectors(body: Json) -> list[Any]:
-    """Titan's one vector; Cohere's by their type, or as an older model gives them."""
+    """Titan's one vector; Cohere's by their type, or as an older model gives them; Nova's, each with its type."""
     if isinstance(body.get("embedding"), list):
         return [body["embedding"]]
     found = body.get("embeddings")
     if isinstance(found, dict):
         found = found.get("float")
-    return found if isinstance(found, list) else []
+    listed = found if isinstance(found, list) else []
+    return [each.get("embedding") if isinstance(each, dict) else each for each in listed]

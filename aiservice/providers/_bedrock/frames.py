@@ -81,6 +81,8 @@ class FrameSplitter:
 
 def _prelude(held: bytearray, at: int) -> tuple[int, int]:
     total, header_bytes, checksum = _PRELUDE.unpack_from(held, at)
+    if held[at] != 0:  # the length of a frame that may be is below 2 ** 24
+        raise BadFrame("there is something that is no frame")
     if crc32(held[at : at + 8]) != checksum:
         raise BadFrame("the checksum of a prelude is wrong")
     if not _LEAST_FRAME_BYTES <= total <= MAX_FRAME_BYTES:
