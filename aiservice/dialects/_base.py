@@ -125,7 +125,7 @@ class Dialect(ABC):
     request_id_header: ClassVar[bytes | None] = None
     """Where this wire's clients look for the request's id, beside `x-request-id`."""
     keeps_answers: ClassVar[bool] = False
-    """Whether answers of this wire are kept, for its clients to go on from and to look up."""
+    """Whether answers of this wire are kept, for its clients to go on from and to look up; requests name them by id."""
     may_ask_to_resume: ClassVar[bool] = False
     """Whether a body of this wire has a word for `ClientRequest.is_resumable`."""
 

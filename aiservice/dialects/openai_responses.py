@@ -60,7 +60,6 @@ class TokenCount(OpenAiResponses):
     """How many tokens a request's prompt is: asked of providers that count for free, estimated for the others."""
 
     surface = "responses.input_tokens"
-    keeps_answers = False
     kind: AskKind = "token-count"
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:

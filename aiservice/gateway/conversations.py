@@ -78,7 +78,7 @@ class Turn:
         """What the answer is sent to: it is kept before its last byte goes."""
         fields: Json = {"previous_response_id": self._previous, "store": self._is_stored}
         ask.answer_fields = fields
-        if not self._is_stored:
+        if not self._is_stored or ask.kind != "chat":
             return send
         ask.answer_fields = {"id": response_id(request_id), **fields}
         return _Keeping(send, self._keep, is_stream=ask.is_stream)

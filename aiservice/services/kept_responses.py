@@ -25,6 +25,7 @@ from aiservice.kit.clock import DAY_US, now_us
 from aiservice.principal import Principal
 from aiservice.services.bodies import Bodies, BodyTooLarge
 from aiservice.store import bodies as store
+from aiservice.store import units
 from aiservice.store.session import DATABASE_ERRORS, Database
 
 Json = dict[str, Any]
@@ -78,8 +79,10 @@ class KeptResponses:
             if row is None:
                 return False
             rows.append(row)
-        async with self._db.write() as session:
-            return all([await self._bodies.add(session, row) for row in rows])
+        is_kept = await units.write(self._db, lambda _now: store.put_bodies(rows))
+        if not is_kept:
+            self._bodies.forget_key(client_id)  # it was shredded since
+        return is_kept
 
     async def get(self, principal: Principal, response_id: str) -> KeptResponse | None:
         """The client's answer of that id; None where it has none.
@@ -118,11 +121,13 @@ class KeptResponses:
                 return count
 
     async def _read(self, principal: Principal, kind: str, name: str) -> Any:
+        client_id, name = principal.client_id, _name(principal, name)
         try:
-            found = await self._bodies.get(principal.client_id, kind, _name(principal, name))
+            found = await units.read(self._db, lambda _now: store.body_named(client_id, kind, name))
+            content = None if found is None else await self._bodies.open_found(client_id, kind, name, found)
         except DATABASE_ERRORS as error:
             raise _away() from error
-        return None if found is None else orjson.loads(found)
+        return None if content is None else orjson.loads(content)
 
 
 def _named(items: Iterable[Any]) -> list[Json]:

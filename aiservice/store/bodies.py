@@ -1,5 +1,6 @@
 """SQL of bodies that are kept sealed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, select, tuple_
@@ -61,6 +62,15 @@ def put_body(row: NewBody, expires_us: int) -> Steps[None]:
     given = {**{name: getattr(row, name) for name in _COLUMNS}, "expires_us": expires_us}
     yield "DELETE" + _NAMED, {"client_id": row.client_id, "kind": row.kind, "id": row.id}
     yield _PUT, given
+
+
+def put_bodies(rows: Sequence[NewBody]) -> Steps[bool]:
+    """Keeps bodies of one client, all sealed under one data key; False where that has gone meanwhile."""
+    if (yield from key_revision_of(rows[0].client_id)) != rows[0].key_revision:
+        return False
+    for row in rows:
+        yield from put_body(row, row.expires_us)
+    return True
 
 
 async def key_revision(session: AsyncSession, purpose: str, client_id: str, *, is_held: bool = False) -> int | None:

@@ -194,6 +194,9 @@ async def test_a_prompt_is_counted(all_kinds: Gateway) -> None:
     counted = await all_kinds.post(f"{PATH}/input_tokens", body)
     assert counted.json() == {"object": "response.input_tokens", "input_tokens": 3}
     assert (await all_kinds.rows())[0].output_tokens == 0
+    first = (await _ask(all_kinds, "openai", "(words-2) hi")).json()
+    again = await all_kinds.post(f"{PATH}/input_tokens", {**body, "previous_response_id": first["id"]})
+    assert again.json()["input_tokens"] == 2 + 2 + 3, "with all that led to it"
 
 
 async def test_a_limit_of_the_request_ends_an_answer_as_incomplete(all_kinds: Gateway) -> None:

@@ -17,6 +17,7 @@ from aiservice.services.bodies import Bodies
 from aiservice.services.kept_responses import KeptResponse, KeptResponses
 from aiservice.services.vault import Vault
 from aiservice.settings import Settings
+from aiservice.store import units
 from aiservice.store.session import Database
 
 CANARY = "answer-canary-77c0ffee51"
@@ -102,11 +103,11 @@ async def test_what_is_too_large_or_has_no_database_is_not_kept_and_says_so(
     assert not await rig.responses.keep(_who(), _kept(said="x" * (4 << 20)))
     assert await rig.count() == 0
 
-    def away(*_: Any) -> None:
+    async def away(*_: Any) -> None:
         raise TimeoutError
 
-    monkeypatch.setattr(Database, "read", away)
-    monkeypatch.setattr(Database, "write", away)
+    monkeypatch.setattr(units, "read", away)
+    monkeypatch.setattr(units, "write", away)
     assert not await rig.responses.keep(_who("cli_own"), _kept())
     with pytest.raises(Overloaded):
         await rig.responses.get(_who(), "resp_1")
