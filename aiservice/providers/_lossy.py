@@ -2,7 +2,7 @@
 
 Whatever a provider refuses by name (`cannot_carry`) is taken out of the request in our form, and the request is built
 again: one place for all providers and all fields. Never dropped is what the request would be another without: a whole
-message, a call or its result, the model.
+message, a call or its result, the model, a document that is ranked (the others are counted by their places).
 """
 
 import re
@@ -14,7 +14,7 @@ from aiservice.wire import Ask, HttpCall, Json
 
 _MOST = 64
 _STEP = re.compile(r"[^.\[\]]+")
-_NEVER = frozenset({"input", "messages", "model", "prompt", "stream"})
+_NEVER = frozenset({"documents", "input", "messages", "model", "prompt", "query", "stream"})
 _NEVER_OF_MESSAGES = frozenset({"role", "tool_call_id", "tool_calls"})
 _PAYLOADS = frozenset({"data", "file", "file_data", "file_id", "file_url", "image_url", "input_audio", "url"})
 _WITH_TOOLS = ("tool_choice", "parallel_tool_calls")

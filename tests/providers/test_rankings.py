@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from aiservice.providers import registry
 from aiservice.providers._base import AttemptFailed
+from aiservice.providers._lossy import built_with_less
 from aiservice.wire import RERANK_WIRE, Answer, Ask, HttpCall, HttpReply, Usage
 
 _DOCUMENTS = ["Ruby is a programming language", "Paris is in France", "Rails is a Ruby framework"]
@@ -132,6 +133,16 @@ def test_what_a_vendor_has_no_word_for_is_refused_by_name(kind: str, more: Any) 
     assert _refused(kind, **more) == next(iter(more))
 
 
+def test_a_document_is_never_dropped_since_the_others_are_counted_by_their_places() -> None:
+    ask = _ask(documents=[{"image": "x"}, "a"], rank_fields=["a"])
+    ask.may_drop = frozenset({"*"})
+    with pytest.raises(AttemptFailed) as failed:
+        built_with_less(registry()["cohere"], ask, "rerank-m")
+    assert failed.value.failure.param == "documents[0]"
+    ask.body["documents"] = ["a"]
+    assert built_with_less(registry()["cohere"], ask, "rerank-m")[2] == ("rank_fields",)
+
+
 def test_words_of_a_vendors_own_are_passed_on() -> None:
     spans = {"mode": "enabled", "threshold": 0.2}
     assert _sent("cohere", relevant_spans=spans, max_tokens_per_doc=9)[1].items() >= {"max_tokens_per_doc": 9}.items()
@@ -183,7 +194,7 @@ def test_any_ranking_is_of_documents_that_were_sent_or_a_failed_attempt(kind: st
         ("gemini", "gemini-2.5-flash", False),
         ("vertex", "gemini-2.5-flash", False),
         ("anthropic", "claude-sonnet-4-5", False),
-        ("bedrock", "amazon.rerank-v1:0", False),
+        ("bedrock", "amazon.rerank-v1:0", True),
         ("ollama", "llama3", False),
         ("openai-compatible", "gpt-4o", False),
     ],
