@@ -296,7 +296,7 @@ def test_snake_case_says_the_same() -> None:
             {"role": "model", "parts": [{"functionCall": {"name": "f"}, "thoughtSignature": "x"}]},
             {
                 "parts": [
-                    {"functionResponse": {"name": "f", "response": {}}},
+                    {"functionResponse": {"name": "f", "response": {}, "willContinue": True}},
                     {"inlineData": {"mimeType": "a/b", "data": ""}},
                 ]
             },
@@ -304,7 +304,9 @@ def test_snake_case_says_the_same() -> None:
         "generationConfig": {"maxOutputTokens": 1, "thinkingConfig": {"thinkingBudget": 5, "includeThoughts": True}},
         "toolConfig": {"functionCallingConfig": {"mode": "ANY"}},
     }
-    assert _read(**_snaked(body)).body == _read(**body).body
+    snaked, same = _read(**_snaked(body)), _read(**body)
+    assert (snaked.body, snaked.uncarried) == (same.body, same.uncarried)
+    assert same.uncarried == ("contents[2].parts[0].functionResponse.willContinue",)
     assert camel("function_call") == "functionCall"
     with pytest.raises(InvalidRequest, match="twice"):
         _read(generationConfig={}, generation_config={})

@@ -38,6 +38,10 @@ BODIES: dict[str, dict[str, object]] = {
     "/v1/messages": _CHAT,
     "/v1/messages/count_tokens": _CHAT,
     "/v1/completions": {"model": "auto", "prompt": "hi"},
+    "/v1beta/models/auto:streamGenerateContent": {"contents": [{"parts": [{"text": "hi"}]}]},
+    "/v1beta/models/auto:embedContent": {"content": {"parts": [{"text": "hi"}]}},
+    "/v1/responses": {"model": "auto", "input": "hi"},
+    "/v1/responses/input_tokens": {"model": "auto", "input": "hi"},
     "/v1/embeddings": {"model": "auto", "input": "hi"},
     "/v1/rerank": {"query": "hi", "documents": ["hi"]},
     "/v2/rerank": {"query": "hi", "documents": ["hi"]},
@@ -58,6 +62,8 @@ class Matrix:
                 yield from ((kind, method, path, let_in) for kind in self.kinds)
         for kind in self.kinds:
             yield kind, "GET", "/v1/models/echo-1", LET_IN["read"]
+            yield kind, "GET", "/v1beta/models", LET_IN["read"]
+            yield from ((kind, "POST", path, LET_IN["task"]) for path in BODIES if path not in self.app._routes)
             for path in PAGES:
                 yield kind, "GET" if path.endswith(".csv") else "POST", path, {"session"}
 
