@@ -17,7 +17,7 @@ from aiservice.services.pulse import Waiter
 from aiservice.settings import Deadlines
 from aiservice.upstream.client import Upstream
 from aiservice.upstream.failures import UpstreamFailure, failed
-from aiservice.wire import Answer, Attempt, AttemptFailure, Blame, HttpReply
+from aiservice.wire import Answer, Ask, Attempt, AttemptFailure, Blame, HttpCall, HttpReply
 
 _MOST_DEADLINES = 64
 _LONG = 1e9
@@ -52,7 +52,7 @@ class Attempts:
         if ask.kind == "token-count" and not provider.counts(candidate.model):
             return estimated_count(exchange)
         if ask.may_drop:
-            ask, call, exchange.dropped = built_with_less(provider, ask, candidate.model)
+            ask, call = _built_with_less(exchange, candidate)
         else:
             call = provider.build(ask, candidate.model)
         target = self._targets.at_hand(candidate) or await self._targets.of(candidate)
@@ -77,7 +77,7 @@ class Attempts:
         """A stream that has given its first event; raises as `ask`."""
         provider, ask = candidate.provider, exchange.request.ask
         if ask.may_drop:
-            ask, call, exchange.dropped = built_with_less(provider, ask, candidate.model)
+            ask, call = _built_with_less(exchange, candidate)
         else:
             call = provider.build(ask, candidate.model)
         target = self._targets.at_hand(candidate) or await self._targets.of(candidate)
@@ -123,6 +123,15 @@ class Attempts:
                 first_event=min(usual.first_event, seconds),
             )
         return found
+
+
+def _built_with_less(exchange: Exchange, candidate: Candidate) -> tuple[Ask, HttpCall]:
+    """The call without what may be dropped of it. Once the head of the answer is out, that is what it has named."""
+    ask = exchange.request.ask
+    if exchange.told_dropped is not None:
+        ask = replace(ask, may_drop=frozenset(exchange.told_dropped))
+    ask, call, exchange.dropped = built_with_less(candidate.provider, ask, candidate.model)
+    return ask, call
 
 
 def moved_on(waiter: Waiter) -> UpstreamFailure | None:

@@ -116,8 +116,8 @@ class Exchange:
     client has hung up, where somebody may wait for that.
     `task` is the one that answers it.
     `dropped` are the fields that the last attempt's provider has no word for, where the client would rather have them
-    dropped than refused. `decision_id` is that of the decision it goes by. `load` is the last attempt, as routing
-    counts what is under way.
+    dropped than refused, and `told_dropped` those that the answer's head has named, once that is out.
+    `decision_id` is that of the decision it goes by. `load` is the last attempt, as routing counts what is under way.
     `continuation` is there where another provider may go on with a stream that breaks off.
     `payload` is what is kept of body and answer, where that is wanted. Where `is_recorded` the `settlement`
     goes into the ledger by whoever keeps the answer, after it. `cache` is what the cache had to do with the answer,
@@ -173,6 +173,7 @@ class Exchange:
     caching: CacheUse | None = None
     outlet: Outlet | None = None
     dropped: tuple[str, ...] = ()
+    told_dropped: tuple[str, ...] | None = None
 
     @property
     def is_free(self) -> bool:

@@ -56,6 +56,7 @@ def exchange_headers(exchange: Exchange) -> list[Header]:
         headers.extend(exchange.candidate.header_block)
     if exchange.dropped:
         headers.append(dropped_header(exchange.dropped))
+    exchange.told_dropped = exchange.dropped
     if exchange.caching is not None and exchange.is_free:
         headers.extend(_origin(exchange.caching))
     if exchange.grant is not None:

@@ -60,3 +60,15 @@ async def test_the_same_key_with_other_leave_to_drop_is_another_request(all_kind
     again = await _ask(all_kinds, "allow", seed=7, headers=key)
     assert again.headers[HEADER] == "seed"
     assert (await _ask(all_kinds, None, seed=7, headers=key)).status == 422
+
+
+async def test_once_the_head_is_out_nothing_more_is_dropped(all_kinds: Gateway) -> None:
+    messages = [{"role": "user", "content": "(cut-after-3) (words-9)"}]
+    body = {"model": "gpt-5-mini", "messages": messages, "stream": True, "seed": 7}
+    body["preferences"] = {"order": ["openai-compatible", "anthropic"], "only": ["openai-compatible", "anthropic"]}
+    reply = await all_kinds.post(
+        "/v1/chat/completions", body, headers={HEADER: "allow", "x-aiservice-continue": "true"}
+    )
+    assert HEADER not in reply.headers
+    assert b"boundary" not in reply.body, "the second would have had to drop what the head does not name"
+    assert b'"error"' in reply.body
