@@ -166,6 +166,38 @@ def test_tools_that_may_not_be_called_are_not_sent_where_they_would_be_called() 
     assert {"tools", "tool_choice"}.isdisjoint(sent("ollama-openai", tools=[_TOOL], tool_choice="none"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "model", "asked", "said"),
+    [
+        ("mistral", "mistral-small-latest", "low", {"reasoning_effort": "high"}),
+        ("mistral", "mistral-small-latest", "none", {"reasoning_effort": "none"}),
+        ("deepseek", "deepseek-chat", "medium", {"reasoning_effort": "medium"}),
+        ("deepseek", "deepseek-chat", "none", {"thinking": {"type": "disabled"}}),
+        ("alibaba", "qwen-plus", "high", {"enable_thinking": True}),
+        ("zai", "glm-5.2", "high", {"reasoning_effort": "high"}),
+        ("zai", "glm-5.2", "none", {"thinking": {"type": "disabled"}}),
+        ("groq", "openai/gpt-oss-120b", "minimal", {"reasoning_effort": "low"}),
+        ("xai", "grok-3-mini", "medium", {"reasoning_effort": "high"}),
+        ("xai", "grok-4.3", "none", {"reasoning_effort": "none"}),
+        ("together", "m", "xhigh", {"reasoning_effort": "xhigh"}),
+    ],
+)
+def test_effort_is_said_in_the_vendors_words(kind: str, model: str, asked: str, said: dict[str, Any]) -> None:
+    body = sent(kind, model, reasoning_effort=asked)
+    assert {name: body[name] for name in ("reasoning_effort", "thinking", "enable_thinking") if name in body} == said
+
+
+def test_a_clients_own_word_for_effort_is_left_alone() -> None:
+    own: dict[str, Any] = {"thinking": {"type": "enabled", "clear_thinking": False}, "reasoning_effort": "high"}
+    body = sent("zai", "glm-5.2", **own)
+    assert {name: body[name] for name in own} == own
+
+
+@pytest.mark.parametrize(("kind", "model"), [("xai", "grok-4"), ("xai", "grok-4-1-fast"), ("groq", "llama-3.3-70b")])
+def test_models_that_take_no_effort_refuse_it_by_name(kind: str, model: str) -> None:
+    assert refused(kind, model, reasoning_effort="high") == "reasoning_effort"
+
+
 def _stream(kind: str, *choices: Any) -> list[Any]:
     reader = registry()[kind].reader(Ask("chat", "chat", {}, is_stream=True), HttpCall("/chat/completions", b"{}"))
     frames = [b"data: " + orjson.dumps({"id": "c", "model": "m", "choices": [choice]}) + b"\n\n" for choice in choices]

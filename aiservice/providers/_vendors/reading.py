@@ -7,6 +7,7 @@ from typing import Final
 
 from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._limit_headers import Row as LimitRow
+from aiservice.providers._vendors.effort import LEVELS, SWITCHES
 from aiservice.providers._vendors.row import (
     LABELS,
     MEANINGS,
@@ -86,6 +87,8 @@ def row_of(table: Json) -> VendorRow:
         response_formats=_listed(table, "response_formats", _FORMATS),
         thinking_field=_choice(table, "thinking_field", THINKING_FIELDS),
         thinking_kept=_choice(table, "thinking_kept", THINKING_KEPT),
+        efforts=_listed(table, "efforts", LEVELS),
+        effort_switch=_choice(table, "effort_switch", SWITCHES),
         embedding_encoding=_choice(table, "embedding_encoding", ("float", "base64_int8")) or "",
         limits=tuple(_limit(item, at) for item, at in _tables(table, "limits")),
         errors=tuple(_error(item, at) for item, at in _tables(table, "errors")),
@@ -250,6 +253,7 @@ def _model(table: Json, at: str) -> ModelRule:
         _names(table, "refused", at),
         _choice(table, "thinking_kept", THINKING_KEPT, at),
         _listed(table, "response_formats", _FORMATS, at),
+        _listed(table, "efforts", LEVELS, at),
         _flag(table, "is_embedding", default=False, at=at),
         _flag(table, "is_completion", default=False, at=at) if "is_completion" in table else None,
         Capabilities(**can),

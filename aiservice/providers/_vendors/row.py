@@ -51,6 +51,7 @@ class ModelRule:
     refused: frozenset[str] = frozenset()
     thinking_kept: str | None = None
     response_formats: tuple[str, ...] | None = None
+    efforts: tuple[str, ...] | None = None
     is_embedding: bool = False
     is_completion: bool | None = None
     can: Capabilities = UNKNOWN
@@ -80,6 +81,8 @@ class VendorRow:
     response_formats: tuple[str, ...] | None = None
     thinking_field: str | None = None
     thinking_kept: str | None = None
+    efforts: tuple[str, ...] | None = None
+    effort_switch: str | None = None
     embedding_encoding: str = ""
     limits: tuple[LimitRow, ...] = ()
     errors: tuple[ErrorRule, ...] = ()

@@ -12,6 +12,7 @@ from aiservice.providers._model_names import is_ranking_name
 from aiservice.providers._openai_shape import OpenAiShape
 from aiservice.providers._openai_strict import Keeps, keeps_by_name
 from aiservice.providers._vendors import embeddings
+from aiservice.providers._vendors.effort import put_effort
 from aiservice.providers._vendors.messages import alternated, with_thinking_as, without_developer
 from aiservice.providers._vendors.refusals import failure_by_rule
 from aiservice.providers._vendors.row import ModelRule, VendorRow
@@ -94,6 +95,8 @@ class VendorShape(OpenAiShape):
                 value = body.pop(ours)
                 if body.get(theirs) is None:
                     body[theirs] = value
+        if "reasoning_effort" in body:
+            put_effort(body, row.efforts if rule.efforts is None else rule.efforts, row.effort_switch)
         if body.get("messages"):
             self._adapt_chat(body, rule, model)
         elif "input" in body and row.embedding_encoding:
