@@ -50,7 +50,16 @@ class Conversation:
             self.messages.append({"role": "user", "content": given})
         elif type(given) is list and given:
             for place, item in enumerate(given):
-                self._add(item, f"input[{place}]")
+                if (
+                    type(item) is dict
+                    and len(item) == 2
+                    and item.get("role") == "user"
+                    and type(item.get("content")) is str
+                ):
+                    self._end_turn()
+                    self.messages.append(item)  # it is a message of ours already
+                else:
+                    self._add(item, f"input[{place}]")
             self._end_turn()
         else:
             raise wrong("input", "must be a text or a list of at least one item.")
@@ -154,6 +163,8 @@ class Conversation:
             return content
         if type(content) is not list:
             raise wrong(path, "must be a text or a list of parts.")
+        if len(content) == 1 and type(content[0]) is dict and content[0].get("type") == "input_text":
+            return _text(content[0], "text", path + "[0]")
         parts: list[Json] = []
         for place, part in enumerate(content):
             made = self._part(part, f"{path}[{place}]")
