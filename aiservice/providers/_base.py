@@ -44,7 +44,7 @@ class Provider(ABC):
     own_path: ClassVar[str] = ""  # what all of its calls' paths begin with: addresses are stored without it
     counts_tokens: ClassVar[bool] = False  # whether `build` and `read` take asks of kind "token-count"
     default_models: ClassVar[tuple[str, ...]] = ()
-    address_hint: ClassVar[str] = ""  # what an address looks like, and a key: for whoever adds a connection
+    address_hint: str = ""  # what an address looks like, and a key: for whoever adds a connection
     key_hint: ClassVar[str] = ""
 
     def at(self, base_url: str) -> "Provider":

@@ -155,6 +155,12 @@ async def test_a_row_of_a_later_release_is_no_provider_here_and_stops_nothing(co
     assert "future" in own.problem
 
 
+async def test_who_has_an_address_for_each_account_is_asked_for_it_by_example(core: Core) -> None:
+    with pytest.raises(Unprocessable, match="ACCOUNT") as refused:
+        await core.connections.add(OPERATOR, "snowflake", "snow", None, Secret(b"k" * 20))
+    assert refused.value.code == "base_url_required"
+
+
 async def test_every_change_is_in_the_audit_log(core: Core) -> None:
     await core.vendors.add(OPERATOR, ACME)
     await core.vendors.add(OPERATOR, ACME.replace("Acme", "Acme Inc."), replaces=True)

@@ -30,7 +30,7 @@ class VendorShape(OpenAiShape):
         self.kind, self.title = row.kind, row.title
         self.default_base_url = row.base_url or None
         self.needs_base_url = not row.base_url
-        self.needs_key = row.needs_key
+        self.needs_key, self.address_hint = row.needs_key, row.base_url_example
         self.has_stream_options = row.has_stream_options
         self.chat_path, self.embeddings_path = row.path("chat"), row.path("embeddings")
         self.models_path, self.completions_path = row.path("models"), row.path("completions")
