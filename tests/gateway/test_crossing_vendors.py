@@ -8,9 +8,9 @@ from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
 from tests.gateway.conftest import PROVIDER_KEY, Gateway
 from tests.mock.record import read_record
-from tests.mock.shapes import anthropic, gemini
+from tests.mock.shapes import anthropic, bedrock, gemini
 
-_MODELS = {"anthropic": "claude-opus-4-5", "gemini": "gemini-3-flash"}
+_MODELS = {"anthropic": "claude-opus-4-5", "gemini": "gemini-3-flash", "bedrock": "us.amazon.nova-2-lite-v1:0"}
 _TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
 _ASKED = '(think) (tool weather {"city": "Bern"}) (tool weather {"city": "Basel"})'
 
@@ -47,17 +47,14 @@ def _sent(gateway: Gateway) -> Any:
 
 async def test_each_vendor_gets_its_own_state_back_and_nobody_elses(vendors: Gateway) -> None:
     talk: list[Any] = []
-    for kind in ("anthropic", "gemini"):
+    seals = {"anthropic": anthropic.SIGNATURE, "gemini": gemini.SIGNATURE, "bedrock": bedrock.SIGNATURE}
+    for kind in seals:
         await _turn(vendors, kind, talk, _ASKED)
-    for kind, own, other in (
-        ("anthropic", anthropic.SIGNATURE, gemini.SIGNATURE),
-        ("gemini", gemini.SIGNATURE, anthropic.SIGNATURE),
-    ):
+    for kind in seals:
         reply = await vendors.chat("", model=f"{kind}/{_MODELS[kind]}", messages=talk, tools=[_TOOL])
         assert reply.json()["choices"][0]["message"]["content"].startswith("The tool said: snow")
         sent = str(_sent(vendors))
-        assert own in sent
-        assert other not in sent
+        assert [name for name, seal in seals.items() if seal in sent] == [kind]
 
 
 async def test_calls_and_results_of_both_stay_together_and_in_order(vendors: Gateway) -> None:

@@ -14,7 +14,8 @@ from tests.gateway.asgi import Reply
 from tests.gateway.conftest import PROVIDER_KEY, Gateway
 from tests.mock.server import MockProvider
 
-_PLACES = {"openai": "/v1", "anthropic": "", "gemini": "/v1beta"}
+_PLACES = {"openai": "/v1", "anthropic": "", "gemini": "/v1beta", "bedrock": ""}
+_KINDS = [*(kind for kind in _PLACES if kind != "bedrock"), pytest.param("bedrock", marks=pytest.mark.long)]
 _GOOGLE = "google?"  # with the query that says how its stream is framed
 _WORDS = 14  # about 4 KB of a chat stream
 _STEP = 61  # in the default tier; every byte in the long one
@@ -94,7 +95,7 @@ def _told_by_google(said: list[Any]) -> Told:
     return Told(is_ended and not has_error, _google_text(answers))
 
 
-@pytest.mark.parametrize("kind", list(_PLACES))
+@pytest.mark.parametrize("kind", _KINDS)
 @pytest.mark.parametrize(
     "surface",
     ["/v1/chat/completions", "/v1/messages", f"{_GOOGLE}alt=sse", pytest.param(_GOOGLE, marks=pytest.mark.long)],

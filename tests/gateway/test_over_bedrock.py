@@ -15,8 +15,9 @@ from aiservice.services.opening import open_core
 from aiservice.settings import Settings
 from tests.gateway.conftest import Gateway, portal
 from tests.gateway.scripted_server import ScriptedServer
+from tests.mock.shapes.bedrock import frame
 from tests.providers.anthropic_events import HELLO
-from tests.providers.bedrock_samples import CLAUDE, NOVA, WEATHER, begun, delta, ended, frame, start, stop
+from tests.providers.bedrock_samples import CLAUDE, NOVA, WEATHER, begun, delta, ended, start, stop
 from tests.providers.sigv4 import expected_authorization
 
 ACCESS, SECRET, TOKEN = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "IQoJb3JpZ2luX2Vj" * 4

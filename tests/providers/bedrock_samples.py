@@ -1,7 +1,5 @@
-"""What the Bedrock tests share: asks, answers, and frames made by hand."""
+"""What the Bedrock tests share: asks, answers, and events by hand."""
 
-import struct
-from binascii import crc32
 from typing import Any
 
 import orjson
@@ -10,23 +8,11 @@ import pytest
 from aiservice.providers._base import AttemptFailed
 from aiservice.providers.bedrock import PROVIDER
 from aiservice.wire import Answer, Ask, AttemptFailure, Blame, EventKind, HttpCall, HttpReply, Json, StreamEvent
+from tests.mock.shapes.bedrock import frame
 
 CLAUDE, OLD_CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "anthropic.claude-3-haiku-20240307-v1:0"
 NOVA, LLAMA, KIMI = "amazon.nova-pro-v1:0", "meta.llama3-1-70b-instruct-v1:0", "moonshot.kimi-k2-thinking"
 WEATHER: Json = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
-
-
-def frame(kind: str, payload: Json | bytes, name: str = "event", **more: str) -> bytes:
-    """One frame, built from the format's description alone."""
-    header = {":message-type": name, (":event-type" if name == "event" else ":exception-type"): kind, **more}
-    raw = b"".join(
-        bytes([len(key)]) + key.encode() + b"\x07" + struct.pack(">H", len(text.encode())) + text.encode()
-        for key, text in header.items()
-    )
-    body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
-    prelude = struct.pack(">II", 16 + len(raw) + len(body), len(raw))
-    whole = prelude + struct.pack(">I", crc32(prelude)) + raw + body
-    return whole + struct.pack(">I", crc32(whole))
 
 
 def delta(index: int, **said: Any) -> bytes:

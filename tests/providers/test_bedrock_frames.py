@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiservice.providers._bedrock.frames import MAX_FRAME_BYTES, BadFrame, Frame, FrameSplitter
-from tests.providers.bedrock_samples import frame
+from tests.mock.shapes.bedrock import frame
 
-_ONE = frame("contentBlockDelta", {"delta": {"text": "Hi"}}, **{":content-type": "application/json"})
+_ONE = frame("contentBlockDelta", b'{"delta":{"text":"Hi"}}', **{":content-type": "application/json"})
 _NAMES = st.text("abcdefgh-:", min_size=1, max_size=20)
 _FRAMES = st.lists(
     st.builds(

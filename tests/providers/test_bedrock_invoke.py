@@ -12,9 +12,10 @@ from aiservice.providers._base import AttemptFailed
 from aiservice.providers.anthropic import PROVIDER as ANTHROPIC
 from aiservice.providers.bedrock import PROVIDER
 from aiservice.wire import MESSAGES_WIRE, Ask, EventKind, HttpCall, HttpReply, Json, StreamEvent
+from tests.mock.shapes.bedrock import frame
 from tests.providers.anthropic_events import HELLO
 from tests.providers.anthropic_events import frame as sse
-from tests.providers.bedrock_samples import CLAUDE, NOVA, WEATHER, built, frame
+from tests.providers.bedrock_samples import CLAUDE, NOVA, WEATHER, built
 
 _NATIVE: Json = {
     "model": "claude", "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "Hi"}],

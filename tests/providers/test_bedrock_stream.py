@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiservice.wire import EventKind, Json, Usage
+from tests.mock.shapes.bedrock import frame
 from tests.providers.bedrock_samples import (
     CLAUDE,
     KIMI,
@@ -19,7 +20,6 @@ from tests.providers.bedrock_samples import (
     delta,
     ended,
     folded,
-    frame,
     start,
     stop,
     streamed,

@@ -2,6 +2,7 @@
 
 from tests.mock.shapes._base import Shape
 from tests.mock.shapes.anthropic import AnthropicShape
+from tests.mock.shapes.bedrock import BedrockShape
 from tests.mock.shapes.cohere import CohereShape
 from tests.mock.shapes.gemini import GeminiShape
 from tests.mock.shapes.openai import OpenAiShape
@@ -19,6 +20,8 @@ def shape_of(path: str) -> Shape:
         return VertexClaudeShape() if "/publishers/anthropic/" in path else VertexGeminiShape()
     if path.startswith("/v2/"):
         return CohereShape()
+    if path.startswith("/model/"):
+        return BedrockShape()
     if path.startswith("/v1beta/"):
         return GeminiShape()
     return ResponsesShape() if path.endswith(("/responses", "/responses/input_tokens")) else OpenAiShape()
