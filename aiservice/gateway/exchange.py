@@ -14,6 +14,7 @@ from aiservice.services.candidates import Candidate
 from aiservice.services.limiter import Grant
 from aiservice.services.payloads import Payload
 from aiservice.services.purses import Reservation
+from aiservice.services.quota_lane import Lane
 from aiservice.services.quota_turn import Turn
 from aiservice.services.routing_facts import Load
 from aiservice.services.settlement import Outcome as LedgerOutcome
@@ -111,8 +112,9 @@ class Exchange:
     caller's limits, where there are any, `charge` what it reserved of their budgets: more than `paid_outputs` tokens
     of a stream are not paid yet, and an answer that `is_shortened` was asked for no longer than the budgets can pay.
 
-    `turn` is the last attempt's at its provider's own limits, `quota_notes` what a refusal of it said of them; it
-    waited `quota_waited_us` for turns, and those it did not get may come in `quota_wait_seconds`. `left` ends when the
+    `turn` is the last attempt's at its provider's own limits, `loose` their lane where it needed none, `quota_notes`
+    what a refusal of it said of them; it waited `quota_waited_us` for turns, and those it did not get may come in
+    `quota_wait_seconds`. `left` ends when the
     client has hung up, where somebody may wait for that.
     `task` is the one that answers it.
     `dropped` are the fields that the last attempt's provider has no word for, where the client would rather have them
@@ -157,6 +159,7 @@ class Exchange:
     paid_outputs: int = UNMETERED_OUTPUT
     is_shortened: bool = False
     turn: Turn | None = None
+    loose: Lane | None = None
     load: Load | None = None
     decision_id: str | None = None
     quota_notes: tuple[QuotaNote, ...] = ()
@@ -179,6 +182,14 @@ class Exchange:
     def is_free(self) -> bool:
         """Whether its answer was paid for by another request."""
         return self.cache in _FREE
+
+    def used_of_quota(self, input_tokens: int, output_tokens: int) -> None:
+        """Tells the provider's limits what the last attempt used; only the first call for it counts."""
+        if self.turn is not None:
+            self.turn.lane.settled(self.turn, input_tokens, output_tokens)
+        elif self.loose is not None:
+            lane, self.loose = self.loose, None
+            lane.went(self.est_input_tokens, input_tokens, output_tokens)
 
     def counted(self) -> Usage:
         """The prompt by its size, and what was delivered.

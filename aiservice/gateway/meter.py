@@ -130,8 +130,7 @@ class Meter:
         assert continuation is not None  # noqa: S101 - who asks has one
         usage = self._usage_of(exchange)
         of_part = usage if continuation.given is None else self._of_part(exchange, continuation.given)
-        if exchange.turn is not None:
-            exchange.turn.lane.settled(exchange.turn, of_part.input_tokens, of_part.output_tokens)
+        exchange.used_of_quota(of_part.input_tokens, of_part.output_tokens)
         cost = self._billed(exchange, usage)
         self._note_cost(exchange, of_part)
         exchange.attempts[-1].code = failure.code
@@ -153,8 +152,7 @@ class Meter:
             # Before the last byte: who has the answer may ask again at once.
             is_whole = exchange.outcome == "finished" and (exchange.caching is None or not exchange.is_free)
             exchange.grant.settle(usage.total_tokens, usage.output_tokens if is_whole else None)
-        if exchange.turn is not None:
-            exchange.turn.lane.settled(exchange.turn, usage.input_tokens, usage.output_tokens)
+        exchange.used_of_quota(usage.input_tokens, usage.output_tokens)
         if (load := exchange.load) is not None:
             load.ended(usage, exchange.est_input_tokens) if exchange.outcome == "finished" else load.over()
         exchange.cost_nano_usd = self._billed(exchange, usage) if usage.total_tokens or usage.billed else 0

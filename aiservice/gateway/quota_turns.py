@@ -37,10 +37,15 @@ class QuotaTurns:
     def at_once(self, exchange: Exchange, candidate: Candidate) -> bool:
         """Takes a turn at the candidate if that needs no wait. What has no limits needs none."""
         if candidate.provider.is_local or exchange.request.ask.kind == "token-count":
-            exchange.turn = None
+            exchange.turn = exchange.loose = None
             return True
         now = self._quotas.now()
-        lane = self._quotas.lane(candidate.connection, candidate.model, now)
+        lane = self._quotas.lane_of(candidate, now)
+        if lane.is_free and not lane.queue.waiting:
+            lane.loose += 1
+            exchange.turn, exchange.loose = None, lane
+            return True
+        exchange.loose = None
         principal = exchange.principal
         turn = exchange.turn = lane.turn(principal.client_id, principal.weight, exchange.est_input_tokens)
         if (lane.bounds.known or lane.hold_us) and not exchange.attempts:
@@ -84,6 +89,8 @@ class QuotaTurns:
     def accepted(self, exchange: Exchange, notes: tuple[QuotaNote, ...]) -> None:
         """The provider has begun to answer the attempt under way; `notes` is what it said of its limits."""
         turn = exchange.turn
+        if turn is None and notes and exchange.loose is not None:
+            turn = self._held(exchange, exchange.loose)
         if turn is not None:
             turn.lane.accepted(turn, notes, self._quotas.now())
             if turn.lane.queue.waiting:
@@ -91,11 +98,17 @@ class QuotaTurns:
 
     def failed(self, exchange: Exchange, failure: AttemptFailure) -> bool:
         """The attempt under way has failed; whether that was the provider's limit."""
+        is_refused = failure.code == QUOTA_EXHAUSTED and failure.upstream_status == 429
+        if (loose := exchange.loose) is not None:
+            if is_refused:
+                self._held(exchange, loose)
+            else:
+                exchange.loose = None
+                self._ended(loose, exchange)
         turn = exchange.turn
         if turn is None:
             return False
         lane = turn.lane
-        is_refused = failure.code == QUOTA_EXHAUSTED and failure.upstream_status == 429
         if is_refused:
             now = self._quotas.now()
             lane.refused(turn, failure.retry_after_seconds, exchange.quota_notes, now)
@@ -108,6 +121,23 @@ class QuotaTurns:
         if lane.queue.waiting:
             self._pump(lane)
         return is_refused
+
+    @staticmethod
+    def _held(exchange: Exchange, lane: Lane) -> Turn:
+        """A turn for an attempt that went without one, and of which limits were told."""
+        principal = exchange.principal
+        turn = lane.turn(principal.client_id, principal.weight, exchange.est_input_tokens)
+        lane.held(turn, lane.now())
+        exchange.turn, exchange.loose = turn, None
+        return turn
+
+    @staticmethod
+    def _ended(lane: Lane, exchange: Exchange) -> None:
+        """An attempt without a turn failed; where it was sent the provider may have counted it."""
+        if exchange.is_attempt_sent:
+            lane.went(0, exchange.est_input_tokens, 0)
+        else:
+            lane.loose -= 1
 
     def may_ask_again(self, exchange: Exchange) -> bool:
         """Whether a refused request may ask the same provider once more, in its turn. Few may: a storm of refusals must

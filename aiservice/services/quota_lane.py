@@ -4,14 +4,17 @@ Nothing is known at first, and nobody waits. A refusal (429) shows what the wind
 given, and from then on calls stay a little under it, are spread evenly, and go to waiting clients in fair turns. Now
 and then it is looked whether more is given (`services/quota_probe.py`). After refusals that no known limit explains,
 one call at a time is tried, with growing pauses, until one is taken. What replies tell of the limits is believed, as
-long as refusals do not contradict it.
+long as refusals do not contradict it. Until there is something to know, calls go without a turn and are counted at
+their end.
 
 Fails open: where nothing is known everything goes. Pure: times are microseconds of one monotonic clock, given from
 outside, so that a simulation can drive it.
 """
 
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from operator import add
 
 from aiservice.services.call_window import CallWindow
 from aiservice.services.fair_queue import FairQueue
@@ -28,8 +31,13 @@ class Lane:
     """One connection's and model's limits and turns. A turn is asked for with `enter` or, where that says no, `join`
     and `release`; then `accepted` or `refused` when the provider has answered, `settled` when its tokens are known."""
 
-    def __init__(self, window_us: int = 60 * SECOND_US, *, seed: int | None = None) -> None:
+    def __init__(
+        self, window_us: int = 60 * SECOND_US, *, seed: int | None = None, clock: Callable[[], int] | None = None
+    ) -> None:
         self.calls = CallWindow(window_us)
+        self.loose = 0
+        """How many calls are under way without a turn."""
+        self.now: Callable[[], int] = clock or _now
         self.queue: FairQueue[Turn] = FairQueue()
         self.bounds = Bounds()
         self.window_us = window_us
@@ -55,6 +63,26 @@ class Lane:
         """A turn to ask for; its answer is taken to be as long as answers were lately."""
         scaled, output_tokens = int(input_tokens * self._input_scale), int(self._mean_output)
         return Turn(self, client, weight, scaled, output_tokens, estimated_input=input_tokens)
+
+    def held(self, turn: Turn, now: int) -> None:
+        """Gives a call that went without a turn one after all, since its reply says something of the limits: it is
+        counted now, and with it those like it that are still under way."""
+        self.loose -= 1
+        self.calls.move(now)
+        turn.part = self.calls.add(now, turn.input_tokens, turn.output_tokens)
+        requests, *tokens = self.calls.totals
+        others = (self.loose * turn.cost(place) for place in range(1, 4))
+        turn.counts = (requests + self.loose, *map(add, tokens, others))
+        turn.sent_us = now
+
+    def went(self, estimated_input: int, input_tokens: int, output_tokens: int) -> None:
+        """A call that went without a turn has ended, and used so much: where nothing is known of limits this is all
+        that is counted, once, when it is known."""
+        self.loose -= 1
+        now = self.now()
+        self.calls.move(now)
+        self.calls.add(now, input_tokens, output_tokens)
+        self._learn(estimated_input, input_tokens, output_tokens)
 
     def enter(self, turn: Turn, now: int) -> bool:
         """Lets a call through at once, where nobody waits and nothing is in its way."""
@@ -135,11 +163,7 @@ class Lane:
         if turn.is_settled:
             return
         turn.is_settled = True
-        self._mean_tokens += (input_tokens + output_tokens - self._mean_tokens) * 0.05
-        self._mean_output += (output_tokens - self._mean_output) * 0.05
-        if turn.estimated_input and input_tokens:  # an estimate that is always too high would make calls look dear
-            ratio = min(input_tokens / turn.estimated_input, 4.0)
-            self._input_scale += (ratio - self._input_scale) * 0.05
+        self._learn(turn.estimated_input, input_tokens, output_tokens)
         more_in, more_out = input_tokens - turn.input_tokens, output_tokens - turn.output_tokens
         if more_in or more_out:
             if turn.part is not None:
@@ -149,6 +173,13 @@ class Lane:
                 before = turn.share
                 turn.input_tokens, turn.output_tokens = input_tokens, output_tokens
                 self.queue.corrected(turn.client, turn.weight, self._share_of(turn) - before)
+
+    def _learn(self, estimated_input: int, input_tokens: int, output_tokens: int) -> None:
+        self._mean_tokens += (input_tokens + output_tokens - self._mean_tokens) * 0.05
+        self._mean_output += (output_tokens - self._mean_output) * 0.05
+        if estimated_input and input_tokens:  # an estimate that is always too high would make calls look dear
+            ratio = input_tokens / estimated_input
+            self._input_scale += ((ratio if ratio < 4.0 else 4.0) - self._input_scale) * 0.05
 
     def failed(self, turn: Turn) -> None:
         """The call failed for another reason: it may have been counted, and shows nothing of the limits."""
@@ -317,3 +348,7 @@ class Lane:
         self.bounds.forget_old(now, self.calls.totals, self.window_us)
         if now >= self.hold_us:
             self.hold_us = 0
+
+
+def _now() -> int:
+    return time.monotonic_ns() // 1_000

@@ -13,6 +13,7 @@ from typing import Any
 from aiservice.errors import PermissionDenied
 from aiservice.principal import Person
 from aiservice.services.board import Board
+from aiservice.services.candidates import Candidate
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.quota_lane import Lane
 from aiservice.services.quota_notes import SECOND_US
@@ -33,6 +34,19 @@ class Quotas:
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._names: dict[tuple[str, str], tuple[ConnectionView, str]] = {}
         self._tidy_us = 0
+        self._of_candidates: dict[Candidate, Lane] = {}
+
+    def lane_of(self, candidate: Candidate, now: int) -> Lane:
+        """The lane of a place; `lane` for whoever asks all the time."""
+        found = self._of_candidates.get(candidate)
+        if found is None or now - self._tidy_us > _TIDY_US:
+            view = candidate.connection
+            found = self.lane(view, candidate.model, now)
+            if not view.rpm and not view.tpm:  # what is configured changes with how many share it
+                if len(self._of_candidates) >= _MOST_LANES:
+                    self._of_candidates.clear()
+                self._of_candidates[candidate] = found
+        return found
 
     def lane(self, view: ConnectionView, model: str, now: int) -> Lane:
         """The lane of a connection and model; a new one knows nothing and lets everything through."""
@@ -42,7 +56,7 @@ class Quotas:
         if lane is None or self._names[key][0].revision != view.revision:  # another key or address has other limits
             if len(self._lanes) >= _MOST_LANES:
                 self._sweep()
-            lane = self._lanes[key] = Lane(self.window_us)
+            lane = self._lanes[key] = Lane(self.window_us, clock=self.now)
             self._names[key] = (view, key[1])
         elif now - self._tidy_us > _TIDY_US:
             self._tidy_us = now
@@ -96,10 +110,12 @@ class Quotas:
 
     def forget(self) -> None:
         """Begins anew, as if no reply had told of a limit."""
+        self._of_candidates.clear()
         self._lanes.clear()
         self._names.clear()
 
     def _sweep(self) -> None:
+        self._of_candidates.clear()
         idle = [key for key, lane in self._lanes.items() if lane.is_free and not lane.queue.waiting]
         for key in idle:
             del self._lanes[key], self._names[key]
