@@ -76,7 +76,7 @@ class Conversation:
             self._call(item, path, _text(item, "arguments", path))
         elif kind == "custom_tool_call":
             self._call(item, path, orjson.dumps({"input": _text(item, "input", path)}).decode())
-        elif kind in _OUTPUTS:
+        elif type(kind) is str and kind in _OUTPUTS:
             self._end_turn()
             content = self._content(item.get("output"), f"{path}.output")
             self.messages.append({"role": "tool", "tool_call_id": _text(item, "call_id", path), "content": content})
@@ -177,7 +177,7 @@ class Conversation:
 
     def _part(self, part: Any, path: str) -> Json | None:
         kind = part.get("type") if type(part) is dict else None
-        if kind in _TEXTS:
+        if type(kind) is str and kind in _TEXTS:
             return {"type": "text", "text": _text(part, "text", path)}
         if kind in ("input_image", "input_file") and part.get("file_id"):
             self.uncarried.append(f"{path}.file_id")

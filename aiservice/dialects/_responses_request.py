@@ -152,7 +152,7 @@ def _include(body: Json, chat: Json, uncarried: list[str]) -> None:
     wanted = body.get("include")
     if wanted is None:
         wanted = []
-    if type(wanted) is not list:
+    if type(wanted) is not list or not all(type(name) is str for name in wanted):
         raise wrong("include", "must be a list of names.")
     count = body.get("top_logprobs")
     if _LOGPROBS in wanted or count:

@@ -82,12 +82,12 @@ def _carry(tool: Any, path: str, carried: list[Json], uncarried: list[str]) -> N
     if type(tool) is not dict:
         raise wrong(path, "must be an object.")
     kind = tool.get("type")
-    if kind in _KINDS:
+    if type(kind) is str and kind in _KINDS:
         carried.append(_function(tool, path, None, uncarried))
     elif kind == "namespace" and type(tool.get("tools")) is list and type(tool.get("name")) is str:
         for place, inner in enumerate(tool["tools"]):
             where = f"{path}.tools[{place}]"
-            if type(inner) is not dict or inner.get("type") not in _KINDS:
+            if type(inner) is not dict or type(inner.get("type")) is not str or inner["type"] not in _KINDS:
                 raise wrong(where, "must be a function or a custom tool.")
             carried.append(_function(inner, where, tool, uncarried))
     elif type(kind) is str:

@@ -41,7 +41,7 @@ def failure_from_body(status: int, body: object, headers: Mapping[str, str]) -> 
     """The failure that a reply of `status` with `body` means; `status` may be 200 (errors inside a stream)."""
     error = body.get("error") if isinstance(body, dict) else None
     kind = error.get("type") if isinstance(error, dict) else None
-    if not isinstance(error, dict) or kind not in _STATUS:
+    if not isinstance(error, dict) or not isinstance(kind, str) or kind not in _STATUS:
         return _unlike(status, body, headers)
     message = error.get("message")
     words = vetted(_ACCOUNT.sub("", message)) if isinstance(message, str) else ""

@@ -190,6 +190,11 @@ def test_a_streams_log_probabilities_are_named_as_no_event_of_ours_has_them() ->
         ({"tool_choice": "any"}, "tool_choice"),
         ({"text": {"format": {"type": "json_schema"}}}, "text.format.schema"),
         ({"stream": "yes"}, "stream"),
+        # Names that are none, found by fuzzing.
+        ({"input": [{"type": []}]}, "input[0].type"),
+        ({"input": [{"role": "user", "content": [{"type": {}}]}]}, "input[0].content[0].type"),
+        ({"tools": [{"type": []}]}, "tools[0].type"),
+        ({"include": [[]]}, "include"),
     ],
 )
 def test_a_wrong_field_is_refused_by_its_name(fields: dict[str, Any], param: str) -> None:

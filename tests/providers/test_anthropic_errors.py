@@ -108,3 +108,8 @@ def test_errors_of_other_shapes_are_read_too() -> None:
     assert PROVIDER.failure(HttpReply(502, {}, b"<html>")).code == "provider_failed"
     body = b'{"error": {"message": "bad key", "code": "invalid_api_key"}}'
     assert PROVIDER.failure(HttpReply(401, {}, body)).code == "upstream_auth_failed"
+
+
+@pytest.mark.parametrize("kind", [[], {}, None, 7])
+def test_an_error_of_a_kind_that_is_no_name_is_a_failed_attempt(kind: Any) -> None:
+    assert _failed(400, kind).code

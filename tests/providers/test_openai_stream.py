@@ -85,3 +85,10 @@ def test_groqs_error_has_its_status_beside_its_code() -> None:
     events, _ = _read(b"event: error\ndata: " + orjson.dumps({"error": error}) + b"\n\n")
     assert events[0].failure is not None
     assert (events[0].failure.status, events[0].failure.code) == (400, "tool_use_failed")
+
+
+def test_an_end_that_is_said_twice_is_told_once() -> None:
+    """OpenRouter's way: once beside the last text, and once beside the usage."""
+    events, is_finished = _read(_chunk({"content": "x"}, "stop"), _chunk({"content": ""}, "stop"), _DONE)
+    assert [event.finish_reason for event in events if event.kind is EventKind.FINISH] == ["stop"]
+    assert is_finished
