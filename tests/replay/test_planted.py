@@ -18,6 +18,7 @@ from tests.replay.planted import BUGS, Bug
 
 _CAUGHT_AT_LEAST = 28
 _SECONDS = 300
+_REPLAY = "tests/replay/test_some.py"
 _NOT_COPIED = ("__pycache__", "node_modules", "evidence", "browser", "sdk", "bench")
 _FAILED = 1  # pytest's word for tests that ran and failed: a bug that breaks the import is none
 
@@ -34,6 +35,7 @@ def test_every_bug_can_still_be_planted() -> None:
 def test_of_thirty_planted_bugs_at_least_28_turn_the_suite_red(tmp_path: Path, evidence: Evidence) -> None:
     if traffic.folder() is None:
         pytest.skip("no recorded traffic: set RECORDED_TRAFFIC to its folder, or lay it at ../shared/traffic")
+    _is_green_without(tmp_path / "as it is")
     found = {bug.name: _put_to_the_suite(bug, tmp_path / bug.name) for bug in BUGS}
     missed = [name for name, by in found.items() if by is None]
     evidence.note(
@@ -44,19 +46,35 @@ def test_of_thirty_planted_bugs_at_least_28_turn_the_suite_red(tmp_path: Path, e
     assert len(BUGS) - len(missed) >= _CAUGHT_AT_LEAST, missed
 
 
-def _put_to_the_suite(bug: Bug, place: Path) -> str | None:
-    """What caught `bug`: the replay, or the tests of the adapters; None where nothing did."""
+def _is_green_without(place: Path) -> None:
+    """What a bug is put to passes without one: else anything would be caught."""
+    _copy_to(place)
+    red = {
+        bug.name for bug in {(bug.wire, bug.provider): bug for bug in BUGS}.values() if _is_red(bug, place, [_REPLAY])
+    }
+    tests = sorted({f"tests/{name}" for bug in BUGS for name in bug.tests})
+    assert not red
+    assert not _is_red(BUGS[0], place, tests)
+    shutil.rmtree(place)
+
+
+def _copy_to(place: Path) -> None:
     for folder in ("aiservice", "alembic", "tests"):
         shutil.copytree(ROOT / folder, place / folder, ignore=shutil.ignore_patterns(*_NOT_COPIED))
     for name in (".pytest.ini", "alembic.ini", "README.md", "rxconfig.py"):
         shutil.copy(ROOT / name, place / name)
+
+
+def _put_to_the_suite(bug: Bug, place: Path) -> str | None:
+    """What caught `bug`: the replay, or the tests of the adapters; None where nothing did."""
+    _copy_to(place)
     planted = place / "aiservice" / bug.path
     source = planted.read_text()
     for old, new in bug.edits:
         source = source.replace(old, new)
     planted.write_text(source)
     try:
-        if _is_red(bug, place, ["tests/replay/test_some.py"]):
+        if _is_red(bug, place, [_REPLAY]):
             return "replay"
         targets = [f"tests/{one}" for one in bug.tests]
         return "tests of the adapters" if targets and _is_red(bug, place, targets) else None

@@ -1,0 +1,111 @@
+"""Every parser is given recordings made wrong: no exception but a refusal, no long turn of the loop, no heap of memory.
+
+A second of each in the default tier, ten minutes in all under `--long`. Time is the thread's own (CPU): what else the
+machine does is none of a parser's. That a compressed chunk is never unpacked is told in `tests/upstream`.
+"""
+
+import gc
+import resource
+import time
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from aiservice.providers._base import Provider
+from aiservice.providers.anthropic import PROVIDER as ANTHROPIC
+from aiservice.providers.bedrock import PROVIDER as BEDROCK
+from aiservice.providers.cohere import PROVIDER as COHERE
+from aiservice.providers.gemini import PROVIDER as GEMINI
+from aiservice.providers.gemini_interactions import PROVIDER as INTERACTIONS
+from aiservice.providers.ollama import PROVIDER as OLLAMA
+from aiservice.providers.openai import PROVIDER as OPENAI
+from aiservice.wire import Ask, EventKind
+from tests.harness.evidence import Evidence
+from tests.replay import fuzzing, traffic
+from tests.replay.fuzzing import CHUNK_BYTES
+
+_LONG_SECONDS, _SHORT_SECONDS = 300, 1
+_MAX_TURN_MS = 50
+_MAX_GROWTH_KIB = 200 * 1024
+_POURED_BYTES = 64 * 1024 * 1024
+_HELD_KIB = 40 * 1024
+
+
+@pytest.mark.parametrize("whose", ["vendors", "clients"])
+def test_whatever_comes_is_an_answer_or_a_refusal(whose: str, seed: int, evidence: Evidence) -> None:
+    if traffic.folder() is None:
+        pytest.skip("no recorded traffic: set RECORDED_TRAFFIC to its folder, or lay it at ../shared/traffic")
+    random, faults, slowest = Random(seed), Counter[str](), (0.0, "")
+    run, names = _vendors(random) if whose == "vendors" else _clients(random)
+    names_of_corpus = (fuzzing.samples(), fuzzing.requests())
+    assert all(names_of_corpus)
+    gc.collect()
+    gc.freeze()  # thousands of recordings, which no collection in the middle of a parser is to walk over
+    before, tries = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
+    end = time.monotonic() + (_SHORT_SECONDS if evidence.folder is None else _LONG_SECONDS)
+    while time.monotonic() < end:
+        tries += 1
+        began = time.thread_time()
+        try:
+            run()
+        except Exception as exc:  # noqa: BLE001 - any is a fault, and the run goes on to find the others
+            faults[f"{type(exc).__name__} at {_place_of(exc)} of {names()}"] += 1
+        slowest = max(slowest, ((time.thread_time() - began) * 1000, names()))
+    gc.unfreeze()
+    growth_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    evidence.note(
+        tries=tries, faults=dict(faults.most_common(20)), slowest_ms=round(slowest[0], 1), slowest=slowest[1],
+        growth_mib=growth_kib // 1024,
+    )  # fmt: skip
+    assert not faults, "\n".join(f"{count} {fault}" for fault, count in faults.most_common(20))
+    assert growth_kib < _MAX_GROWTH_KIB
+    assert slowest[0] < _MAX_TURN_MS, slowest
+
+
+def _vendors(random: Random) -> tuple[Callable[[], None], Callable[[], str]]:
+    last = [""]
+
+    def run() -> None:
+        sample = random.choice(fuzzing.samples())
+        last[0] = f"{sample.provider.kind}: {sample.name}"
+        fuzzing.put_to_vendors_parsers(random, sample)
+
+    return run, lambda: last[0]
+
+
+def _clients(random: Random) -> tuple[Callable[[], None], Callable[[], str]]:
+    return lambda: fuzzing.put_to_clients_parsers(random, random.choice(fuzzing.requests())), lambda: "a request"
+
+
+def _place_of(exc: BaseException) -> str:
+    trace = exc.__traceback__
+    place = "?"
+    while trace is not None:
+        if "aiservice" in trace.tb_frame.f_code.co_filename:
+            place = f"{trace.tb_frame.f_code.co_filename.rpartition('aiservice/')[2]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+_READERS = (OPENAI, ANTHROPIC, GEMINI, INTERACTIONS, COHERE, OLLAMA, BEDROCK)
+
+
+@pytest.mark.parametrize("provider", _READERS, ids=lambda one: one.kind)
+def test_an_event_that_never_ends_is_a_failure_and_never_held_whole(provider: Provider) -> None:
+    model = {"bedrock": "amazon.nova-lite-v1:0", "gemini": "gemini-2.5-flash"}.get(provider.kind, "m-1")
+    model = "gemini-2.5-flash" if provider is INTERACTIONS else model
+    ask = Ask("chat", "chat", {"messages": [{"role": "user", "content": "hi"}]}, is_stream=True)
+    reader = provider.reader(ask, provider.build(ask, model))
+    before, slowest_ms, has_failed = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0.0, False
+    chunk = b"a" * CHUNK_BYTES
+    reader.feed(b"data: ")
+    for _ in range(_POURED_BYTES // CHUNK_BYTES):
+        began = time.thread_time()
+        events = reader.feed(chunk)
+        slowest_ms = max(slowest_ms, (time.thread_time() - began) * 1000)
+        has_failed = has_failed or any(event.kind is EventKind.ERROR for event in events)
+    assert has_failed
+    assert slowest_ms < _MAX_TURN_MS
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < _HELD_KIB
