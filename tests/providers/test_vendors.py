@@ -325,6 +325,27 @@ def test_models_that_only_embed_are_not_asked_to_chat() -> None:
     assert not registry()["deepseek"].serves("deepseek-embed", "embedding")
 
 
+_MISSHAPEN: list[dict[str, Any]] = [
+    {"tools": 5},
+    {"tools": {"a": 1}},
+    {"tool_choice": 5, "tools": [_TOOL]},
+    {"response_format": 5},
+    {"reasoning_effort": ["high"]},
+    {"stop": {}},
+    {"stream_options": []},
+    {"n": "2"},
+]
+
+
+@pytest.mark.parametrize("kind", sorted(registry().keys() - {"sandbox"}))
+def test_fields_of_the_wrong_shape_are_refused_or_the_vendors_to_refuse(kind: str) -> None:
+    for fields in _MISSHAPEN:
+        try:
+            registry()[kind].build(Ask("chat", "chat", {"messages": _HELLO, **fields}), "m")
+        except AttemptFailed as failed:
+            assert failed.failure.status == 400
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["role", "content", "type"]), inner),
