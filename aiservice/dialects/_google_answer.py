@@ -25,8 +25,7 @@ def response_of(answer: Answer, outcome: Outcome, *, shows_thoughts: bool) -> Js
     choices = answer.body.get("choices")
     candidates = [
         _candidate(choice, place, answer.finish_reason, shows_thoughts=shows_thoughts)
-        for place, choice in enumerate(choices if isinstance(choices, list) else ())
-        if isinstance(choice, dict)
+        for place, choice in enumerate(_objects(choices))
     ]
     return {
         "candidates": candidates or [candidate_json(0, [], answer.finish_reason)],
@@ -92,14 +91,14 @@ def parts_of(message: Json, *, shows_thoughts: bool) -> list[Json]:
     State goes where Google puts its own: on the first call, or else on the last text.
     """
     parts: list[Json] = []
-    details = [item for item in message.get("reasoning_details") or () if isinstance(item, dict)]
+    details = _objects(message.get("reasoning_details"))
     if shows_thoughts:
         parts, details = thought_parts(message, details)
     for text in (_text_of(message.get("content")), message.get("refusal")):
         if isinstance(text, str) and text:
             parts.append({"text": text})
     extra = message.get("extra_content")
-    calls = [call for call in message.get("tool_calls") or () if isinstance(call, dict)]
+    calls = _objects(message.get("tool_calls"))
     for place, call in enumerate(calls):
         function = call.get("function")
         function = function if isinstance(function, dict) else {}
@@ -132,6 +131,11 @@ def _signed(parts: list[Json], signature: str) -> list[Json]:
     return [*parts, {"text": "", "thoughtSignature": signature}]
 
 
+def _objects(value: object) -> list[Json]:
+    """The objects of a list: a provider may have sent anything."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 def _text_of(content: object) -> str | None:
     if isinstance(content, list):
         texts = [part.get("text") for part in content if isinstance(part, dict)]
@@ -158,12 +162,11 @@ def _logprobs_result(logprobs: Any) -> Json | None:
     content = logprobs.get("content") if isinstance(logprobs, dict) else None
     if not isinstance(content, list):
         return None
-    tokens = [token for token in content if isinstance(token, dict)]
+    tokens = _objects(content)
     result: Json = {"chosenCandidates": [_logprob(token) for token in tokens]}
     if any(token.get("top_logprobs") for token in tokens):
         result["topCandidates"] = [
-            {"candidates": [_logprob(top) for top in token.get("top_logprobs") or () if isinstance(top, dict)]}
-            for token in tokens
+            {"candidates": list(map(_logprob, _objects(token.get("top_logprobs"))))} for token in tokens
         ]
     return result
 

@@ -88,6 +88,9 @@ def _with(settings: Json, body: Json) -> Json:
 def _floats(vector: Any) -> list[Any]:
     """The numbers of a vector; OpenAI's form may have them as base64 of 32-bit floats."""
     if isinstance(vector, str):
-        raw = base64.b64decode(vector)
+        try:
+            raw = base64.b64decode(vector)
+        except ValueError:  # a provider may have sent anything
+            return []
         return list(struct.unpack(f"<{len(raw) // 4}f", raw[: len(raw) // 4 * 4]))
     return vector if isinstance(vector, list) else []

@@ -202,3 +202,26 @@ def test_a_stream_folded_is_the_answer_that_was_not_streamed(
         whole.signatures = streamed.signatures
     assert streamed == whole
     assert isinstance(whole, Folded)
+
+
+_NAMES = st.sampled_from(
+    ["content", "tool_calls", "reasoning_details", "refusal", "reasoning_content", "extra_content", "function", "id",
+     "name", "arguments", "google", "thought_signature", "format", "google-gemini-v1", "signature", "text", "content",
+     "top_logprobs", "token", "logprob", "stop"]
+)  # fmt: skip
+_ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-9, 9), _NAMES),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_NAMES, inner, max_size=4)),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(_NAMES, _ANYTHING, max_size=5), _ANYTHING, _ANYTHING, st.booleans())
+def test_whatever_a_provider_sent_there_is_an_answer(
+    message: Json, logprobs: Any, choices: Any, shows_thoughts: bool
+) -> None:
+    dialect, _ = _dialect("generateContent", **(_SHOWN if shows_thoughts else {}))
+    choice = {"index": 0, "message": message, "finish_reason": message.get("id"), "logprobs": logprobs}
+    for given_choices in ([choice], [choice, logprobs], choices):
+        said = orjson.loads(dialect.answer(Answer({"choices": given_choices}, "m", "stop"), _OUTCOME))
+        assert said["candidates"][0]["content"]["parts"]
