@@ -61,7 +61,7 @@ async def test_what_a_budget_has_spent_is_what_the_ledger_says(priced: Gateway) 
     assert money.standing.reserved == 10**9 // 100 - money.standing.spent
 
 
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/ai-service"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/responses", "/ai-service"])
 async def test_a_stream_ends_where_its_budget_ends_in_the_words_of_its_wire(priced: Gateway, path: str) -> None:
     key = await _key(priced, money=100 * _OUT_NANO)
     reply = await priced.post(path, _asking(path, "(words-2000) (wait-1) Go on."), key=key)
@@ -72,6 +72,10 @@ async def test_a_stream_ends_where_its_budget_ends_in_the_words_of_its_wire(pric
             {"stop_reason": "max_tokens", "stop_sequence": None, "stop_details": {"type": "budget_exhausted"}}
         ]
         assert said[-1] == {"type": "message_stop"}
+    elif path == "/v1/responses":
+        assert said[-1]["type"] == "response.incomplete"
+        assert said[-1]["response"]["incomplete_details"] == {"reason": "max_output_tokens", "type": "budget_exhausted"}
+        assert said[-1]["response"]["usage"]["output_tokens"] > 80
     elif path == "/ai-service":
         assert said[-1]["finish_reason"] == "budget_exhausted"
         assert said[-1]["usage"]["output_tokens"] > 80
@@ -223,6 +227,8 @@ async def _key(gateway: Gateway, *, money: int = 0, tokens: int = 0, unpriced: t
 def _asking(path: str, text: str) -> dict[str, object]:
     if path == "/ai-service":
         return {"input": text, "model": f"priced/{MODEL}", "stream": True, "parameters": {"max_tokens": 10**6}}
+    if path == "/v1/responses":
+        return {"input": text, "model": f"priced/{MODEL}", "stream": True, "max_output_tokens": 10**6}
     return {
         "model": f"priced/{MODEL}",
         "messages": [{"role": "user", "content": text}],

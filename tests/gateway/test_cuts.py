@@ -17,6 +17,7 @@ from tests.mock.server import MockProvider
 _PLACES = {"openai": "/v1", "anthropic": "", "gemini": "/v1beta", "bedrock": ""}
 _KINDS = [*(kind for kind in _PLACES if kind != "bedrock"), pytest.param("bedrock", marks=pytest.mark.long)]
 _GOOGLE = "google?"  # with the query that says how its stream is framed
+_RESPONSES = "/v1/responses"
 _WORDS = 14  # about 4 KB of a chat stream
 _STEP = 61  # in the default tier; every byte in the long one
 
@@ -50,6 +51,8 @@ async def _ask(gateway: Gateway, kind: str, surface: str, script: str, *, is_str
         return await gateway.post(path, said, query=query)
     body: dict[str, Any] = {"model": f"{kind}/mock-small", "stream": is_stream}
     body["messages"] = [{"role": "user", "content": f"(words-{_WORDS}) {script}"}]
+    if surface == _RESPONSES:
+        body["input"] = body.pop("messages")
     if surface == "/v1/messages":
         body["max_tokens"] = 100
     return await gateway.post(surface, body)
@@ -63,6 +66,9 @@ def _told(reply: Reply, surface: str, *, is_stream: bool) -> Told:
         body = reply.json()
         if surface.startswith(_GOOGLE):
             return Told(is_whole=True, text=_google_text([body]))
+        if surface == _RESPONSES:
+            assert body["status"] == "completed"
+            return Told(is_whole=True, text=body["output"][0]["content"][0]["text"])
         is_chat = surface != "/v1/messages"
         text = body["choices"][0]["message"]["content"] if is_chat else body["content"][0]["text"]
         return Told(is_whole=True, text=text)
@@ -75,6 +81,9 @@ def _told(reply: Reply, surface: str, *, is_stream: bool) -> Told:
     if surface == "/v1/messages":
         text = "".join(event.get("delta", {}).get("text", "") for event in events)
         is_whole = any(event.get("type") == "message_stop" for event in events)
+    elif surface == _RESPONSES:
+        text = "".join(e["delta"] for e in events if e["type"] == "response.output_text.delta")
+        is_whole = any(event["type"] == "response.completed" for event in events)
     else:
         text = "".join(c["delta"].get("content") or "" for e in events for c in e.get("choices") or [])
         is_whole = reply.body.endswith(b"data: [DONE]\n\n")
@@ -98,7 +107,13 @@ def _told_by_google(said: list[Any]) -> Told:
 @pytest.mark.parametrize("kind", _KINDS)
 @pytest.mark.parametrize(
     "surface",
-    ["/v1/chat/completions", "/v1/messages", f"{_GOOGLE}alt=sse", pytest.param(_GOOGLE, marks=pytest.mark.long)],
+    [
+        "/v1/chat/completions",
+        "/v1/messages",
+        f"{_GOOGLE}alt=sse",
+        pytest.param(_GOOGLE, marks=pytest.mark.long),
+        pytest.param(_RESPONSES, marks=pytest.mark.long),
+    ],
 )
 @pytest.mark.parametrize("way", ["whole", "stream", "stream until the connection ends"])
 @pytest.mark.parametrize("step", [_STEP, pytest.param(1, marks=pytest.mark.long)])

@@ -39,6 +39,7 @@ async def hostile(gateway: Gateway) -> AsyncIterator[GarbageServer]:
         pytest.param("/v1/messages", marks=pytest.mark.long),
         pytest.param("/ai-service", marks=pytest.mark.long),
         pytest.param("/v1beta", marks=pytest.mark.long),
+        pytest.param("/v1/responses", marks=pytest.mark.long),
     ],
 )
 @pytest.mark.parametrize("kind", list(_PLACES))
@@ -61,7 +62,7 @@ async def test_r09_garbage_becomes_a_clean_error(
     assert len(rows) == min(len(cases) + 1, 500)
     assert {row.status for row in rows}.isdisjoint({0, 500})
     bad = sum(case.is_usage_bad for case in cases)
-    if kind == "openai" and not is_stream:
+    if kind == "openai" and not is_stream and surface != "/v1/responses":  # asked there by another wire than these are
         assert sum(row.is_usage_invalid for row in rows) == bad
     assert growth < _GROWTH_MB
 
@@ -75,7 +76,7 @@ async def _ask(
         said = {"contents": [{"parts": [{"text": "hello"}]}]}
         return await gateway.post(f"/v1beta/models/{kind}/m:{method}", said, query=query)
     body: dict[str, object] = {"model": f"{kind}/m", "stream": is_stream}
-    if surface == "/ai-service":
+    if surface in ("/ai-service", "/v1/responses"):
         body["input"] = "hello"
     else:
         body["messages"] = [{"role": "user", "content": "hello"}]
@@ -92,6 +93,9 @@ def _check(reply: Reply, *, is_stream: bool, name: str) -> None:
         assert error["message"], name
         assert len(reply.body) < 2000, name
     elif is_stream:
+        if b"response.created" in reply.body:
+            assert (b'"status":"failed"' in reply.body) is not (b"response.completed" in reply.body), (name, reply.body)
+            return
         ends = [b"data: [DONE]\n\n", b'"type":"message_stop"}\n\n', b'"type": "message_stop"}']
         is_done = reply.body.endswith(tuple(ends)) or b"event: done\n" in reply.body or b"message_stop" in reply.body
         has_error = b'"error"' in reply.body
