@@ -105,16 +105,25 @@ def free_answer(answer: Answer) -> Answer:
 
 def free_events(events: list[StreamEvent]) -> list[StreamEvent]:
     """Events of a stream, likewise; the same list where they say nothing of usage."""
-    if not any(event.usage is not None or (event.frame is not None and b'"usage' in event.frame) for event in events):
+    if not any(map(_says_usage, events)):
         return events
-    return [
-        replace(
-            event,
-            usage=None if event.usage is None else Usage(),
-            frame=None if event.frame is None else unbilled_frame(event.frame),
-        )
-        for event in events
-    ]
+    return [_free_event(event) if _says_usage(event) else event for event in events]
+
+
+def _says_usage(event: StreamEvent) -> bool:
+    """Whether an event may say what was used. OpenAI's frames all have the word, with nothing behind it but once."""
+    frame = event.frame
+    if event.usage is not None or frame is None:
+        return event.usage is not None
+    return b'"usage' in frame and b'"usage' in frame.replace(b'"usage":null', b"").replace(b'"usage": null', b"")
+
+
+def _free_event(event: StreamEvent) -> StreamEvent:
+    return replace(
+        event,
+        usage=None if event.usage is None else Usage(),
+        frame=None if event.frame is None else unbilled_frame(event.frame),
+    )
 
 
 def merged(batches: Batches) -> Batches:
