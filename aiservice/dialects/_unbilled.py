@@ -8,6 +8,7 @@ Json = dict[str, Any]
 
 _USAGE = ("usage", "usageMetadata")
 _AROUND = ("message", "response", "x_groq")  # objects of a stream's events that hold a usage of their own
+_UNITS = "search_units"  # what a ranking is paid by, in our form
 _MARK = b'"usage'
 _DATA = b"data:"
 
@@ -22,6 +23,8 @@ def unbilled(body: Json) -> Json:
         inner = body.get(name)
         if isinstance(inner, dict) and (made := unbilled(inner)) is not inner:
             changed[name] = made
+    if body.get(_UNITS):
+        changed[_UNITS] = 0
     return {**body, **changed} if changed else body
 
 

@@ -129,3 +129,12 @@ async def test_what_cannot_be_carried_is_named_and_never_sent(cohere: Gateway) -
     error = orjson.loads(reply.body)["error"]
     assert (reply.status, error["param"], error["code"]) == (400, "logit_bias", "unsupported_parameter")
     assert cohere.mock.record.calls == 0
+
+
+async def test_a_ranking_from_the_cache_says_that_it_cost_nothing(cohere: Gateway) -> None:
+    body, headers = {"model": _RERANK, "query": "b", "documents": ["a", "b"]}, {"x-aiservice-cache-ttl": "60"}
+    first, again = [await cohere.post("/v1/rerank", body, headers=headers) for _ in range(2)]
+    assert (first.headers["x-aiservice-cache"], again.headers["x-aiservice-cache"]) == ("miss", "hit")
+    assert first.json()["meta"]["billed_units"] == {"search_units": 1}
+    assert again.json()["meta"]["billed_units"] == {"search_units": 0}
+    assert again.json()["results"] == first.json()["results"]
