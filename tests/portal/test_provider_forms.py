@@ -65,3 +65,20 @@ async def test_a_connection_that_is_saved_although_its_provider_is_away_does_not
         await admin.send(named("providers_state.changed"), {"connection_id": made["id"]}, path="/providers")
         assert admin.var("session_state", "notice_kind") == "error"
         assert str(admin.var("session_state", "notice")).startswith("away is saved, but its test failed.")
+
+
+async def test_an_admin_states_what_a_provider_does_with_data_and_nobody_else(
+    portal: PortalServer, tmp_path: Path
+) -> None:
+    admin = portal.cookie_of()
+    with MockProcess(tmp_path, keys=(_KEY,)) as mock:
+        fields = {"kind": "openai", "name": "careful", "base_url": mock.base_url, "allow_private": "true"}
+        own = {"origin": portal.url, "sec-fetch-site": "same-origin", "Cookie": admin}
+        made = httpx.post(f"{portal.url}/auth/secrets/connections", json={**fields, "secret": _KEY}, headers=own)
+    form = {"id": made.json()["id"], "data_collection": "deny", "is_zdr": "on", "region": " eu "}
+    developer = portal.cookie_of("dev@example.test", is_new=True)
+    for cookie, data in ((developer, ""), (admin, "does not learn from data, keeps nothing, in eu")):
+        async with Attacker(portal, cookie=cookie) as tab:
+            await tab.hydrate("/providers")
+            await tab.send(named("providers_state.state_data"), {"form": form}, path="/providers")
+        assert (await _shown(portal, admin, "careful"))["data"] == data

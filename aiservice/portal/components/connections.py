@@ -1,10 +1,26 @@
 """A provider connection as a line of the Providers page."""
 
-from typing import TypedDict
+from typing import Any, TypedDict
+
+import reflex as rx
 
 from aiservice.kit.clock import from_us
+from aiservice.portal import theme
 from aiservice.providers import registry
+from aiservice.providers.capabilities import capabilities_of
 from aiservice.services.connection_views import ConnectionDetails
+
+_MOST_MODELS = 20
+_COLLECTION = {"allow": "may learn from data", "deny": "does not learn from data"}
+_ABILITIES = {
+    "tools": "tools",
+    "json_schema": "schemas",
+    "images": "images",
+    "documents": "documents",
+    "audio": "audio",
+    "video": "video",
+    "reasoning": "reasoning",
+}
 
 
 class ConnectionRow(TypedDict):
@@ -21,6 +37,11 @@ class ConnectionRow(TypedDict):
     state_kind: str
     is_disabled: bool
     is_builtin: bool
+    data: str
+    abilities: str
+    data_collection: str
+    is_zdr: bool
+    region: str
 
 
 def row_of(view: ConnectionDetails) -> ConnectionRow:
@@ -40,7 +61,30 @@ def row_of(view: ConnectionDetails) -> ConnectionRow:
         state_kind=kind,
         is_disabled=view.is_disabled,
         is_builtin=is_builtin,
+        data=_data_of(view),
+        abilities="\n".join(_abilities(view, name) for name in view.models[:_MOST_MODELS]),
+        data_collection=view.data_collection or "",
+        is_zdr=view.is_zdr,
+        region=view.region or "",
     )
+
+
+def _data_of(view: ConnectionDetails) -> str:
+    """What is stated of the provider's dealings with data; "" where that is nothing."""
+    said = [
+        *([_COLLECTION[view.data_collection]] if view.data_collection in _COLLECTION else []),
+        *(["keeps nothing"] if view.is_zdr else []),
+        *([f"in {view.region}"] if view.region else []),
+    ]
+    return ", ".join(said)
+
+
+def _abilities(view: ConnectionDetails, model: str) -> str:
+    """What is known of a model, in a line."""
+    known = capabilities_of(view.kind, model, view.base_url, view.stated)
+    length = [f"{known.context_tokens:,} tokens"] if known.context_tokens else []
+    can = [words for name, words in _ABILITIES.items() if getattr(known, name)]
+    return f"{model}: {', '.join([*length, *can]) or 'nothing known'}"
 
 
 def _state_of(view: ConnectionDetails, *, is_builtin: bool) -> tuple[str, str]:
@@ -49,3 +93,11 @@ def _state_of(view: ConnectionDetails, *, is_builtin: bool) -> tuple[str, str]:
     if view.has_failed_test:
         return "test failed", "bad"
     return ("sandbox", "plain") if is_builtin else ("in use", "good")
+
+
+def abilities_of(row: Any) -> rx.Component:
+    """The models, and on demand what is known of each."""
+    return rx.el.details(
+        rx.el.summary(row["models"], class_name="cursor-pointer text-xs"),
+        rx.el.p(row["abilities"], class_name=f"mt-1 text-xs whitespace-pre-line wrap-anywhere {theme.MUTED}"),
+    )

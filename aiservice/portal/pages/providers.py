@@ -6,7 +6,8 @@ import reflex as rx
 
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form, confirm_button, open_dialog
-from aiservice.portal.components.connections import ConnectionRow, row_of
+from aiservice.portal.components.connection_dialogs import DataForm, data_dialog, key_dialog, stated_in
+from aiservice.portal.components.connections import ConnectionRow, abilities_of, row_of
 from aiservice.portal.components.health import HealthRow, health_table
 from aiservice.portal.components.health import rows_of as health_rows
 from aiservice.portal.components.parts import (
@@ -97,6 +98,13 @@ class ProvidersState(rx.State):
     @handler(role=Role.ADMIN)
     async def enable(self, connection_id: str) -> None:
         await current_core().connections.enable(signed_in(), connection_id)
+        await _show(self)
+
+    @handler(role=Role.ADMIN)
+    async def state_data(self, form: DataForm) -> None:
+        view = await current_core().connections.set_data(signed_in(), form.get("id", ""), stated_in(form))
+        self.changes += 1
+        await tell(self, f"Saved what {view.name} does with data.")
         await _show(self)
 
     @handler(role=Role.ADMIN)
@@ -232,7 +240,8 @@ def _row(row: Any) -> rx.Component:
         cell(rx.el.span(row["address"], class_name="wrap-anywhere font-mono text-xs lg:block lg:min-w-44")),
         cell(row["key"], class_name="font-mono text-xs whitespace-nowrap"),
         cell(
-            rx.el.span(row["models"], class_name="block text-xs"),
+            rx.cond(row["abilities"] != "", abilities_of(row), rx.el.span(row["models"], class_name="block text-xs")),
+            rx.cond(row["data"] != "", rx.el.span(row["data"], class_name="block text-xs")),
             rx.el.span(row["tested"], class_name=f"block text-xs {theme.MUTED}"),
         ),
         cell(state_badge(row["state"], row["state_kind"])),
@@ -250,7 +259,8 @@ def _row_actions(row: Any) -> list[rx.Component]:
             class_name=theme.QUIET,
             custom_attrs={"aria-label": f"Test {row['name']}"},
         ),
-        rx.cond(~row["is_builtin"], _set_key(row)),
+        rx.cond(~row["is_builtin"], key_dialog(row, on_done=page.changed, close_signal=page.changes)),
+        rx.cond(~row["is_builtin"], data_dialog(row, on_submit=page.state_data, close_signal=page.changes)),
         rx.cond(
             row["is_disabled"],
             rx.el.button(
@@ -279,20 +289,3 @@ def _row_actions(row: Any) -> list[rx.Component]:
             ),
         ),
     ]
-
-
-def _set_key(row: Any) -> rx.Component:
-    return open_dialog(
-        action_form(
-            field("New key", "secret", type="password", required=True, auto_complete="off"),
-            action="/auth/secrets/connections/key",
-            fixed={"id": row["id"]},
-            submit="Seal this key",
-            busy="Sealing…",
-            on_done=page.changed,
-        ),
-        label="Set key",
-        title=f"A new key for {row['name']}",
-        close_signal=page.changes,
-        class_name=theme.QUIET,
-    )
