@@ -9,19 +9,21 @@ cosine itself among the few that are left.
 
 import heapq
 import math
+import sys
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from operator import mul
 from typing import TYPE_CHECKING
 
 from aiservice.kit.clock import now_us
 
 MOST_BYTES = 16 << 20
-_MOST_OF_A_KEY = 500
-_CLOSER_LOOK = 8
+_MOST_OF_A_KEY = 200
+_CLOSER_LOOK = 5
 _ENTRY_BYTES = 300  # what an entry takes beside its numbers
+_LAST_BYTE = 3 if sys.byteorder == "little" else 0
+_SIGN = bytes(ord("1") if byte & 0x80 else ord("0") for byte in range(256))
 
 if TYPE_CHECKING:
     Vector = array[float]
@@ -46,16 +48,16 @@ class Known:
 
 def unit(numbers: Iterable[float]) -> Vector | None:
     """A vector of length 1; None where it has none."""
-    vector = array("f", numbers)
-    length = math.sqrt(sum(map(mul, vector, vector)))
+    given = tuple(numbers)
+    length = math.hypot(*given)
     if not math.isfinite(length) or length == 0:
         return None
-    return array("f", [number / length for number in vector])
+    return array("f", [number / length for number in given])
 
 
 def cosine(one: Vector, other: Vector) -> float:
-    """Of two vectors of length 1; 0 where they are not of one kind."""
-    return float(sum(map(mul, one, other))) if len(one) == len(other) else 0.0
+    """Of two vectors of length 1; 0 where they are not of one kind. From their distance, which is one call of C."""
+    return 1 - math.dist(one, other) ** 2 / 2 if len(one) == len(other) else 0.0
 
 
 class SemanticIndex:
@@ -113,4 +115,5 @@ class SemanticIndex:
 
 
 def _signs(vector: Vector) -> int:
-    return int("".join(["1" if number > 0 else "0" for number in vector]) or "0", 2)
+    """A bit for each number: whether it is negative. In IEEE 754 that is the first bit of the last byte here."""
+    return int(vector.tobytes()[_LAST_BYTE::4].translate(_SIGN), 2)

@@ -28,10 +28,10 @@ def near(one: Vector, seed: object) -> Vector:
 
 
 def test_the_nearest_is_the_nearest_of_all() -> None:
-    index, known = SemanticIndex(), {b"%d" % seed: vector(seed) for seed in range(300)}
+    index, known = SemanticIndex(), {b"%d" % seed: vector(seed) for seed in range(180)}
     for key, one in known.items():
         index.add(b"hard", one, key, "cli_1", LATER)
-    for seed in range(0, 300, 7):
+    for seed in range(0, 180, 7):
         asked = near(known[b"%d" % seed], f"step {seed}")
         found = index.nearest(b"hard", asked)
         assert found is not None
