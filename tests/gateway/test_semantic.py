@@ -46,6 +46,7 @@ async def test_a_similar_question_is_given_the_answer_and_its_vector_is_a_row_of
     assert (standing.hits, standing.similar, standing.misses) == (2, 1, 2)
 
 
+@pytest.mark.sqlite_only("what is tried is the gateway's own")
 @pytest.mark.parametrize(
     "fields",
     [
@@ -65,6 +66,7 @@ async def test_all_but_the_question_is_a_hard_key(gateway: Gateway, fields: dict
     assert (reply.status, reply.headers[RESULT]) == (200, "miss")
 
 
+@pytest.mark.sqlite_only("what is tried is the gateway's own")
 async def test_t77_two_clients_never_share_and_a_team_does_where_an_admin_lets_it(gateway: Gateway) -> None:
     await gateway.core.teams.create(OPERATOR, "search")
     stranger = await stranger_of(gateway, team="search")
@@ -100,6 +102,7 @@ async def test_where_nobody_opted_in_no_vector_is_made(gateway: Gateway) -> None
     assert calls_of(gateway) == 2
 
 
+@pytest.mark.sqlite_only("what is tried is the gateway's own")
 async def test_equal_questions_at_once_are_one_vector_and_one_call(gateway: Gateway) -> None:
     replies = await asyncio.gather(*(ask(gateway, "(words-9) (wait-20) (near-keys)") for _ in range(12)))
     assert calls_of(gateway) == 2
@@ -123,6 +126,7 @@ async def test_where_no_vector_comes_the_question_is_asked(gateway: Gateway) -> 
     assert len([row for row in rows if row.surface != "cache"]) == 2
 
 
+@pytest.mark.sqlite_only("what is tried is the gateway's own")
 async def test_a_vector_costs_the_caller_no_request_and_its_budget_what_it_costs(gateway: Gateway) -> None:
     await gateway.core.limits.set_client(OPERATOR, "app", {"requests/minute": 3})
     terms = Terms("tokens", "day", 100_000, unpriced_models=("gpt-mock", "embed-mock"))

@@ -54,6 +54,7 @@ def _without_usage(text: str) -> str:
     return json.dumps({**json.loads(text), "usage": None})
 
 
+@pytest.mark.long
 @pytest.mark.redis
 def test_prompts_that_are_cached_are_found_nowhere(tmp_path: Path, evidence: Evidence) -> None:
     inside, outside = tmp_path / "installation", tmp_path / "outside"
