@@ -100,4 +100,5 @@ def abilities_of(row: Any) -> rx.Component:
     return rx.el.details(
         rx.el.summary(row["models"], class_name="cursor-pointer text-xs"),
         rx.el.p(row["abilities"], class_name=f"mt-1 text-xs whitespace-pre-line wrap-anywhere {theme.MUTED}"),
+        class_name="lg:min-w-56",
     )
