@@ -20,8 +20,13 @@ from tests.harness.databases import FreshDatabase, NotInstalled, PostgresServer,
 from tests.harness.evidence import Evidence
 from tests.harness.installation import Installation
 
-# How long an example takes says something about the machine, not about the code.
-hypothesis_settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes says something about the machine, not about the code. `tests/run.py --long` asks for more.
+hypothesis_settings.register_profile(
+    "here",
+    deadline=None,
+    max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "40")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 hypothesis_settings.load_profile("here")
 
 _DATABASES_USED = {"database", "installed"}

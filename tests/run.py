@@ -190,13 +190,17 @@ def _run_tests(python: Path, tally: Tally, arguments: argparse.Namespace, missin
         if arguments.seed is not None:
             command.append(f"--seed={arguments.seed}")
         started = time.monotonic()
-        status = subprocess.run(command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL, env=_quick()).returncode
+        status = subprocess.run(
+            command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL, env=_environ(arguments)
+        ).returncode
         tally.suite(name, status, report, time.monotonic() - started)
 
 
-def _quick() -> dict[str, str]:
-    """The environment, in which Python may keep what it compiled: the tests start hundreds of our processes."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+def _environ(arguments: argparse.Namespace) -> dict[str, str]:
+    """The environment, in which Python may keep what it compiled (the tests start hundreds of our processes), and
+    properties are tried with many examples where there is time for it."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {"PROPERTY_EXAMPLES": "300", **kept} if arguments.long else kept
 
 
 def _announce(what: str) -> None:
