@@ -66,6 +66,19 @@ _NEUTRAL: dict[str, object] = {
 _RUN_THERE = frozenset({"code_interpreter", "file_search", "image_generation", "web_search", "web_search_preview"})
 
 
+def passed_body(ask: Ask, model: str) -> Json:
+    """A client's own body of this API. Where this broker keeps the conversation, without reasoning that is an id alone:
+    the vendor was told to store nothing, and would not find it."""
+    body = {**(ask.native or {}), "model": model}
+    if ask.answer_fields is not None and isinstance(body.get("input"), list):
+        body["input"] = [item for item in body["input"] if not _is_id_alone(item)]
+    return body
+
+
+def _is_id_alone(item: Any) -> bool:
+    return isinstance(item, dict) and item.get("type") == "reasoning" and not item.get("encrypted_content")
+
+
 def responses_body(ask: Ask, model: str, *, is_reasoning: bool) -> Json:
     """The body of `POST /responses`.
 

@@ -33,6 +33,7 @@ from aiservice.providers._openai_completions import (
 from aiservice.providers._openai_errors import failure_from_body
 from aiservice.providers._openai_mended import mend
 from aiservice.providers._openai_rerank import rerank_answer, rerank_body
+from aiservice.providers._openai_responses import passed_body
 from aiservice.providers._openai_responses_answer import read_response
 from aiservice.providers._openai_responses_stream import ResponsesStreamReader
 from aiservice.providers._openai_stream import ChatStreamReader
@@ -176,8 +177,7 @@ class OpenAiShape(Provider):
 
     def passed_on(self, ask: Ask, model: str) -> HttpCall:
         """A request of the Responses API as its client wrote it."""
-        body = {**(ask.native or {}), "model": model}
-        return HttpCall(self.responses_path, orjson.dumps(body), is_stream=ask.is_stream)
+        return HttpCall(self.responses_path, orjson.dumps(passed_body(ask, model)), is_stream=ask.is_stream)
 
     def streamed(self, body: Json, *, is_stream: bool) -> None:
         """Asks for a stream with its usage, or for a whole answer."""

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from aiservice.providers._base import AttemptFailed
 from aiservice.providers._openai_responses_answer import read_usage
 from aiservice.providers.openai import PROVIDER
-from aiservice.wire import CHAT_WIRE, MESSAGES_WIRE, Ask, EventKind, HttpCall, HttpReply, StreamEvent, Usage
+from aiservice.wire import (
+    CHAT_WIRE,
+    MESSAGES_WIRE,
+    RESPONSES_WIRE,
+    Ask,
+    EventKind,
+    HttpCall,
+    HttpReply,
+    StreamEvent,
+    Usage,
+)
 
 _MODEL = "o1-pro"
 _CALL = HttpCall("/responses", b"{}")
@@ -392,3 +402,13 @@ def test_any_fields_are_built_or_refused(fields: dict[str, Any]) -> None:
         _body(**fields)
     except AttemptFailed as exc:
         assert exc.failure.status == 400
+
+
+def test_what_passes_as_it_is_holds_no_reasoning_that_openai_was_told_to_forget() -> None:
+    sealed = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "opaque"}
+    bare = {"type": "reasoning", "id": "rs_2", "summary": [{"type": "summary_text", "text": "hm"}]}
+    native: dict[str, Any] = {"input": [bare, sealed, {"role": "user", "content": "hi"}], "store": False}
+    ask = Ask("chat", "chat", {"messages": []}, wire=RESPONSES_WIRE, native=native)
+    assert orjson.loads(PROVIDER.build(ask, _MODEL).body)["input"] == native["input"], "the client's own words"
+    ask.answer_fields = {"store": True}
+    assert orjson.loads(PROVIDER.build(ask, _MODEL).body)["input"] == native["input"][1:]
