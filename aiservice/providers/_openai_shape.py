@@ -276,7 +276,7 @@ def _chat(body: dict[str, Any], raw: bytes) -> Answer:
     return Answer(
         body=body,
         model=model if isinstance(model, str) else "",
-        finish_reason=finish_reason_of(first["finish_reason"]) if said == "" else finish_reason,
+        finish_reason=finish_reason_of(first.get("finish_reason")) if said == "" else finish_reason,
         usage=usage,
         raw=None if is_mended else raw,
         is_usage_valid=is_valid,

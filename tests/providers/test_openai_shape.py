@@ -313,3 +313,11 @@ def test_t25_credentials_and_accounts_are_taken_out_of_a_providers_words(words: 
 )
 def test_the_wait_is_read_in_every_format(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after_seconds(headers) == seconds
+
+
+def test_an_older_finish_that_says_nothing_is_an_answer_that_does_not_say_why_it_ended() -> None:
+    """Found by fuzzing."""
+    body = {"choices": [{"index": 0, "message": {"content": "x"}, "finish_details": {"type": ""}}]}
+    reply = HttpReply(200, {}, orjson.dumps(body))
+    answer = PROVIDER.read(Ask("chat", "chat", {}), HttpCall("/chat/completions", b"{}"), reply)
+    assert answer.finish_reason is None
