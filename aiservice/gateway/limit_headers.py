@@ -36,24 +36,25 @@ def headers_of(limiter: Limiter, plan: Plan) -> list[Header]:
         left.append(-(-figures[place + 1] // 1_000_000))
         place += 2
     headers: list[Header] = [wording.policy, (b"ratelimit", wording.ratelimit % tuple(left))]
-    for places, (limit_name, remaining_name, reset_name) in wording.measures:
-        place = places[0] if len(places) == 1 else min(places, key=left.__getitem__)
-        headers.append((limit_name, b"%d" % wording.amounts[place >> 1]))
-        headers.append((remaining_name, b"%d" % left[place]))
-        headers.append((reset_name, duration(figures[place + 1])))
+    for limits, remaining_name, reset_name in wording.measures:
+        place, limit = limits[0] if len(limits) == 1 else min(limits, key=lambda each: left[each[0]])
+        remaining = (remaining_name, b"%d" % left[place])
+        headers += (limit, remaining, (reset_name, duration(figures[place + 1])))
     return headers
 
 
 def _wording_of(plan: Plan) -> Wording:
     limits = [limit for limit, _, _ in plan.windows] + [limit for limit, _ in plan.slots]
-    places: dict[str, list[int]] = {}
+    of: dict[str, list[tuple[int, Header]]] = {}
     for place, limit in enumerate(limits):
-        places.setdefault(limit.measure, []).append(2 * place)
+        if limit.measure in _NAMES:
+            header = (_NAMES[limit.measure][0], b"%d" % limit.amount)
+            of.setdefault(limit.measure, []).append((2 * place, header))
     plan.wording = Wording(
         (b"ratelimit-policy", ", ".join(_policy(limit) for limit in plan.limits).encode()),
         b", ".join(f'"{limit.scope}-{limit.name}";r=%d;t=%d'.encode() for limit in limits),
         tuple(limit.amount for limit in limits),
-        tuple((tuple(places[measure]), names) for measure, names in _NAMES.items() if measure in places),
+        tuple((tuple(found), *_NAMES[measure][1:]) for measure, found in of.items()),
     )
     return plan.wording
 

@@ -13,13 +13,24 @@ class SlidingWindow:
     """Times are integers of microseconds of one clock. Small steps back count as standing still; a clock that jumps
     back by more than the window begins anew."""
 
-    __slots__ = ("_last", "_newest", "_part_us", "_still_from", "_still_until", "_sums", "_total", "window_us")
+    __slots__ = (
+        "_last",
+        "_newest",
+        "_part_us",
+        "_place",
+        "_still_from",
+        "_still_until",
+        "_sums",
+        "_total",
+        "window_us",
+    )
 
     def __init__(self, window_us: int) -> None:
         self.window_us = window_us
         self._part_us = window_us // PARTS
         self._sums = [0] * _PLACES
         self._last = [0] * _PLACES
+        self._place = 0  # where the newest part stands
         self._newest = 0  # the number of the newest part: its time divided by the length of a part
         self._total = 0
         self._still_from = self._still_until = 0  # between them nothing leaves the window
@@ -32,7 +43,7 @@ class SlidingWindow:
 
     def add(self, now: int, amount: int) -> int:
         """Adds `amount`, just after `used(now)`; returns the part it is in, for `give_back`."""
-        place = self._newest % _PLACES
+        place = self._place
         self._sums[place] += amount
         self._last[place] = now
         self._total += amount
@@ -65,6 +76,15 @@ class SlidingWindow:
                 over -= self._sums[place]
                 wait = self._last[place] + self.window_us - now
         return wait
+
+    def standing(self, now: int) -> tuple[int, int]:
+        """What the window holds at `now`, and how long until nothing of that is left."""
+        if not self._still_from <= now < self._still_until:
+            self._look(now)
+        place = self._place
+        if self._sums[place]:
+            return self._total, self._last[place] + self.window_us - now
+        return self._total, self.empty_in_us(now)
 
     def empty_in_us(self, now: int) -> int:
         """How long until nothing of what is in the window now is left, just after `used(now)`."""
@@ -102,3 +122,4 @@ class SlidingWindow:
                 self._total -= self._sums[place]
                 self._sums[place] = 0
         self._newest = number
+        self._place = number % _PLACES

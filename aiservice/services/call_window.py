@@ -11,39 +11,54 @@ _CATCH_UP, _ROOM_WEIGHT, _FASTEST = 1.3, 2.0, 2.0  # times the even pace: the mo
 MEASURES = ("requests", "tokens", "input_tokens", "output_tokens")
 """What is counted; the numbers of a call, a part or the whole window stand in this order."""
 
-Counts = list[int]
+Counts = tuple[int, int, int, int]
 
 
 class Part:
-    """What went within one part of a window: `sums` in the order of `MEASURES`."""
+    """What went within one part of a window; `is_gone`: it has left it."""
 
-    __slots__ = ("first_us", "last_us", "sums")
+    __slots__ = ("first_us", "input_tokens", "is_gone", "last_us", "output_tokens", "requests")
 
     def __init__(self, now: int) -> None:
         self.first_us = self.last_us = now
-        self.sums: Counts = [0, 0, 0, 0]
+        self.requests = self.input_tokens = self.output_tokens = 0
+        self.is_gone = False
+
+    def held(self, place: int) -> int:
+        """What it holds of one measure (`MEASURES`)."""
+        if place == 0:
+            return self.requests
+        if place == 1:
+            return self.input_tokens + self.output_tokens
+        return self.input_tokens if place == 2 else self.output_tokens
 
 
 class CallWindow:
     """Times are integers of microseconds of one monotonic clock."""
 
-    __slots__ = ("_part_us", "_parts", "totals", "window_us")
+    __slots__ = ("_input_tokens", "_output_tokens", "_part_us", "_parts", "_requests", "window_us")
 
     def __init__(self, window_us: int) -> None:
         self.window_us = window_us
         self._part_us = max(1, window_us // _PARTS)
         self._parts: deque[Part] = deque()
-        self.totals: Counts = [0, 0, 0, 0]
-        """What the window holds, as of the last `move`."""
+        self._requests = self._input_tokens = self._output_tokens = 0
+
+    @property
+    def totals(self) -> Counts:
+        """What the window holds, as of the last `move`, in the order of `MEASURES`."""
+        inputs, outputs = self._input_tokens, self._output_tokens
+        return self._requests, inputs + outputs, inputs, outputs
 
     def move(self, now: int) -> None:
         """Lets go of what has left the window by `now`."""
         parts, gone_us = self._parts, now - self.window_us
         while parts and parts[0].last_us <= gone_us:
-            sums, totals = parts.popleft().sums, self.totals
-            for place in range(4):
-                totals[place] -= sums[place]
-            sums[:] = ()
+            part = parts.popleft()
+            part.is_gone = True
+            self._requests -= part.requests
+            self._input_tokens -= part.input_tokens
+            self._output_tokens -= part.output_tokens
 
     def add(self, now: int, input_tokens: int, output_tokens: int) -> Part:
         """Counts a call, just after `move(now)`; the part it is in, for `change`."""
@@ -54,42 +69,37 @@ class CallWindow:
         else:
             part = Part(now)
             parts.append(part)
-        sums, totals, both = part.sums, self.totals, input_tokens + output_tokens
-        sums[0] += 1
-        sums[1] += both
-        sums[2] += input_tokens
-        sums[3] += output_tokens
-        totals[0] += 1
-        totals[1] += both
-        totals[2] += input_tokens
-        totals[3] += output_tokens
+        part.requests += 1
+        part.input_tokens += input_tokens
+        part.output_tokens += output_tokens
+        self._requests += 1
+        self._input_tokens += input_tokens
+        self._output_tokens += output_tokens
         return part
 
     def change(self, part: Part, requests: int, input_tokens: int, output_tokens: int) -> None:
         """Corrects what was counted in `part`, if that is still in the window; counts do not fall below 0."""
-        sums = part.sums
-        if not sums:
+        if part.is_gone:
             return
-        totals, both = self.totals, input_tokens + output_tokens
-        if not requests and sums[2] + input_tokens >= 0 and sums[3] + output_tokens >= 0 and sums[1] + both >= 0:
-            sums[1] += both
-            sums[2] += input_tokens
-            sums[3] += output_tokens
-            totals[1] += both
-            totals[2] += input_tokens
-            totals[3] += output_tokens
-            return
-        for place, more in enumerate((requests, both, input_tokens, output_tokens)):
-            change = max(more, -sums[place])
-            sums[place] += change
-            totals[place] += change
+        if requests:
+            requests = max(requests, -part.requests)
+            part.requests += requests
+            self._requests += requests
+        if input_tokens:
+            input_tokens = max(input_tokens, -part.input_tokens)
+            part.input_tokens += input_tokens
+            self._input_tokens += input_tokens
+        if output_tokens:
+            output_tokens = max(output_tokens, -part.output_tokens)
+            part.output_tokens += output_tokens
+            self._output_tokens += output_tokens
 
     def wait_us(self, now: int, place: int, over: int) -> int:
         """How long until `over` of measure `place` has left the window; at the longest until all of it has."""
         wait = self.window_us
         for part in self._parts:
-            if part.sums[place]:
-                over -= part.sums[place]
+            if held := part.held(place):
+                over -= held
                 wait = part.last_us + self.window_us - now
                 if over <= 0:
                     break
@@ -114,7 +124,7 @@ class CallWindow:
                 spare = min(spare, free - floor * after)
                 if spare <= 0:
                     lowest = min(lowest, free / after)
-            free += part.sums[place]
+            free += part.held(place)
         if spare <= 0:
             return max(lowest, 0.0)
         return min(floor + spare / soon, even * min(_CATCH_UP + _ROOM_WEIGHT * room / limit, _FASTEST))

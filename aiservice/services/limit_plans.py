@@ -31,12 +31,13 @@ class Said(NamedTuple):
 
 class Wording(NamedTuple):
     """What is always the same of a plan's headers: a whole one, the one of what is left with a place for each number,
-    the amounts, and for each measure where its limits stand among those numbers, with the names of its headers."""
+    the amounts, and for each measure where its limits stand among those numbers, each with its header, and the names of
+    the headers of what is left of it, and until when."""
 
     policy: tuple[bytes, bytes]
     ratelimit: bytes
     amounts: tuple[int, ...]
-    measures: tuple[tuple[tuple[int, ...], tuple[bytes, bytes, bytes]], ...]
+    measures: tuple[tuple[tuple[tuple[int, tuple[bytes, bytes]], ...], bytes, bytes], ...]
 
 
 class Plan:

@@ -161,7 +161,7 @@ class Limiter:
         now = time.monotonic_ns() // 1_000
         figures: list[int] = []
         for _, window, _ in plan.windows:
-            figures += window.used(now), window.empty_in_us(now)
+            figures += window.standing(now)
         for _, slot in plan.slots:
             figures += slot.held, 0
         return figures

@@ -93,7 +93,7 @@ class Lane:
             calls.move(now)
             if not self.bounds.known or self._is_far(turn):
                 turn.part = calls.add(now, turn.input_tokens, turn.output_tokens)
-                turn.counts = tuple(calls.totals)
+                turn.counts = calls.totals
                 turn.sent_us = now
                 return True
         turn.share = self._share_of(turn)
@@ -294,7 +294,7 @@ class Lane:
         for bound in self.bounds:
             bound.spread(turn, calls, now, is_look=self._probe.room > 0)
         turn.part = calls.add(now, turn.input_tokens, turn.output_tokens)
-        turn.counts = tuple(calls.totals)
+        turn.counts = calls.totals
         turn.sent_us = now
         turn.is_settled = False
         if turn.is_beyond:
