@@ -365,6 +365,10 @@ def set_provider_key(page: Page) -> None:
     page.get_by_role("button", name="Set key").first.click()
 
 
+def state_data(page: Page) -> None:
+    page.get_by_role("button", name="Data").first.click()
+
+
 def clear_limit(page: Page) -> None:
     page.get_by_role("button", name="Clear").first.click()
 
@@ -426,6 +430,7 @@ DIALOGS: list[tuple[str, Callable[[Page], None]]] = [
     ("/keys", revoke_key),
     ("/keys", end_overlap),
     ("/keys", reveal_key),
+    ("/providers", state_data),
     ("/limits", clear_limit),
     ("/budgets", clear_budget),
     ("/payloads", keep_bodies),
