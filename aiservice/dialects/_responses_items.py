@@ -103,7 +103,7 @@ class Conversation:
             raise wrong(path, "must be a text or a list of parts.")
         for place, part in enumerate(parts):
             kind = part.get("type") if type(part) is dict else None
-            if kind in _TEXTS:
+            if type(kind) is str and kind in _TEXTS:
                 turn["content"] = (turn["content"] or "") + _text(part, "text", f"{path}[{place}]")
             elif kind == "refusal":
                 turn["refusal"] = turn.get("refusal", "") + _text(part, "refusal", f"{path}[{place}]")

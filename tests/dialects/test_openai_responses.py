@@ -193,6 +193,7 @@ def test_a_streams_log_probabilities_are_named_as_no_event_of_ours_has_them() ->
         # Names that are none, found by fuzzing.
         ({"input": [{"type": []}]}, "input[0].type"),
         ({"input": [{"role": "user", "content": [{"type": {}}]}]}, "input[0].content[0].type"),
+        ({"input": [{"role": "assistant", "content": [{"type": []}]}]}, "input[0].content[0].type"),
         ({"tools": [{"type": []}]}, "tools[0].type"),
         ({"include": [[]]}, "include"),
     ],

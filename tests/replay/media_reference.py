@@ -23,11 +23,21 @@ class _Reference:
         said = json.loads(body)
         if status != 200 or (isinstance(said, dict) and said.get("error")):
             return openai_reference.error(status if status != 200 else 400, said)
-        return _READERS[self._wire](said)
+        answer = _READERS[self._wire](said)
+        _note_tokens(answer, said.get("usage") if isinstance(said, dict) else None)
+        return answer
 
     def chat_request(self, request: Any) -> dict[str, Any]:
         """The recorded request itself."""
         return dict(request) if isinstance(request, dict) else {}
+
+
+def _note_tokens(answer: Expected, usage: Any) -> None:
+    """Tokens, where it counts them; Mistral's prompt leaves out its sound, which is billed by the second."""
+    if not isinstance(usage, dict) or "total_tokens" not in usage:
+        return
+    answer.output_tokens = usage["output_tokens"] if "output_tokens" in usage else usage.get("completion_tokens", 0)
+    answer.input_tokens = usage.get("prompt_tokens", usage["total_tokens"] - answer.output_tokens)
 
 
 def _images(said: dict[str, Any]) -> Expected:

@@ -5,7 +5,7 @@ import re
 from urllib.parse import unquote, urlsplit
 
 from aiservice.providers import registry
-from tests.replay import wires
+from tests.replay import forms, wires
 from tests.replay.traffic import Recording
 
 # What only the Responses API has: a model of this name is asked there whatever the request.
@@ -82,6 +82,8 @@ def model_for(recording: Recording, *, is_own: bool = False) -> str:
         return RESPONSES_MODEL
     if isinstance(recording.request, dict) and isinstance(recording.request.get("model"), str):
         return str(recording.request["model"])
+    if wire == wires.OPENAI_TRANSCRIPTION and recording.raw_request:
+        return next(field.content.decode() for field in forms.read(recording.raw_request) if field.name == "model")
     if "/deployments/" in place:
         return place.split("/deployments/")[1].split("/")[0]
     if wire in _BEDROCKS and "/model/" in place:
