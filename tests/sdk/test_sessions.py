@@ -14,6 +14,7 @@ import pytest
 from tests.harness import Installation, MockProcess, ServerProcess
 from tests.harness.evidence import Evidence
 from tests.harness.mock import is_answering
+from tests.mock.shapes.cohere import PLAN, PREAMBLE
 from tests.mock.shapes.gemini import SIGNATURE
 from tests.sdk.google_session import Place, google_session
 from tests.sdk.sessions import anthropic_session, openai_session
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.process
 _KEY = "sk-of-the-providers-9Kd3"
 _HERE = Path(__file__).parent
 _PLACES = {"openai": "/v1", "openai-compatible": "/v1", "anthropic": "", "gemini": "/v1beta"}
+_COHERE = {"cohere": ""}  # asked by fewer here, and by all frameworks in the long test
 Json = dict[str, Any]
 
 
@@ -42,7 +44,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with MockProcess(folder, keys=(_KEY,)) as mock:
         installation = Installation(folder, {"AISERVICE_QUOTA_WAIT": "30"})  # the mock says when to come again
         key = installation.add_key()["key"]
-        for kind, path in _PLACES.items():
+        for kind, path in {**_PLACES, **_COHERE}.items():
             address = mock.base_url.removesuffix("/v1") + path
             options = ("--base-url", address, "--allow-private", "--models", "mock-small,mock-embedding")
             installation.command("provider", "add", kind, "--name", kind, *options, stdin=_KEY + "\n")
@@ -94,9 +96,13 @@ def _expected(is_openai: bool) -> Json:
     }
 
 
-@pytest.mark.parametrize("kind", list(_PLACES))
+@pytest.mark.parametrize("kind", [*_PLACES, *_COHERE])
 def test_openai_python(stage: Stage, kind: str) -> None:
-    assert openai_session(stage.server.api_url, stage.key, f"{kind}/mock-small") == _expected(is_openai=True)
+    expected = _expected(is_openai=True)
+    if kind == "cohere":  # whose own prompt is counted
+        told = {**expected["chat"], "input": 3 + PREAMBLE}
+        expected |= {"chat": told, "stream": told}
+    assert openai_session(stage.server.api_url, stage.key, f"{kind}/mock-small") == expected
     _check_what_arrived(stage, kind)
 
 
@@ -151,6 +157,7 @@ def _check_what_arrived(stage: Stage, kind: str) -> None:
     pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
     words = {
         "anthropic": ('"media_type": "image/png"', '"output_config"'),
+        "cohere": ('"image_url"', '"json_object"', f'"tool_plan": "{PLAN}"'),
         "gemini": ('"inlineData"', '"responseJsonSchema"', f'"thoughtSignature": "{SIGNATURE}"'),
     }.get(kind, ('"image_url"', '"json_schema"'))
     for word in (*words, pixel):
