@@ -18,6 +18,8 @@ from tests.mock.record import read_record
 from tests.mock.server import MockProvider
 from tests.mock.shapes.cohere import PLAN, PREAMBLE
 
+pytestmark = pytest.mark.sqlite_only("what is tried is the gateway's own")
+
 _CHAT, _EMBED, _RERANK = "command-a-03-2025", "embed-v4.0", "rerank-v3.5"
 _WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
 _WEATHER_OF_CLAUDE = {"name": "weather", "input_schema": {"type": "object", "properties": {}}}

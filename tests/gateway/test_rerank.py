@@ -4,6 +4,8 @@ import pytest
 
 from tests.gateway.conftest import Gateway
 
+pytestmark = pytest.mark.sqlite_only("what is tried is the gateway's own")
+
 _DOCUMENTS = ["Paris, France", "what is ruby", "ruby"]
 _BODY = {"model": "sandbox-reranker", "query": "what is ruby", "documents": _DOCUMENTS, "top_n": 2}
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiservice.kit.secret import Secret
@@ -379,6 +379,7 @@ def test_any_json_is_an_answer_or_a_failed_attempt(said: Any, reason: str) -> No
             assert failed.failure.status >= 400
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.dictionaries(
