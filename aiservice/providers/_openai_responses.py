@@ -76,7 +76,10 @@ def passed_body(ask: Ask, model: str) -> Json:
 
 
 def _is_id_alone(item: Any) -> bool:
-    return isinstance(item, dict) and item.get("type") == "reasoning" and not item.get("encrypted_content")
+    """Not one whose words are there (`content`): DeepSeek's must be given back beside the calls that they led to."""
+    if not isinstance(item, dict) or item.get("type") != "reasoning":
+        return False
+    return not item.get("encrypted_content") and not item.get("content")
 
 
 def responses_body(ask: Ask, model: str, *, is_reasoning: bool) -> Json:

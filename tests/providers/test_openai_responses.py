@@ -407,7 +407,8 @@ def test_any_fields_are_built_or_refused(fields: dict[str, Any]) -> None:
 def test_what_passes_as_it_is_holds_no_reasoning_that_openai_was_told_to_forget() -> None:
     sealed = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "opaque"}
     bare = {"type": "reasoning", "id": "rs_2", "summary": [{"type": "summary_text", "text": "hm"}]}
-    native: dict[str, Any] = {"input": [bare, sealed, {"role": "user", "content": "hi"}], "store": False}
+    told = {"type": "reasoning", "id": "rs_3", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]}
+    native: dict[str, Any] = {"input": [bare, sealed, told, {"role": "user", "content": "hi"}], "store": False}
     ask = Ask("chat", "chat", {"messages": []}, wire=RESPONSES_WIRE, native=native)
     assert orjson.loads(PROVIDER.build(ask, _MODEL).body)["input"] == native["input"], "the client's own words"
     ask.answer_fields = {"store": True}
