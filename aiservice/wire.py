@@ -8,6 +8,8 @@ A *provider* (what a vendor speaks) builds an `HttpCall` from the `Ask` and read
 OpenAI's embeddings request for embeddings: the field's common form, and the one where passing through costs least. To
 rank documents it is Cohere's: `query`, `documents` (texts, or objects that a vendor knows), `top_n`,
 `return_documents`.
+Work that is no chat has OpenAI's own requests and answers: moderations, images, speech, and transcriptions, whose body
+says `translate` where the text is to be English. A file in a body is `{"filename", "content_type", "data": bytes}`.
 Where OpenAI's own form has no word, the field's does, and every adapter uses the same ones:
 
 * thinking: `reasoning_content` (text) and `reasoning_details` on an assistant message (OpenRouter's list of
@@ -34,7 +36,8 @@ from typing import Any, Literal
 # None of these is frozen, though none is ever changed: a frozen dataclass costs three times as much to make.
 
 Json = dict[str, Any]
-AskKind = Literal["chat", "embedding", "rerank", "token-count"]
+AskKind = Literal["chat", "embedding", "rerank", "token-count", "moderation", "image", "speech", "transcription"]
+Unit = Literal["image", "second", "character", "search"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "budget_exhausted"]
 UsageSource = Literal["reported", "counted", "estimated"]
 QuotaMeasure = Literal["requests", "tokens", "input_tokens", "output_tokens"]
@@ -47,6 +50,11 @@ AI_SERVICE_WIRE = "ai-service"
 COMPLETIONS_WIRE = "openai-completions"
 RESPONSES_WIRE = "openai-responses"
 GOOGLE_WIRE = "google-generate"
+MODERATIONS_WIRE = "openai-moderations"
+IMAGES_WIRE = "openai-images"
+SPEECH_WIRE = "openai-speech"
+TRANSCRIPTION_WIRE = "openai-transcription"
+MEDIA_KINDS: frozenset[AskKind] = frozenset({"moderation", "image", "speech", "transcription"})
 
 
 @dataclass(slots=True)
@@ -82,6 +90,9 @@ class Usage:
 
     `billed` is the input and output that the vendor charges for, where that is not what its model read and wrote: none
     of both, where it charges for something else.
+
+    Work that is not sold by the token is `units` of `unit`, of a `unit_quality` ("hd 1024x1792") where that has a price
+    of its own.
     """
 
     input_tokens: int = 0
@@ -91,6 +102,9 @@ class Usage:
     reasoning_tokens: int = 0
     source: UsageSource = "reported"
     billed: tuple[int, int] | None = None
+    units: int = 0
+    unit: Unit | None = None
+    unit_quality: str = ""
 
     @property
     def total_tokens(self) -> int:
@@ -108,6 +122,8 @@ class Ask:
 
     `kind` "token-count" asks how many tokens the prompt of the chat in `body` is, and generates nothing: it is routed
     like that chat, and built only by a provider that `counts_tokens`.
+
+    `at_most` is what work that is no chat may use at most, as far as its request tells: what budgets reserve.
     """
 
     task: str
@@ -122,6 +138,7 @@ class Ask:
     uncarried: tuple[str, ...] = ()
     answer_fields: Json | None = None
     may_drop: frozenset[str] = frozenset()
+    at_most: Usage | None = None
 
 
 @dataclass(slots=True)
@@ -130,6 +147,7 @@ class Answer:
     "relevance_score", "document"?}], "search_units"?}` for a ranking, or `{"input_tokens": n}` for a token count (with
     `usage=Usage()`: it costs nothing).
 
+    `media` is an answer that is no JSON (sound, subtitles), of type `media_type`; `body` says what it can beside it.
     `raw` holds the provider's own bytes, which are of the wire `raw_wire`: a client of that wire is given them
     unchanged.
     `is_usage_valid` is False where the provider sent numbers that cannot be (negative, NaN, text).
@@ -142,6 +160,8 @@ class Answer:
     raw: bytes | None = None
     is_usage_valid: bool = True
     raw_wire: str = CHAT_WIRE
+    media: bytes | None = None
+    media_type: str = ""
 
     def end_with(self, finish_reason: FinishReason) -> None:
         """Says why it ended in another word than the provider's, which knew only that it was to be no longer."""

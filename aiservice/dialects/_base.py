@@ -128,6 +128,10 @@ class Dialect(ABC):
     """Whether answers of this wire are kept, for its clients to go on from and to look up; requests name them by id."""
     may_ask_to_resume: ClassVar[bool] = False
     """Whether a body of this wire has a word for `ClientRequest.is_resumable`."""
+    gives_media: ClassVar[bool] = False
+    """Whether an answer may be what it is (sound, subtitles), of its own type, and no JSON."""
+    takes_forms: ClassVar[bool] = False
+    """Whether a body may be a form with files (multipart/form-data)."""
 
     @abstractmethod
     def read(self, body: Json) -> ClientRequest:

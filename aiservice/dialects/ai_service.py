@@ -1,5 +1,6 @@
 """`POST /ai-service`: one endpoint for every task, with its own answer and stream."""
 
+import base64
 import difflib
 from collections.abc import Iterable
 from typing import Any
@@ -58,6 +59,8 @@ class AiService(Dialect):
             raise InvalidRequest("Only a stream can be resumed: set 'stream' to true, too.", param="resumable")
         model = model_of(body)
         ask = Ask(task.name, task.kind, task.ask_body(body), is_stream, requested_model=model, wire=AI_SERVICE_WIRE)
+        if task.at_most is not None:
+            ask.at_most = task.at_most(ask.body, model)
         if is_stream and ask.body.get("logprobs"):
             raise InvalidRequest("Log probabilities are given in whole answers only.", param="parameters.logprobs")
         continues = flag_of(body, "continue_on_failure")
@@ -65,7 +68,9 @@ class AiService(Dialect):
         return ClientRequest(ask, model, given, continues=continues, task_reason=reason, is_resumable=is_resumable)
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
-        task = registry()[outcome.task]
+        output = registry()[outcome.task].output(answer.body)
+        if answer.media is not None:
+            output |= _media_json(answer)
         return orjson.dumps(
             {
                 "id": outcome.request_id,
@@ -74,7 +79,7 @@ class AiService(Dialect):
                 "task": outcome.task,
                 "provider": outcome.provider,
                 "model": outcome.model,
-                "output": task.output(answer.body),
+                "output": output,
                 "finish_reason": outcome.finish_reason,
                 **_accounts(outcome),
                 "cached": outcome.is_cached,
@@ -125,6 +130,14 @@ class AiServiceWriter(StreamWriter):
     def failed(self, error: BrokerError, outcome: Outcome) -> bytes:
         body = error.body(outcome.request_id)
         return named_frame("error", orjson.dumps({**body, **_accounts(outcome)}))
+
+
+def _media_json(answer: Answer) -> Json:
+    """An answer that is no JSON: subtitles as text, sound in base64."""
+    media = answer.media or b""
+    if answer.media_type.startswith("text/"):
+        return {"text": media.decode("utf-8", "replace")}
+    return {"audio": base64.b64encode(media).decode(), "media_type": answer.media_type}
 
 
 def _delta_json(event: StreamEvent) -> Json:

@@ -179,7 +179,7 @@ class Permit:
 def most_output(ask: Ask) -> int | None:
     """The most tokens that a request lets its answers have together; None where it does not say."""
     if ask.kind != "chat":
-        return 0
+        return 0 if ask.at_most is None else ask.at_most.output_tokens
     body = ask.body
     most = body.get("max_tokens", body.get("max_completion_tokens"))
     if type(most) is not int or most < 0:

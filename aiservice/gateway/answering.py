@@ -84,7 +84,8 @@ class WholeAnswer:
             body = exchange.dialect.answer(answer, exchange.told())
         if exchange.payload is not None:
             exchange.payload.answer = body
-        await send_whole(self._send, 200, exchange_headers(exchange), body)
+        media_type = answer.media_type if exchange.dialect.gives_media else ""
+        await send_whole(self._send, 200, exchange_headers(exchange), body, media_type)
 
 
 async def _left(receive: Receive) -> None:

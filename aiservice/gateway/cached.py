@@ -33,6 +33,8 @@ from aiservice.services.candidates import Candidate
 from aiservice.services.preferences import Preferences
 from aiservice.wire import AI_SERVICE_WIRE, Answer, FinishReason, Usage
 
+# Files and what is made of them are large, and seldom asked for twice.
+_NEVER_KEPT = frozenset({"token-count", "image", "speech", "transcription"})
 _APART = frozenset({"cache", "metadata", "resumable"})  # of /ai-service: no provider is told of them
 Cost = Callable[[Exchange, Usage], int | None]
 
@@ -78,7 +80,7 @@ class Cached:
             return None
         rule = policies.rule_for(exchange.principal, ask.task)
         ttl_seconds = agreed_ttl(rule, terms)
-        if not ttl_seconds or ask.kind == "token-count" or ask.may_drop:
+        if not ttl_seconds or ask.kind in _NEVER_KEPT or ask.may_drop:
             return None
         if ask.wire == AI_SERVICE_WIRE:
             body = {name: value for name, value in body.items() if name not in _APART}

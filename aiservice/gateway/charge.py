@@ -7,6 +7,7 @@ provider is asked for a shorter one. Fails closed: without a reservation nothing
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from aiservice.errors import PermissionDenied
 from aiservice.gateway.exchange import UNMETERED_OUTPUT, Exchange
@@ -24,6 +25,7 @@ STEP_TOKENS, TIGHT_STEP_TOKENS = 64, 16
 """What a stream takes at a time; the second where more than half of a budget is spent or reserved. It begins with as
 much where this worker does not hold what its answer is likely to cost: many streams share what little there is."""
 _UNIT = 1_000
+_NOTHING = Usage()
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _SEVERAL = frozenset({"n", "best_of"})
 
@@ -66,7 +68,7 @@ class Charges:
             Overloaded: the database is away, and this worker holds too little.
         """
         ask, budgets = exchange.request.ask, exchange.principal.budgets
-        cost = self._cost(budgets, candidates, exchange.est_input_tokens, exchange.started_us)
+        cost = self._cost(budgets, candidates, exchange.est_input_tokens, exchange.started_us, ask.at_most or _NOTHING)
         if ask.is_stream:
             wanted = max(expected, STEP_TOKENS) if most is None else min(max(expected, STEP_TOKENS), most)
             least = min(wanted, TIGHT_STEP_TOKENS)
@@ -111,16 +113,24 @@ class Charges:
         return True
 
     def _cost(
-        self, budgets: Iterable[Budget], candidates: tuple[Candidate, ...], input_tokens: int, at_us: int
+        self,
+        budgets: Iterable[Budget],
+        candidates: tuple[Candidate, ...],
+        input_tokens: int,
+        at_us: int,
+        at_most: Usage,
     ) -> Cost:
-        """At the dearest of the candidates' prices, written to a cache and thought about where that costs more."""
+        """At the dearest of the candidates' prices, written to a cache and thought about where that costs more, with
+        the units that it may use `at_most`."""
         if not counts_money(budgets):
             return Cost(0, 0, input_tokens)
         money = each = 0
         for candidate in candidates:
             view, model = candidate.connection, candidate.model
             prompt = Usage(input_tokens, cache_write_tokens=input_tokens)
-            spoken = Usage(input_tokens, _UNIT, cache_write_tokens=input_tokens, reasoning_tokens=_UNIT)
+            if at_most.units:
+                prompt.units, prompt.unit, prompt.unit_quality = at_most.units, at_most.unit, at_most.unit_quality
+            spoken = replace(prompt, output_tokens=_UNIT, reasoning_tokens=_UNIT)
             of_prompt = self._prices.cost_nano_usd(view.kind, view.base_url, model, prompt, at_us) or 0
             of_all = self._prices.cost_nano_usd(view.kind, view.base_url, model, spoken, at_us) or 0
             money = max(money, of_prompt)

@@ -3,18 +3,30 @@
 import orjson
 
 from aiservice.gateway.exchange import Exchange
-from aiservice.wire import Answer, Ask, Usage
+from aiservice.wire import MEDIA_KINDS, Answer, Ask, Json, Usage
 
 _CHARACTERS_PER_TOKEN = 4
 _TOKENS_PER_MESSAGE = 4
 _TOKENS_PER_PART = 300
+_WORDS = ("input", "instructions", "prompt")
 
 
 def estimated_input(ask: Ask, body_bytes: int) -> int:
     """The prompt's tokens by its size: about four characters each (tools and their calls as well), a few a message for
     its role, and a fixed number for what is no text (an image's bytes say nothing of its tokens). Without messages, a
     quarter of the body's bytes. To have a prompt counted costs nothing."""
+    if ask.kind in MEDIA_KINDS:
+        return _media_tokens(ask.body)
     return 0 if ask.kind == "token-count" else _prompt_tokens(ask, body_bytes)
+
+
+def _media_tokens(body: Json) -> int:
+    """The words that images, speech or transcripts are made by, and a fixed number for each file."""
+    characters, others = 0, len(body.get("images") or ()) + ("file" in body) + ("mask" in body)
+    for name in _WORDS:
+        if name in body:
+            characters += _characters(body[name])
+    return characters // _CHARACTERS_PER_TOKEN + _TOKENS_PER_PART * others
 
 
 def _prompt_tokens(ask: Ask, body_bytes: int) -> int:

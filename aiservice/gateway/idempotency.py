@@ -26,6 +26,7 @@ from aiservice.dialects._base import Dialect, headers_of_wire
 from aiservice.gateway.admit import InFlight
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import HINTS, AsksToResume, Handler, Receive, Routes, Scope, Send
+from aiservice.gateway.forms import compared, form_type
 from aiservice.gateway.intake import read_body
 from aiservice.gateway.lossy import LOSSY, lossy_in
 from aiservice.gateway.repeat_headers import ALL, event_id_in, is_resumable, key_of, with_body
@@ -103,7 +104,8 @@ class OncePerKey:
             return
         principal = await authenticate(self._core, scope)
         raw = await read_body(scope, receive, self._core.settings.max_body_bytes)
-        body = await _plain(raw)
+        kind = form_type(scope) if handler.dialect is not None and handler.dialect.takes_forms else None
+        body = await _plain(raw) if kind is None else await compared(raw, kind)
         native = () if handler.dialect is None else headers_of_wire(handler.dialect, scope["headers"])
         if may_drop := lossy_in(scope["headers"]):
             native += tuple((LOSSY, name) for name in sorted(may_drop))

@@ -155,7 +155,9 @@ class Meter:
         exchange.used_of_quota(usage.input_tokens, usage.output_tokens)
         if (load := exchange.load) is not None:
             load.ended(usage, exchange.est_input_tokens) if exchange.outcome == "finished" else load.over()
-        exchange.cost_nano_usd = self._billed(exchange, usage) if usage.total_tokens or usage.billed else 0
+        exchange.cost_nano_usd = (
+            self._billed(exchange, usage) if usage.total_tokens or usage.billed or usage.units else 0
+        )
         if exchange.charge is not None:
             exchange.charge.settle(exchange.cost_nano_usd or 0, usage.total_tokens, time.monotonic())
         row = self._row(exchange, usage, ended_us)

@@ -8,9 +8,12 @@ from aiservice.dialects import (
     ai_service,
     anthropic_messages,
     cohere_rerank,
+    openai_audio,
     openai_chat,
     openai_completions,
     openai_embeddings,
+    openai_images,
+    openai_moderations,
     openai_responses,
 )
 from aiservice.dialects._base import ClientRequest, Dialect, Json, headers_of_wire
@@ -41,6 +44,7 @@ from aiservice.gateway.exchange import (
     Send,
 )
 from aiservice.gateway.flights import Outlet
+from aiservice.gateway.forms import form_object, form_type
 from aiservice.gateway.intake import read_body
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.lossy import lossy_in
@@ -99,6 +103,12 @@ class Pipeline:
             "/v1/chat/completions": openai_chat.DIALECT,
             "/v1/completions": openai_completions.DIALECT,
             "/v1/embeddings": openai_embeddings.DIALECT,
+            "/v1/moderations": openai_moderations.DIALECT,
+            "/v1/images/generations": openai_images.DIALECT,
+            "/v1/images/edits": openai_images.EDITS_DIALECT,
+            "/v1/audio/speech": openai_audio.SPEECH_DIALECT,
+            "/v1/audio/transcriptions": openai_audio.DIALECT,
+            "/v1/audio/translations": openai_audio.TRANSLATIONS_DIALECT,
             "/v1/messages": anthropic_messages.DIALECT,
             "/v1/rerank": cohere_rerank.DIALECT,
             "/v2/rerank": cohere_rerank.DIALECT,  # as Cohere's own library asks
@@ -144,7 +154,10 @@ class Pipeline:
         core, (principal, request_id, started, started_us, seen) = self._core, caller
         raw = await read_body(scope, receive, core.settings.max_body_bytes)
         note_prompt(seen, raw)
-        body = small_object(raw) if len(raw) <= SMALL_BYTES else await json_object(raw)
+        if dialect.takes_forms and (kind := form_type(scope)) is not None:
+            body = await form_object(raw, kind)
+        else:
+            body = small_object(raw) if len(raw) <= SMALL_BYTES else await json_object(raw)
         turn = None
         if dialect.keeps_answers:
             turn, body = await self._conversations.begun(principal, body)

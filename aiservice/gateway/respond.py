@@ -77,13 +77,14 @@ def _origin(caching: CacheUse) -> list[Header]:
     return []
 
 
-async def send_whole(send: Send, status: int, headers: Iterable[Header], body: bytes) -> None:
-    """One JSON answer."""
+async def send_whole(send: Send, status: int, headers: Iterable[Header], body: bytes, media_type: str = "") -> None:
+    """One answer: JSON, where no other type is given."""
+    fixed = _WHOLE if not media_type else ((b"content-type", media_type.encode("latin-1")), *_WHOLE[1:])
     await send(
         {
             "type": "http.response.start",
             "status": status,
-            "headers": [*_WHOLE, (b"content-length", b"%d" % len(body)), *headers],
+            "headers": [*fixed, (b"content-length", b"%d" % len(body)), *headers],
         }
     )
     await send({"type": "http.response.body", "body": body})

@@ -20,9 +20,10 @@ from aiservice.providers._base import (
     refuse_uncarried,
     token_count,
 )
-from aiservice.providers._capabilities import Capabilities
+from aiservice.providers._capabilities import UNKNOWN, Capabilities
 from aiservice.providers._embedding_inputs import purposeless
 from aiservice.providers._failures import cut_short, invalid_answer
+from aiservice.providers._media_names import chats, media_kind_of
 from aiservice.providers._model_names import is_embedding_name, is_ranking_name
 from aiservice.providers._openai_completions import (
     CompletionsStreamReader,
@@ -31,6 +32,10 @@ from aiservice.providers._openai_completions import (
     native_body,
 )
 from aiservice.providers._openai_errors import failure_from_body
+from aiservice.providers._openai_finish import finish_reason_of
+from aiservice.providers._openai_listing import models_in
+from aiservice.providers._openai_media_shape import OpenAiMedia
+from aiservice.providers._openai_media_stream import MediaStreamReader
 from aiservice.providers._openai_mended import mend
 from aiservice.providers._openai_rerank import rerank_answer, rerank_body
 from aiservice.providers._openai_responses import passed_body
@@ -42,38 +47,18 @@ from aiservice.wire import (
     CHAT_WIRE,
     COMPLETIONS_WIRE,
     EMBEDDINGS_WIRE,
+    MEDIA_KINDS,
     RESPONSES_WIRE,
     Answer,
     Ask,
     AskKind,
     AttemptFailure,
-    FinishReason,
     HttpCall,
     HttpReply,
     Json,
     QuotaNote,
     Usage,
 )
-
-_FINISH: dict[object, FinishReason] = {
-    "stop": "stop",
-    "eos": "stop",
-    "length": "length",
-    "model_length": "length",
-    "max_tokens": "length",  # in OpenAI's `finish_details`, which its first vision models sent instead
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-}
-# The provider's own word for "this is not the whole answer" (DeepSeek, OpenRouter, Zhipu, vLLM): never a clean stop.
-_CUT_SHORT = frozenset({"error", "abort", "aborted", "cancelled", "insufficient_system_resource", "network_error"})
-
-
-def finish_reason_of(value: object) -> FinishReason | None:
-    """OpenAI's finish reason; an unknown one counts as `stop`. None where there is none, or it says that it failed."""
-    if value is None or (isinstance(value, str) and value.lower() in _CUT_SHORT):
-        return None
-    return _FINISH.get(value, "stop") if isinstance(value, str) else "stop"
 
 
 def read_usage(raw: object) -> tuple[Usage | None, bool]:
@@ -116,7 +101,7 @@ def read_usage(raw: object) -> tuple[Usage | None, bool]:
     return usage, True
 
 
-class OpenAiShape(Provider):
+class OpenAiShape(OpenAiMedia, Provider):
     """A vendor that speaks OpenAI's wire; a subclass is a few lines of data.
 
     `is_strict` says that this is OpenAI itself, which knows none of the field's other words.
@@ -139,10 +124,14 @@ class OpenAiShape(Provider):
         if is_ranking_name(model):
             return kind == "rerank" and bool(self.rerank_path)
         is_embedding = is_embedding_name(model)
-        return is_embedding if kind == "embedding" else kind != "rerank" and not is_embedding
+        if kind in MEDIA_KINDS:
+            return not is_embedding and self.serves_media(model, kind)
+        return is_embedding if kind == "embedding" else kind != "rerank" and not is_embedding and chats(model)
 
     def capabilities(self, model: str) -> Capabilities:
         """What the wire has for every model; a server behind it says nothing of its models."""
+        if media_kind_of(model) is not None:
+            return UNKNOWN
         return Capabilities(streaming=self.serves(model, "chat"), system=True)
 
     def auth_headers(self, key: Secret) -> tuple[tuple[str, str], ...]:
@@ -159,6 +148,8 @@ class OpenAiShape(Provider):
         refuse_uncarried(ask, self.title)
         if ask.kind == "rerank":
             return HttpCall(self.rerank_path, orjson.dumps(rerank_body(ask.body, model, self.title)))
+        if ask.kind in MEDIA_KINDS:
+            return self.media_call(ask, model)
         body = {**ask.body, "model": model}
         if ask.wire != CHAT_WIRE and ask.kind == "chat":
             body = strict_body(body, self.keeps(model))
@@ -199,6 +190,8 @@ class OpenAiShape(Provider):
     def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
         if ask.wire == RESPONSES_WIRE and self.takes_as_it_is(ask):
             return read_response(reply, keeps_raw=True)
+        if ask.kind in MEDIA_KINDS:
+            return self.media_answer(ask, call, reply, read_usage)
         try:
             body = orjson.loads(reply.body)
         except orjson.JSONDecodeError as exc:
@@ -220,6 +213,8 @@ class OpenAiShape(Provider):
     def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
         if ask.wire == RESPONSES_WIRE and self.takes_as_it_is(ask):
             return ResponsesStreamReader(keeps_frames=True)
+        if ask.kind in MEDIA_KINDS:
+            return MediaStreamReader(read_usage)
         wanted = ask.body.get("n")
         choices = wanted if type(wanted) is int else 1
         if ask.wire == COMPLETIONS_WIRE:
@@ -243,15 +238,7 @@ class OpenAiShape(Provider):
         return HttpCall(self.models_path, b"", method="GET", headers=())
 
     def models_in(self, reply: HttpReply) -> list[str]:
-        try:
-            body = orjson.loads(reply.body)
-        except orjson.JSONDecodeError:
-            return []
-        items = body.get("data", body.get("models")) if isinstance(body, dict) else body
-        if not isinstance(items, list):
-            return []
-        names = [item.get("id", item.get("name")) for item in items if isinstance(item, dict)]
-        return [name for name in names if isinstance(name, str) and 0 < len(name) <= 200][:1000]
+        return models_in(reply)
 
 
 def _chat(body: dict[str, Any], raw: bytes) -> Answer:

@@ -5,6 +5,7 @@ that the address names.
 """
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from aiservice.kit.secret import Secret
@@ -32,6 +33,7 @@ class BedrockMantle(OpenAi):
     needs_base_url = True
     counts_tokens = False
     is_strict = False
+    media_paths = MappingProxyType[str, str]({})
     address_hint = "https://bedrock-mantle.us-east-1.api.aws/v1, or the region alone"
     key_hint = KEY_HINT
 

@@ -16,11 +16,13 @@ from aiservice.providers._base import Provider, StreamReader, refuse_uncarried
 from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._cohere import models
 from aiservice.providers._cohere.answer import chat_answer
+from aiservice.providers._cohere.audio import transcript_call
 from aiservice.providers._cohere.embed import embed_body, embeddings_answer
 from aiservice.providers._cohere.errors import failure_of
 from aiservice.providers._cohere.request import chat_body, wants_one_call
 from aiservice.providers._cohere.rerank import rerank_answer, rerank_body
 from aiservice.providers._cohere.stream import ChatReader
+from aiservice.providers._openai_media import transcript_answer, transcript_usage
 from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, QuotaNote
 
 _CHAT, _EMBED, _RERANK = "/v2/chat", "/v2/embed", "/v2/rerank"
@@ -49,9 +51,13 @@ class Cohere(Provider):
             return HttpCall(_EMBED, orjson.dumps(embed_body(ask.body, model)))
         if ask.kind == "rerank":
             return HttpCall(_RERANK, orjson.dumps(rerank_body(ask.body, model)))
+        if ask.kind == "transcription":
+            return transcript_call(ask, model)
         return HttpCall(_CHAT, orjson.dumps(chat_body(ask, model)), is_stream=ask.is_stream)
 
     def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
+        if ask.kind == "transcription":
+            return transcript_answer(ask, reply.body, "", transcript_usage(ask, {}, None))
         model = orjson.loads(call.body)["model"]
         if ask.kind == "embedding":
             return embeddings_answer(ask, reply.body, model)

@@ -14,6 +14,7 @@ from aiservice.providers._gemini.native import count_body, embed_body, generate_
 from aiservice.providers._gemini.parts import bad_request
 from aiservice.providers._gemini.quota import quota_in_refusal
 from aiservice.providers._gemini.request import chat_body, wants_one_call
+from aiservice.providers._gemini.speech import speaks, speech_answer, speech_body
 from aiservice.providers._gemini.stream import GeminiStreamReader
 from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json, QuotaNote
 
@@ -37,7 +38,7 @@ class Gemini(Provider):
     counts_tokens = True
 
     def serves(self, model: str, kind: AskKind) -> bool:
-        return serves(model, kind)
+        return speaks(model) if kind == "speech" else serves(model, kind)
 
     def capabilities(self, model: str) -> Capabilities:
         return capabilities(model)
@@ -53,6 +54,8 @@ class Gemini(Provider):
         refuse_uncarried(ask, self.title)
         if ask.kind == "embedding":
             return _embedding_call(ask, name, path)
+        if ask.kind == "speech":
+            return HttpCall(f"{path}:generateContent", orjson.dumps(speech_body(ask)))
         body = chat_body(ask, model)
         if ask.kind == "token-count":
             whole = {"generateContentRequest": {"model": name, **body}}
@@ -65,6 +68,8 @@ class Gemini(Provider):
         model = call.path.rpartition(":")[0].rpartition("/")[2]
         if ask.kind == "embedding":
             answer = embeddings_answer(ask, reply.body, model)
+        elif ask.kind == "speech":
+            return speech_answer(ask, reply.body, model)
         elif ask.kind == "token-count":
             answer = token_count_answer(reply.body, model)
         else:

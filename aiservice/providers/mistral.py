@@ -10,13 +10,16 @@ import re
 from typing import Any
 
 from aiservice.providers._base import cannot_carry
+from aiservice.providers._openai_media import transcript_form
+from aiservice.providers._openai_media_stream import ReadUsage
 from aiservice.providers._vendors import built_in
 from aiservice.providers._vendors.shape import VendorShape
-from aiservice.wire import Json
+from aiservice.wire import Answer, Ask, HttpCall, HttpReply, Json
 
 FORMAT = "mistral-v1"
 _CALL_ID = re.compile(r"[A-Za-z0-9]{9}", re.ASCII)
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_HEARD = frozenset({"file", "file_url", "language", "response_format", "temperature", "timestamp_granularities"})
 # Words of the field on a message that Mistral answers with a 422.
 _OWN_FIELDS = frozenset(
     {"extra_content", "is_error", "reasoning", "reasoning_content", "reasoning_details", "refusal", "stop_reason"}
@@ -24,6 +27,29 @@ _OWN_FIELDS = frozenset(
 
 
 class Mistral(VendorShape):
+    def media_call(self, ask: Ask, model: str) -> HttpCall:
+        """A transcript is JSON there whatever was asked for: other forms of it are made here."""
+        if ask.kind == "transcription":
+            return self._transcript(ask, model)
+        if ask.kind == "speech" and ask.is_stream:
+            raise cannot_carry("stream_format", f"{self.title} gives speech whole: leave 'stream_format' out.")
+        return super().media_call(ask, model)
+
+    def _transcript(self, ask: Ask, model: str) -> HttpCall:
+        for name in sorted(ask.body.keys() - _HEARD):
+            raise cannot_carry(name, f"'{name}' cannot be carried to {self.title}: leave it out, or pin another one.")
+        body = {name: value for name, value in ask.body.items() if name != "response_format"}
+        wanted, known = ask.body.get("response_format", "json"), body.get("timestamp_granularities")
+        if known is None and wanted in ("srt", "vtt", "verbose_json"):
+            body["timestamp_granularities"] = ["segment"]
+        return transcript_form({**body, "model": model}, self.media_paths["transcriptions"], is_stream=ask.is_stream)
+
+    def media_answer(self, ask: Ask, call: HttpCall, reply: HttpReply, read_usage: ReadUsage) -> Answer:
+        answer = super().media_answer(ask, call, reply, read_usage)
+        if ask.kind == "transcription" and ask.body.get("response_format", "json") != "json":
+            answer.raw = None
+        return answer
+
     def adapted(self, body: Json, model: str) -> None:
         super().adapted(body, model)
         messages = body.get("messages")

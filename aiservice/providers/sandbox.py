@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.providers import _sandbox_media as media
 from aiservice.providers._base import LocalProvider
 from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._openai_shape import OpenAiShape
@@ -32,11 +33,11 @@ class Sandbox(OpenAiShape, LocalProvider):
     kind = "sandbox"
     title = "Sandbox (built in)"
     needs_key = False
-    default_models = (MODEL, EMBEDDING_MODEL, RANKING_MODEL)
+    default_models = (MODEL, EMBEDDING_MODEL, RANKING_MODEL, *media.MODELS)
 
     def serves(self, model: str, kind: AskKind) -> bool:
-        own = {EMBEDDING_MODEL: "embedding", RANKING_MODEL: "rerank"}.get(model)
-        return kind == own if own else kind not in ("embedding", "rerank")
+        own = {EMBEDDING_MODEL: "embedding", RANKING_MODEL: "rerank", **media.MODELS}.get(model)
+        return kind == own if own else kind in ("chat", "token-count")
 
     def capabilities(self, model: str) -> Capabilities:
         """It answers whatever it is asked, so that a first call works; nothing here says that the answer is real."""
@@ -45,6 +46,8 @@ class Sandbox(OpenAiShape, LocalProvider):
     def serve(self, call: HttpCall) -> HttpReply:
         if call.path == "/models":
             return _json({"object": "list", "data": [{"id": name, "object": "model"} for name in self.default_models]})
+        if call.path in media.PATHS:
+            return media.reply_to(call)
         body = orjson.loads(call.body)
         if call.path == "/embeddings":
             return _json(_embeddings(body)) if _embedding_numbers(body) <= _MAX_NUMBERS else _too_many()
@@ -54,6 +57,9 @@ class Sandbox(OpenAiShape, LocalProvider):
         return _json(_completion(body, call.body, text, tool_calls))
 
     def serve_stream(self, call: HttpCall) -> Iterator[bytes]:
+        if call.path in media.PATHS:
+            yield from media.stream_of(call)
+            return
         body = orjson.loads(call.body)
         text, tool_calls = _reply(body)
         base = {

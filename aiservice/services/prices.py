@@ -15,6 +15,7 @@ from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 from aiservice.kit.clock import MINUTE_US, from_us
 from aiservice.kit.money import NANO_USD
 from aiservice.providers.capabilities import published
+from aiservice.services.unit_prices import cost_of_units, is_sold_by_unit
 from aiservice.wire import Usage
 
 SANDBOX_KIND = "sandbox"
@@ -105,8 +106,10 @@ class Prices:
             found = self._models[key]
         except KeyError:
             found = self._remember(key)
+        if usage.unit is not None and (of_units := cost_of_units(kind, model, usage)) is not None:
+            return of_units
         if found is None:
-            return 0 if kind == SANDBOX_KIND else None
+            return 0 if kind == SANDBOX_KIND or is_sold_by_unit(kind, model) else None
         steps = found.steps(at_us)
         if steps is None:
             return None

@@ -8,7 +8,6 @@ from aiservice.errors import InvalidRequest
 from aiservice.kit.discover import modules_of
 from aiservice.tasks._base import Task
 from aiservice.tasks._inference import Inference, Inferred
-from aiservice.tasks._unserved import UNSERVED
 
 
 @cache
@@ -29,8 +28,6 @@ def task_named(name: object) -> Task:
     known = registry()
     if isinstance(name, str) and name in known:
         return known[name]
-    if isinstance(name, str) and name in UNSERVED:
-        raise _not_served(name)
     near = difflib.get_close_matches(str(name)[:60], known, n=1)
     hint = f"Did you mean '{near[0]}'?" if near else f"Known ones: {', '.join(sorted(known))}."
     raise InvalidRequest(f"'{str(name)[:60]}' is not a task. {hint}", code="unknown_task", param="task")
@@ -38,24 +35,15 @@ def task_named(name: object) -> Task:
 
 @cache
 def inference() -> Inference:
-    """How tasks are told apart, those that are not served yet among them."""
-    return Inference({**{name: task.signs for name, task in registry().items()}, **UNSERVED})
+    """How tasks are told apart."""
+    return Inference({name: task.signs for name, task in registry().items()})
 
 
 def inferred_task(body: dict[str, Any]) -> tuple[Task, str]:
     """The task a `/ai-service` body without `task` means, from the body alone, and why.
 
     Raises:
-        InvalidRequest: it is not clear (`task_unclear`, with the two likeliest), or not served yet.
+        InvalidRequest: it is not clear (`task_unclear`, with the two likeliest).
     """
     found: Inferred = inference().infer(body)
-    task = registry().get(found.task)
-    if task is None:
-        raise _not_served(found.task, f" ({found.reason})")
-    return task, found.reason
-
-
-def _not_served(name: str, why: str = "") -> InvalidRequest:
-    known = ", ".join(sorted(registry()))
-    message = f"'{name}' is asked for{why}, and not served yet. What is served, as \"task\": {known}."
-    return InvalidRequest(message, code="unknown_task", param="task")
+    return registry()[found.task], found.reason

@@ -48,8 +48,15 @@ ROUTES: dict[str, tuple[str | None, int]] = {
     "POST /v1/responses/{id}/cancel": ("key", 401),
     "POST /v1/rerank": ("task", 401),
     "POST /v2/rerank": ("task", 401),
+    "POST /v1/moderations": ("task", 401),
+    "POST /v1/images/generations": ("task", 401),
+    "POST /v1/images/edits": ("task", 401),
+    "POST /v1/audio/speech": ("task", 401),
+    "POST /v1/audio/transcriptions": ("task", 401),
+    "POST /v1/audio/translations": ("task", 401),
 }
 _CHAT: dict[str, object] = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
+_SOUND = "data:audio/mpeg;base64,SUQzBAAAAAAA"
 BODIES: dict[str, dict[str, object]] = {
     "/ai-service": {"input": "hi"},
     "/v1/chat/completions": _CHAT,
@@ -61,6 +68,12 @@ BODIES: dict[str, dict[str, object]] = {
     "/v1/responses/input_tokens": {"model": "auto", "input": "hi"},
     "/v1/rerank": {"query": "hi", "documents": ["hi"]},
     "/v2/rerank": {"query": "hi", "documents": ["hi"]},
+    "/v1/moderations": {"input": "hi"},
+    "/v1/images/generations": {"prompt": "hi"},
+    "/v1/images/edits": {"prompt": "hi", "images": [{"image_url": "https://example.com/a.png"}]},
+    "/v1/audio/speech": {"input": "hi", "voice": "alloy"},
+    "/v1/audio/transcriptions": {"file": _SOUND},
+    "/v1/audio/translations": {"file": _SOUND},
 }
 STRANGER = ("203.0.113.9", 4711)
 _HOSTS = (

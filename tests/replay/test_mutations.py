@@ -8,6 +8,7 @@ import pytest
 
 from aiservice.providers import (
     _anthropic_answer,
+    _openai_finish,
     _openai_responses_answer,
     _openai_responses_stream,
     _openai_shape,
@@ -23,7 +24,7 @@ Break = Callable[[pytest.MonkeyPatch], None]
 
 
 def _finish_reason_is_misread(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(_openai_shape._FINISH, "length", "stop")
+    patch.setitem(_openai_finish._FINISH, "length", "stop")
 
 
 def _cached_tokens_are_lost(patch: pytest.MonkeyPatch) -> None:

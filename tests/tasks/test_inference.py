@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from aiservice.dialects.ai_service import DIALECT
 from aiservice.errors import InvalidRequest
 from aiservice.tasks import inference, registry
-from aiservice.tasks._unserved import TITLES, UNSERVED
 from tests.tasks.labelled import UNCLEAR, Labelled
 from tests.tasks.labelled.tuning import TUNING
 from tests.tasks.labelled.written import written
@@ -39,8 +38,7 @@ def test_a_part_of_what_was_written_is_told_right() -> None:
 
 
 def test_every_task_of_the_contract_is_told_apart() -> None:
-    assert {each.task for each in written()} == {*registry(), *UNSERVED, UNCLEAR}
-    assert TITLES.keys() == UNSERVED.keys()
+    assert {each.task for each in written()} == {*registry(), UNCLEAR}
 
 
 @pytest.mark.parametrize(
@@ -77,15 +75,6 @@ def test_a_text_that_only_speaks_of_a_task_is_no_order() -> None:
     assert meant({"input": "Write an essay on why poems are hard to translate."}) == "text-generation"
 
 
-@pytest.mark.parametrize("task", UNSERVED)
-def test_what_is_not_served_yet_is_refused_by_its_name(task: str) -> None:
-    body = next(each.body for each in written() if each.task == task)
-    for asked in (body, {"input": "x", "task": task}):
-        with pytest.raises(InvalidRequest, match=f"'{task}' is asked for.*not served yet") as refusal:
-            DIALECT.read(asked)
-        assert refusal.value.code == "unknown_task"
-
-
 def test_whatever_is_inferred_can_be_read() -> None:
     """What means a task is also a form in which that task takes its input, but for prose where it needs an object."""
     for each in written():
@@ -116,7 +105,7 @@ OBJECTS = st.dictionaries(KNOWN, JSON | st.dictionaries(KNOWN, JSON, max_size=2)
 @given(JSON | OBJECTS | st.lists(OBJECTS, max_size=3), JSON | OBJECTS, st.none() | st.text(max_size=20))
 def test_any_body_means_something_or_is_asked_back(given_input: Any, parameters: Any, model: str | None) -> None:
     body = {"input": given_input, "parameters": parameters, "model": model}
-    assert meant(body) in {*registry(), *UNSERVED, UNCLEAR}
+    assert meant(body) in {*registry(), UNCLEAR}
 
 
 def test_the_set_is_what_it_was() -> None:

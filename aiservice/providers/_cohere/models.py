@@ -36,6 +36,8 @@ def serves(model: str, kind: AskKind) -> bool:
         return _EMBED.search(model) is not None
     if kind == "rerank":
         return _RERANK.search(model) is not None
+    if kind == "transcription":
+        return "transcribe" in model.lower()
     return kind == "chat" and _NO_CHAT.search(model) is None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from aiservice.providers._base import AttemptFailed
 from aiservice.providers._capabilities import LIMITS, LOG_PROBABILITIES, PENALTIES, SAMPLING, Capabilities
-from aiservice.wire import AskKind, AttemptFailure, Blame, Json
+from aiservice.wire import MEDIA_KINDS, AskKind, AttemptFailure, Blame, Json
 
 _NAME = re.compile(r"(?:(?P<folder>models|tunedModels)/)?(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,198})")
 _EMBEDDING = re.compile(r"embedding", re.IGNORECASE)
@@ -91,7 +91,7 @@ def family_of(model: str) -> Family:
 def serves(model: str, kind: AskKind) -> bool:
     """Whether `model` chats or embeds, judged by its name."""
     is_embedding = bool(_EMBEDDING.search(model))
-    if kind == "rerank":
+    if kind == "rerank" or kind in MEDIA_KINDS:
         return False
     return is_embedding if kind == "embedding" else not is_embedding and not _OTHER_WORK.search(model)
 

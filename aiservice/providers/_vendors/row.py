@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from aiservice.providers._capabilities import UNKNOWN, Capabilities
 from aiservice.providers._limit_headers import Row as LimitRow
+from aiservice.providers._openai_media import MEDIA_PATHS
 
 Json = dict[str, Any]
 
-PATHS: Final = ("chat", "embeddings", "completions", "rerank", "models", "responses")
+PATHS: Final = ("chat", "embeddings", "completions", "rerank", "models", "responses", *MEDIA_PATHS)
 THINKING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
 THINKING_KEPT: Final = ("never", "with_tool_calls", "always")
 TOOL_CHOICES: Final = ("auto", "none", "required", "named")
@@ -100,4 +101,5 @@ _PATHS: Final = {
     "rerank": "",
     "models": "/models",
     "responses": "",
+    **dict.fromkeys(MEDIA_PATHS, ""),
 }

@@ -8,7 +8,9 @@ from typing import Any
 from aiservice.providers._base import AttemptFailed, cannot_carry
 from aiservice.providers._capabilities import NEUTRAL, Capabilities
 from aiservice.providers._limit_headers import notes_of
+from aiservice.providers._media_names import media_kind_of
 from aiservice.providers._model_names import is_ranking_name
+from aiservice.providers._openai_media import MEDIA_PATHS
 from aiservice.providers._openai_shape import OpenAiShape
 from aiservice.providers._openai_strict import Keeps, keeps_by_name
 from aiservice.providers._vendors import embeddings
@@ -35,6 +37,7 @@ class VendorShape(OpenAiShape):
         self.chat_path, self.embeddings_path = row.path("chat"), row.path("embeddings")
         self.models_path, self.completions_path = row.path("models"), row.path("completions")
         self.rerank_path = row.path("rerank")
+        self.media_paths = {name: row.path(name) for name in MEDIA_PATHS}
         self._names_completing = any(rule.is_completion for rule in row.models)
         self.responses_path = row.path("responses")
         self.rule_of = lru_cache(maxsize=1024)(self._rule_of)
@@ -68,6 +71,8 @@ class VendorShape(OpenAiShape):
             known.setdefault("forced_tools", False)
         if "tools" in row.refused | rule.refused:
             known["tools"] = False
+        if media_kind_of(model) is not None and not self.serves(model, "chat"):
+            return Capabilities(**known)
         return Capabilities(**{"streaming": self.serves(model, "chat"), "system": True, **known})
 
     def keeps(self, model: str) -> Keeps:

@@ -1,0 +1,73 @@
+"""Speech and transcripts that come in pieces, by OpenAI's wire: `speech.audio.delta`, `transcript.text.delta`, and the
+end of each, which carries the usage. Some end with `[DONE]`, which says nothing more."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter
+from aiservice.providers._base import StreamReader
+from aiservice.providers._failures import invalid_answer
+from aiservice.providers._openai_errors import failure_from_body
+from aiservice.wire import EventKind, StreamEvent, Usage
+
+ReadUsage = Callable[[object], tuple[Usage | None, bool]]
+_ENDS = frozenset({"speech.audio.done", "transcript.text.done"})
+
+
+class MediaStreamReader(StreamReader):
+    """Reads one; its frames are passed on."""
+
+    def __init__(self, read_usage: ReadUsage) -> None:
+        self._splitter = SseSplitter()
+        self._read_usage = read_usage
+        self._is_failed = False
+
+    def feed(self, chunk: bytes) -> list[StreamEvent]:
+        try:
+            events = self._splitter.feed(chunk)
+        except OversizedEvent:
+            return [self._failed("an event of its stream was too large")]
+        return self._read(events)
+
+    def end(self) -> list[StreamEvent]:
+        return self._read(self._splitter.end())
+
+    def _read(self, events: list[SseEvent]) -> list[StreamEvent]:
+        found: list[StreamEvent] = []
+        for event in events:
+            if self._is_failed:
+                break
+            found += self._one(event)
+        return found
+
+    def _one(self, event: SseEvent) -> list[StreamEvent]:
+        if event.data == b"[DONE]":
+            return [StreamEvent(EventKind.OTHER, frame=event.frame)]
+        try:
+            said: Any = orjson.loads(event.data)
+        except orjson.JSONDecodeError:
+            return [self._failed("an event of its stream was not JSON")]
+        if not isinstance(said, dict):
+            return [self._failed("an event of its stream was no object")]
+        if said.get("error") or said.get("type") == "error":
+            self._is_failed = True
+            return [StreamEvent(EventKind.ERROR, failure=failure_from_body(200, said, {}))]
+        kind = said.get("type")
+        if kind in _ENDS:
+            self.is_finished = True
+            events = [StreamEvent(EventKind.FINISH, finish_reason="stop", frame=event.frame)]
+            usage, is_valid = self._read_usage(said.get("usage"))
+            if usage is not None or not is_valid:
+                events.append(StreamEvent(EventKind.USAGE, usage=usage))
+            return events
+        if kind == "transcript.text.delta" and isinstance(said.get("delta"), str):
+            return [StreamEvent(EventKind.TEXT, said["delta"], frame=event.frame)]
+        if kind == "speech.audio.delta":
+            return [StreamEvent(EventKind.TEXT, frame=event.frame)]
+        return [StreamEvent(EventKind.OTHER, frame=event.frame)]
+
+    def _failed(self, what: str) -> StreamEvent:
+        self._is_failed = True
+        return StreamEvent(EventKind.ERROR, failure=invalid_answer(what))
