@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.dialects._at_most import at_most
 from aiservice.dialects._base import (
     ClientRequest,
     Dialect,
@@ -32,6 +33,7 @@ class MediaDialect(Dialect):
             preferences = _json_of(preferences, "preferences")
         model = model_of(body)
         ask = self.ask({name: value for name, value in body.items() if value is not None and name != "model"}, model)
+        ask.at_most = at_most(ask)
         return ClientRequest(ask, model, preferences, is_provider_field=is_provider_field)
 
     def ask(self, body: Json, model: str | None) -> Ask:

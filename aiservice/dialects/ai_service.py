@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.dialects._at_most import at_most
 from aiservice.dialects._base import (
     ClientRequest,
     Dialect,
@@ -22,7 +23,7 @@ from aiservice.errors import BrokerError, InvalidRequest
 from aiservice.kit.money import to_usd_text
 from aiservice.kit.sse import named_frame
 from aiservice.tasks import inferred_task, registry, task_named
-from aiservice.wire import AI_SERVICE_WIRE, Answer, Ask, Attempt, EventKind, StreamEvent, ToolCallDelta
+from aiservice.wire import AI_SERVICE_WIRE, MEDIA_KINDS, Answer, Ask, Attempt, EventKind, StreamEvent, ToolCallDelta
 
 _FIELDS = (
     "task", "input", "model", "stream", "parameters", "preferences", "metadata", "cache", "continue_on_failure",
@@ -59,8 +60,8 @@ class AiService(Dialect):
             raise InvalidRequest("Only a stream can be resumed: set 'stream' to true, too.", param="resumable")
         model = model_of(body)
         ask = Ask(task.name, task.kind, task.ask_body(body), is_stream, requested_model=model, wire=AI_SERVICE_WIRE)
-        if task.at_most is not None:
-            ask.at_most = task.at_most(ask.body, model)
+        if task.kind in MEDIA_KINDS:
+            ask.at_most = at_most(ask)
         if is_stream and ask.body.get("logprobs"):
             raise InvalidRequest("Log probabilities are given in whole answers only.", param="parameters.logprobs")
         continues = flag_of(body, "continue_on_failure")

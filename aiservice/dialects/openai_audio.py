@@ -7,8 +7,8 @@ from aiservice.dialects._media import MediaDialect, flag, text_field
 from aiservice.dialects._transcripts import rendered
 from aiservice.errors import InvalidRequest
 from aiservice.tasks._files import file_of
-from aiservice.tasks.speech_to_text import FORMATS, seconds_at_most
-from aiservice.tasks.text_to_speech import MOST_CHARACTERS, speech_at_most
+from aiservice.tasks.speech_to_text import FORMATS
+from aiservice.tasks.text_to_speech import MOST_CHARACTERS
 from aiservice.wire import SPEECH_WIRE, TRANSCRIPTION_WIRE, Answer, Ask
 
 
@@ -25,9 +25,13 @@ class OpenAiSpeech(MediaDialect):
             raise InvalidRequest("Speech is streamed by 'stream_format': \"sse\".", param="stream")
         body.pop("stream", None)
         return Ask(
-            "text-to-speech", "speech", body, body.get("stream_format") == "sse", requested_model=model,
-            wire=SPEECH_WIRE, at_most=speech_at_most(body, model),
-        )  # fmt: skip
+            "text-to-speech",
+            "speech",
+            body,
+            body.get("stream_format") == "sse",
+            requested_model=model,
+            wire=SPEECH_WIRE,
+        )
 
     def wants_stream(self, body: Json) -> bool:
         return body.get("stream_format") == "sse"
@@ -56,10 +60,7 @@ class OpenAiTranscriptions(MediaDialect):
         body.pop("stream", None)
         if self.translates:
             body["translate"] = True
-        return Ask(
-            "speech-to-text", "transcription", body, is_stream, requested_model=model, wire=TRANSCRIPTION_WIRE,
-            at_most=seconds_at_most(body, model),
-        )  # fmt: skip
+        return Ask("speech-to-text", "transcription", body, is_stream, requested_model=model, wire=TRANSCRIPTION_WIRE)
 
     def wants_stream(self, body: Json) -> bool:
         return body.get("stream") in (True, "true")

@@ -9,7 +9,7 @@ from aiservice.dialects._base import Json
 from aiservice.dialects._media import MediaDialect, flag, text_field, whole_number
 from aiservice.errors import InvalidRequest
 from aiservice.tasks._files import file_of
-from aiservice.tasks.image_generation import MOST_IMAGES, MOST_PROMPT, images_at_most
+from aiservice.tasks.image_generation import MOST_IMAGES, MOST_PROMPT
 from aiservice.wire import IMAGES_WIRE, Ask
 
 _MOST_FILES = 16
@@ -29,10 +29,7 @@ class OpenAiImages(MediaDialect):
         for name in _NUMBERS:
             if isinstance(body.get(name), str) and body[name].isdigit():
                 body[name] = int(body[name][:6])
-        return Ask(
-            "image-generation", "image", body, requested_model=model, wire=IMAGES_WIRE,
-            at_most=images_at_most(body, model),
-        )  # fmt: skip
+        return Ask("image-generation", "image", body, requested_model=model, wire=IMAGES_WIRE)
 
 
 class OpenAiImageEdits(OpenAiImages):

@@ -4,13 +4,12 @@ import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from aiservice.errors import InvalidRequest
 from aiservice.tasks._signs import Signs
-from aiservice.wire import AskKind, Usage
 
 Json = dict[str, Any]
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
@@ -45,17 +44,14 @@ class Task:
     `signs` is by what a `/ai-service` body without `task` is recognised as meaning this one.
     `ask_body` gives the body in our form (`wire.Ask.body`, without model) and raises `InvalidRequest` naming the
     field that is missing or of the wrong shape. `output` is the `output` object of the `/ai-service` answer.
-    `at_most`, of work that is no chat, says of a body in our form and the requested model what it may use at most
-    (`wire.Ask.at_most`).
     """
 
     name: str
     title: str
-    kind: AskKind
+    kind: Literal["chat", "embedding", "rerank", "moderation", "image", "speech", "transcription"]
     signs: Signs
     ask_body: Callable[[Json], Json]
     output: Callable[[Json], Json]
-    at_most: Callable[[Json, str | None], Usage] | None = None
 
 
 def chat_body(messages: list[Json], body: Json, options: frozenset[str] = frozenset()) -> Json:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from aiservice.errors import InvalidRequest
-from aiservice.wire import Json
+from aiservice.tasks._base import Json
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[\w.+-]+)*;base64,")
 _ENDINGS = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav", "x-m4a": "m4a", "octet-stream": "bin"}

@@ -1,12 +1,10 @@
 """Images from a description, or changed by one."""
 
-import re
 from typing import Any
 
 from aiservice.errors import InvalidRequest
 from aiservice.tasks._base import Json, Task, found_in, only_fields, parameters, text_of
 from aiservice.tasks._signs import Signs, fields
-from aiservice.wire import Usage
 
 MOST_PROMPT = 32_000
 MOST_IMAGES = 10
@@ -17,9 +15,6 @@ _PARAMETERS = frozenset(
     }
 )  # fmt: skip
 _IMAGES = ("image", "images")
-# Models that are paid by the token, and the most tokens that one image of theirs is made of.
-_BY_TOKEN = re.compile(r"gpt-image|chatgpt-image|gemini|gpt-5")
-_TOKENS_PER_IMAGE = 6_300
 _ADJECTIVE = r"(?!(?:for|of|about|to|with|from|in|on|that|this|which|showing)\b)[\w-]+"
 _STYLE = (
     r"(?:photo-?realistic|realistic|detailed|beautiful|stunning|high[- ]resolution|watercolou?r|digital|"
@@ -64,15 +59,6 @@ SIGNS = Signs(
 )
 
 
-def images_at_most(body: Json, model: str | None) -> Usage:
-    """What images of a request may use at most: each one of its size and quality, and tokens where models are paid by
-    them, or may be."""
-    count = body.get("n") or 1
-    quality = f"{body.get('quality') or ''} {body.get('size') or ''}".strip()
-    tokens = _TOKENS_PER_IMAGE * count if model is None or _BY_TOKEN.search(model) else 0
-    return Usage(output_tokens=tokens, units=count, unit="image", unit_quality=quality)
-
-
 def _ask_body(body: Json) -> Json:
     only_fields(body, "prompt", "text", "mask", *_IMAGES, *_PARAMETERS)
     prompt = text_of(body, "prompt", "text")
@@ -110,4 +96,4 @@ def _output(answer_body: Json) -> Json:
     return {"images": found}
 
 
-TASK = Task("image-generation", "Image generation", "image", SIGNS, _ask_body, _output, images_at_most)
+TASK = Task("image-generation", "Image generation", "image", SIGNS, _ask_body, _output)

@@ -1,18 +1,12 @@
 """A text, read aloud."""
 
-import re
-
 from aiservice.errors import InvalidRequest
 from aiservice.tasks._base import Json, Task, only_fields, parameters, text_of
 from aiservice.tasks._signs import GIVEN, Signs, fields
-from aiservice.wire import Usage
 
 MOST_CHARACTERS = 100_000
 """Vendors take less, each its own: they say so."""
 _PARAMETERS = frozenset({"instructions", "language", "response_format", "speed", "voice", "voice_id"})
-# Models that are paid by the token: at 15 characters a second, and 32 tokens for each, a character is two or so.
-_BY_TOKEN = re.compile(r"gpt-|gemini")
-_TOKENS_PER_CHARACTER = 3
 _READ_OUT = r"(?:aloud|out loud|to me)"
 
 SIGNS = Signs(
@@ -36,13 +30,6 @@ SIGNS = Signs(
 )
 
 
-def speech_at_most(body: Json, model: str | None) -> Usage:
-    """What speech may use at most: its characters, and tokens where models are paid by them, or may be."""
-    characters = len(body["input"])
-    tokens = _TOKENS_PER_CHARACTER * characters if model is None or _BY_TOKEN.search(model) else 0
-    return Usage(output_tokens=tokens, units=characters, unit="character")
-
-
 def _ask_body(body: Json) -> Json:
     only_fields(body, "text", *_PARAMETERS)
     spoken = text_of(body, "text")
@@ -62,4 +49,4 @@ def _output(answer_body: Json) -> Json:
     return answer_body
 
 
-TASK = Task("text-to-speech", "Text to speech", "speech", SIGNS, _ask_body, _output, speech_at_most)
+TASK = Task("text-to-speech", "Text to speech", "speech", SIGNS, _ask_body, _output)
