@@ -37,6 +37,7 @@ async def test_recorded_answers_come_through_as_they_were(rig: Rig, evidence: Ev
     shown, said = pairs_of(matrix_of(through)), pairs_of(written())
     assert said <= shown, f"{stale}; no longer shown: {sorted(said - shown)[:5]}"
     assert evidence.folder is None or shown == said, f"{stale}; new: {sorted(shown - said)[:5]}"
+    assert passed >= _LEAST_REPLAYED * _INTERACTIONS
     assert passed + excluded + failed == _INTERACTIONS
     assert not [failure for failure in table.failures if NOT_THERE not in failure], "\n".join(table.failures)
 
