@@ -111,3 +111,18 @@ async def test_a_key_without_the_scope_makes_no_images(sandboxed: Gateway) -> No
 async def test_chat_is_never_sent_to_a_model_for_other_work(sandboxed: Gateway) -> None:
     reply = await sandboxed.chat("hello")
     assert reply.headers["x-aiservice-model"] == "sandbox"
+
+
+async def test_sound_and_pictures_have_nothing_to_do_with_the_cache_and_moderations_do(sandboxed: Gateway) -> None:
+    headers = {"x-aiservice-cache-ttl": "300"}
+    speech, picture = {"input": "hello", "voice": "alloy"}, {"prompt": "a cat"}
+    for path, body in (("/v1/audio/speech", speech), ("/v1/images/generations", picture)):
+        replies = [await sandboxed.post(path, body, headers=headers) for _ in range(2)]
+        assert [reply.headers["x-aiservice-cache"] for reply in replies] == ["bypass", "bypass"]
+        assert min(len(reply.body) for reply in replies) > 100
+    heard = [await _sent(sandboxed, "/v1/audio/transcriptions", ("file", _FILE), headers=headers) for _ in range(2)]
+    assert [reply.headers["x-aiservice-cache"] for reply in heard] == ["bypass", "bypass"]
+    texts = {"input": ["hello"]}
+    judged = [await sandboxed.post("/v1/moderations", texts, headers=headers) for _ in range(2)]
+    assert [reply.headers["x-aiservice-cache"] for reply in judged] == ["miss", "hit"]
+    assert judged[1].json()["results"] == judged[0].json()["results"]
