@@ -87,6 +87,8 @@ class Output:
     def reasoning(self, event: StreamEvent) -> None:
         """A piece of thinking, or the state that goes with it."""
         detail = event.details
+        if not event.text and detail is None:
+            return
         thought = self._thought
         if thought is not None and thought.details:
             last = thought.details[-1][0]

@@ -87,6 +87,12 @@ def test_calls_in_alternating_pieces_are_items_of_their_own() -> None:
     assert folded.final["status"] == "completed"
 
 
+def test_an_event_without_a_thought_begins_no_item() -> None:
+    assert [item["type"] for item in _folded(_think(""), _text("a"), _think(""), _text("b"), _end("stop")).output] == [
+        "message"
+    ]
+
+
 def test_a_custom_tool_is_given_its_text_alone() -> None:
     (item,) = _folded(_call(0, '{"input":"say', "c", "run"), _call(0, ' \\"hi\\""}'), _end("tool_calls")).output
     assert (item["type"], item["input"]) == ("custom_tool_call", 'say "hi"')
