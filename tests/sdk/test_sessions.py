@@ -25,6 +25,8 @@ _KEY = "sk-of-the-providers-9Kd3"
 _HERE = Path(__file__).parent
 _PLACES = {"openai": "/v1", "openai-compatible": "/v1", "anthropic": "", "gemini": "/v1beta"}
 _COHERE = {"cohere": ""}  # asked by fewer here, and by all frameworks in the long test
+_BEDROCK = {"bedrock": ""}  # by all in the long tier
+_KINDS = [*_PLACES, pytest.param("bedrock", marks=pytest.mark.long)]
 Json = dict[str, Any]
 
 
@@ -44,7 +46,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with MockProcess(folder, keys=(_KEY,)) as mock:
         installation = Installation(folder, {"AISERVICE_QUOTA_WAIT": "30"})  # the mock says when to come again
         key = installation.add_key()["key"]
-        for kind, path in {**_PLACES, **_COHERE}.items():
+        for kind, path in {**_PLACES, **_COHERE, **_BEDROCK}.items():
             address = mock.base_url.removesuffix("/v1") + path
             options = ("--base-url", address, "--allow-private", "--models", "mock-small,mock-embedding")
             installation.command("provider", "add", kind, "--name", kind, *options, stdin=_KEY + "\n")
@@ -96,7 +98,7 @@ def _expected(is_openai: bool) -> Json:
     }
 
 
-@pytest.mark.parametrize("kind", [*_PLACES, *_COHERE])
+@pytest.mark.parametrize("kind", [*_PLACES, *_COHERE, *_BEDROCK])
 def test_openai_python(stage: Stage, kind: str) -> None:
     expected = _expected(is_openai=True)
     if kind == "cohere":  # whose own prompt is counted
@@ -106,27 +108,27 @@ def test_openai_python(stage: Stage, kind: str) -> None:
     _check_what_arrived(stage, kind)
 
 
-@pytest.mark.parametrize("kind", list(_PLACES))
+@pytest.mark.parametrize("kind", _KINDS)
 def test_anthropic_python(stage: Stage, kind: str) -> None:
     assert anthropic_session(stage.server.url, stage.key, f"{kind}/mock-small") == _expected(is_openai=False)
     _check_what_arrived(stage, kind)
 
 
-@pytest.mark.parametrize("kind", list(_PLACES))
+@pytest.mark.parametrize("kind", _KINDS)
 def test_openai_node(stage: Stage, node_folder: Path, kind: str) -> None:
     said = _node_session(node_folder, "openai", stage.server.api_url, stage.key, f"{kind}/mock-small")
     assert said == _expected(is_openai=True)
 
 
-@pytest.mark.parametrize("kind", list(_PLACES))
+@pytest.mark.parametrize("kind", _KINDS)
 def test_anthropic_ts(stage: Stage, node_folder: Path, kind: str) -> None:
     said = _node_session(node_folder, "anthropic", stage.server.url, stage.key, f"{kind}/mock-small")
     assert said == _expected(is_openai=False)
 
 
-@pytest.mark.parametrize("kind", list(_PLACES))
+@pytest.mark.parametrize("kind", _KINDS)
 def test_google_genai(stage: Stage, kind: str) -> None:
-    embedder = "openai" if kind == "anthropic" else kind  # Anthropic has no embeddings
+    embedder = "openai" if kind in ("anthropic", "bedrock") else kind  # Anthropic has none, Bedrock no such model
     said = google_session(stage.server.url, stage.key, f"{kind}/mock-small", f"{embedder}/mock-embedding")
     told = {"text": "the gate keeps every key", "finish": "STOP", "input": 3, "output": 5}
     assert said == {
@@ -158,6 +160,7 @@ def _check_what_arrived(stage: Stage, kind: str) -> None:
     words = {
         "anthropic": ('"media_type": "image/png"', '"output_config"'),
         "cohere": ('"image_url"', '"json_object"', f'"tool_plan": "{PLAN}"'),
+        "bedrock": ('"image": {"format": "png"', '"outputConfig"'),
         "gemini": ('"inlineData"', '"responseJsonSchema"', f'"thoughtSignature": "{SIGNATURE}"'),
     }.get(kind, ('"image_url"', '"json_schema"'))
     for word in (*words, pixel):
