@@ -152,8 +152,11 @@ class Translated:
         )
 
 
+_INT32 = 2**31  # what Google's whole numbers are below
+
+
 def _number(name: str, value: Any) -> Any:
-    if type(value) is float and name in _WHOLE and value.is_integer():
+    if type(value) is float and name in _WHOLE and value.is_integer() and abs(value) < _INT32:
         return int(value)
     if type(value) is not int and (type(value) is not float or name in _WHOLE):
         raise wrong(f"generationConfig.{name}", f"must be a {'whole ' if name in _WHOLE else ''}number.")

@@ -12,6 +12,7 @@ _SAME = frozenset(
 # Counts: 64-bit numbers, which protobuf's JSON writes as texts.
 _COUNTS = frozenset({"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"})
 _TYPES = ("TYPE_UNSPECIFIED", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL")
+_DIGITS = 19  # of a 64-bit number, at most
 _HINTS = frozenset({"propertyOrdering"})  # how an answer is written, not what it says
 
 
@@ -29,7 +30,8 @@ def json_schema_of(schema: object, path: str, depth: int = 0) -> Json:
         if value is None:
             continue
         if name in _COUNTS:
-            made[name] = int(value) if isinstance(value, str) and value.isdecimal() else value
+            is_number = isinstance(value, str) and value.isdecimal() and len(value) < _DIGITS
+            made[name] = int(value) if is_number else value
         elif name in _SAME:
             made[name] = value
         elif name == "type":

@@ -126,7 +126,7 @@ def _tool_choice(choice: Any, uncarried: list[str]) -> Any:
     if type(choice) is not dict:
         raise wrong("tool_choice", "must be 'auto', 'none', 'required' or an object.")
     kind = choice.get("type")
-    if kind in _KINDS:
+    if type(kind) is str and kind in _KINDS:
         if type(choice.get("name")) is not str:
             raise wrong("tool_choice.name", "must name a tool.")
         return {"type": "function", "function": {"name": flat_name(choice.get("namespace"), choice["name"])}}

@@ -310,3 +310,10 @@ def test_snake_case_says_the_same() -> None:
     assert camel("function_call") == "functionCall"
     with pytest.raises(InvalidRequest, match="twice"):
         _read(generationConfig={}, generation_config={})
+
+
+def test_a_whole_number_larger_than_googles_is_refused_by_its_name() -> None:
+    """Found by fuzzing."""
+    with pytest.raises(InvalidRequest) as refused:
+        _read(generationConfig={"maxOutputTokens": 1e30})
+    assert refused.value.param == "generationConfig.maxOutputTokens"

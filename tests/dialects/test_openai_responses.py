@@ -245,3 +245,8 @@ def test_tools_of_a_namespace_are_functions_that_bear_its_name() -> None:
     assert [function["name"] for function in functions] == ["sky__weather", "sky__run"]
     assert functions[0]["description"] == "Of a city.\n\nWhat is above."
     assert ask.body["messages"][1]["tool_calls"][0]["function"]["name"] == "sky__weather"
+
+
+def test_a_choice_of_a_kind_that_is_no_name_is_carried_by_nobody() -> None:
+    """Found by fuzzing."""
+    assert "tool_choice" in _read(tool_choice={"type": []}, tools=[{"type": "function", "name": "f"}]).uncarried
