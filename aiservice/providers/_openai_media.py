@@ -57,6 +57,9 @@ PATHS_OF: Final[Mapping[AskKind, tuple[str, ...]]] = {
     "speech": ("speech",),
     "transcription": ("transcriptions", "translations"),
 }
+# Where nobody says it: a model paid by the token hears ten a second, and speaks 21 a second of 15 characters.
+_TOKENS_PER_SECOND = 10
+_TOKENS_PER_CHARACTER = 1.4
 _JSON_FORMATS = frozenset({"diarized_json", "json", "verbose_json"})
 _TEXT = "text/plain; charset=utf-8"
 
@@ -181,7 +184,8 @@ def speech_answer(ask: Ask, content: bytes, content_type: str, model: str) -> An
     if not content_type.startswith("audio/"):
         content_type = media_type_of(content, ask.body.get("response_format"))
     characters = len(ask.body["input"])
-    usage = Usage(characters // 4, source="counted", units=characters, unit="character")
+    spoken = ceil(characters * _TOKENS_PER_CHARACTER)
+    usage = Usage(characters // 4, spoken, source="estimated", units=characters, unit="character")
     return Answer({}, model, "stop", usage, None, media=content, media_type=content_type)
 
 
@@ -214,8 +218,10 @@ def transcript_usage(ask: Ask, said: Json, tokens: Usage | None) -> Usage:
         return Usage(source="counted", units=seconds, unit="second")
     if tokens is not None:
         return tokens
-    file = ask.body.get("file")
-    return Usage(source="estimated", units=seconds_in(file["data"]) if file else 0, unit="second")
+    file, text = ask.body.get("file"), said.get("text")
+    units = seconds_in(file["data"]) if file else 0
+    words = len(text) // 4 if isinstance(text, str) else 0
+    return Usage(units * _TOKENS_PER_SECOND, words, source="estimated", units=units, unit="second")
 
 
 def whole_seconds(value: object) -> int | None:

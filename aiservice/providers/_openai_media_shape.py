@@ -46,7 +46,7 @@ class OpenAiMedia:
             if ask.kind == "speech":
                 return speech_answer(ask, reply.body, reply.headers.get("content-type", ""), "")
             if ask.kind == "transcription":
-                return transcript_answer(ask, reply.body, "", transcript_usage(ask, {}, None))
+                return transcript_answer(ask, reply.body, "", transcript_usage(ask, {"text": _plain(reply)}, None))
         body = _object(reply)
         if ask.kind == "moderation":
             return moderation_answer(body, reply.body, "")
@@ -60,6 +60,10 @@ class OpenAiMedia:
             answer = transcript_answer(ask, reply.body, "", transcript_usage(ask, body, usage))
         answer.is_usage_valid = is_valid
         return answer
+
+
+def _plain(reply: HttpReply) -> str:
+    return reply.body.decode("utf-8", "replace")
 
 
 def _object(reply: HttpReply) -> Json:

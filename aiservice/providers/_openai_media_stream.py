@@ -10,6 +10,7 @@ from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import invalid_answer
 from aiservice.providers._openai_errors import failure_from_body
+from aiservice.providers._openai_media import whole_seconds
 from aiservice.wire import EventKind, StreamEvent, Usage
 
 ReadUsage = Callable[[object], tuple[Usage | None, bool]]
@@ -58,7 +59,12 @@ class MediaStreamReader(StreamReader):
         if kind in _ENDS:
             self.is_finished = True
             events = [StreamEvent(EventKind.FINISH, finish_reason="stop", frame=event.frame)]
-            usage, is_valid = self._read_usage(said.get("usage"))
+            told = said.get("usage")
+            if isinstance(told, dict) and told.get("type") == "duration":
+                seconds = whole_seconds(told.get("seconds"))
+                usage, is_valid = Usage(source="counted", units=seconds or 0, unit="second"), seconds is not None
+            else:
+                usage, is_valid = self._read_usage(told)
             if usage is not None or not is_valid:
                 events.append(StreamEvent(EventKind.USAGE, usage=usage))
             return events

@@ -57,7 +57,9 @@ class Cohere(Provider):
 
     def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
         if ask.kind == "transcription":
-            return transcript_answer(ask, reply.body, "", transcript_usage(ask, {}, None))
+            answer = transcript_answer(ask, reply.body, "", None)
+            answer.usage = transcript_usage(ask, answer.body, None)
+            return answer
         model = orjson.loads(call.body)["model"]
         if ask.kind == "embedding":
             return embeddings_answer(ask, reply.body, model)

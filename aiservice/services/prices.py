@@ -112,7 +112,7 @@ class Prices:
             return 0 if kind == SANDBOX_KIND or is_sold_by_unit(kind, model) else None
         steps = found.steps(at_us)
         if steps is None:
-            return None
+            return 0 if is_sold_by_unit(kind, model) else None
         if usage.billed is not None:
             usage = Usage(*usage.billed)
         for above, rates in steps:
