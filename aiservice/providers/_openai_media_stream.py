@@ -60,11 +60,7 @@ class MediaStreamReader(StreamReader):
             self.is_finished = True
             events = [StreamEvent(EventKind.FINISH, finish_reason="stop", frame=event.frame)]
             told = said.get("usage")
-            if isinstance(told, dict) and told.get("type") == "duration":
-                seconds = whole_seconds(told.get("seconds"))
-                usage, is_valid = Usage(source="counted", units=seconds or 0, unit="second"), seconds is not None
-            else:
-                usage, is_valid = self._read_usage(told)
+            usage, is_valid = self._by_the_second(told) or self._read_usage(told)
             if usage is not None or not is_valid:
                 events.append(StreamEvent(EventKind.USAGE, usage=usage))
             return events
@@ -73,6 +69,15 @@ class MediaStreamReader(StreamReader):
         if kind == "speech.audio.delta":
             return [StreamEvent(EventKind.TEXT, frame=event.frame)]
         return [StreamEvent(EventKind.OTHER, frame=event.frame)]
+
+    def _by_the_second(self, told: object) -> tuple[Usage | None, bool] | None:
+        """The usage of a model that is paid by the second; None of others."""
+        if not isinstance(told, dict) or told.get("type") != "duration":
+            return None
+        seconds = whole_seconds(told.get("seconds"))
+        if seconds is None:
+            return None, False
+        return Usage(source="counted", units=seconds, unit="second"), True
 
     def _failed(self, what: str) -> StreamEvent:
         self._is_failed = True

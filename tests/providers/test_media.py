@@ -50,7 +50,8 @@ def test_a_file_is_sent_as_a_form_with_all_that_was_said() -> None:
 def test_a_translation_has_an_address_of_its_own() -> None:
     ask = openai_audio.TRANSLATIONS_DIALECT.read({"file": dict(_SOUND)}).ask
     call = registry()["openai"].build(ask, "whisper-1")
-    assert (call.path, _form(call).keys()) == ("/audio/translations", {"model", "file"})
+    assert call.path == "/audio/translations"
+    assert _form(call).keys() == {"model", "file"}
     with pytest.raises(AttemptFailed, match="unsupported_parameter"):
         registry()["openrouter"].build(ask, "openai/whisper-1")
 

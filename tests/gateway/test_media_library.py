@@ -1,0 +1,32 @@
+"""OpenAI's own library for work that is no chat, unchanged but for its transport, against the sandbox."""
+
+import httpx
+from openai import AsyncOpenAI
+
+from tests.gateway.conftest import Gateway
+
+
+async def test_openais_library_draws_speaks_hears_and_judges(sandboxed: Gateway) -> None:
+    transport = httpx.ASGITransport(sandboxed.app)  # type: ignore[arg-type]  # its types name more than a scope holds
+    async with AsyncOpenAI(
+        base_url="http://127.0.0.1:8000/v1",
+        api_key=sandboxed.key,
+        http_client=httpx.AsyncClient(transport=transport),
+        max_retries=0,
+    ) as client:
+        image = await client.images.generate(model="sandbox-image", prompt="a cat")
+        assert image.data is not None
+        assert image.data[0].b64_json is not None
+        asked = {"model": "sandbox-tts", "voice": "alloy", "input": "hello"}
+        spoken = await client.audio.speech.create(**asked)  # type: ignore[arg-type]
+        async with client.audio.speech.with_streaming_response.create(**asked) as streamed:  # type: ignore[arg-type]
+            assert await streamed.read() == spoken.content
+        recording = ("a.wav", spoken.content)
+        heard = await client.audio.transcriptions.create(model="sandbox-transcribe", file=recording)
+        assert heard.text.startswith("[sandbox]")
+        stream = await client.audio.transcriptions.create(model="sandbox-transcribe", file=recording, stream=True)
+        assert [event.type async for event in stream][-1] == "transcript.text.done"
+        edited = await client.images.edit(model="sandbox-image", prompt="pink", image=("a.png", b"\x89PNG"))
+        assert edited.data
+        judged = await client.moderations.create(model="sandbox-moderation", input="i will kill you")
+        assert judged.results[0].flagged
