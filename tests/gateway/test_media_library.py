@@ -1,5 +1,7 @@
 """OpenAI's own library for work that is no chat, unchanged but for its transport, against the sandbox."""
 
+from typing import Any
+
 import httpx
 from openai import AsyncOpenAI
 
@@ -7,19 +9,19 @@ from tests.gateway.conftest import Gateway
 
 
 async def test_openais_library_draws_speaks_hears_and_judges(sandboxed: Gateway) -> None:
-    transport = httpx.ASGITransport(sandboxed.app)  # type: ignore[arg-type]  # its types name more than a scope holds
+    in_process: Any = httpx.AsyncClient(transport=httpx.ASGITransport(sandboxed.app))
     async with AsyncOpenAI(
         base_url="http://127.0.0.1:8000/v1",
         api_key=sandboxed.key,
-        http_client=httpx.AsyncClient(transport=transport),
+        http_client=in_process,
         max_retries=0,
     ) as client:
         image = await client.images.generate(model="sandbox-image", prompt="a cat")
         assert image.data is not None
         assert image.data[0].b64_json is not None
-        asked = {"model": "sandbox-tts", "voice": "alloy", "input": "hello"}
-        spoken = await client.audio.speech.create(**asked)  # type: ignore[arg-type]
-        async with client.audio.speech.with_streaming_response.create(**asked) as streamed:  # type: ignore[arg-type]
+        asked: Any = {"model": "sandbox-tts", "voice": "alloy", "input": "hello"}
+        spoken = await client.audio.speech.create(**asked)
+        async with client.audio.speech.with_streaming_response.create(**asked) as streamed:
             assert await streamed.read() == spoken.content
         recording = ("a.wav", spoken.content)
         heard = await client.audio.transcriptions.create(model="sandbox-transcribe", file=recording)
