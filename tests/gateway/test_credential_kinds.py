@@ -31,6 +31,7 @@ LET_IN = {
 }
 # Which scope an inference route asks for is known from its body.
 _CHAT = {"model": "auto", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
+_SOUND = "data:audio/mpeg;base64,SUQzBAAAAAAA"
 BODIES: dict[str, dict[str, object]] = {
     "/ai-service": {"input": "hi"},
     "/ai-service/explain": {"input": "hi"},
@@ -43,6 +44,12 @@ BODIES: dict[str, dict[str, object]] = {
     "/v1/responses": {"model": "auto", "input": "hi"},
     "/v1/responses/input_tokens": {"model": "auto", "input": "hi"},
     "/v1/embeddings": {"model": "auto", "input": "hi"},
+    "/v1/moderations": {"input": "hi"},
+    "/v1/images/generations": {"prompt": "hi"},
+    "/v1/images/edits": {"prompt": "hi", "images": [{"image_url": "https://example.com/a.png"}]},
+    "/v1/audio/speech": {"input": "hi", "voice": "alloy"},
+    "/v1/audio/transcriptions": {"file": _SOUND},
+    "/v1/audio/translations": {"file": _SOUND},
     "/v1/rerank": {"query": "hi", "documents": ["hi"]},
     "/v2/rerank": {"query": "hi", "documents": ["hi"]},
 }
