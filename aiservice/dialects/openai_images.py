@@ -3,7 +3,7 @@
 An edit is a form with `image` (or `image[]`) and perhaps `mask`, or JSON with `images[].image_url`.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from aiservice.dialects._base import Json
 from aiservice.dialects._media import MediaDialect, flag, text_field, whole_number
@@ -19,8 +19,12 @@ _NUMBERS = ("output_compression", "partial_images")
 class OpenAiImages(MediaDialect):
     surface = "images"
     raw_wire = IMAGES_WIRE
+    edits: ClassVar[bool] = False
 
     def ask(self, body: Json, model: str | None) -> Ask:
+        for name in () if self.edits else ("images", "mask"):
+            if name in body:
+                raise InvalidRequest(f"'{name}' belongs to an edit: send it to /v1/images/edits.", param=name)
         text_field(body, "prompt", MOST_PROMPT)
         whole_number(body, "n", MOST_IMAGES)
         if flag(body, "stream"):
@@ -34,6 +38,7 @@ class OpenAiImages(MediaDialect):
 
 class OpenAiImageEdits(OpenAiImages):
     surface = "image-edits"
+    edits = True
 
     def ask(self, body: Json, model: str | None) -> Ask:
         given = body.pop("image", None)

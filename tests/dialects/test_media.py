@@ -26,6 +26,8 @@ _SAID = {
         (openai_images.DIALECT, {"prompt": "a", "n": 0}, "n"),
         (openai_images.DIALECT, {"prompt": "a", "n": True}, "n"),
         (openai_images.DIALECT, {"prompt": "a", "stream": True}, "stream"),
+        (openai_images.DIALECT, {"prompt": "a", "images": 5}, "images"),
+        (openai_images.DIALECT, {"prompt": "a", "mask": "data:image/png;base64,AA=="}, "mask"),
         (openai_images.EDITS_DIALECT, {"prompt": "a"}, "image"),
         (openai_images.EDITS_DIALECT, {"prompt": "a", "images": ["a"]}, "images[0]"),
         (openai_images.EDITS_DIALECT, {"prompt": "a", "image": "no base64"}, "image"),
