@@ -41,7 +41,7 @@ _VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 2**53, 1e30, "", "x" * 5000, "\ud800", "null", "[]", [], {}, [[]], [None], {"": None},
     [{}] * 50, {"type": "text"}, {"type": []}, "data:image/png;base64,", "data:;base64,%", "2026-13-45", "\x00",
 )  # fmt: skip
-_DIALECTS: tuple[Dialect, ...] = (
+DIALECTS: tuple[Dialect, ...] = (
     ai_service.DIALECT, anthropic_messages.DIALECT, anthropic_messages.COUNT_DIALECT, cohere_rerank.DIALECT,
     openai_chat.DIALECT, openai_completions.DIALECT, openai_embeddings.DIALECT, openai_responses.DIALECT,
     *(kind("gemini-2.5-flash") for kind in google_generate.METHODS.values()),
@@ -121,7 +121,7 @@ def put_to_clients_parsers(random: Random, body: Json) -> None:
         return
     if not isinstance(wrong, dict):
         return
-    for dialect in _DIALECTS:
+    for dialect in DIALECTS:
         try:
             ask = dialect.read(copy.deepcopy(wrong)).ask
         except BrokerError:

@@ -61,7 +61,9 @@ def test_whatever_comes_is_an_answer_or_a_refusal(whose: str, seed: int, evidenc
     )  # fmt: skip
     assert not faults, "\n".join(f"{count} {fault}" for fault, count in faults.most_common(20))
     assert growth_kib < _MAX_GROWTH_KIB
-    assert slowest[0] < _MAX_TURN_MS, slowest
+    # A request is put to every dialect, and what they make of it to four providers each, in one measure.
+    parsers = 1 if whose == "vendors" else len(fuzzing.DIALECTS)
+    assert slowest[0] < _MAX_TURN_MS * parsers, slowest
 
 
 def _vendors(random: Random) -> tuple[Callable[[], None], Callable[[], str]]:
