@@ -1,8 +1,9 @@
 """Prices of work that is not sold by the token: by the image, the second of sound, the character.
 
-The table of genai-prices has tokens alone. What is not here has no price, which is not free. Sources, read 2026-11:
+The table of genai-prices has tokens alone. What is not here has no price, which is not free. These are the vendors'
+list prices as they were known when this was written, not read off their pages since: compare them with
 platform.openai.com/docs/pricing, groq.com/pricing, deepgram.com/pricing, ai.google.dev/gemini-api/docs/pricing,
-docs.x.ai/docs/models, docs.mistral.ai.
+docs.x.ai/docs/models and docs.mistral.ai before a budget rests on them.
 """
 
 import re
