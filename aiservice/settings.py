@@ -40,6 +40,8 @@ IMPORTABLE = {
     "VOYAGE_API_KEY": ("voyage", "https://api.voyageai.com/v1"),
     "JINA_API_KEY": ("jina", "https://api.jina.ai/v1"),
     "PERPLEXITY_API_KEY": ("perplexity", "https://api.perplexity.ai"),
+    "DEEPGRAM_API_KEY": ("deepgram", "https://api.deepgram.com/v1"),
+    "ELEVENLABS_API_KEY": ("elevenlabs", "https://api.elevenlabs.io/v1"),
 }
 
 

@@ -154,6 +154,8 @@ def _speech(recording: Recording) -> Question:
     said = _said(recording)
     spoken = said.get("input") or said.get("text") or "Hello"
     kept: Json = {name: said[name] for name in ("model", "voice", "response_format", "stream") if name in said}
+    if "container=wav" in recording.url:  # Deepgram's, which says it in its address
+        kept["response_format"] = "wav"
     return Question("/v1/audio/speech", {"voice": "alloy", **kept, "input": spoken})
 
 

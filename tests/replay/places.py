@@ -2,7 +2,7 @@
 
 import json
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from aiservice.providers import registry
 from tests.replay import forms, wires
@@ -88,6 +88,8 @@ def model_for(recording: Recording, *, is_own: bool = False) -> str:
         return place.split("/deployments/")[1].split("/")[0]
     if wire in _BEDROCKS and "/model/" in place:
         return place.split("/model/")[1].rpartition("/")[0]
+    if wire in (wires.DEEPGRAM_LISTEN, wires.DEEPGRAM_SPEAK) and recording.url:
+        return parse_qs(urlsplit(recording.url).query)["model"][0]
     if "/models/" in place:
         name = place.split("/models/")[1].split(":")[0]
         is_embedding = wire in (wires.GEMINI_EMBEDDINGS, wires.VERTEX_PREDICT)
