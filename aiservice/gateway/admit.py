@@ -126,7 +126,8 @@ class Permit:
                 exchange.grant = await limiter.admit(principal, *wanted)
         try:
             if principal.budgets and exchange.candidates and ask.kind != "token-count":
-                expected = self._limiter.plan(principal).expected_output(ask.task, most)
+                plan = exchange.grant.plan if exchange.grant is not None else self._limiter.plan(principal)
+                expected = plan.expected_output(ask.task, most)
                 await self._charges.reserve(exchange, exchange.candidates, expected, most)
             self._books.begin(exchange)
         except BaseException:
