@@ -15,7 +15,7 @@ from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 from aiservice.kit.clock import MINUTE_US, from_us
 from aiservice.kit.money import NANO_USD
 from aiservice.providers.capabilities import published
-from aiservice.services.unit_prices import cost_of_units, is_sold_by_unit
+from aiservice.services.unit_prices import cost_of_units, is_given_away, is_sold_by_unit
 from aiservice.wire import Usage
 
 SANDBOX_KIND = "sandbox"
@@ -109,10 +109,10 @@ class Prices:
         if usage.unit is not None and (of_units := cost_of_units(kind, model, usage)) is not None:
             return of_units
         if found is None:
-            return 0 if kind == SANDBOX_KIND or is_sold_by_unit(kind, model) else None
+            return 0 if kind == SANDBOX_KIND or _is_nothing(kind, model, usage) else None
         steps = found.steps(at_us)
         if steps is None:
-            return 0 if is_sold_by_unit(kind, model) else None
+            return 0 if _is_nothing(kind, model, usage) else None
         if usage.billed is not None:
             usage = Usage(*usage.billed)
         for above, rates in steps:
@@ -177,3 +177,8 @@ def _rates(prices: dict[str, Decimal]) -> Rates:
         output=scaled("output_mtok"),
         reasoning=scaled("output_reasoning_mtok", "output_mtok") or 0,
     )
+
+
+def _is_nothing(kind: str, model: str, usage: Usage) -> bool:
+    """Whether nothing was used of what is sold by the unit (tokens of it have no price), or it is given away."""
+    return is_sold_by_unit(kind, model) and (not usage.total_tokens or is_given_away(kind, model))

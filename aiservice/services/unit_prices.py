@@ -76,6 +76,12 @@ def is_sold_by_unit(kind: str, model: str) -> bool:
     return _price_of(kind, model) is not None
 
 
+def is_given_away(kind: str, model: str) -> bool:
+    """Whether the work of a model is known to cost nothing."""
+    price = _price_of(kind, model)
+    return price is not None and not any(usd for _, usd in price.qualities)
+
+
 def cost_of_units(kind: str, model: str, usage: Usage) -> int | None:
     """What the units of `usage` cost in nano-dollars, rounded half to even; None where they have no price."""
     price = _price_of(kind, model)

@@ -134,9 +134,11 @@ async def test_those_who_wait_for_a_failed_sync_are_told(tmp_path: Path, monkeyp
     journal = Journal(tmp_path, is_full=True, reserve_bytes=1 << 16)
     journal.open()
     await until(lambda: journal._synced == journal._position)
-    failing(monkeypatch, "fdatasync", errno.EIO, times=1)
+    position = journal.append(RECORD)
+    failing(monkeypatch, "fdatasync", errno.EIO)
     with pytest.raises(JournalFailed):
-        await asyncio.wait_for(journal.synced(journal.append(RECORD)), 5)
+        await asyncio.wait_for(journal.synced(position + 1), 5)
+    monkeypatch.undo()
     journal.close()
 
 

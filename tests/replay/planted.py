@@ -79,7 +79,7 @@ BUGS: tuple[Bug, ...] = (
         *(wires.OPENAI_CHAT, "azure"),
     ),
     Bug(
-        *("a_limit_is_a_clean_stop", "wire.md 0.2", _SHAPE),
+        *("a_limit_is_a_clean_stop", "wire.md 0.2", "providers/_openai_finish.py"),
         (('    "length": "length",\n', '    "length": "stop",\n'),),
         *(wires.OPENAI_CHAT, "openai"),
     ),
