@@ -2,16 +2,12 @@
 
 import os
 
-import pytest
-
 from tests.replay.rig import NOT_THERE, Rig
 from tests.replay.traffic import recordings
 
 
 async def test_the_named_recordings_come_through_as_they_were(rig: Rig) -> None:
-    wire, _, provider = os.environ.get("REPLAYED", "").partition(" ")
-    if not wire:
-        pytest.skip("$REPLAYED names none")
+    wire, _, provider = os.environ["REPLAYED"].partition(" ")
     chosen = [each for each in recordings() if (each.wire, each.provider, each.excluded) == (wire, provider, None)]
     assert chosen, "there are none of these"
     found = [f"{each.name}: {words}" for each in chosen for words in await rig.replay(each)]
