@@ -1,13 +1,16 @@
 """What the rest of the product knows of a provider: an object that translates, and never touches a socket."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar
 
 from aiservice.kit.secret import Secret
 from aiservice.providers._capabilities import UNKNOWN, Capabilities
 from aiservice.providers._key_exchange import KeyExchange
 from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, Blame, HttpCall, HttpReply, QuotaNote, StreamEvent
+
+# Makes the headers that authenticate one call.
+Credential = Callable[[HttpCall], tuple[tuple[str, str], ...]]
 
 
 class AttemptFailed(Exception):
@@ -92,15 +95,16 @@ class Provider(ABC):
     def auth_headers(self, key: Secret) -> tuple[tuple[str, str], ...]:
         """The headers that carry the provider key; called by the transport alone, at send time."""
 
-    def credential_headers(self, key: Secret, call: HttpCall, base_url: str) -> tuple[tuple[str, str], ...]:
-        """The headers that authenticate `call`, whose path is appended to `base_url`, where the key signs what is sent.
+    def credential(self, key: Secret, base_url: str) -> Credential:
+        """What makes the headers that authenticate a call, whose path is appended to `base_url`, where the key signs
+        what is sent. It lives as long as the address and the key, and may remember what repeats between calls.
 
         Called by the transport alone, at send time, in its event loop: it computes, and waits for nothing.
 
         Raises:
             ValueError: the key is none that this vendor has (`upstream_credential_invalid`).
         """
-        return self.auth_headers(key)
+        return lambda _call: self.auth_headers(key)
 
     def exchange(self, key: Secret) -> KeyExchange | None:
         """How `key` is exchanged for what is sent in its place; None where it is sent itself."""

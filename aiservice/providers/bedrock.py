@@ -9,11 +9,11 @@ import orjson
 from aiservice.kit.secret import Secret
 from aiservice.providers._anthropic_answer import read_answer
 from aiservice.providers._anthropic_tools import wants_json_tool
-from aiservice.providers._base import Provider, StreamReader, refuse_uncarried
+from aiservice.providers._base import Credential, Provider, StreamReader, refuse_uncarried
 from aiservice.providers._bedrock import models
 from aiservice.providers._bedrock.address import control_address, place_of, quoted, runtime_address
 from aiservice.providers._bedrock.answer import Wish, converse_answer, read_count
-from aiservice.providers._bedrock.credential import credential_headers, load_signer
+from aiservice.providers._bedrock.credential import credential_of, load_signer
 from aiservice.providers._bedrock.embeddings import embedding_answer, embedding_body
 from aiservice.providers._bedrock.errors import failure_of
 from aiservice.providers._bedrock.invoke import InvokeStreamReader, invoke_body, is_json_tool, is_native, needs_invoke
@@ -69,8 +69,8 @@ class Bedrock(Provider):
     def auth_headers(self, key: Secret) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {key.reveal_text()}"),)
 
-    def credential_headers(self, key: Secret, call: HttpCall, base_url: str) -> tuple[tuple[str, str], ...]:
-        return credential_headers(key, call, base_url)
+    def credential(self, key: Secret, base_url: str) -> Credential:
+        return credential_of(key, base_url)
 
     def build(self, ask: Ask, model: str) -> HttpCall:
         path = f"/model/{quoted(model)}"

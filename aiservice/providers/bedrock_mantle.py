@@ -10,9 +10,9 @@ from typing import Final
 
 from aiservice.kit.secret import Secret
 from aiservice.providers import _openai_models
-from aiservice.providers._base import StreamReader
+from aiservice.providers._base import Credential, StreamReader
 from aiservice.providers._bedrock.address import mantle_address
-from aiservice.providers._bedrock.credential import credential_headers, load_signer
+from aiservice.providers._bedrock.credential import credential_of, load_signer
 from aiservice.providers._bedrock.errors import failure_of
 from aiservice.providers._bedrock.keys import KEY_HINT, normal_key
 from aiservice.providers._capabilities import Capabilities
@@ -46,8 +46,8 @@ class BedrockMantle(OpenAi):
     def normal_key(self, key: bytes) -> bytes:
         return normal_key(key)
 
-    def credential_headers(self, key: Secret, call: HttpCall, base_url: str) -> tuple[tuple[str, str], ...]:
-        return credential_headers(key, call, base_url)
+    def credential(self, key: Secret, base_url: str) -> Credential:
+        return credential_of(key, base_url)
 
     def build(self, ask: Ask, model: str) -> HttpCall:
         if ask.kind == "chat" and ask.wire != RESPONSES_WIRE:

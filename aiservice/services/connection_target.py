@@ -5,7 +5,8 @@ from aiservice.providers._base import Provider
 from aiservice.services.connection_views import ConnectionView
 from aiservice.upstream.client import Target
 from aiservice.upstream.guard import check_base_url
-from aiservice.upstream.outgoing import Auth, no_auth
+from aiservice.upstream.outgoing import Auth, Headers, no_auth
+from aiservice.wire import HttpCall
 
 _PROBE = ":probe"  # a host of its own has sockets of its own
 
@@ -25,7 +26,15 @@ def target_of(view: ConnectionView, provider: Provider, key: Secret | None, *, i
 
 
 def _credential(provider: Provider, key: Secret, url: str) -> Auth:
-    """What makes the headers of a call. A key that is sent as it is needs nothing of the call."""
-    if type(provider).credential_headers is Provider.credential_headers:
+    """What makes the headers of a call. A key that is sent as it is needs nothing of the call; one that signs is read
+    by the first, so that one that is none fails calls and not the connection."""
+    if type(provider).credential is Provider.credential:
         return lambda _call: provider.auth_headers(key)
-    return lambda call: provider.credential_headers(key, call, url)
+    made: list[Auth] = []
+
+    def headers(call: HttpCall) -> Headers:
+        if not made:
+            made.append(provider.credential(key, url))
+        return made[0](call)
+
+    return headers

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 from botocore import auth
+from botocore.awsrequest import AWSRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aiservice.kit.secret import Secret
 from aiservice.providers._bedrock.address import Place, control_address, mantle_address, place_of, runtime_address
 from aiservice.providers._bedrock.keys import KeyPair, normal_key, pair_in
-from aiservice.providers._bedrock.signing import signed_headers
+from aiservice.providers._bedrock.signing import Signing
 from aiservice.providers.bedrock import PROVIDER
 from aiservice.wire import HttpCall
 from tests.providers.bedrock_samples import ask
@@ -24,7 +25,7 @@ ARN = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/ab12
 
 
 def signed(call: HttpCall, key: str = f"{ACCESS}:{SECRET}", base_url: str = BASE) -> dict[str, str]:
-    return dict(PROVIDER.credential_headers(Secret(key), call, base_url))
+    return dict(PROVIDER.credential(Secret(key), base_url)(call))
 
 
 @pytest.mark.parametrize("model", ["anthropic.claude-3-haiku-20240307-v1:0", ARN])
@@ -47,7 +48,7 @@ def test_the_vendors_own_example_is_signed_as_it_says(monkeypatch: pytest.Monkey
     monkeypatch.setattr(auth, "get_current_datetime", lambda: moment)
     pair = KeyPair("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None)
     call = HttpCall("/", b"", method="GET", headers=())
-    made = dict(signed_headers(pair, call, "https://example.amazonaws.com", Place("us-east-1", "service")))
+    made = dict(Signing(pair, "https://example.amazonaws.com", Place("us-east-1", "service"))(call))
     assert made["authorization"].endswith("Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31")
 
 
@@ -58,6 +59,45 @@ def test_a_changed_body_path_or_place_is_another_signature() -> None:
     assert signed(HttpCall(call.path + "x", call.body))["authorization"] != first
     other = signed(call, base_url="https://bedrock-mantle.us-east-1.api.aws/v1")["authorization"]
     assert "/us-east-1/bedrock-mantle/aws4_request" in other
+
+
+def test_one_that_signs_for_days_signs_each_with_that_days_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [datetime(2026, 1, day, 23, 59, tzinfo=UTC) for day in (1, 1, 2, 1)]
+    call, made = HttpCall("/model/a/converse", b"{}"), []
+    signing = PROVIDER.credential(Secret(f"{ACCESS}:{SECRET}"), BASE)
+    for day in days:
+        monkeypatch.setattr(auth, "get_current_datetime", lambda day=day: day)
+        made.append(dict(signing(call)))
+        received = {"host": BASE.removeprefix("https://"), **dict(call.headers), **made[-1]}
+        assert made[-1]["authorization"] == expected_authorization(
+            ("POST", call.path), received, call.body, (ACCESS, SECRET), ("eu-west-1", "bedrock")
+        )
+    assert made[0] == made[1] == made[3] != made[2]
+
+
+_VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12)
+_SEGMENTS = st.text("abz09.:-_~%", min_size=1, max_size=8)
+
+
+@given(
+    st.lists(_SEGMENTS, min_size=1, max_size=3),
+    st.lists(st.tuples(st.sampled_from("abz"), st.text("abz09", max_size=2)), max_size=3),
+    st.dictionaries(st.sampled_from(["Accept", "content-type", "x-title"]), _VALUES),
+    st.binary(max_size=40),
+    st.sampled_from(["", TOKEN]),
+)
+def test_whatever_is_signed_is_signed_as_botocore_itself_does(
+    path: list[str], query: list[tuple[str, str]], headers: dict[str, str], body: bytes, token: str
+) -> None:
+    asked = "&".join(f"{name}={value}" for name, value in query)
+    call = HttpCall("/" + "/".join(path) + (f"?{asked}" if asked else ""), body, headers=tuple(headers.items()))
+    made = signed(call, f"{ACCESS}:{SECRET}" + (f":{token}" if token else ""))
+    request = AWSRequest("POST", BASE + call.path, dict(call.headers), body)
+    moment = datetime.strptime(made["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(auth, "get_current_datetime", lambda: moment)
+        auth.SigV4Auth(KeyPair(ACCESS, SECRET, token or None), "bedrock", "eu-west-1").add_auth(request)
+    assert made["authorization"] == request.headers["Authorization"]
 
 
 def test_no_secret_is_written_down(caplog: pytest.LogCaptureFixture) -> None:

@@ -52,9 +52,9 @@ def test_calls_that_are_numbered_anew_in_every_answer_are_told_apart() -> None:
 
 def test_a_pair_signs_for_the_service_of_the_address_and_a_key_is_sent() -> None:
     call = PROVIDER.build(ask(), "openai.gpt-oss-20b")
-    signed = dict(PROVIDER.credential_headers(Secret(f"{ACCESS}:{SECRET}"), call, BASE))
+    signed = dict(PROVIDER.credential(Secret(f"{ACCESS}:{SECRET}"), BASE)(call))
     assert "/us-east-1/bedrock-mantle/aws4_request" in signed["authorization"]
-    sent = dict(PROVIDER.credential_headers(Secret("bedrock-api-key-YWJjZA=="), call, BASE))
+    sent = dict(PROVIDER.credential(Secret("bedrock-api-key-YWJjZA=="), BASE)(call))
     assert sent == {"authorization": "Bearer bedrock-api-key-YWJjZA=="}
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from aiservice.errors import Unprocessable
 from aiservice.kit.secret import Secret
+from aiservice.providers._base import Credential
 from aiservice.providers.openai_compatible import OpenAiCompatible
 from aiservice.services.connection_rules import clean_secret
 from aiservice.services.connection_target import target_of
@@ -31,10 +32,11 @@ class Signing(OpenAiCompatible):
             raise ValueError("The key is of two parts.")
         return key.replace(b" ", b"")
 
-    def credential_headers(self, key: Secret, call: HttpCall, base_url: str) -> tuple[tuple[str, str], ...]:
-        if key.reveal_text() == "none":
+    def credential(self, key: Secret, base_url: str) -> Credential:
+        text = key.reveal_text()
+        if text == "none":
             raise ValueError("not a key")
-        return (("authorization", f"{key.reveal_text()} {call.method} {base_url}{call.path} {len(call.body)}"),)
+        return lambda call: (("authorization", f"{text} {call.method} {base_url}{call.path} {len(call.body)}"),)
 
 
 def test_a_key_that_signs_is_given_what_is_sent() -> None:

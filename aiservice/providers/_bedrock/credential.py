@@ -1,9 +1,9 @@
 """What authenticates a call: a signature over it, or a key that is sent as it is."""
 
 from aiservice.kit.secret import Secret
+from aiservice.providers._base import Credential
 from aiservice.providers._bedrock.address import place_of
 from aiservice.providers._bedrock.keys import pair_in
-from aiservice.wire import HttpCall
 
 
 def load_signer() -> None:
@@ -11,16 +11,15 @@ def load_signer() -> None:
     from aiservice.providers._bedrock import signing as _signing  # noqa: F401, PLC0415 - see above
 
 
-def credential_headers(key: Secret, call: HttpCall, base_url: str) -> tuple[tuple[str, str], ...]:
-    """The headers that authenticate `call`, sent to `base_url` now.
+def credential_of(key: Secret, base_url: str) -> Credential:
+    """What makes the headers that authenticate a call, sent to `base_url` at that moment.
 
     Raises:
         ValueError: the key is none of AWS's.
     """
-    text = key.reveal_text()
-    pair = pair_in(text)
+    pair = pair_in(key.reveal_text())
     if pair is None:
-        return (("authorization", f"Bearer {text}"),)
-    from aiservice.providers._bedrock.signing import signed_headers  # noqa: PLC0415 - see `load_signer`
+        return lambda _call: (("authorization", f"Bearer {key.reveal_text()}"),)
+    from aiservice.providers._bedrock.signing import Signing  # noqa: PLC0415 - see `load_signer`
 
-    return signed_headers(pair, call, base_url, place_of(base_url))
+    return Signing(pair, base_url, place_of(base_url))

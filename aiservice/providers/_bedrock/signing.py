@@ -3,6 +3,7 @@
 Imported late (it takes a tenth of a second): see `Provider.prepare`.
 """
 
+import hmac
 import logging
 from functools import lru_cache
 from typing import Any
@@ -43,6 +44,13 @@ class _Request:
 
 
 class _Signer(SigV4Auth):  # type: ignore[misc]  # untyped
+    """botocore's steps for one key and place. What only changes with the day is worked out once: the key that signs."""
+
+    def __init__(self, pair: KeyPair, place: Place) -> None:
+        super().__init__(pair, place.service, place.region)
+        self._day = ""
+        self._signing: hmac.HMAC | None = None
+
     def headers_to_sign(self, request: _Request) -> _Headers:
         """All of them, by their names in lower case; it is asked twice a signature, when all of them are there."""
         if request.headers_to_sign is None:
@@ -51,8 +59,35 @@ class _Signer(SigV4Auth):  # type: ignore[misc]  # untyped
             request.headers_to_sign = headers
         return request.headers_to_sign
 
+    def signature(self, string_to_sign: str, request: _Request) -> str:
+        """botocore's, whose first four steps hold nothing but the secret, the day and the place."""
+        day = request.context["timestamp"][:8]
+        if self._signing is None or self._day != day:
+            key = b"AWS4" + self.credentials.secret_key.encode()
+            for part in (day, self._region_name, self._service_name, "aws4_request"):
+                key = hmac.digest(key, part.encode(), "sha256")
+            self._day, self._signing = day, hmac.new(key, digestmod="sha256")
+        signing = self._signing.copy()
+        signing.update(string_to_sign.encode())
+        return signing.hexdigest()
+
+    def signed_headers(self, headers_to_sign: _Headers) -> str:
+        return _names_of(tuple(headers_to_sign))
+
+    def canonical_headers(self, headers_to_sign: _Headers) -> str:
+        return "\n".join([f"{name}:{' '.join(headers_to_sign[name].split())}" for name in sorted(headers_to_sign)])
+
+    def canonical_query_string(self, request: _Request) -> str:
+        said: str = super().canonical_query_string(request) if "?" in request.url else ""
+        return said
+
     def _normalize_url_path(self, path: str) -> str:
         return _canonical(path)
+
+
+@lru_cache(maxsize=64)
+def _names_of(names: tuple[str, ...]) -> str:
+    return ";".join(sorted(names))
 
 
 @lru_cache(maxsize=1024)  # there are as many as models
@@ -69,8 +104,17 @@ def _host_of(url: str) -> str:
     return parts.netloc.rpartition(":")[0] if is_usual and parts.port is not None else parts.netloc
 
 
-def signed_headers(pair: KeyPair, call: HttpCall, base_url: str, place: Place) -> tuple[tuple[str, str], ...]:
-    """The headers that authenticate `call` now, to be sent within five minutes."""
-    request = _Request(call, base_url)
-    _Signer(pair, place.service, place.region).add_auth(request)
-    return tuple((name.lower(), request.headers[name]) for name in _MADE if name in request.headers)
+class Signing:
+    """What authenticates the calls of one target, and lives as long as that: it remembers what signs today."""
+
+    __slots__ = ("_base_url", "_signer")
+
+    def __init__(self, pair: KeyPair, base_url: str, place: Place) -> None:
+        self._base_url = base_url
+        self._signer = _Signer(pair, place)
+
+    def __call__(self, call: HttpCall) -> tuple[tuple[str, str], ...]:
+        """The headers that authenticate `call` now, to be sent within five minutes."""
+        request = _Request(call, self._base_url)
+        self._signer.add_auth(request)
+        return tuple((name.lower(), request.headers[name]) for name in _MADE if name in request.headers)
