@@ -44,6 +44,8 @@ class Candidate:
             if isinstance(part, dict):
                 self._read_part(part, response_id, events)
         said = piece.get("finishReason")
+        if said is None:
+            return
         found = finish_reason_of(said, has_calls=False)
         if found is not None:
             self._said = said

@@ -16,6 +16,7 @@ class Responses:
 
     __slots__ = (
         "_counts",
+        "_is_named",
         "_is_one_call",
         "_response_id",
         "candidates",
@@ -29,6 +30,7 @@ class Responses:
     def __init__(self, *, is_one_call: bool) -> None:
         self._is_one_call = is_one_call
         self._response_id = ""
+        self._is_named = False
         self._counts: Json = {}
         self.model = ""
         self.candidates: dict[int, Candidate] = {}
@@ -50,7 +52,8 @@ class Responses:
             self.failure = failure_of(200, said, {})
             return []
         events: list[StreamEvent] = []
-        self._note(said)
+        if not self._is_named:
+            self._note(said)
         found = said.get("candidates")
         for place, piece in enumerate(found if isinstance(found, list) else ()):
             if isinstance(piece, dict):
@@ -82,13 +85,19 @@ class Responses:
 
     def _read_usage(self, said: object, events: list[StreamEvent]) -> None:
         """The last value of each count holds; one that is left out takes nothing away."""
+        if said is None or (said == self._counts and said.get("candidatesTokenCount") is None):
+            return  # what nearly every object of a long stream says: nothing, or the same again
         usage, is_valid = read_usage(said)
         self.is_usage_valid = self.is_usage_valid and is_valid
         if usage is None or not isinstance(said, dict):
             return
         before = self.usage
-        self._counts |= {name: value for name, value in said.items() if value is not None}
-        self.usage, _ = read_usage(self._counts)
+        counts = said if None not in said.values() else {name: n for name, n in said.items() if n is not None}
+        if self._counts.keys() <= counts.keys():  # nothing is left out: what nearly every object says
+            self._counts, self.usage = counts, usage
+        else:
+            self._counts = {**self._counts, **counts}
+            self.usage, _ = read_usage(self._counts)
         event = StreamEvent(EventKind.USAGE, usage=self.usage)
         if said.get("candidatesTokenCount") is not None:
             events.append(event)  # said again where nothing changed: it counts what came with it, too
@@ -99,6 +108,7 @@ class Responses:
         for name, value in (("model", said.get("modelVersion")), ("_response_id", said.get("responseId"))):
             if isinstance(value, str) and value and not getattr(self, name):
                 setattr(self, name, value[:200].removeprefix("models/"))
+        self._is_named = bool(self.model and self._response_id)
 
     def _read_candidate(self, piece: Json, place: int, events: list[StreamEvent]) -> None:
         index: Any = piece.get("index")

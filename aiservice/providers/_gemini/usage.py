@@ -2,7 +2,7 @@
 
 from aiservice.providers._base import token_count
 from aiservice.providers._failures import cut_short, invalid_answer
-from aiservice.wire import AttemptFailure, FinishReason, Json, Usage
+from aiservice.wire import AttemptFailure, FinishReason, Usage
 
 _FILTERED = (
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
@@ -26,8 +26,10 @@ _NUMBERS = dict(
          "SPII", "MALFORMED_FUNCTION_CALL", "IMAGE_SAFETY", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS")
     )
 )  # fmt: skip
-# Each followed by `TokenCount`.
-_COUNTED = ("prompt", "toolUsePrompt", "candidates", "thoughts", "cachedContent")
+_COUNTED = (
+    "promptTokenCount", "toolUsePromptTokenCount", "candidatesTokenCount", "thoughtsTokenCount",
+    "cachedContentTokenCount",
+)  # fmt: skip
 
 
 def finish_reason_of(said: object, *, has_calls: bool) -> FinishReason | AttemptFailure | None:
@@ -59,23 +61,13 @@ def read_usage(said: object) -> tuple[Usage | None, bool]:
         return None, True
     if not isinstance(said, dict):
         return None, False
-    if all(said.get(f"{name}TokenCount") is None for name in _COUNTED):
-        return None, True
-    counts = {name: _count(said, f"{name}TokenCount") for name in _COUNTED}
-    if None in counts.values():
+    found = [said.get(name) for name in _COUNTED]
+    counts = [0 if value is None else token_count(value) for value in found]  # a stream says them with every word
+    prompt, read, candidates, thoughts, cached = counts
+    if prompt is None or read is None or candidates is None or thoughts is None or cached is None:
         return None, False
-    known = {name: count or 0 for name, count in counts.items()}
-    prompt = known["prompt"] + known["toolUsePrompt"]
-    usage = Usage(
-        prompt,
-        known["candidates"] + known["thoughts"],
-        cached_input_tokens=min(known["cachedContent"], prompt),
-        reasoning_tokens=known["thoughts"],
-    )
+    if not any(counts) and found.count(None) == len(found):
+        return None, True
+    prompt += read
+    usage = Usage(prompt, candidates + thoughts, min(cached, prompt), reasoning_tokens=thoughts)
     return usage, True
-
-
-def _count(said: Json, name: str) -> int | None:
-    """A count, zero where it is not there; None where it cannot be one."""
-    value = said.get(name)
-    return 0 if value is None else token_count(value)
