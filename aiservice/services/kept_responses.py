@@ -4,8 +4,9 @@
     response_item  one item of an output, for a later request that names it by its id
 
 Sealed per client (`bodies.py`), for 30 days, gone with the client's data key. A kept answer is whole: nothing that it
-follows is needed to read it or to go on from it. Bounded: an answer of up to 4 MiB with its conversation, and of a
-client the newest 256 MiB.
+follows is needed to read it or to go on from it. It is written before the last byte of the answer is sent, so that
+every worker and node finds it from then on, and no kill loses it; answers that end at the same time share a commit
+(`bodies_together.py`). Bounded: an answer of up to 4 MiB with its conversation, and of a client the newest 256 MiB.
 
 Fails open where it writes: an answer that cannot be kept is given all the same, and says that it is not stored. Fails
 closed where it reads: who goes on from an answer that is not to be had is told so.
@@ -24,6 +25,7 @@ from aiservice.errors import BrokerError, Overloaded
 from aiservice.kit.clock import DAY_US, now_us
 from aiservice.principal import Principal
 from aiservice.services.bodies import Bodies, BodyTooLarge
+from aiservice.services.bodies_together import BodiesTogether
 from aiservice.store import bodies as store
 from aiservice.store import units
 from aiservice.store.session import DATABASE_ERRORS, Database
@@ -59,6 +61,7 @@ class KeptResponses:
     def __init__(self, db: Database, bodies: Bodies) -> None:
         self._db = db
         self._bodies = bodies
+        self._together = BodiesTogether(db)
 
     async def keep(self, principal: Principal, kept: KeptResponse) -> bool:
         """Whether the answer is kept. Never raises for want of the database, the vault, room or time (2 s)."""
@@ -79,7 +82,7 @@ class KeptResponses:
             if row is None:
                 return False
             rows.append(row)
-        is_kept = await units.write(self._db, lambda _now: store.put_bodies(rows))
+        is_kept = await self._together.write(rows)
         if not is_kept:
             self._bodies.forget_key(client_id)  # it was shredded since
         return is_kept

@@ -15,7 +15,11 @@ PURPOSE = "client_body_key"
 _KEY = "SELECT revision FROM sealed_secret WHERE purpose = :purpose AND row_id = :client_id"
 _NAMED = " FROM sealed_body WHERE client_id = :client_id AND kind = :kind AND id = :id"
 _COLUMNS = ("client_id", "kind", "id", "key_revision", "sealed", "created_us", "expires_us")
-_PUT = f"INSERT INTO sealed_body ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)})"  # noqa: S608
+_ANEW = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[3:])
+_PUT = (
+    f"INSERT INTO sealed_body ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)})"  # noqa: S608
+    f" ON CONFLICT (client_id, kind, id) DO UPDATE SET {_ANEW}"
+)
 
 
 @dataclass(slots=True, frozen=True)
@@ -59,18 +63,23 @@ def body_named(client_id: str, kind: str, body_id: str) -> Steps[FoundBody | Non
 
 def put_body(row: NewBody, expires_us: int) -> Steps[None]:
     """Keeps a body in place of what had its name."""
-    given = {**{name: getattr(row, name) for name in _COLUMNS}, "expires_us": expires_us}
-    yield "DELETE" + _NAMED, {"client_id": row.client_id, "kind": row.kind, "id": row.id}
-    yield _PUT, given
+    yield _PUT, {**{name: getattr(row, name) for name in _COLUMNS}, "expires_us": expires_us}
 
 
-def put_bodies(rows: Sequence[NewBody]) -> Steps[bool]:
-    """Keeps bodies of one client, all sealed under one data key; False where that has gone meanwhile."""
-    if (yield from key_revision_of(rows[0].client_id)) != rows[0].key_revision:
-        return False
-    for row in rows:
-        yield from put_body(row, row.expires_us)
-    return True
+def put_bodies(groups: Sequence[Sequence[NewBody]]) -> Steps[list[bool]]:
+    """Keeps groups of bodies, each of one client and sealed under one data key. Of each, whether it is kept: not where
+    that key has gone meanwhile."""
+    current: dict[str, int | None] = {}
+    kept = []
+    for rows in groups:
+        client_id = rows[0].client_id
+        if client_id not in current:
+            current[client_id] = yield from key_revision_of(client_id)
+        kept.append(current[client_id] == rows[0].key_revision)
+        if kept[-1]:
+            for row in rows:
+                yield from put_body(row, row.expires_us)
+    return kept
 
 
 async def key_revision(session: AsyncSession, purpose: str, client_id: str, *, is_held: bool = False) -> int | None:
