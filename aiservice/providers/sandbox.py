@@ -41,7 +41,8 @@ class Sandbox(OpenAiShape, LocalProvider):
 
     def capabilities(self, model: str) -> Capabilities:
         """It answers whatever it is asked, so that a first call works; nothing here says that the answer is real."""
-        return Capabilities(tools=True, json_schema=True, streaming=self.serves(model, "chat"), system=True)
+        is_chat = self.serves(model, "chat")
+        return Capabilities(tools=is_chat, json_schema=is_chat, streaming=is_chat, system=is_chat)
 
     def serve(self, call: HttpCall) -> HttpReply:
         if call.path == "/models":
