@@ -141,7 +141,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         *("geminis_thoughts_are_free", "wire.md 0.3: 75+414+117+573", "providers/_gemini/usage.py"),
-        (('known["candidates"] + known["thoughts"]', 'known["candidates"]'),),
+        (("Usage(prompt, candidates + thoughts, ", "Usage(prompt, candidates, "),),
         *(wires.GEMINI, "gemini"),
     ),
     Bug(
