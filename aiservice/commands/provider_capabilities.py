@@ -7,6 +7,8 @@ import typer
 
 from aiservice.commands.console import JsonFlag, examples, one_of, show, show_table, usage_error
 from aiservice.commands.opening import run
+from aiservice.commands.provider_keys import provider_key
+from aiservice.commands.provider_list import list_connections
 from aiservice.commands.providers import Which, WhichOption, provider
 from aiservice.principal import OPERATOR
 from aiservice.providers.capabilities import Capabilities, capabilities_of
@@ -15,6 +17,13 @@ from aiservice.services.core import Core
 from aiservice.services.stated_capabilities import changed, read_stated
 
 __all__ = ["provider"]
+
+provider.add_typer(provider_key, name="key")
+provider.command(
+    "list",
+    short_help="List the connections, without their keys.",
+    epilog=examples("provider list", "provider list --json"),
+)(list_connections)
 
 ModelOption = Annotated[str, typer.Option("--model", help="Of this model alone; else of all.")]
 

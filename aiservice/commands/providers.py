@@ -15,21 +15,17 @@ from aiservice.commands.console import (
     refuse,
     say,
     show,
-    show_table,
     usage_error,
 )
 from aiservice.commands.opening import run
 from aiservice.errors import BrokerError, Unprocessable
-from aiservice.kit.clock import iso
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
 from aiservice.providers import built_in
-from aiservice.services import health_views
 from aiservice.services.connection_rules import known_kind
 from aiservice.services.connection_views import ConnectionDetails
 from aiservice.services.core import Core
 from aiservice.services.probe import ProbeResult
-from aiservice.services.quotas import seen
 
 provider = group("Provider connections: configured ways to AI providers.")
 
@@ -95,48 +91,6 @@ def add(
     made = run(work, as_json=as_json)
     lines = [f"Added {made.name} ({made.kind}) with {len(made.models)} models."]
     show({"id": made.id, "name": made.name, "kind": made.kind}, lines, as_json=as_json)
-
-
-@provider.command(
-    "list",
-    short_help="List the connections, without their keys.",
-    epilog=examples("provider list", "provider list --json"),
-)
-def list_connections(as_json: JsonFlag = False) -> None:
-    """List the connections; their keys only by the last four characters."""
-
-    async def work(core: Core) -> list[dict[str, object]]:
-        known = seen(OPERATOR, core.board)
-        health = health_views.seen(OPERATOR, core.board)
-        return [
-            {
-                "id": row.id,
-                "name": row.name,
-                "kind": row.kind,
-                "base_url": row.base_url,
-                "private": row.is_private_allowed,
-                "disabled": row.is_disabled,
-                "weight": row.weight,
-                "rpm": row.rpm,
-                "tpm": row.tpm,
-                "data_collection": row.data_collection,
-                "zdr": row.is_zdr,
-                "region": row.region,
-                "quotas": [quota for quota in known if quota["connection_id"] == row.id],
-                "health": health.get(row.id),
-                "models": row.models,
-                "client_id": row.owner_client_id,
-                "key_hint": row.key_hint,
-                "key_fingerprint": row.key_fingerprint,
-                "created_at": iso(row.created_us),
-                "tested_at": iso(row.tested_us),
-                "test_result": row.test_result,
-            }
-            for row in await core.connections.list(OPERATOR)
-        ]
-
-    columns = ("name", "kind", "base_url", "disabled", "key_hint", "models", "test_result")
-    show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="There are no connections yet.")
 
 
 @provider.command("test", epilog=examples("provider test openai"))

@@ -172,7 +172,7 @@ class _Collector:
         living = [said.figures["gauges"] for said in everybody if said.is_alive]
         for name, (words, way) in _GAUGES.items():
             yield GaugeMetricFamily(f"aiservice_{name}", words, value=way([gauges[name] for gauges in living]))
-        names = {view.id: view.name for view in self._core.connections.snapshot()}
+        names = {view.id: view.key_name for view in self._core.connections.snapshot()}
         yield from health_metrics([said.figures.get("health", {}) for said in everybody if said.is_alive], names)
         yield GaugeMetricFamily("aiservice_workers", "Workers of this server that are alive.", value=len(living))
         yield InfoMetricFamily("aiservice_build", "What runs here.", value={"version": __version__})

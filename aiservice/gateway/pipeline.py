@@ -215,7 +215,7 @@ class Pipeline:
             if principal.budgets:
                 decided = self._choice.affordable(principal, decided)
             exchange.candidates, exchange.candidate = decided.candidates, decided.candidates[0]
-            if decided.known.strategy is not None:
+            if decided.known.takes_turns:
                 core.router.went(principal.client_id, decided)
         if (latency_ms := decided.plan.wish.terms.preferred_max_latency_ms) is not None:
             request.stall_seconds = latency_ms / 1000

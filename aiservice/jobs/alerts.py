@@ -15,7 +15,7 @@ _QUOTA_SECONDS = 90.0  # a minute's quota is back by then: what is away longer i
 async def note_own_state(core: Core) -> None:
     """Notes what is wrong as this worker sees it. It is over once no worker has said it for a minute."""
     alerts = core.alerts
-    names = {view.id: view.name for view in core.connections.snapshot()}
+    names = {view.id: view.key_name for view in core.connections.snapshot()}
     for connection_id, code in core.health.open_connections().items():
         name = names.get(connection_id, connection_id)
         words = f"The provider connection '{name}' does not answer. It is left alone but for one try every 5 seconds."

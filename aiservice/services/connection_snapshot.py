@@ -7,11 +7,12 @@ from aiservice.kit.secret import Secret
 from aiservice.providers import registry
 from aiservice.providers._base import Provider
 from aiservice.services.changes import ChangeFeed
-from aiservice.services.connection_views import ConnectionView, view
+from aiservice.services.connection_views import ConnectionView, views
 from aiservice.services.key_exchange import KeyExchanges
 from aiservice.services.reload import Reload
 from aiservice.services.vault import Vault
 from aiservice.store import connections as store
+from aiservice.store import provider_keys
 from aiservice.store.session import Database
 from aiservice.upstream.client import Upstream
 
@@ -37,16 +38,17 @@ class ConnectionSnapshot:
         changes.subscribe(self._on_change)
 
     def snapshot(self) -> tuple[ConnectionView, ...]:
-        """All connections, oldest first, as of the last change this process knows of."""
+        """All connections, oldest first, each with its further keys, as of the last change this process knows of."""
         return self._views
 
     async def refresh(self) -> None:
         """Reads the snapshot anew. Call once after the change feed's first poll; the feed does the rest."""
         async with self._turn:
             async with self._db.read() as session:
-                views = tuple(view(row) for row in await store.everything(session))
-            await self._prepare({each.kind for each in views})
-            self._views = views
+                rows, keys = await store.everything(session), await provider_keys.everything(session)
+            found = tuple(each for row in rows for each in views(row, keys.get(row.id, ())))
+            await self._prepare({each.kind for each in found})
+            self._views = found
         self._at_hand.clear()
         self._exchanges.forget_all_but(self._views)
 

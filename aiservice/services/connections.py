@@ -19,6 +19,7 @@ from aiservice.services.preference_writing import forget_connection
 from aiservice.services.probe import ProbeResult, probe
 from aiservice.services.step_up import require_password_said
 from aiservice.store import connections as store
+from aiservice.store import provider_keys
 from aiservice.store.session import AsyncSession
 from aiservice.store.turns import CONFIGURATION, take_turn
 from aiservice.store.unique import Taken, add_unique
@@ -39,7 +40,8 @@ class Connections(ConnectionSnapshot):
         """The connections the actor may know of, oldest first."""
         async with self._db.read() as session:
             if actor.is_admin:
-                return [details(row) for row in await store.everything(session)]
+                keys = await provider_keys.everything(session)
+                return [details(row, keys.get(row.id, ())) for row in await store.everything(session)]
             return [outline(row) for row in await store.shared_or_owned_by(session, actor.user_id)]
 
     async def find(self, actor: Person, name_or_id: str) -> ConnectionDetails:
@@ -133,6 +135,12 @@ class Connections(ConnectionSnapshot):
             row = await _existing(session, name_or_id)
             await require_password_said(session, actor)
             provider = rules.known_kind(row.kind)
+            if more := await provider_keys.of(session, row.id):
+                raise Unprocessable(
+                    f"'{row.name}' has {len(more)} more keys, which would not come along to another address. Remove "
+                    "them first, and add them again there.",
+                    code="has_more_keys",
+                )
             address = rules.clean_address(provider, base_url, is_private_allowed=is_private_allowed)
             key = rules.clean_secret(provider, secret)
             if key is None and row.key_fingerprint:
@@ -195,6 +203,10 @@ class Connections(ConnectionSnapshot):
             if row.kind == SANDBOX:
                 message = f"The sandbox is built in. Take it out of use with: provider disable {row.name}"
                 raise Unprocessable(message, code="built_in")
+            for key in await provider_keys.of(session, row.id):
+                await self._vault.discard(session, PURPOSE, key.id)
+                await provider_keys.remove(session, key.id)
+                self._changes.publish(session, "connection", key.id)
             await self._vault.discard(session, PURPOSE, row.id)
             await forget_connection(session, self._changes, actor, row.name)
             await store.remove(session, row.id)
@@ -260,9 +272,13 @@ class Connections(ConnectionSnapshot):
         await self.refresh()
         return details(row)
 
+    def fingerprint(self, key: Secret | None) -> str:
+        """By which equal keys are known; "" without one."""
+        return "" if key is None else rules.fingerprint(self._vault.derive(_FINGERPRINT), key)
+
     async def _seal(self, session: AsyncSession, row: Connection, key: Secret | None) -> None:
         row.key_hint = rules.hint(key)
-        row.key_fingerprint = "" if key is None else rules.fingerprint(self._vault.derive(_FINGERPRINT), key)
+        row.key_fingerprint = self.fingerprint(key)
         if key is None:
             await self._vault.discard(session, PURPOSE, row.id)
             return

@@ -37,6 +37,7 @@ from aiservice.services.preference_trial import PreferenceTrial
 from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
 from aiservice.services.probing import Probing
+from aiservice.services.provider_keys import ProviderKeys
 from aiservice.services.quotas import Quotas
 from aiservice.services.replays import Replays
 from aiservice.services.request_log import RequestLog
@@ -88,6 +89,7 @@ class Core:
     reveals: KeyReveals
     leaks: Leaks
     connections: Connections
+    provider_keys: ProviderKeys
     vendors: Vendors
     health: ConnectionHealth
     quotas: Quotas

@@ -14,6 +14,7 @@ from typing import Literal
 
 from aiservice.kit.clock import DAY_US, MINUTE_US, iso, now_us
 from aiservice.kit.segments import adopt_orphans, has_segments
+from aiservice.services import provider_keys
 from aiservice.services.audit import Audit
 from aiservice.services.connections import KEY_ACTIONS
 from aiservice.services.invariants import breaches
@@ -22,6 +23,7 @@ from aiservice.settings import Settings, SettingsError
 from aiservice.store import changes as change_store
 from aiservice.store import connections as connection_store
 from aiservice.store import people as people_store
+from aiservice.store import provider_keys as provider_key_store
 from aiservice.store import vault as vault_store
 from aiservice.store.migrations import HEAD, current_revision, known_revisions
 from aiservice.store.session import DATABASE_ERRORS, Database
@@ -107,7 +109,9 @@ async def _audit(db: Database, vault: Vault) -> list[Finding]:
         return [Finding("audit log", "fail", f"It was tampered with. {verdict.damage[0]}", step)]
     async with db.read() as session:
         revisions = {row.id: row.revision for row in await connection_store.everything(session)}
-    for entry in await audit.latest_of(KEY_ACTIONS):
+        for keys in (await provider_key_store.everything(session)).values():
+            revisions |= {key.id: key.revision for key in keys}
+    for entry in await audit.latest_of((*KEY_ACTIONS, *provider_keys.KEY_ACTIONS)):
         known = (entry.after or {}).get("revision")
         if isinstance(known, int) and revisions.get(entry.subject, known) < known:
             step = "An older key was put back in the database. Set that connection's key again: provider set-key."

@@ -48,6 +48,7 @@ from aiservice.services.preference_trial import PreferenceTrial
 from aiservice.services.preferences import Preferences
 from aiservice.services.prices import Prices
 from aiservice.services.probing import Probing
+from aiservice.services.provider_keys import ProviderKeys
 from aiservice.services.quotas import Quotas
 from aiservice.services.replays import Replays
 from aiservice.services.request_log import RequestLog
@@ -141,7 +142,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     ledger = Ledger(db, settings)
     router = Router(health=health, quotas=quotas, prices=prices)
     connections, preferences = Connections(db, vault, changes, upstream), Preferences(db, changes)
-    aliases = Aliases(db, changes)
+    provider_keys, aliases = ProviderKeys(db, vault, changes, connections, upstream), Aliases(db, changes)
     limiter = Limiter(_open_shared_limits(settings, vault))
     core = Core(
         settings=settings,
@@ -171,6 +172,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         limiter=limiter,
         limit_standing=LimitStanding(db, limiter),
         connections=connections,
+        provider_keys=provider_keys,
         vendors=Vendors(db, changes, connections),
         health=health,
         quotas=quotas,
@@ -185,7 +187,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         budgets=Budgets(db, changes),
         spending=Spending(Slices(db, ledger.life, changes, lambda: cluster.live_workers)),
         shadows=Shadows(db, changes),
-        probing=Probing(connections, upstream, alerts, settings.probe_every),
+        probing=Probing(connections, provider_keys, upstream, alerts, settings.probe_every),
         usage=usage,
         requests=RequestLog(db),
         upstream=upstream,

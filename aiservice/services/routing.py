@@ -21,7 +21,7 @@ from aiservice.services.routing_decided import Decided, Worked, check_left, unab
 from aiservice.services.routing_facts import RoutingFacts
 from aiservice.services.routing_filters import Rule, price_rule
 from aiservice.services.routing_plan import Wish, models_for, plan_of
-from aiservice.services.routing_strategies import SPREADING, Need, Rotation, World, arranged
+from aiservice.services.routing_strategies import SPREADING, Need, Rotation, World, arranged, in_turns, runs_of_keys
 from aiservice.services.routing_terms import Terms
 from aiservice.wire import Ask
 
@@ -107,6 +107,9 @@ class Router:
                 rotation.turn += 1
             if decided.prefix is not None:
                 self.facts.stick(client_id, decided.prefix, decided.candidates[0].connection.id)
+        elif known.key_turns:
+            for rotation in known.key_turns:
+                rotation.turn += 1
 
     def candidates(
         self,
@@ -150,17 +153,25 @@ class Router:
             alone = [health.is_left_alone(each.connection.id, each.model) for each in found]
             if any(alone):
                 found = [each for _, each in sorted(zip(alone, found, strict=True), key=itemgetter(0))]
-        return Decided(tuple(found[: known.plan.most]), tuple(removed.items()) if removed else (), known, prefix)
+        most = _most_with_keys(found, known.plan.most) if known.key_turns else known.plan.most
+        return Decided(tuple(found[:most]), tuple(removed.items()) if removed else (), known, prefix)
 
     def _by_strategy(self, known: Worked, removed: dict[Candidate, Rule], need: Need) -> list[Candidate]:
         terms, found = known.plan.wish.terms, list[Candidate]()
         for group, rotation in zip(known.plan.groups, known.rotations, strict=True):
             left = tuple(each for each in group if each not in removed) if removed else group
+            if known.key_turns:
+                left = self._by_turns_of_keys(left)
             if len(left) > 1 and (known.strategy is not None or known.is_preferring):
                 turns = rotation if len(left) == len(group) else self._rotation(left)
                 left = arranged(left, terms, need, self._world, turns)
             found += left
         return found
+
+    def _by_turns_of_keys(self, group: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        runs = runs_of_keys(group)
+        in_order = (in_turns(run, self._rotation(run)) if len(run) > 1 else run for run in runs)
+        return tuple(each for run in in_order for each in run)
 
     def _removed(self, known: Worked, ask: Ask, input_tokens: int) -> dict[Candidate, Rule]:
         limit, removed = known.plan.wish.terms.max_price, dict[Candidate, Rule]()
@@ -179,6 +190,16 @@ class Router:
             removed = {**unable, **removed}
             check_left(known, removed)
         return removed
+
+
+def _most_with_keys(found: list[Candidate], most: int | None) -> int | None:
+    """How many places are tried where `most` connections are: a connection's further keys are no connections."""
+    names: set[str] = set()
+    for place, each in enumerate(found):
+        names.add(each.connection.name)
+        if most is not None and len(names) > most:
+            return place
+    return None
 
 
 def prefix_of(ask: Ask, input_tokens: int) -> int | None:

@@ -9,7 +9,7 @@ from aiservice.providers.capabilities import Requirements
 from aiservice.services.candidates import Candidate
 from aiservice.services.routing_filters import Rule, able, capability_rule
 from aiservice.services.routing_plan import Plan
-from aiservice.services.routing_strategies import Rotation, strategy_of
+from aiservice.services.routing_strategies import Rotation, runs_of_keys, strategy_of
 from aiservice.services.routing_terms import Terms
 
 _MOST_NEEDS = 256
@@ -23,6 +23,7 @@ class Worked:
         "is_able",
         "is_by_needs_alone",
         "is_preferring",
+        "key_turns",
         "most_input",
         "most_output",
         "of_needs",
@@ -31,6 +32,7 @@ class Worked:
         "rotations",
         "stored",
         "strategy",
+        "takes_turns",
         "traced",
     )
 
@@ -41,7 +43,12 @@ class Worked:
         self.rotations = tuple(rotation(group) for group in plan.groups)
         terms = plan.wish.terms
         self.is_preferring = terms.preferred_max_latency_ms is not None or terms.preferred_min_throughput is not None
-        self.is_by_needs_alone = self.strategy is None and terms.max_price is None and not self.is_preferring
+        # Where no strategy says otherwise, the keys of one connection take turns.
+        runs = [run for group in plan.groups for run in runs_of_keys(group) if len(run) > 1]
+        self.key_turns = () if self.strategy is not None else tuple(rotation(run) for run in runs)
+        self.takes_turns = self.strategy is not None or bool(self.key_turns)
+        is_fixed = self.strategy is None and not self.key_turns
+        self.is_by_needs_alone = is_fixed and terms.max_price is None and not self.is_preferring
         abilities = [able(c) for c in self.places]
         # Up to so many tokens nothing is too long for any place, and equal needs have equal answers.
         self.most_input = min(each.context_tokens or inf for each in abilities)

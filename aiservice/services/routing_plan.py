@@ -5,6 +5,7 @@ Pure: no I/O, no clock. Equal wishes have equal plans, as long as no connection 
 
 import difflib
 from dataclasses import dataclass
+from operator import attrgetter
 
 from aiservice.errors import InvalidRequest, NoProvider, NotFound, PermissionDenied
 from aiservice.principal import Principal
@@ -141,10 +142,10 @@ def split_model(wish: Wish, snapshot: tuple[ConnectionView, ...]) -> tuple[str |
 def _of_model(wish: Wish, usable: list[ConnectionView], model: str | None, reason: str) -> list[Candidate]:
     found = []
     reason = _with_strategy(wish, reason)
-    for view in sorted(usable, key=lambda view: (-view.weight, view.created_us)):
+    for view in sorted(usable, key=_place):
         chosen = model_for(view, model, wish.kind)
         if chosen is not None:
-            found.append(candidate(view, chosen, reason))
+            found.append(candidate(view, chosen, _with_key(reason, view)))
     return found
 
 
@@ -167,13 +168,21 @@ def _of_chain(
         reason = f"{wish.alias or 'preference'} {place}"
         reason = _with_strategy(wish, reason) if len(members) > 1 else reason
         group = []
-        for view in sorted(members, key=lambda view: (-view.weight, view.created_us)):
+        for view in sorted(members, key=_place):
             chosen = model_for(view, model or entry_model or None, wish.kind)
             if chosen is not None and (view.id, chosen) not in seen:
                 seen.add((view.id, chosen))
-                group.append(candidate(view, chosen, reason))
+                group.append(candidate(view, chosen, _with_key(reason, view)))
         groups.append(group)
     return groups
+
+
+_place = attrgetter("place")
+
+
+def _with_key(reason: str, view: ConnectionView) -> str:
+    """Which of its connection's keys, by number: clients see it, and no more of a key than that."""
+    return reason if view.key_number == 1 else f"{reason}, key {view.key_number}"
 
 
 def _with_strategy(wish: Wish, reason: str) -> str:

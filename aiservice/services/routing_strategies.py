@@ -12,6 +12,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from math import gcd, inf
 
 from aiservice.services.candidates import Candidate
@@ -80,6 +81,20 @@ def arranged(group: Group, terms: Terms, need: Need, world: World, rotation: Rot
     if need.prefix is not None and strategy in SPREADING:
         found = _cached_first(found, need, world)
     return found
+
+
+def runs_of_keys(group: Group) -> list[Group]:
+    """The group in runs: the keys of one connection for one model are one."""
+    return [tuple(run) for _, run in groupby(group, key=_by_connection)]
+
+
+def _by_connection(each: Candidate) -> tuple[str, str]:
+    return (each.connection.name, each.model)
+
+
+def in_turns(run: Group, rotation: Rotation) -> Group:
+    """The keys of one connection, each first as often as its weight says."""
+    return _weighted(run, rotation)
 
 
 def strategy_of(terms: Terms) -> str | None:

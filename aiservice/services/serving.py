@@ -110,12 +110,13 @@ def _note_dead_key(core: Core, connection_id: str, model: str, code: str) -> Non
     view = next((view for view in core.connections.snapshot() if view.id == connection_id), None)
     if view is None:
         return
+    again = f"set-key {view.name}" if view.key_number == 1 else f"key set {view.name} {view.key_number}"
     what = "says that its account has no credit left" if code == "upstream_quota_exhausted" else "refuses its key"
     core.alerts.note(
         "provider_key_refused",
-        view.name,
-        f"The provider behind '{view.name}' {what}. Its requests go to the next in their chains. Set a new key with: "
-        f"provider set-key {view.name}",
+        view.key_name,
+        f"The provider behind '{view.key_name}' {what}. Its requests go to the next in their chains. "
+        f"Set a new key with: provider {again}",
         severity=Severity.CRITICAL,
         evidence={"connection": view.name, "model": model, "last_error": code},
         ends_after_seconds=_DEAD_KEY_SECONDS,

@@ -11,7 +11,7 @@ from aiservice.tables.cache import CacheHour, CachePolicy, CachePurge
 from aiservice.tables.changes import Change
 from aiservice.tables.clients import Client, ClientKey, KeySecret, Team
 from aiservice.tables.cluster import Lease, Worker
-from aiservice.tables.connections import Connection, MasterKeyVersion, SealedSecret
+from aiservice.tables.connections import Connection, MasterKeyVersion, ProviderKey, SealedSecret
 from aiservice.tables.idempotency import IdempotentCall, Replay
 from aiservice.tables.ledger import Decision, Horizon, LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
 from aiservice.tables.people import OneTimeLink, PortalSession, SignInAttempt, User
@@ -59,6 +59,7 @@ __all__ = [
     "OneTimeLink",
     "PortalSession",
     "Preference",
+    "ProviderKey",
     "Replay",
     "RollupDirty",
     "RoutingVersion",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, LargeBinary
+from sqlalchemy import JSON, Column, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from aiservice.tables._base import big
@@ -28,6 +28,31 @@ class Connection(SQLModel, table=True):
     data_collection: str | None = Field(default=None, max_length=5)  # what its provider does with data: allow, deny
     is_zdr: bool | None = None  # its provider keeps nothing at all ("zero data retention")
     region: str | None = Field(default=None, max_length=32)
+    is_disabled: bool = False
+    revision: int = 1
+    key_hint: str = Field(default="", max_length=8)
+    key_fingerprint: str = Field(default="", max_length=64)
+    created_us: int = big()
+    tested_us: int | None = big(nullable=True)
+    test_result: str = Field(default="", max_length=300)
+
+
+class ProviderKey(SQLModel, table=True):
+    """One more key of a connection, whose address, models and rights are its own, too; limits and state are apart.
+
+    `number` is 2 for the first of them: the connection's own key is its first.
+    """
+
+    __tablename__ = "provider_key"
+    __table_args__ = (UniqueConstraint("connection_id", "number", name="uq_provider_key_number"),)
+
+    id: str = Field(primary_key=True, max_length=40)
+    connection_id: str = Field(index=True, foreign_key="provider_connection.id", max_length=40)
+    number: int
+    label: str = Field(default="", max_length=64)
+    weight: int = 1
+    rpm: int | None = None
+    tpm: int | None = big(nullable=True)
     is_disabled: bool = False
     revision: int = 1
     key_hint: str = Field(default="", max_length=8)

@@ -7,7 +7,7 @@ from tests.gateway.conftest import PROVIDER_KEY, Gateway
 
 def _probing(gateway: Gateway) -> Probing:
     core = gateway.core
-    return Probing(core.connections, core.upstream, core.alerts, 60.0)
+    return Probing(core.connections, core.provider_keys, core.upstream, core.alerts, 60.0)
 
 
 async def test_a_provider_that_does_not_answer_its_probe_is_known_and_told(gateway: Gateway) -> None:
