@@ -32,6 +32,7 @@ def add_groups() -> None:
         keys,
         people,
         preferences,
+        prices,
         provider_capabilities,
         shadows,
         teams,
@@ -56,6 +57,7 @@ def add_groups() -> None:
     app.add_typer(vendors.vendor, name="vendor")
     app.add_typer(keys.key, name="key")
     app.add_typer(provider_capabilities.provider, name="provider")
+    app.add_typer(prices.price, name="price")
     app.add_typer(preferences.preference, name="preference")
     app.add_typer(aliases.alias, name="alias")
     app.add_typer(cache.cache, name="cache")

@@ -21,7 +21,7 @@ from aiservice.store.session import DATABASE_ERRORS, AsyncSession, Database, aft
 
 Kind = Literal[
     "key", "client", "team", "connection", "preference", "alias", "person", "session", "vault", "token_key", "cut",
-    "cache", "shadow", "vendor",
+    "cache", "shadow", "vendor", "price",
 ]  # fmt: skip
 Subscriber = Callable[[str, str], None]
 

@@ -31,10 +31,12 @@ from aiservice.services.ledger import Ledger
 from aiservice.services.limit_standing import LimitStanding
 from aiservice.services.limiter import Limiter
 from aiservice.services.limits import Limits
+from aiservice.services.own_prices import OwnPrices
 from aiservice.services.page_copies import PageCopies
 from aiservice.services.payloads import Payloads
 from aiservice.services.preference_trial import PreferenceTrial
 from aiservice.services.preferences import Preferences
+from aiservice.services.price_list import PriceList
 from aiservice.services.prices import Prices
 from aiservice.services.probing import Probing
 from aiservice.services.provider_keys import ProviderKeys
@@ -100,6 +102,8 @@ class Core:
     decisions: DecisionTrace
     explain_tokens: ExplainTokens
     prices: Prices
+    own_prices: OwnPrices
+    price_list: PriceList
     ledger: Ledger
     budgets: Budgets
     spending: Spending

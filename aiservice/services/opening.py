@@ -42,10 +42,12 @@ from aiservice.services.ledger import Ledger
 from aiservice.services.limit_standing import LimitStanding
 from aiservice.services.limiter import Limiter
 from aiservice.services.limits import Limits
+from aiservice.services.own_prices import OwnPrices
 from aiservice.services.page_copies import PageCopies
 from aiservice.services.payloads import Payloads
 from aiservice.services.preference_trial import PreferenceTrial
 from aiservice.services.preferences import Preferences
+from aiservice.services.price_list import PriceList
 from aiservice.services.prices import Prices
 from aiservice.services.probing import Probing
 from aiservice.services.provider_keys import ProviderKeys
@@ -125,6 +127,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     accounts = Accounts(db, vault, settings, changes)
     stack.push_async_callback(accounts.close)
     prices = Prices()
+    own_prices = OwnPrices(db, changes, prices)
     keys = Keys(db, vault, changes, KeyPolicy.of(settings))
     sanctions, observer, decoys = Sanctions(db, changes), Observer(db, cluster.worker_id), Decoys(db, alerts)
     stack.push_async_callback(decoys.close)
@@ -183,6 +186,8 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         decisions=DecisionTrace(db),
         explain_tokens=ExplainTokens(vault),
         prices=prices,
+        own_prices=own_prices,
+        price_list=PriceList(own_prices, usage),
         ledger=ledger,
         budgets=Budgets(db, changes),
         spending=Spending(Slices(db, ledger.life, changes, lambda: cluster.live_workers)),
@@ -201,14 +206,20 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         audit_retention=AuditRetention(db, vault, settings.audit_kept),
     )
     await changes.poll_once()
-    if not vault.is_sealed:  # a database that is not ours to open is not ours to write to
+    await _read(core)
+    return core
+
+
+async def _read(core: Core) -> None:
+    """What each service keeps a copy of, for the first time; the change feed sees to it from then on."""
+    if not core.vault.is_sealed:  # a database that is not ours to open is not ours to write to
         await core.connections.ensure_sandbox()
     await core.vendors.refresh()
+    await core.own_prices.refresh()
     await core.preferences.refresh()
     await core.shadows.refresh()
     await core.cache.policies.refresh()
     await core.aliases.refresh()
-    return core
 
 
 def _key_refused(observer: Observer, decoys: Decoys, row: Credential, refusal: Refusal, address: str) -> None:

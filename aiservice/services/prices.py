@@ -4,6 +4,7 @@ A price is compiled once into integers, so that the exact amount costs a few mul
 itself still says which provider and model are meant and which price held at that time.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -15,6 +16,7 @@ from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 from aiservice.kit.clock import MINUTE_US, from_us
 from aiservice.kit.money import NANO_USD
 from aiservice.providers.capabilities import published
+from aiservice.services.own_amounts import decimals, unit_price
 from aiservice.services.unit_prices import cost_of_units, is_given_away, is_sold_by_unit
 from aiservice.wire import Usage
 
@@ -85,11 +87,33 @@ class _Model:
         return self._steps
 
 
+class _Own:
+    """What an admin says a model costs: of tokens as published prices are, and of one unit."""
+
+    __slots__ = ("_steps", "_unit")
+
+    def __init__(self, amounts: Mapping[str, str]) -> None:
+        self._steps: _Steps = ((-1, _rates(decimals(amounts))),)
+        self._unit = unit_price(amounts)
+
+    def of_units(self, usage: Usage) -> int | None:
+        return None if self._unit is None else self._unit.cost(usage)
+
+    def steps(self, _at_us: int) -> _Steps:
+        return self._steps
+
+
 class Prices:
     """Prices by connection kind, address and model."""
 
     def __init__(self) -> None:
-        self._models: dict[tuple[str, str, str], _Model | None] = {}
+        self._models: dict[tuple[str, str, str], _Model | _Own | None] = {}
+        self._own: dict[tuple[str, str], _Own] = {}
+
+    def go_by(self, own: Mapping[tuple[str, str], Mapping[str, str]]) -> None:
+        """From now on the amounts (`services/own_amounts.py`) by kind and model go before what is published."""
+        self._own = {name: _Own(amounts) for name, amounts in own.items()}
+        self._models.clear()
 
     def load(self) -> None:
         """Reads the table (about 0.3 s, kept for the life of the process), which the first price would else do."""
@@ -106,8 +130,10 @@ class Prices:
             found = self._models[key]
         except KeyError:
             found = self._remember(key)
-        if usage.unit is not None and (of_units := cost_of_units(kind, model, usage)) is not None:
-            return of_units
+        if usage.unit is not None:
+            of_units = found.of_units(usage) if type(found) is _Own else cost_of_units(kind, model, usage)
+            if of_units is not None:
+                return of_units
         if found is None:
             return 0 if kind == SANDBOX_KIND or _is_nothing(kind, model, usage) else None
         steps = found.steps(at_us)
@@ -131,10 +157,14 @@ class Prices:
         """Whether a request to this model would have a price."""
         return self.cost_nano_usd(kind, base_url, model, Usage(), at_us) is not None
 
-    def _remember(self, key: tuple[str, str, str]) -> _Model | None:
+    def _remember(self, key: tuple[str, str, str]) -> _Model | _Own | None:
         if len(self._models) >= _MAX_CACHED:
             self._models.clear()  # model names may come from callers: never let them fill the memory
         kind, base_url, model = key
+        own = self._own.get((kind, model))
+        if own is not None:
+            self._models[key] = own
+            return own
         info = None if kind == SANDBOX_KIND else published(kind, base_url, model)
         self._models[key] = None if info is None else _Model(info)
         return self._models[key]

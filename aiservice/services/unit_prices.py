@@ -14,6 +14,8 @@ from functools import lru_cache
 from aiservice.kit.money import NANO_USD
 from aiservice.wire import Unit, Usage
 
+LISTED = "2026-11"
+"""When these were written down, year and month."""
 _MINUTE, _HOUR, _MILLION = 60, 3_600, 1_000_000
 
 
@@ -74,6 +76,28 @@ def _price_of(kind: str, model: str) -> _Price | None:
 def is_sold_by_unit(kind: str, model: str) -> bool:
     """Whether the work of a model is sold by another unit than tokens, and its price is known."""
     return _price_of(kind, model) is not None
+
+
+def unit_words(kind: str, model: str) -> str:
+    """What a unit costs, in words: `0.006 USD a minute`, `0.04 to 0.12 USD an image`; "" where that is not known."""
+    price = _price_of(kind, model)
+    if price is None:
+        return ""
+    usd = sorted({each / NANO_USD for _, each in price.qualities})
+    if not any(usd):
+        return "given away"
+    words, many = _SHOWN_PER[price.unit]
+    amounts = [f"{float(each * many):.6f}".rstrip("0").rstrip(".") for each in (usd[0], usd[-1])]
+    least = f", at least {price.least} {price.unit}s" if price.least else ""
+    return f"{' to '.join(dict.fromkeys(amounts))} USD {words}{least}"
+
+
+_SHOWN_PER: dict[Unit, tuple[str, int]] = {
+    "image": ("an image", 1),
+    "second": ("a minute", _MINUTE),
+    "character": ("a million characters", _MILLION),
+    "search": ("a search", 1),
+}
 
 
 def is_given_away(kind: str, model: str) -> bool:

@@ -16,6 +16,7 @@ from aiservice.tables.idempotency import IdempotentCall, Replay
 from aiservice.tables.ledger import Decision, Horizon, LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
 from aiservice.tables.people import OneTimeLink, PortalSession, SignInAttempt, User
 from aiservice.tables.preferences import ModelAlias, Preference, RoutingVersion
+from aiservice.tables.prices import OwnPrice
 from aiservice.tables.reveals import KeyReveal
 from aiservice.tables.shadows import ShadowAttempt, ShadowRule
 from aiservice.tables.tokens import EndedToken, TokenKey
@@ -57,6 +58,7 @@ __all__ = [
     "MasterKeyVersion",
     "ModelAlias",
     "OneTimeLink",
+    "OwnPrice",
     "PortalSession",
     "Preference",
     "ProviderKey",
