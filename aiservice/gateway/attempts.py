@@ -9,6 +9,7 @@ from aiservice.gateway.exchange import ABANDONED, ABANDONED_UNSENT, Exchange
 from aiservice.gateway.provider_stream import OpenStream
 from aiservice.gateway.quota_turns import QuotaTurns
 from aiservice.gateway.targets import Targets
+from aiservice.gateway.trace_ids import upstream_id_in
 from aiservice.providers._base import AttemptFailed, Provider
 from aiservice.providers._lossy import built_with_less
 from aiservice.services.candidates import Candidate
@@ -68,6 +69,7 @@ class Attempts:
         finally:
             exchange.upstream_seconds += time.perf_counter() - began
             exchange.is_attempt_sent = call.was_sent
+        exchange.upstream_id = upstream_id_in(reply.headers)
         if reply.status != 200:
             raise AttemptFailed(_refused(exchange, provider, reply))
         self._turns.accepted(exchange, provider.quota_in(reply.headers))
@@ -90,6 +92,7 @@ class Attempts:
                 deadlines=self._deadlines_of(exchange),
                 task=exchange.task,
             )
+            exchange.upstream_id = upstream_id_in(raw.headers)
             if raw.status != 200:
                 raise AttemptFailed(_refused(exchange, provider, await raw.reply()))
             self._turns.accepted(exchange, provider.quota_in(raw.headers))

@@ -41,6 +41,7 @@ HINT_HEADERS = frozenset(
         b"content-encoding",
         b"idempotency-key",
         b"last-event-id",
+        b"traceparent",
         b"x-aiservice-cache-ttl",
         b"x-aiservice-continue",
         b"x-aiservice-explain",
@@ -119,7 +120,9 @@ class Exchange:
     `task` is the one that answers it.
     `dropped` are the fields that the last attempt's provider has no word for, where the client would rather have them
     dropped than refused, and `told_dropped` those that the answer's head has named, once that is out.
-    `decision_id` is that of the decision it goes by. `load` is the last attempt, as routing counts what is under way.
+    `decision_id` is that of the decision it goes by; `trace_id` is what the client's `traceparent` names, `upstream_id`
+    what the provider that was asked last calls its answer. `load` is the last attempt, as routing counts what is under
+    way.
     `continuation` is there where another provider may go on with a stream that breaks off.
     `payload` is what is kept of body and answer, where that is wanted. Where `is_recorded` the `settlement`
     goes into the ledger by whoever keeps the answer, after it. `cache` is what the cache had to do with the answer,
@@ -162,6 +165,8 @@ class Exchange:
     loose: Lane | None = None
     load: Load | None = None
     decision_id: str | None = None
+    trace_id: str | None = None
+    upstream_id: str | None = None
     quota_notes: tuple[QuotaNote, ...] = ()
     quota_waited_us: int = 0
     quota_wait_seconds: float = 0.0

@@ -267,6 +267,8 @@ class Meter:
             budgets=exchange.charge.names if exchange.charge is not None else None,
             cache=exchange.cache if exchange.cache != "bypass" else None,
             decision=exchange.decision_id,
+            trace_id=exchange.trace_id,
+            upstream_id=exchange.upstream_id,
         )
 
 

@@ -54,6 +54,7 @@ from aiservice.gateway.semantic import Semantic
 from aiservice.gateway.shadowing import Shadowing
 from aiservice.gateway.source import AnswerSource
 from aiservice.gateway.targets import Targets
+from aiservice.gateway.trace_ids import trace_id_in
 from aiservice.kit.addresses import client_address
 from aiservice.kit.clock import now_us
 from aiservice.kit.strict_json import SMALL_BYTES
@@ -175,6 +176,7 @@ class Pipeline:
         if request.continues or HINTS in scope:
             exchange.continuation = continuation_of(request, scope["headers"])
             request.ask.may_drop = lossy_in(scope["headers"])
+            exchange.trace_id = trace_id_in(scope["headers"])
         if principal.keeps_payloads and core.payloads.is_allowed:
             exchange.payload = Payload(principal.client_id, request_id, raw)
         candidates: tuple[Candidate, ...] = ()

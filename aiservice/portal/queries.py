@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from aiservice.errors import InvalidRequest
 from aiservice.kit.clock import DAY_US, HOUR_US, SECOND_US, now_us
 from aiservice.services.audit import FOREVER_US, AuditFilter
-from aiservice.services.request_log import ENDINGS, LogFilter
+from aiservice.services.request_log import CACHES, ENDINGS, CacheName, LogFilter
 from aiservice.services.usage import GroupBy
 from aiservice.services.usage_sums import Sums
 
@@ -30,6 +30,7 @@ METRICS = {  # name in the URL -> field of `Sums`
 }
 DEFAULT_RANGE, DEFAULT_GROUP, DEFAULT_METRIC = "7d", "key", "requests"
 _MAX_CHARACTERS = 200
+_MOST_SPAN_US = 3_653 * DAY_US
 Params = Mapping[str, str]
 
 
@@ -75,6 +76,7 @@ class RequestsView:
 
     asked: LogFilter
     before: str
+    after: str
     zone: Zone
 
     @classmethod
@@ -86,14 +88,25 @@ class RequestsView:
         if status and not (status.isdecimal() and 100 <= int(status[:4]) <= 599):
             raise InvalidRequest(f"'{status[:40]}' is no HTTP status.", param="status")
         start, end = params.get("from", ""), params.get("to", "")
+        since = "" if start or end else _one_of(params, "range", "", ("", *RANGES))
+        cache: CacheName = _one_of(params, "cache", "", CACHES)  # type: ignore[assignment]
         asked = LogFilter(
             **filters_of(params),
             ending=ending,
             status=int(status) if status else None,
-            start_us=zone.read(start, "from") if start else None,
+            cache=cache,
+            was_tried_again=_one_of(params, "tries", "", ("", "several")) == "several",
+            text_id=params.get("id", "").strip()[:_MAX_CHARACTERS],
+            start_us=zone.read(start, "from") if start else now_us() - RANGES[since] if since else None,
             end_us=zone.read(end, "to") if end else None,
         )
-        return cls(asked, params.get("before", ""), zone)
+        return cls(asked, params.get("before", ""), params.get("after", ""), zone)
+
+    def span(self) -> tuple[int, int]:
+        """What the bars over the log are drawn of: the last day, where the URL names no time."""
+        end_us = now_us() if self.asked.end_us is None else self.asked.end_us
+        start_us = end_us - DAY_US if self.asked.start_us is None else self.asked.start_us
+        return (max(start_us, end_us - _MOST_SPAN_US), end_us)
 
 
 @dataclass(slots=True, frozen=True)

@@ -6,16 +6,19 @@ roll-ups name the hours that hold it (see `store/request_log.py`).
 
 import csv
 import io
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import orjson
 
 from aiservice.errors import InvalidRequest, NotFound
-from aiservice.kit.clock import HOUR_US, iso
+from aiservice.kit.clock import iso
 from aiservice.principal import Person
+from aiservice.services.request_bars import Bars, bars_of
+from aiservice.services.request_parts import FOREVER_US, parts
 from aiservice.store import request_log as store
+from aiservice.store import usage as usage_store
 from aiservice.store.session import AsyncSession, Database
 from aiservice.store.usage import Scope
 from aiservice.tables import LedgerEntry
@@ -32,12 +35,10 @@ EndingName = Literal[
     "interrupted",
 ]
 ENDINGS: tuple[EndingName, ...] = EndingName.__args__  # type: ignore[attr-defined]
+CacheName = Literal["", "hit", "coalesced", "miss"]
+CACHES: tuple[CacheName, ...] = CacheName.__args__  # type: ignore[attr-defined]
 MAX_ROWS = 500
-FOREVER_US = 2**62
-_FIRST_HOURS = 6  # how many hours of what is sought are looked at first; four times as many each time after that
-_FEW_KEYS = 6  # an hour
 _EXPORT_PAGE = 1000
-_Keys = frozenset[tuple[str, str]]  # (client id, key id)
 CSV_COLUMNS = (
     "request_id", "client", "key_id", "task", "surface", "provider", "model", "status", "input_tokens",
     "output_tokens", "cost_nano_usd", "usage_source", "started_at", "ended_at", "attempts",
@@ -49,7 +50,10 @@ CSV_COLUMNS = (
 
 @dataclass(slots=True, frozen=True)
 class LogFilter:
-    """Which requests are asked for; an empty field means any. Begun in [start_us, end_us), microseconds UTC."""
+    """Which requests are asked for; an empty field means any. Begun in [start_us, end_us), microseconds UTC.
+
+    `text_id` is the id of the request itself, of its client's trace, or what its provider called the answer.
+    """
 
     client_id: str = ""
     key_id: str = ""
@@ -58,6 +62,9 @@ class LogFilter:
     provider: str = ""
     ending: EndingName = ""
     status: int | None = None
+    cache: CacheName = ""
+    was_tried_again: bool = False
+    text_id: str = ""
     start_us: int | None = None
     end_us: int | None = None
 
@@ -73,7 +80,14 @@ class LogFilter:
 
     def ends(self) -> store.Ending:
         is_unfinished = self.ending == "unfinished"
-        return store.Ending(None if is_unfinished else self.ending or None, is_unfinished, self.status)
+        return store.Ending(
+            None if is_unfinished else self.ending or None,
+            is_unfinished,
+            self.status,
+            self.cache or None,
+            self.was_tried_again,
+            self.text_id or None,
+        )
 
 
 LoggedRequest = LedgerEntry
@@ -82,10 +96,12 @@ LoggedRequest = LedgerEntry
 
 @dataclass(slots=True)
 class LogPage:
-    """Requests, newest first; `next_before` is the cursor of the next page, "" at the end."""
+    """Requests, newest first; `next_before` is the cursor of the next page, `next_after` that of the one with newer
+    ones; each "" at its end."""
 
     entries: list[LedgerEntry]
     next_before: str
+    next_after: str = ""
 
 
 class RequestLog:
@@ -94,24 +110,43 @@ class RequestLog:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def page(self, actor: Person, asked: LogFilter, limit: int = 50, before: str = "") -> LogPage:
-        """Requests in the order of their beginning, newest first, from behind the cursor `before` on.
+    async def page(
+        self, actor: Person, asked: LogFilter, limit: int = 50, before: str = "", after: str = ""
+    ) -> LogPage:
+        """Requests in the order of their beginning, newest first, from behind the cursor `before` on, or the page
+        before the cursor `after`; where that is the first one, it is a whole one.
 
         Raises:
-            InvalidRequest: `before` is no cursor of ours.
+            InvalidRequest: a cursor is none of ours.
         """
-        count = max(1, min(limit, MAX_ROWS)) + 1
-        place = _place(before)
+        count = max(1, min(limit, MAX_ROWS))
+        if after:
+            newer = await self._read(actor, asked, store.Cut(count + 1, _place(after), is_newer=True))
+            if len(newer) > count:
+                page = newer[:count][::-1]
+                return LogPage(page, _cursor(page[-1]), _cursor(page[0]))
+        place = None if after else _place(before)
+        entries = await self._read(actor, asked, store.Cut(count + 1, place))
+        page = entries[:count]
+        older = _cursor(page[-1]) if len(entries) > count else ""
+        return LogPage(page, older, _cursor(page[0]) if place is not None and page else "")
+
+    async def _read(self, actor: Person, asked: LogFilter, cut: store.Cut) -> list[LedgerEntry]:
         entries: list[LedgerEntry] = []
         async with self._db.read() as session:
-            scope = await _scope(session, actor, asked)
-            ending = asked.ends()
-            async for part, span in _parts(session, scope, ending, asked.span, place):
-                entries += await store.page(session, part, ending, span, place, limit=count - len(entries))
-                if len(entries) == count:
+            scope, ending = await _scope(session, actor, asked), asked.ends()
+            async for part, span in parts(session, scope, ending, asked.span, cut):
+                left = replace(cut, limit=cut.limit - len(entries))
+                entries += await store.page(session, part, ending, span, left)
+                if len(entries) == cut.limit:
                     break
-        page = entries[: count - 1]
-        return LogPage(page, f"{page[-1].started_us}-{page[-1].id}" if len(entries) == count else "")
+        return entries
+
+    async def bars(self, actor: Person, asked: LogFilter, span: tuple[int, int]) -> Bars:
+        """How many requests that are asked for began when in the span, which is that of `asked` or inside of it."""
+        async with self._db.read() as session:
+            await usage_store.hold_still(session)
+            return await bars_of(session, await _scope(session, actor, asked), asked.ends(), span)
 
     async def one(self, actor: Person, request_id: str) -> LedgerEntry:
         """One request.
@@ -192,53 +227,8 @@ async def _scope(session: AsyncSession, actor: Person, asked: LogFilter) -> Scop
     return scope
 
 
-async def _parts(
-    session: AsyncSession, scope: Scope, ending: store.Ending, span: tuple[int, int], before: store.Place | None
-) -> AsyncIterator[tuple[Scope, tuple[int, int]]]:
-    """Where requests of the scope may be, newest first: ranges, and the scope narrowed to whose they are in each.
-
-    One range, where everything is asked for or what an index of its own finds.
-    """
-    end_us = span[1] if before is None else min(span[1], before.started_us + 1)
-    if ending.is_rare or (not scope.filters and scope.client_ids is None):
-        yield scope, (span[0], end_us)
-        return
-    low, high, count = span[0] // HOUR_US * HOUR_US, (end_us - 1) // HOUR_US * HOUR_US, _FIRST_HOURS
-    in_doubt = await store.hours_in_doubt(session, low, high)
-    while high >= low:
-        found = await store.hours_with(session, scope, low, high, count)
-        floor = found[-1] if len(found) == count else low
-        doubtful = {hour: None for hour in in_doubt if floor <= hour <= high}
-        for keys, first, last in _runs({**await _keys(session, scope, found), **doubtful}):
-            yield _of_keys(scope, keys), (max(first, span[0]), min(last + HOUR_US, end_us))
-        high, count = floor - HOUR_US, count * 4
-
-
-async def _keys(session: AsyncSession, scope: Scope, hours: list[int]) -> dict[int, _Keys | None]:
-    """Whose requests the hours hold, where that is worth asking: few in many."""
-    if hours and not {"client_id", "key_id"} & {name for name, _ in scope.filters}:
-        found = await store.keys_in(session, scope, hours, _FEW_KEYS * len(hours))
-        if found is not None:
-            return {**found}
-    return dict.fromkeys(hours)
-
-
-def _runs(hours: Mapping[int, _Keys | None]) -> list[tuple[_Keys | None, int, int]]:
-    """Consecutive hours of the same keys as (keys, first, last), newest first."""
-    runs: list[tuple[_Keys | None, int, int]] = []
-    for hour in sorted(hours, reverse=True):
-        if runs and runs[-1][1] == hour + HOUR_US and runs[-1][0] == hours[hour]:
-            runs[-1] = (hours[hour], hour, runs[-1][2])
-        else:
-            runs.append((hours[hour], hour, hour))
-    return runs
-
-
-def _of_keys(scope: Scope, keys: _Keys | None) -> Scope:
-    if keys is None:
-        return scope
-    clients, ids = {client for client, _ in keys}, {key for _, key in keys}
-    return replace(scope, client_ids=tuple(sorted(clients)), chosen=("key_id", tuple(sorted(ids))))
+def _cursor(entry: LedgerEntry) -> str:
+    return f"{entry.started_us}-{entry.id}"
 
 
 def _place(cursor: str) -> store.Place | None:

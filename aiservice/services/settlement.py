@@ -88,6 +88,8 @@ class Settlement:
     budgets: str | None = None
     cache: str | None = None
     decision: str | None = None
+    trace_id: str | None = None
+    upstream_id: str | None = None
 
 
 _RECORDS: dict[int, type[Intent | Progress | Settlement]] = {INTENT: Intent, SETTLED: Settlement, PROGRESS: Progress}

@@ -27,10 +27,11 @@ SUMMED = tuple(column.name for column in _MINUTE.columns if not column.primary_k
 # A status of 499 is a client that left: nobody's error.
 _ERRORS = {"failed", "upstream_truncated", "broker_stopped", "interrupted"}
 _COLUMNS = tuple(column.name for column in _ENTRY.columns if column.name != "id")
+_OWN_IDS = {"request_id", "trace_id", "upstream_id"}  # each row has others, and they fit: their readers see to it
 _TEXT_LIMITS: dict[str, int] = {
     column.name: length
     for column in _ENTRY.columns
-    if column.name != "request_id" and (length := getattr(column.type, "length", None))
+    if column.name not in _OWN_IDS and (length := getattr(column.type, "length", None))
 }
 
 

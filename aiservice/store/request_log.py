@@ -8,41 +8,65 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, func, literal, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, and_, func, literal, literal_column, or_, select, tuple_, union_all
 from sqlmodel import col
 
 from aiservice.store.session import AsyncSession
 from aiservice.store.usage import Scope
 from aiservice.tables import Client, ClientKey, LedgerEntry, RollupDirty, UsageHour
-from aiservice.tables.ledger import UNFINISHED
+from aiservice.tables.ledger import CACHED, TOLD_UPSTREAM, TRACED, TRIED_AGAIN, UNFINISHED
 
 _ENTRY: Table = LedgerEntry.__table__  # type: ignore[attr-defined]
 _HOUR: Table = UsageHour.__table__  # type: ignore[attr-defined]
-# As text and not as a parameter: only so does a planner know that the partial index holds what is asked for.
-_IS_UNFINISHED: ColumnElement[bool] = literal_column(f"({UNFINISHED})")
+
+
+def _of_index(condition: str) -> ColumnElement[bool]:
+    """As text and not as a parameter: only so does a planner know that the partial index holds what is asked for."""
+    return literal_column(f"({condition})")
 
 
 @dataclass(slots=True, frozen=True)
 class Ending:
-    """How a request ended: any of `outcomes`, or anything but "finished"; with that HTTP status."""
+    """How a request went: it ended as `outcome`, or as anything but "finished"; with that HTTP status; the cache had
+    that part in it; it was tried more than once; one of its ids is this text."""
 
     outcome: str | None = None
     is_unfinished: bool = False
     status: int | None = None
+    cache: str | None = None
+    was_tried_again: bool = False
+    text_id: str | None = None
 
     @property
-    def is_rare(self) -> bool:
+    def is_ill(self) -> bool:
         """Whether only what did not finish can be it. Whatever finished is a 200."""
         return self.is_unfinished or self.outcome not in (None, "finished") or self.status not in (None, 200)
 
+    @property
+    def is_rare(self) -> bool:
+        """Whether an index holds just what can be it."""
+        return self.is_ill or self.cache is not None or self.was_tried_again or self.text_id is not None
+
     def conditions(self) -> list[ColumnElement[bool]]:
         """As conditions on the ledger."""
-        found = [_IS_UNFINISHED] if self.is_rare else []
-        if self.outcome is not None:
-            found.append(_ENTRY.c.outcome == self.outcome)
-        if self.status is not None:
-            found.append(_ENTRY.c.status == self.status)
+        columns = _ENTRY.c
+        marks = ((self.is_ill, UNFINISHED), (self.cache is not None, CACHED), (self.was_tried_again, TRIED_AGAIN))
+        found = [_of_index(condition) for holds, condition in marks if holds]
+        equals = ((columns.outcome, self.outcome), (columns.status, self.status), (columns.cache, self.cache))
+        found += [column == value for column, value in equals if value is not None]
+        if self.text_id is not None:
+            found.append(columns.id.in_(_with_id(self.text_id)))
         return found
+
+
+def _with_id(text_id: str) -> Any:
+    """The rows that our client, its trace or a provider knows by this text: three looks into indexes."""
+    columns = _ENTRY.c
+    return union_all(
+        select(columns.id).where(columns.request_id == text_id),
+        select(columns.id).where(columns.trace_id == text_id, _of_index(TRACED)),
+        select(columns.id).where(columns.upstream_id == text_id, _of_index(TOLD_UPSTREAM)),
+    )
 
 
 @dataclass(slots=True, frozen=True)
@@ -51,6 +75,15 @@ class Place:
 
     started_us: int
     id: int
+
+
+@dataclass(slots=True, frozen=True)
+class Cut:
+    """Which rows of the log: the `limit` behind `place` (None: from its end on), older ones, or newer ones."""
+
+    limit: int
+    place: Place | None = None
+    is_newer: bool = False
 
 
 async def client_ids(session: AsyncSession, owner_id: str) -> tuple[str, ...]:
@@ -64,14 +97,17 @@ async def client_of_key(session: AsyncSession, key_id: str) -> str | None:
     return found
 
 
-async def hours_with(session: AsyncSession, scope: Scope, low_us: int, high_us: int, limit: int) -> list[int]:
-    """The newest `limit` hours from `low_us` to `high_us` (both included) whose roll-up holds requests of `scope`.
+async def hours_with(
+    session: AsyncSession, scope: Scope, span: tuple[int, int], limit: int, *, is_oldest: bool = False
+) -> list[int]:
+    """The newest (or oldest) `limit` hours of `span` (both ends included) whose roll-up holds requests of `scope`.
 
     Read from the primary key alone: it holds every column that a scope asks for.
     """
     start = _HOUR.c.start_us
-    query = select(start).distinct().where(start >= low_us, start <= high_us, *scope.conditions(_HOUR.c))
-    return list((await session.execute(query.order_by(start.desc()).limit(limit))).scalars())
+    query = select(start).distinct().where(start >= span[0], start <= span[1], *scope.conditions(_HOUR.c))
+    query = query.order_by(start if is_oldest else start.desc()).limit(limit)
+    return list((await session.execute(query)).scalars())
 
 
 async def keys_in(
@@ -94,28 +130,30 @@ async def hours_in_doubt(session: AsyncSession, low_us: int, high_us: int) -> li
 
 
 async def page(
-    session: AsyncSession, scope: Scope, ending: Ending, span: tuple[int, int], before: Place | None, *, limit: int
+    session: AsyncSession, scope: Scope, ending: Ending, span: tuple[int, int], cut: Cut
 ) -> list[LedgerEntry]:
-    """Rows begun in [start, end), newest first, from behind `before` on."""
-    return list((await session.scalars(page_query(scope, ending, span, before, limit))).all())
+    """Rows begun in [start, end), from the cut's place on: newest first, or oldest first where newer ones are asked."""
+    return list((await session.scalars(page_query(scope, ending, span, cut))).all())
 
 
-def page_query(scope: Scope, ending: Ending, span: tuple[int, int], before: Place | None, limit: int) -> Select[Any]:
+def page_query(scope: Scope, ending: Ending, span: tuple[int, int], cut: Cut) -> Select[Any]:
     """The query of `page`."""
     started, number = _ENTRY.c.started_us, _ENTRY.c.id
     query = select(LedgerEntry).where(
         started >= span[0], started < span[1], *scope.conditions(_ENTRY.c), *ending.conditions()
     )
-    if before is not None:
+    if cut.place is not None:
         # The first half is implied by the second; SQLite's planner needs to be told.
-        place = tuple_(literal(before.started_us), literal(before.id))
-        query = query.where(started <= before.started_us, tuple_(started, number) < place)
-    query = query.order_by(started.desc(), number.desc()).limit(limit)
+        place, here = tuple_(literal(cut.place.started_us), literal(cut.place.id)), tuple_(started, number)
+        is_behind = (started >= cut.place.started_us, here > place) if cut.is_newer else ()
+        query = query.where(*(is_behind or (started <= cut.place.started_us, here < place)))
+    order = (started, number) if cut.is_newer else (started.desc(), number.desc())
+    query = query.order_by(*order).limit(cut.limit)
     if not ending.is_rare:
         return query
     # Numbers first: the partial index alone answers that, which is why SQLite, without statistics, takes it at all.
     numbers = query.with_only_columns(number)
-    return select(LedgerEntry).where(number.in_(numbers)).order_by(started.desc(), number.desc())
+    return select(LedgerEntry).where(number.in_(numbers)).order_by(*order)
 
 
 async def newest_id(session: AsyncSession) -> int:

@@ -9,6 +9,16 @@ from aiservice.tables._base import big, row_number
 
 MAX_TOKENS = 1_000_000_000
 UNFINISHED = "outcome <> 'finished'"
+CACHED = "cache IS NOT NULL"
+TRIED_AGAIN = "json_array_length(attempts) > 1"  # both databases have it by this name
+TRACED = "trace_id IS NOT NULL"
+TOLD_UPSTREAM = "upstream_id IS NOT NULL"
+_SOUGHT = ("started_us", "id", "status", "outcome", "client_id", "key_id", "task", "provider", "model")
+
+
+def _index_of(name: str, condition: str, *columns: str) -> Index:
+    """An index of those rows alone for which `condition` holds: all others pay nothing for it."""
+    return Index(name, *columns, sqlite_where=text(condition), postgresql_where=text(condition))
 
 
 class LedgerEntry(SQLModel, table=True):
@@ -21,7 +31,8 @@ class LedgerEntry(SQLModel, table=True):
     that cannot be, so that they were not used. `id` is the order of settlement. `overhead_us` is the broker's own time
     until the answer, or a stream's first byte, went out. `budgets` names the windows that the row is charged to
     (`store/budget_charges.py`), None where there are none. `cache` is "hit", "coalesced" or "miss", None where the
-    cache had no part in it.
+    cache had no part in it. `trace_id` is what the client's `traceparent` named, `upstream_id` the id that the last
+    provider that was asked gave its own answer.
 
     Every index costs the flusher about 2 µs a row, so there are few: the roll-ups say which hours hold what is looked
     for (`services/request_log.py`), and these find it within them.
@@ -36,14 +47,13 @@ class LedgerEntry(SQLModel, table=True):
         CheckConstraint(f"reasoning_tokens BETWEEN 0 AND {MAX_TOKENS}", name="reasoning_tokens_range"),
         CheckConstraint("cost_nano_usd IS NULL OR cost_nano_usd >= 0", name="cost_range"),
         Index("ix_ledger_client_started", "client_id", "started_us", "key_id"),
-        # What did not go well is rare and looked for often, by whatever else; what went well pays nothing for it.
-        Index(
-            "ix_ledger_unfinished",
-            "started_us",
-            *("id", "status", "outcome", "client_id", "key_id", "task", "provider", "model"),
-            sqlite_where=text(UNFINISHED),
-            postgresql_where=text(UNFINISHED),
-        ),
+        # What did not go well is rare and looked for often, by whatever else; what went well pays nothing for it. So
+        # what had to be tried again, and what the cache had a part in.
+        _index_of("ix_ledger_unfinished", UNFINISHED, *_SOUGHT),
+        _index_of("ix_ledger_tried_again", TRIED_AGAIN, *_SOUGHT),
+        _index_of("ix_ledger_cached", CACHED, "started_us", "id", "cache", *_SOUGHT[2:]),
+        _index_of("ix_ledger_trace", TRACED, "trace_id"),
+        _index_of("ix_ledger_upstream", TOLD_UPSTREAM, "upstream_id"),
     )
 
     id: int | None = row_number()
@@ -76,6 +86,8 @@ class LedgerEntry(SQLModel, table=True):
     budgets: str | None = Field(default=None, sa_type=Text)
     cache: str | None = Field(default=None, max_length=10)
     decision: str | None = Field(default=None, max_length=40)  # the `Decision` that it went by
+    trace_id: str | None = Field(default=None, max_length=32)
+    upstream_id: str | None = Field(default=None, max_length=100)
 
 
 class Decision(SQLModel, table=True):

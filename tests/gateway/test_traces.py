@@ -48,3 +48,15 @@ async def test_a_decision_that_is_in_use_stays_and_one_of_long_ago_goes(gateway:
     await decisions.purge()
     assert await decisions.find(row.decision) is not None
     assert await decisions.find("dec_old") is None
+
+
+async def test_a_request_is_kept_with_its_trace_and_with_what_the_provider_calls_its_answer(gateway: Gateway) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    body = {"model": "auto", "messages": [{"role": "user", "content": "(words-2) (called-7)"}]}
+    for is_stream in (False, True):
+        await gateway.post("/v1/chat/completions", {**body, "stream": is_stream}, headers=headers)
+    await gateway.chat("(words-2)")
+    untraced, *traced = await gateway.rows()
+    assert [(row.trace_id, row.upstream_id) for row in traced] == [(trace, "mock-7"), (trace, "mock-7")]
+    assert (untraced.trace_id, untraced.upstream_id) == (None, None)

@@ -2,7 +2,8 @@
 """A ledger as a busy month leaves it, made inside the database: five million rows in a minute or two.
 
 Everything follows from the row's number, so a seeded database is the same every time: 200 keys of 40 clients, the first
-of which do most; a few tasks, models and providers a key; three rows in a hundred that failed. Once in 50 000 rows comes
+of which do most; a few tasks, models and providers a key; three rows in a hundred that failed, and two or three that were
+tried twice; one in twelve that the cache had a part in, one in ten with a trace. Once in 50 000 rows comes
 a value nothing else has (`RARE`), since what is rare is what is dear to look for. Minutes are summed by SQL, hours and days by
 the product's own job.
 """
@@ -88,7 +89,7 @@ def _entries(month: Month, first: int, end: int, is_sqlite: bool) -> str:
 INSERT INTO ledger_entry (request_id, client_id, client, key_id, task, surface, provider, model, requested_model, status,
     outcome, error_code, is_stream, input_tokens, output_tokens, cached_input_tokens, cache_write_tokens,
     reasoning_tokens, usage_source, is_usage_invalid, cost_nano_usd, started_us, first_byte_us, ended_us, attempts,
-    overhead_us)
+    overhead_us, cache, trace_id, upstream_id)
 {numbers},
 drawn AS (
     SELECT n, n % {RARE_EVERY} = 17 AS is_rare, n * 7919 % 1000003 % 1000000 AS a, n * 104729 % 1000003 % 1000 AS b,
@@ -123,9 +124,12 @@ SELECT 'req_' || CAST(1000000000 + n AS TEXT),
     false,
     CASE WHEN m = 11 THEN NULL ELSE b * 1000 + c * 4000 END,
     at_us, CASE WHEN b % 2 = 0 THEN at_us + took_us / 4 END, at_us + took_us,
-    {"" if is_sqlite else "CAST("}'[{{"provider"\\:"provider-' || CAST(m % 5 AS TEXT) || '","model"\\:"model-' || CAST(m AS TEXT)
+    {"" if is_sqlite else "CAST("}'[' || CASE WHEN d % 40 = 7 THEN '{{"provider"\\:"away","model"\\:"none","status"\\:503,"start_ms"\\:1,"ms"\\:9,'
+        || '"reason"\\:"preference 1","code"\\:"provider_failed"}},' ELSE '' END
+        || '{{"provider"\\:"provider-' || CAST(m % 5 AS TEXT) || '","model"\\:"model-' || CAST(m AS TEXT)
         || '","status"\\:200,"start_ms"\\:1,"ms"\\:' || CAST(took_us / 1000 AS TEXT) || ',"reason"\\:"preference 1","code"\\:null}}]'{"" if is_sqlite else " AS JSON)"},
-    500 + c
+    500 + c, CASE c % 25 WHEN 0 THEN 'hit' WHEN 1 THEN 'miss' END,
+    CASE WHEN b % 10 = 0 THEN '0af7651916cd43dd84' || CAST(10000000000000 + n AS TEXT) END, 'req_up_' || CAST(n AS TEXT)
 FROM chosen ORDER BY n"""
 
 

@@ -52,6 +52,8 @@ class Answer:
             return
         wait = limits.take(count_tokens(self._body))
         self._reply.extra = limits.headers(shape, wait)
+        if self._script.says("called"):
+            self._reply.extra = {**self._reply.extra, "x-request-id": f"mock-{self._script.number('called', 0)}"}
         if wait:
             await self._whole_and_last(429, shape.error(429, "Rate limit reached.", code="rate_limit_exceeded"))
         elif await self._fails():

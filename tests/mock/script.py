@@ -7,6 +7,7 @@
 (cache-3)          3 of the prompt's tokens came from a cache
 (plain)            a stream whose end only the connection's end marks
 (cut-at-500)       the connection ends before byte 500 of the answer, head included
+(called-7)         with a header that names the answer: `x-request-id: mock-7`
 (echo)             answer with the words of the last user message
 (tool NAME {json}) call that tool, where the request brings tools; may be repeated
 (status-503)       answer 503 with an error of the wire; with (retry-after-7) also that header

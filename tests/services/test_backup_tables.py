@@ -19,8 +19,11 @@ from aiservice.tables import Lease, OneTimeLink, PortalSession, Worker, metadata
 LAID_TO_REST = {str(table.__tablename__) for table in (Worker, Lease, PortalSession, OneTimeLink)}
 # What the restore itself adds to: it says so in the audit log, and marks old tokens.
 GROWN = {"audit_entry", "audit_head"}
-# What has a form of its own, which the check of the ledger reads.
-WRITTEN = {"budgets": None}
+# What has a form of its own, which is read.
+WRITTEN: dict[str, Any] = {
+    "ledger_entry.budgets": None,
+    "ledger_entry.attempts": [{"provider": "one"}, {"provider": "two"}],  # which an index counts
+}
 
 Rows = list[dict[str, Any]]
 
@@ -71,7 +74,7 @@ async def _fill(session: AsyncSession, table: Table) -> None:
         if key is not None:
             values[column.name] = (await session.execute(select(key.column).limit(1))).scalar_one()
         else:
-            values[column.name] = WRITTEN.get(column.name, _value(column))
+            values[column.name] = WRITTEN.get(str(column), _value(column))
     await session.execute(insert(table).values(values))
 
 

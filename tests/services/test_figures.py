@@ -54,21 +54,38 @@ async def test_pages_of_a_large_ledger_are_quick(db: Database, month: Month, evi
         "a status": LogFilter(status=504),
         "a status there is none of": LogFilter(status=418),
         "an hour long ago": LogFilter(start_us=middle, end_us=middle + HOUR_US),
+        "from the cache": LogFilter(cache="hit"),
+        "from the cache, of a rare key": LogFilter(cache="hit", key_id=f"key_{RARE}"),
+        "tried again": LogFilter(was_tried_again=True),
+        "tried again and failed, by a model": LogFilter(was_tried_again=True, ending="failed", model="model-3"),
+        "an id of our own": LogFilter(text_id="req_1000077777"),
+        "a trace": LogFilter(text_id="0af7651916cd43dd8410000000077770"),
+        "a provider's id": LogFilter(text_id="req_up_77777"),
+        "an id of nobody's": LogFilter(text_id="none"),
     }
-    pages, deep = {}, {}
+    pages, deep, newer, bars = {}, {}, {}, {}
+
+    def asked_span(asked: LogFilter) -> tuple[int, int]:
+        return asked.span if asked.start_us is not None else (month.start_us, month.end_us)
+
     for name, asked in narrowed.items():
         pages[name] = await _measured(lambda asked=asked: log.page(ADMIN, asked))  # type: ignore[misc]
         before = f"{middle}-{2**40}"
         deep[name] = await _measured(lambda asked=asked, before=before: log.page(ADMIN, asked, 50, before))  # type: ignore[misc]
+        newer[name] = await _measured(lambda asked=asked, before=before: log.page(ADMIN, asked, 50, "", before))  # type: ignore[misc]
+        bars[name] = await _measured(lambda asked=asked: log.bars(ADMIN, asked, asked_span(asked)))  # type: ignore[misc]
     pages["a developer's own"] = await _measured(lambda: log.page(OWNER, LogFilter()))
     span, groups = (month.end_us - 30 * DAY_US, month.end_us), {}
     by: GroupBy
     for by in ("key", "model", "client", "user", "none"):
         groups[f"by {by}"] = await _measured(lambda by=by: usage.series(ADMIN, *span, group_by=by))  # type: ignore[misc]
     groups["by key, a developer's own"] = await _measured(lambda: usage.series(OWNER, *span, group_by="key"))
-    evidence.note(rows=month.rows, milliseconds={"first page": pages, "deep page": deep, "usage of 30 days": groups})
+    told = {"first page": pages, "deep page": deep, "newer page": newer, "bars of 30 days": bars}
+    evidence.note(rows=month.rows, milliseconds={**told, "usage of 30 days": groups})
     assert _too_slow(pages, PAGE_MS) == []
     assert _too_slow(deep, PAGE_MS) == []
+    assert _too_slow(newer, PAGE_MS) == []
+    assert _too_slow(bars, USAGE_MS) == []
     assert _too_slow(groups, USAGE_MS) == []
 
 

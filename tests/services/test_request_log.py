@@ -11,7 +11,7 @@ from aiservice.kit.clock import HOUR_US
 from aiservice.principal import Person
 from aiservice.services.request_log import CSV_COLUMNS, LogFilter, RequestLog
 from aiservice.services.usage import Usage
-from aiservice.store.request_log import Ending, page_query
+from aiservice.store.request_log import Cut, Ending, page_query
 from aiservice.store.session import Database
 from aiservice.store.usage import Scope
 from tests.services.usage_rows import ADMIN, DEVELOPER, START_US, put, row_of
@@ -103,10 +103,10 @@ async def test_pages_are_read_from_indexes(db: Database) -> None:
     await seed_month(db, 60_000, START_US)
     span = (START_US - 5 * HOUR_US, START_US)
     wanted = {
-        "ix_ledger_entry_started_us": page_query(Scope(), Ending(), span, None, 51),
-        "ix_ledger_unfinished": page_query(Scope(), Ending("failed", status=504), (0, 2**62), None, 51),
+        "ix_ledger_entry_started_us": page_query(Scope(), Ending(), span, Cut(51)),
+        "ix_ledger_unfinished": page_query(Scope(), Ending("failed", status=504), (0, 2**62), Cut(51)),
         "ix_ledger_client_started": page_query(
-            Scope(None, (("client_id", "cli_1030"), ("key_id", "key_1150"))), Ending(), span, None, 51
+            Scope(None, (("client_id", "cli_1030"), ("key_id", "key_1150"))), Ending(), span, Cut(51)
         ),
     }
     for index, query in wanted.items():
@@ -158,3 +158,74 @@ async def test_an_export_of_many_pages_has_every_row_once_and_only_ones_own(db: 
     exported = [line.split(",", 1)[0] for line in lines[1:]]
     assert len(exported) == len(set(exported)) == 2100
     assert len([line async for line in RequestLog(db).export_csv(DEVELOPER, asked)]) == 1
+
+
+@pytest.mark.parametrize(
+    "asked", [LogFilter(), LogFilter(task="x"), LogFilter(model="rare"), LogFilter(ending="failed")]
+)
+async def test_the_way_back_goes_through_the_same_pages(db: Database, asked: LogFilter) -> None:
+    rows = [
+        row_of(
+            f"r{n:03}",
+            started_us=START_US - n // 2 * HOUR_US,
+            task="chat" if n % 3 else "x",
+            model="rare" if n % 7 == 0 else "m",
+            outcome="failed" if n % 4 == 0 else "finished",
+            status=502 if n % 4 == 0 else 200,
+        )
+        for n in range(60)
+    ]
+    await put(db, *rows)
+    await fold(Usage(db))
+    log = RequestLog(db)
+    pages, cursor = [], ""
+    while True:
+        pages.append(await log.page(ADMIN, asked, 4, cursor))
+        cursor = pages[-1].next_before
+        if not cursor:
+            break
+    assert pages[0].next_after == ""
+    page = pages[-1]
+    for there in reversed(pages[:-1]):
+        page = await log.page(ADMIN, asked, 4, after=page.next_after)
+        assert [entry.request_id for entry in page.entries] == [entry.request_id for entry in there.entries]
+    assert page.next_after == ""  # the first page again: nothing is newer
+
+
+async def test_the_first_page_is_whole_though_it_was_reached_from_below(db: Database) -> None:
+    await put(db, *[row_of(f"r{n}", started_us=START_US - n * 1000) for n in range(10)])
+    log = RequestLog(db)
+    second = await log.page(ADMIN, LogFilter(), 4, f"{START_US - 1000}-{2**40}")
+    newer = await log.page(ADMIN, LogFilter(), 4, after=second.next_after)
+    assert [entry.request_id for entry in newer.entries] == ["r0", "r1", "r2", "r3"]
+    assert (newer.next_after, bool(newer.next_before)) == ("", True)
+
+
+async def test_a_request_is_found_by_every_id_that_it_has(db: Database) -> None:
+    one = {"trace_id": "a" * 32, "upstream_id": "req_of_the_provider"}
+    await put(db, row_of("r1", **one), row_of("r2", trace_id="a" * 32), row_of("r3", client_id="cli_own", **one))
+    log = RequestLog(db)
+    assert sorted(await ids(log, ADMIN, LogFilter(text_id="a" * 32))) == ["r1", "r2", "r3"]
+    assert sorted(await ids(log, ADMIN, LogFilter(text_id="req_of_the_provider"))) == ["r1", "r3"]
+    assert await ids(log, ADMIN, LogFilter(text_id="r2", task="chat")) == ["r2"]
+    assert await ids(log, ADMIN, LogFilter(text_id="r2", task="embedding")) == []
+    assert await ids(log, DEVELOPER, LogFilter(text_id="a" * 32)) == ["r3"]
+    assert await ids(log, DEVELOPER, LogFilter(text_id="r1")) == []
+
+
+async def test_what_the_cache_had_a_part_in_and_what_was_tried_again_are_found(db: Database) -> None:
+    twice = [{"provider": "away", "status": 503, "code": "provider_failed"}, {"provider": "eu", "status": 200}]
+    await put(
+        db,
+        row_of("plain"),
+        row_of("hit", cache="hit"),
+        row_of("miss", cache="miss"),
+        row_of("again", attempts=twice),
+        row_of("again, hit", attempts=twice, cache="hit", outcome="failed", status=502),
+    )
+    log = RequestLog(db)
+    assert sorted(await ids(log, ADMIN, LogFilter(cache="hit"))) == ["again, hit", "hit"]
+    assert await ids(log, ADMIN, LogFilter(cache="miss")) == ["miss"]
+    assert await ids(log, ADMIN, LogFilter(cache="coalesced")) == []
+    assert sorted(await ids(log, ADMIN, LogFilter(was_tried_again=True))) == ["again", "again, hit"]
+    assert await ids(log, ADMIN, LogFilter(was_tried_again=True, cache="hit", ending="unfinished")) == ["again, hit"]
