@@ -32,6 +32,10 @@ class Conversation:
 
     def system(self, given: object) -> None:
         """The `systemInstruction`."""
+        if type(given) is dict and len(given) == 1 and (plain := _plain_texts(given)) is not None:
+            if plain and plain[0]:
+                self.messages.append({"role": "system", "content": plain[0]})
+            return
         content = named(given, "systemInstruction")
         texts = []
         for place, part in enumerate(items(content.get("parts"), "systemInstruction.parts")):

@@ -26,8 +26,20 @@ NUMBERS = {
 }
 _WHOLE = frozenset({"candidateCount", "maxOutputTokens", "seed", "logprobs", "topK"})
 _READ = frozenset(
-    {"contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "safetySettings", "model", "labels"}
+    {
+        "contents",
+        "systemInstruction",
+        "tools",
+        "toolConfig",
+        "generationConfig",
+        "safetySettings",
+        "model",
+        "labels",
+        "serviceTier",
+        "store",
+    }
 )
+_PLAIN = _READ - {"safetySettings", "serviceTier", "store"}
 _CONFIG = frozenset(
     {"stopSequences", "responseLogprobs", "responseMimeType", "responseSchema", "responseJsonSchema", "thinkingConfig",
      "responseModalities", *NUMBERS}
@@ -68,19 +80,23 @@ class Translated:
         self.native = {**body, "contents": without_sealed(contents)} if talk.has_foreign_state else body
         self.uncarried = talk.uncarried
         self.shows_thoughts = False
-        put_tools(body, self.chat, self.uncarried)
+        if "tools" in body or "toolConfig" in body:
+            put_tools(body, self.chat, self.uncarried)
         if body.get("generationConfig") is not None:
             config = named(body["generationConfig"], "generationConfig")
-            self.native = {**self.native, "generationConfig": config}
+            if config is not body["generationConfig"]:
+                self.native = {**self.native, "generationConfig": config}
             self._configure(config)
-        self._take_rest(body)
+        if not _PLAIN.issuperset(body):
+            self._take_rest(body)
 
     def _configure(self, config: Json) -> None:
         chat = self.chat
-        for name, ours in NUMBERS.items():
-            value = config.get(name)
-            if value is not None:
-                chat[ours] = _number(name, value)
+        for name, value in config.items():
+            if value is not None and name in NUMBERS:
+                chat[NUMBERS[name]] = _number(name, value)
+        if NUMBERS.keys() >= config.keys():
+            return
         stops = items(config.get("stopSequences"), "generationConfig.stopSequences")
         if not all(isinstance(stop, str) for stop in stops):
             raise wrong("generationConfig.stopSequences", "must be a list of texts.")
@@ -143,7 +159,7 @@ class Translated:
             self.chat["service_tier"] = ours
         if body.get("store") is True:
             self.uncarried.append("store")
-        self._note(body, _READ | {"serviceTier", "store"}, "")
+        self._note(body, _READ, "")
 
     def _note(self, given: Json, known: frozenset[str], prefix: str) -> None:
         """Notes the fields that nobody here has read; those that say nothing are none."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from aiservice.dialects._base import Outcome
 from aiservice.dialects._responses_output import Output
+from aiservice.dialects._responses_parts import plain_items
 from aiservice.dialects._responses_tools import called_as
 from aiservice.wire import Answer, Ask, EventKind, FinishReason, StreamEvent, ToolCallDelta, Usage
 
@@ -51,7 +52,7 @@ def is_whole(finish: FinishReason | None) -> bool:
 def response_of(ask: Ask | None, outcome: Outcome, output: list[Json], model: str = "") -> Json:
     """A response that has just begun: `in_progress`, with nothing said of its usage."""
     told = (ask.native if ask is not None else None) or {}
-    again = {name: usual if told.get(name) is None else told[name] for name, usual in _TOLD_AGAIN.items()}
+    again = {name: value for name, value in told.items() if value is not None and name in _TOLD_AGAIN}
     fields = (ask.answer_fields if ask is not None else None) or {}
     return {
         "id": response_id(outcome.request_id),
@@ -63,6 +64,7 @@ def response_of(ask: Ask | None, outcome: Outcome, output: list[Json], model: st
         "incomplete_details": None,
         "model": model or outcome.model,
         "output": output,
+        **_TOLD_AGAIN,
         **again,
         "usage": None,
         **fields,
@@ -70,7 +72,7 @@ def response_of(ask: Ask | None, outcome: Outcome, output: list[Json], model: st
 
 
 def ended(response: Json, finish: FinishReason | None, usage: Usage) -> Json:
-    """The same response at its end."""
+    """The same response at its end; it is changed, not copied."""
     reason = _REASONS.get(finish) if finish is not None else None
     details: Json | None = None
     if reason is not None:
@@ -78,7 +80,8 @@ def ended(response: Json, finish: FinishReason | None, usage: Usage) -> Json:
         if finish == "budget_exhausted":  # this wire's clients know no such reason; those who look closer are told
             details["type"] = finish
     status = "completed" if reason is None else "incomplete"
-    return {**response, "status": status, "incomplete_details": details, "usage": usage_of(usage)}
+    response["status"], response["incomplete_details"], response["usage"] = status, details, usage_of(usage)
+    return response
 
 
 def usage_of(usage: Usage) -> Json:
@@ -101,11 +104,25 @@ def whole_response(answer: Answer, outcome: Outcome) -> Json:
     choices = answer.body.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
     said = choice.get("message")
+    plain = None if choice.get("logprobs") else plain_text(said)
+    if plain is not None:
+        items = plain_items(outcome.request_id, plain, is_whole=is_whole(answer.finish_reason))
+        return ended(response_of(ask, outcome, items, answer.model), answer.finish_reason, outcome.usage)
     output = Output(outcome.request_id, called_as(ask.native if ask is not None else None), None)
     _say(said if isinstance(said, dict) else {}, choice.get("logprobs"), output)
     output.finish(is_whole=is_whole(answer.finish_reason))
     response = response_of(ask, outcome, output.items, answer.model)
     return ended(response, answer.finish_reason, outcome.usage)
+
+
+def plain_text(message: object) -> str | None:
+    """The text of an assistant's message that says nothing else, as most do; None for any other."""
+    if type(message) is not dict or type(text := message.get("content")) is not str:
+        return None
+    for name, value in message.items():
+        if value and name not in ("content", "role"):
+            return None
+    return text
 
 
 def _say(message: Json, logprobs: Any, output: Output) -> None:

@@ -15,6 +15,16 @@ EMPTY_PARTS: dict[str, Json] = {
 }
 
 
+def plain_items(request_id: str, text: str, *, is_whole: bool) -> list[Json]:
+    """The items of an answer that is one text; none where it says nothing."""
+    if not text:
+        return []
+    part = {**EMPTY_PARTS["output_text"], "text": text}
+    status = "completed" if is_whole else "incomplete"
+    item = {"id": f"msg_{request_id}_0", "type": "message", "status": status, "role": "assistant", "content": [part]}
+    return [item]
+
+
 class MessageItem:
     """A message item: its finished parts, and the part under way."""
 

@@ -54,10 +54,6 @@ class Provider(ABC):
         """This vendor at the address of one connection, where that says more than a place: a form of its API, say."""
         return self
 
-    def prepare(self) -> None:
-        """Loads what is slow to load and needed for its calls: called in a thread, before the first of them."""
-        return
-
     def address(self, given: str) -> str:
         """What is stored for the address that somebody gave (it is checked afterwards)."""
         # Some tools have the version in the address, others do not: both are right.

@@ -13,7 +13,7 @@ from aiservice.providers._base import Credential, Provider, StreamReader, refuse
 from aiservice.providers._bedrock import models
 from aiservice.providers._bedrock.address import control_address, place_of, quoted, runtime_address
 from aiservice.providers._bedrock.answer import Wish, converse_answer, read_count
-from aiservice.providers._bedrock.credential import credential_of, load_signer
+from aiservice.providers._bedrock.credential import credential_of
 from aiservice.providers._bedrock.embeddings import embedding_answer, embedding_body
 from aiservice.providers._bedrock.errors import failure_of
 from aiservice.providers._bedrock.invoke import InvokeStreamReader, invoke_body, is_json_tool, is_native, needs_invoke
@@ -44,9 +44,6 @@ class Bedrock(Provider):
 
     def at(self, base_url: str) -> Provider:
         return _in(place_of(base_url).geography)
-
-    def prepare(self) -> None:
-        load_signer()
 
     def address(self, given: str) -> str:
         return runtime_address(given)
@@ -88,7 +85,7 @@ class Bedrock(Provider):
         return HttpCall(f"{path}/{way}", orjson.dumps(body), is_stream=ask.is_stream)
 
     def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
-        model, _, way = unquote(call.path.removeprefix("/model/")).rpartition("/")
+        model, way = _asked(call.path)
         if way == "count-tokens":
             return read_count(reply.body)
         if ask.kind == "embedding":
@@ -100,7 +97,7 @@ class Bedrock(Provider):
         return converse_answer(reply.body, model, models.reasoning_format(model), _wish(ask))
 
     def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
-        model, _, way = unquote(call.path.removeprefix("/model/")).rpartition("/")
+        model, way = _asked(call.path)
         if way != "converse-stream":
             return InvokeStreamReader(keeps_frames=is_native(ask), is_json_tool=is_json_tool(ask))
         return ConverseStreamReader(models.reasoning_format(model), _wish(ask))
@@ -118,6 +115,13 @@ class Bedrock(Provider):
 @lru_cache(maxsize=16)
 def _in(geography: str) -> Bedrock:
     return Bedrock(geography)
+
+
+@lru_cache(maxsize=1024)
+def _asked(path: str) -> tuple[str, str]:
+    """The model that a path names, and what it is asked for."""
+    model, _, way = unquote(path.removeprefix("/model/")).rpartition("/")
+    return model, way
 
 
 def _wish(ask: Ask) -> Wish:

@@ -12,7 +12,7 @@ from aiservice.kit.secret import Secret
 from aiservice.providers import _openai_models
 from aiservice.providers._base import Credential, StreamReader
 from aiservice.providers._bedrock.address import mantle_address
-from aiservice.providers._bedrock.credential import credential_of, load_signer
+from aiservice.providers._bedrock.credential import credential_of
 from aiservice.providers._bedrock.errors import failure_of
 from aiservice.providers._bedrock.keys import KEY_HINT, normal_key
 from aiservice.providers._capabilities import Capabilities
@@ -36,9 +36,6 @@ class BedrockMantle(OpenAi):
     media_paths = MappingProxyType[str, str]({})
     address_hint = "https://bedrock-mantle.us-east-1.api.aws/v1, or the region alone"
     key_hint = KEY_HINT
-
-    def prepare(self) -> None:
-        load_signer()
 
     def address(self, given: str) -> str:
         return mantle_address(given)

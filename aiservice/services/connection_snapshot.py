@@ -4,7 +4,6 @@ import asyncio
 import time
 
 from aiservice.kit.secret import Secret
-from aiservice.providers import registry
 from aiservice.providers._base import Provider
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.connection_views import ConnectionView, views
@@ -32,7 +31,6 @@ class ConnectionSnapshot:
         # The vault remembers too, but asking it costs a session: 70 µs of each request.
         self._at_hand: dict[tuple[str, int], tuple[float, Secret]] = {}
         self._exchanges = KeyExchanges()
-        self._prepared: set[str] = set()
         self._turn = asyncio.Lock()  # an older read must not overwrite a newer one
         self._reload = Reload(self.refresh)
         changes.subscribe(self._on_change)
@@ -47,7 +45,6 @@ class ConnectionSnapshot:
             async with self._db.read() as session:
                 rows, keys = await store.everything(session), await provider_keys.everything(session)
             found = tuple(each for row in rows for each in views(row, keys.get(row.id, ())))
-            await self._prepare({each.kind for each in found})
             self._views = found
         self._at_hand.clear()
         self._exchanges.forget_all_but(self._views)
@@ -87,14 +84,6 @@ class ConnectionSnapshot:
             )
         self._at_hand[connection.id, connection.revision] = (time.monotonic() + _AT_HAND_SECONDS, secret)
         return secret
-
-    async def _prepare(self, kinds: set[str]) -> None:
-        """Providers load what they need for their calls before there is one."""
-        for kind in kinds - self._prepared:
-            self._prepared.add(kind)
-            provider = registry().get(kind)
-            if provider is not None and type(provider).prepare is not Provider.prepare:
-                await asyncio.to_thread(provider.prepare)
 
     def _on_change(self, kind: str, _subject: str) -> None:
         if kind == "connection":

@@ -2,11 +2,11 @@
 
 import base64
 import time
-import uuid
 from typing import Any, Final, NamedTuple
 
 import orjson
 
+from aiservice.kit.ids import new_id
 from aiservice.providers._anthropic_tools import JSON_TOOL
 from aiservice.providers._base import AttemptFailed, token_count
 from aiservice.providers._bedrock.models import CLAUDE_FORMAT
@@ -56,12 +56,16 @@ def read_usage(said: object) -> tuple[Usage | None, bool]:
     """
     if not isinstance(said, dict):
         return None, said is None
-    names = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
-    counts = [token_count(0 if said.get(name) is None else said[name]) for name in names]
-    if None in counts or said.get("inputTokens") is None or said.get("outputTokens") is None:
+    fresh, output = token_count(said.get("inputTokens")), token_count(said.get("outputTokens"))
+    read, written = _count(said.get("cacheReadInputTokens")), _count(said.get("cacheWriteInputTokens"))
+    if fresh is None or output is None or read is None or written is None:
         return None, False
-    fresh, output, read, written = (count or 0 for count in counts)
-    return Usage(fresh + read + written, output, cached_input_tokens=read, cache_write_tokens=written), True
+    return Usage(fresh + read + written, output, read, written), True
+
+
+def _count(said: object) -> int | None:
+    """A count that may be left out."""
+    return 0 if said is None else token_count(said)
 
 
 def converse_answer(raw: bytes, model: str, thought_format: str, wish: Wish) -> Answer:
@@ -74,7 +78,7 @@ def converse_answer(raw: bytes, model: str, thought_format: str, wish: Wish) -> 
     output = body.get("output")
     message = output.get("message") if isinstance(output, dict) else None
     content = message.get("content") if isinstance(message, dict) else None
-    if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
+    if not isinstance(content, list):
         raise AttemptFailed(invalid_answer("its answer had no content"))
     reason = finish_reason_of(body.get("stopReason"))
     if isinstance(reason, AttemptFailure):
@@ -90,7 +94,7 @@ def converse_answer(raw: bytes, model: str, thought_format: str, wish: Wish) -> 
         "native_finish_reason": body.get("stopReason"),
     }
     made: Json = {
-        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "id": "chatcmpl-" + new_id("")[1:],
         "object": "chat.completion",
         "created": int(time.time()),
         "model": model,
@@ -116,17 +120,21 @@ def parsed(raw: bytes) -> Json:
     return body
 
 
-def _message(content: list[Json], thought_format: str, wish: Wish) -> Json:
+def _message(content: list[Any], thought_format: str, wish: Wish) -> Json:
     texts: list[str] = []
     thoughts: list[str] = []
     details: list[Json] = []
     calls: list[Json] = []
+    offset = 0
     for block in content:
-        offset = sum(map(len, texts))
+        if not isinstance(block, dict):
+            raise AttemptFailed(invalid_answer("its answer had no content"))
         if "text" in block:
             texts.append(_text(block["text"]))
+            offset += len(texts[-1])
         elif isinstance(cited := block.get("citationsContent"), dict):
             texts.append(cited_text(cited))
+            offset += len(texts[-1])
         elif isinstance(thought := block.get("reasoningContent"), dict):
             detail = _thought(thought, len(details), offset, thought_format, thoughts)
             details += [detail] if detail else []
@@ -136,6 +144,7 @@ def _message(content: list[Json], thought_format: str, wish: Wish) -> Json:
                 raise AttemptFailed(called_unasked())
             if wish.is_json_tool and use.get("name") == JSON_TOOL:
                 texts.append(arguments)
+                offset += len(arguments)
             elif not (calls and wish.is_one_call):
                 function = {"name": _text(use.get("name")), "arguments": arguments}
                 calls.append({"id": _text(use.get("toolUseId")), "type": "function", "function": function})

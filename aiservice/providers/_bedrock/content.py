@@ -59,7 +59,7 @@ def blocks_of(message: Json, where: str) -> list[Json]:
     if content is None:
         return []
     if isinstance(content, str):
-        content = [{"type": "text", "text": content}]
+        return [{"text": content}] if content.strip() else []  # a blank one is refused by the vendor, and says nothing
     if not isinstance(content, list):
         raise cannot_carry(f"{where}.content", f"'{where}.content' must be a text or a list of parts.")
     blocks: list[Json] = []
@@ -87,7 +87,7 @@ def _block(part: Any, where: str) -> Json | None:
     kind = part.get("type")
     if kind in ("text", "refusal"):
         text = part.get(kind)
-        if not text or not isinstance(text, str) or not text.strip():  # refused by the vendor, and it says nothing
+        if not text or not isinstance(text, str) or not text.strip():
             return None
         return {"text": text}
     if kind == "image_url":

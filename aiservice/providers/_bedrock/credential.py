@@ -4,11 +4,7 @@ from aiservice.kit.secret import Secret
 from aiservice.providers._base import Credential
 from aiservice.providers._bedrock.address import place_of
 from aiservice.providers._bedrock.keys import pair_in
-
-
-def load_signer() -> None:
-    """Loads what signs, which takes a tenth of a second."""
-    from aiservice.providers._bedrock import signing as _signing  # noqa: F401, PLC0415 - see above
+from aiservice.providers._bedrock.signing import Signing
 
 
 def credential_of(key: Secret, base_url: str) -> Credential:
@@ -20,6 +16,4 @@ def credential_of(key: Secret, base_url: str) -> Credential:
     pair = pair_in(key.reveal_text())
     if pair is None:
         return lambda _call: (("authorization", f"Bearer {key.reveal_text()}"),)
-    from aiservice.providers._bedrock.signing import Signing  # noqa: PLC0415 - see `load_signer`
-
     return Signing(pair, base_url, place_of(base_url))

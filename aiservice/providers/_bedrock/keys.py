@@ -18,7 +18,7 @@ _NAMES: Final = (
 
 
 class KeyPair(NamedTuple):
-    """What signs; the attributes are those that botocore reads."""
+    """What signs."""
 
     access_key: str
     secret_key: str

@@ -38,6 +38,8 @@ _LABELS: Final = frozenset(
     {"cache_control", "model", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
      "safety_identifier", "stream", "stream_options", "user"}
 )  # fmt: skip
+# What a chat has that is nothing but words: of all the rest, nothing need be looked for then.
+_PLAIN: Final = _LABELS | {"max_completion_tokens", "max_tokens", "messages", "stop"}
 # Fields without a word in Converse, with what they may say all the same: it is what happens anyway.
 _NO_OPS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "frequency_penalty": lambda value: value == 0,
@@ -66,7 +68,9 @@ def converse_body(ask: Ask, model: str) -> Json:
         AttemptFailed: `ask` holds something that this wire or model cannot carry (named in `param`).
     """
     chat, family = ask.body, family_of(model)
-    _refuse_others(chat, family)
+    is_plain = _PLAIN.issuperset(chat)
+    if not is_plain:
+        _refuse_others(chat, family)
     is_claude = family.effort == "claude"
     said = Conversation(model, has_later_system=is_claude and claude_model(model).has_later_system)
     messages = chat.get("messages")
@@ -78,12 +82,16 @@ def converse_body(ask: Ask, model: str) -> Json:
     body: Json = {"messages": said.turns}
     if said.system:
         body["system"] = said.system
+    inference = _inference(chat)
+    if is_plain and not is_claude and not said.called:
+        if inference:
+            body["inferenceConfig"] = inference
+        return body
     body.update({name: chat[name] for name in _OWN if chat.get(name) is not None})
     tools = tool_config(chat, family, said.called)
     if tools:
         body["toolConfig"] = tools
     extra: Json = {}
-    inference = _inference(chat)
     if is_claude:
         _put_claudes(chat, model, body, inference, extra)
     else:
@@ -113,8 +121,10 @@ def may_call(ask: Ask) -> bool:
     if chat.get("tools") and chat.get("tool_choice") != "none":
         return True
     messages = chat.get("messages")
-    said = messages if isinstance(messages, list) else ()
-    return not any(isinstance(each, dict) and each.get("tool_calls") for each in said)
+    for each in messages if isinstance(messages, list) else ():
+        if isinstance(each, dict) and each.get("tool_calls"):
+            return False
+    return True
 
 
 def _refuse_others(chat: Json, family: Family) -> None:

@@ -18,6 +18,7 @@ from aiservice.wire import Json
 
 _ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 _IN_RESULTS: Final = frozenset({"text", "image", "document", "video", "searchResult"})
+_IN_INSTRUCTIONS: Final = frozenset({"text", "cachePoint", "guardContent"})
 
 
 class Conversation:
@@ -41,6 +42,9 @@ class Conversation:
         if not isinstance(message, dict):
             raise cannot_carry(where, f"'{where}' is not a message.")
         role = message.get("role")
+        if role == "user" and len(message) == 2 and isinstance(message.get("content"), str):
+            self._say("user", blocks_of(message, where))  # a plain text, as most are
+            return
         if role in ("system", "developer"):
             kept = self._later if self.turns and self._has_later_system else self.system
             kept += _instructions(message, where)
@@ -57,8 +61,7 @@ class Conversation:
     def end(self) -> None:
         """After the last message: instructions alone are what is asked."""
         self._put_later()
-        said = [block for block in self.system if "text" in block]
-        if not self.turns and said:
+        if not self.turns and (said := [block for block in self.system if "text" in block]):
             self.system, self.turns = [], [{"role": "user", "content": said}]
 
     def _put_later(self) -> None:
@@ -147,9 +150,12 @@ def _woven(thoughts: list[tuple[int, Json]], said: list[Json]) -> list[Json]:
 
 
 def _instructions(message: Json, where: str) -> list[Json]:
-    blocks = [*blocks_of(message, where), *marks_of(message)]
-    if any(not block.keys() <= {"text", "cachePoint", "guardContent"} for block in blocks):
-        raise cannot_carry(f"{where}.content", "Instructions can only be text with Bedrock.")
+    blocks = blocks_of(message, where)
+    if "cache_control" in message:
+        blocks += marks_of(message)
+    for block in blocks:
+        if not _IN_INSTRUCTIONS.issuperset(block):
+            raise cannot_carry(f"{where}.content", "Instructions can only be text with Bedrock.")
     return blocks
 
 

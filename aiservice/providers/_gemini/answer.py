@@ -2,7 +2,7 @@
 
 import base64
 import struct
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -13,7 +13,12 @@ from aiservice.providers._gemini.contents import FORMAT
 from aiservice.providers._gemini.errors import error_in, failure_of
 from aiservice.providers._gemini.response import Responses
 from aiservice.providers._gemini.usage import read_usage
-from aiservice.wire import EMBEDDINGS_WIRE, Answer, Ask, EventKind, Json, StreamEvent, Usage
+from aiservice.wire import EMBEDDINGS_WIRE, Answer, Ask, EventKind, FinishReason, Json, StreamEvent, Usage
+
+_LONGEST_NAME = 200
+_PLAIN_RESPONSE = frozenset({"candidates", "createTime", "modelVersion", "responseId", "usageMetadata"})
+_PLAIN_CANDIDATE = frozenset({"avgLogprobs", "content", "finishReason", "index", "safetyRatings"})
+_PLAIN_ENDS: Final[dict[str, FinishReason]] = {"STOP": "stop", "MAX_TOKENS": "length"}
 
 
 def chat_answer(raw: bytes, model: str, *, is_one_call: bool = False) -> Answer:
@@ -22,7 +27,10 @@ def chat_answer(raw: bytes, model: str, *, is_one_call: bool = False) -> Answer:
     Raises:
         AttemptFailed: it is none, or says that it failed.
     """
-    said, responses = parsed(raw), Responses(is_one_call=is_one_call)
+    said = parsed(raw)
+    if (plain := _plain_answer(said, model)) is not None:
+        return plain
+    responses = Responses(is_one_call=is_one_call)
     events = responses.read(said)
     if responses.failure is not None:
         raise AttemptFailed(responses.failure)
@@ -48,6 +56,39 @@ def chat_answer(raw: bytes, model: str, *, is_one_call: bool = False) -> Answer:
         responses.usage,
         is_usage_valid=responses.is_usage_valid,
     )
+
+
+def _plain_answer(said: Json, model: str) -> Answer | None:
+    """The answer where one candidate says one text to its end, as most do: what the whole way says of it, at a third of
+    its cost. None for any other."""
+    found = said.get("candidates")
+    if type(found) is not list or len(found) != 1 or not _PLAIN_RESPONSE.issuperset(said):
+        return None
+    candidate = found[0]
+    if type(candidate) is not dict or not _PLAIN_CANDIDATE.issuperset(candidate) or candidate.get("index", 0) != 0:
+        return None
+    content, reason = candidate.get("content"), candidate.get("finishReason")
+    parts = content.get("parts") if type(content) is dict else None
+    if type(parts) is not list or len(parts) != 1 or type(parts[0]) is not dict or len(parts[0]) != 1:
+        return None
+    text, finish = parts[0].get("text"), _PLAIN_ENDS.get(reason) if type(reason) is str else None
+    if type(text) is not str or finish is None:
+        return None
+    usage, is_valid = read_usage(said.get("usageMetadata"))
+    made_by, response_id = said.get("modelVersion"), said.get("responseId")
+    name = made_by[:_LONGEST_NAME].removeprefix("models/") if type(made_by) is str else ""
+    number = response_id[:_LONGEST_NAME].removeprefix("models/") if type(response_id) is str else ""
+    message = {"role": "assistant", "content": text}
+    body: Json = {
+        "id": f"chatcmpl-{number}",
+        "object": "chat.completion",
+        "created": now_us() // 1_000_000,
+        "model": name or model,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
+    }
+    if usage is not None:
+        body["usage"] = _usage(usage)
+    return Answer(body, name or model, finish, usage, is_usage_valid=is_valid)
 
 
 def embeddings_answer(ask: Ask, raw: bytes, model: str) -> Answer:

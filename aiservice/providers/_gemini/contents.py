@@ -40,6 +40,13 @@ class Conversation:
         if not isinstance(message, dict):
             raise bad_request(where, f"'{where}' must be an object.")
         role = message.get("role")
+        if len(message) == 2 and isinstance(text := message.get("content"), str):  # a plain text, as most are
+            if role == "user":
+                self._say("user", [{"text": text}])
+                return
+            if role == "system":
+                self._system.extend([{"text": text}] if text else [])
+                return
         if role in ("tool", "function"):
             self._add_result(message, where)
             return

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from aiservice.providers._base import AttemptFailed
 from aiservice.providers._capabilities import LIMITS, LOG_PROBABILITIES, PENALTIES, SAMPLING, Capabilities
@@ -82,6 +83,7 @@ _FAMILIES = (
 )
 
 
+@lru_cache(maxsize=1024)
 def family_of(model: str) -> Family:
     """The family that `model` belongs to by its name."""
     name = model.rpartition("/")[2]
@@ -96,6 +98,7 @@ def serves(model: str, kind: AskKind) -> bool:
     return is_embedding if kind == "embedding" else not is_embedding and not _OTHER_WORK.search(model)
 
 
+@lru_cache(maxsize=1024)
 def model_path(model: str) -> str:
     """`model` as it stands in a path: `models/<name>`.
 

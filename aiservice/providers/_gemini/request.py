@@ -23,8 +23,9 @@ _PLAIN = {
     "presence_penalty": "presencePenalty",
     "frequency_penalty": "frequencyPenalty",
     "max_tokens": "maxOutputTokens",
-    "max_completion_tokens": "maxOutputTokens",  # behind the older word: where both are there, this one holds
+    "max_completion_tokens": "maxOutputTokens",
 }
+_LIMIT = "max_completion_tokens"
 _READ_ELSEWHERE = frozenset(
     {"messages", "n", "stop", "tools", "tool_choice", "response_format", "reasoning_effort", "reasoning", "logprobs",
      "top_logprobs"}
@@ -34,6 +35,8 @@ _LABELS = frozenset(
     {"model", "stream", "stream_options", "user", "metadata", "safety_identifier", "prompt_cache_key",
      "prompt_cache_retention", "prompt_cache_options", "cache_control"}
 )  # fmt: skip
+# What a chat has that is nothing but words and numbers: of all the rest, nothing need be looked for then.
+_PLAINEST = _LABELS.union(_PLAIN, ("messages",))
 # Fields that Gemini has no word for, with what they may say all the same: it is what happens anyway.
 _NO_OPS: Mapping[str, Callable[[Any], bool]] = {
     "logit_bias": lambda value: value == {},
@@ -57,12 +60,18 @@ def chat_body(ask: Ask, model: str, *, fetches_urls: bool = False) -> Json:
     chat, family = ask.body, family_of(model)
     if fetches_urls and not family.fetches_urls:
         family = replace(family, fetches_urls=True)
-    _refuse_others(chat)
+    is_plain = _PLAINEST.issuperset(chat)
+    if not is_plain:
+        _refuse_others(chat)
     conversation = Conversation(family)
     messages = chat.get("messages")
     for place, message in enumerate(messages if isinstance(messages, list) else []):
         conversation.add(message, place)
     body = conversation.body()
+    if is_plain:
+        if config := _plain_config(chat):
+            body["generationConfig"] = config
+        return body
     tools = _tools(chat.get("tools"))
     if tools:
         body["tools"] = [{"functionDeclarations": tools}]
@@ -100,7 +109,7 @@ def _refuse_others(chat: Json) -> None:
 
 
 def _config(chat: Json, family: Family, *, has_tools: bool, is_stream: bool) -> Json:
-    config = {theirs: chat[ours] for ours, theirs in _PLAIN.items() if chat.get(ours) is not None}
+    config = _plain_config(chat)
     choices = chat.get("n")
     if choices is not None and choices != 1:
         config["candidateCount"] = choices
@@ -117,6 +126,16 @@ def _config(chat: Json, family: Family, *, has_tools: bool, is_stream: bool) -> 
         config["responseLogprobs"] = True
         if chat.get("top_logprobs"):
             config["logprobs"] = chat["top_logprobs"]
+    return config
+
+
+def _plain_config(chat: Json) -> Json:
+    config: Json = {}
+    for name, value in chat.items():
+        if name in _PLAIN and value is not None:
+            config[_PLAIN[name]] = value
+    if chat.get(_LIMIT) is not None:  # where the older word is there, too, this one holds
+        config[_PLAIN[_LIMIT]] = chat[_LIMIT]
     return config
 
 

@@ -26,9 +26,9 @@ _NUMBERS = dict(
          "SPII", "MALFORMED_FUNCTION_CALL", "IMAGE_SAFETY", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS")
     )
 )  # fmt: skip
-_COUNTED = (
-    "promptTokenCount", "toolUsePromptTokenCount", "candidatesTokenCount", "thoughtsTokenCount",
-    "cachedContentTokenCount",
+_COUNTED = frozenset(
+    {"promptTokenCount", "toolUsePromptTokenCount", "candidatesTokenCount", "thoughtsTokenCount",
+     "cachedContentTokenCount"}
 )  # fmt: skip
 
 
@@ -61,13 +61,19 @@ def read_usage(said: object) -> tuple[Usage | None, bool]:
         return None, True
     if not isinstance(said, dict):
         return None, False
-    found = [said.get(name) for name in _COUNTED]
-    counts = [0 if value is None else token_count(value) for value in found]  # a stream says them with every word
-    prompt, read, candidates, thoughts, cached = counts
+    if _COUNTED.isdisjoint(said):
+        return None, True
+    prompt, candidates = _count(said.get("promptTokenCount")), _count(said.get("candidatesTokenCount"))
+    thoughts, cached = _count(said.get("thoughtsTokenCount")), _count(said.get("cachedContentTokenCount"))
+    read = _count(said.get("toolUsePromptTokenCount"))
     if prompt is None or read is None or candidates is None or thoughts is None or cached is None:
         return None, False
-    if not any(counts) and found.count(None) == len(found):
+    if not (prompt or read or candidates or thoughts or cached) and all(said.get(name) is None for name in _COUNTED):
         return None, True
     prompt += read
-    usage = Usage(prompt, candidates + thoughts, min(cached, prompt), reasoning_tokens=thoughts)
-    return usage, True
+    return Usage(prompt, candidates + thoughts, min(cached, prompt), reasoning_tokens=thoughts), True
+
+
+def _count(said: object) -> int | None:
+    """A count that may be left out; a stream says them with every word."""
+    return 0 if said is None else token_count(said)
