@@ -27,6 +27,7 @@ from aiservice.kit.discover import modules_of
 from aiservice.kit.ids import new_id
 from aiservice.kit.logs import start_logging, stop_logging
 from aiservice.kit.refusal import refuse_to_serve
+from aiservice.management import build_management
 from aiservice.portal import pages
 from aiservice.portal.front import SOCKET_PATH, Front
 from aiservice.portal.layout import add_pages
@@ -74,7 +75,7 @@ class Door:
                 sign_in = exports.build(
                     current_core, beside=reveal.build(current_core, beside=routes.build(current_core))
                 )
-                self.edge = build_gateway(core, in_flight, sign_in, self._portal)
+                self.edge = build_gateway(core, in_flight, sign_in, self._portal, build_management(core))
                 drain = Drain(in_flight, settings.drain_seconds, core.cluster.leave)
                 drain.install()
                 jobs = start_jobs(core, on_refused=lambda reason: _end_refused(reason, drain))

@@ -87,12 +87,14 @@ class Principal:
 
 @dataclass(slots=True, frozen=True)
 class Person:
-    """A signed-in person. `session_hash` names the server-side session it was resolved from."""
+    """A person who acts: signed in (`session_hash` names the server-side session it was resolved from), or by a program
+    with an access token of theirs (`token_id`)."""
 
     user_id: str
     email: str
     role: Role
     session_hash: str = ""
+    token_id: str = ""
 
     @property
     def is_admin(self) -> bool:

@@ -21,8 +21,10 @@ from aiservice.gateway.usage import OwnUsage
 from aiservice.services.core import Core
 
 
-def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: AsgiApp) -> Edge:
-    """The gateway of one worker, in front of the sign-in routes and the portal."""
+def build_gateway(
+    core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: AsgiApp, management: AsgiApp | None = None
+) -> Edge:
+    """The gateway of one worker, in front of the sign-in routes, the portal, and management for programs."""
     meter = Meter(core.ledger, core.prices)
     core.changes.subscribe(in_flight.on_change)
     catalogue = Catalogue(core)
@@ -57,4 +59,5 @@ def build_gateway(core: Core, in_flight: InFlight, sign_in: AsgiApp, portal: Asg
         sign_in,
         portal,
         core.settings.trusted_proxies,
+        management=management,
     )

@@ -58,7 +58,8 @@ log = logging.getLogger(__name__)
 
 
 class Edge:
-    """Routes a connection. `sign_in` gets `/auth`, `portal` everything that is no API path, and the lifespan."""
+    """Routes a connection. `sign_in` gets `/auth`, `management` `/api` and what describes the APIs, `portal` everything
+    that is no API path, and the lifespan."""
 
     def __init__(
         self,
@@ -67,12 +68,15 @@ class Edge:
         sign_in: AsgiApp,
         portal: AsgiApp,
         trusted_proxies: Networks,
+        *,
+        management: AsgiApp | None = None,
     ) -> None:
         self._routes = routes
         self._with_argument = with_argument
         self._sign_in = sign_in
         self._portal = portal
         self._trusted = trusted_proxies
+        self._management = management
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -86,6 +90,9 @@ class Edge:
             plain = _SLASHES.sub("/", path)
             if not is_api_path(plain) and not self._is_without_version(scope["method"], plain):
                 await self._beside(scope, receive, send, plain)
+                return
+            if self._management is not None and is_management_path(plain):
+                await self._management(scope, receive, send)
                 return
         request_id = new_id("req")
         dialect: Dialect | None = None
@@ -150,6 +157,11 @@ def _dialect_of(route: Mapping[str, Handler] | None) -> Dialect | None:
 def is_api_path(path: str) -> bool:
     """Whether `path` (slashes collapsed) belongs to the API."""
     return any(path == prefix or path.startswith(prefix + "/") for prefix in API_PREFIXES)
+
+
+def is_management_path(path: str) -> bool:
+    """Whether `path` (slashes collapsed) belongs to the API for management, or describes the APIs."""
+    return path in ("/api", "/openapi.json", "/docs") or path.startswith("/api/")
 
 
 def check_head(scope: Scope) -> None:

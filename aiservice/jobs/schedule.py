@@ -42,6 +42,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_BODIES_SECONDS, core.bodies.purge, "expired bodies"),
         (_BODIES_SECONDS, core.responses.trim, "answers beyond what a client may keep"),
         (_BODIES_SECONDS, core.idempotency.purge, "idempotent calls of yesterday"),
+        (_PURGE_SECONDS, core.management_calls.purge, "management calls of yesterday"),
         (_PURGE_SECONDS, core.replays.purge, "old replays"),
         (_PURGE_SECONDS, core.shadows.purge, "old shadow traffic"),
         (_PURGE_SECONDS, core.cache.tally.purge, "old hours of the cache"),

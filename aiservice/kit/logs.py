@@ -20,7 +20,7 @@ import orjson
 _MASK = "***"
 # Our keys and tokens, JWTs, what vendors' keys look like, and whatever stands behind a word that names a secret.
 _CREDENTIALS = re.compile(
-    r"ais_(?:live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{6,}"
+    r"ais_(?:live|test|pat)_[0-9A-Za-z]{12}_[0-9A-Za-z]{6,}"
     r"|ais[a-z]_[0-9A-Za-z_-]{8,}"
     r"|eyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*"
     r"|\b(?:sk|pk|rk|gsk|xai|whsec|or)[-_][\w-]{8,}"
@@ -32,7 +32,7 @@ _CREDENTIALS = re.compile(
     r"|(?<=:)[^\s:/@'\"]+(?=@[\w.-]+[:/])"
 )
 _NAMED = re.compile(r"^(.*?[:=]\s*(?:b?['\"])?)[^\s'\",;&}]+$", re.DOTALL)
-_PUBLIC_ID = re.compile(r"^(ais_(?:live|test)_[0-9A-Za-z]{12})_")
+_PUBLIC_ID = re.compile(r"^(ais_(?:live|test|pat)_[0-9A-Za-z]{12})_")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _MAX_CHARACTERS = 16_384
 _STOP_SECONDS = 1.0

@@ -18,7 +18,7 @@ from aiservice.services.links import invalid_link
 from aiservice.services.sessions import SessionSummary, hash_of
 from aiservice.services.sign_in_limits import Attempt
 from aiservice.store import people as store
-from aiservice.store import portal_sessions
+from aiservice.store import personal_tokens, portal_sessions
 from aiservice.store.cluster import take_turn
 from aiservice.store.session import DATABASE_ERRORS, AsyncSession
 from aiservice.tables import User
@@ -190,7 +190,7 @@ class Accounts(Administration):
             return self._open(session, user, browser)
 
     async def reset_by_link(self, token: str, password: str, browser: Browser) -> SignedIn:
-        """Sets a new password with a reset link; all other sessions end.
+        """Sets a new password with a reset link; all other sessions end, and so do the person's access tokens.
 
         Raises:
             InvalidRequest: the link is not valid, or the account is disabled. Unprocessable.
@@ -204,6 +204,7 @@ class Accounts(Administration):
             if user is None or user.is_disabled:
                 raise invalid_link("reset")
             await self._replace_password(session, user, password_hash)
+            await personal_tokens.revoke_all(session, user.id, now_us())
             record(session, person_of(user), "person.reset_password", user.id, address=browser.address)
             signed_in = self._open(session, user, browser)
         self._sessions.forget(user.id)

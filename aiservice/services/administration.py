@@ -16,6 +16,7 @@ from aiservice.services.sign_in_limits import Derives, SignInLimits
 from aiservice.services.step_up import require_password_said
 from aiservice.settings import Settings
 from aiservice.store import people as store
+from aiservice.store import personal_tokens
 from aiservice.store.session import AsyncSession, Database
 from aiservice.tables import User
 
@@ -94,12 +95,17 @@ class Administration:
             return await self._links.make(session, "reset", email=user.email)
 
     async def reset_password(self, actor: Person, ref: str, password: str) -> None:
-        """Sets a person's password and ends their sessions. Raises: PermissionDenied, NotFound, Unprocessable."""
+        """Sets a person's password and ends their sessions and access tokens.
+
+        Raises:
+            PermissionDenied, NotFound, Unprocessable.
+        """
         _require_admin(actor)
         password_hash = await self._hash(password)
         async with self._db.write() as session:
             user = await self._user(session, ref)
             await self._replace_password(session, user, password_hash)
+            await personal_tokens.revoke_all(session, user.id, now_us())
             record(session, actor, "person.reset_password", user.id)
         self._sessions.forget(user.id)
 

@@ -19,6 +19,8 @@ from aiservice.tables import AuditEntry
 CALLER_ADDRESS: ContextVar[str] = ContextVar("caller_address", default="")
 """The address that the work of this task is done for; set by whoever lets callers in."""
 
+BY_TOKEN = " by token "
+"""Between a person's address and the id of the token by which a program acted for them."""
 _DOMAIN = b"aiservice audit v1"
 _PENDING = "audit"
 _MAX_VALUE, _MAX_ITEMS, _MAX_BYTES = 500, 100, 8_000
@@ -136,7 +138,7 @@ def _text(text: str, most: int) -> str:
 
 def _who(actor: Actor) -> tuple[str, str]:
     if isinstance(actor, Person):
-        return actor.user_id, actor.email
+        return actor.user_id, f"{actor.email}{BY_TOKEN}{actor.token_id}" if actor.token_id else actor.email
     if isinstance(actor, Principal):
         return actor.key_id, f"key of {actor.client_name}"
     return actor, actor

@@ -31,9 +31,11 @@ from aiservice.services.ledger import Ledger
 from aiservice.services.limit_standing import LimitStanding
 from aiservice.services.limiter import Limiter
 from aiservice.services.limits import Limits
+from aiservice.services.management_calls import ManagementCalls
 from aiservice.services.own_prices import OwnPrices
 from aiservice.services.page_copies import PageCopies
 from aiservice.services.payloads import Payloads
+from aiservice.services.personal_tokens import PersonalTokens
 from aiservice.services.preference_trial import PreferenceTrial
 from aiservice.services.preferences import Preferences
 from aiservice.services.price_list import PriceList
@@ -88,6 +90,8 @@ class Core:
     limiter: Limiter
     limit_standing: LimitStanding
     tokens: Tokens
+    personal_tokens: PersonalTokens
+    management_calls: ManagementCalls
     reveals: KeyReveals
     leaks: Leaks
     connections: Connections

@@ -132,12 +132,13 @@ class Keys:
         *,
         idle_seconds: int | None = None,
         first: int = 0,
+        after: str | None = None,
         limit: int | None = None,
     ) -> list[KeyView]:
         """The keys of `client` (id or name), or all that the actor may see; newest first, never a secret.
 
-        With `idle_seconds` those alone that work and were not used for so long. `limit` of them from the `first` on;
-        None is all.
+        With `idle_seconds` those alone that work and were not used for so long. `limit` of them (None: all) from the
+        `first` on, or behind the key with the id `after`.
 
         Raises:
             NotFound: no such client, or it is not the actor's.
@@ -146,7 +147,9 @@ class Keys:
         async with self._db.read() as session:
             client_id = None if client is None else (await visible_client(session, actor, client)).id
             unused_since = None if idle_seconds is None else now - idle_seconds * SECOND_US
-            rows = await store.keys(session, store.Scope(client_id, owner_scope(actor), unused_since), first, limit)
+            rows = await store.keys(
+                session, store.Scope(client_id, owner_scope(actor), unused_since, after), first, limit
+            )
             stopped = await store.stopped(session, [key.id for key, _ in rows])
             secrets = await store.live_secrets(session, [key.id for key, _ in rows], now)
         of_key: dict[str, list[KeySecret]] = {}
@@ -157,6 +160,15 @@ class Keys:
             for key, owner in rows
         ]
         return views if idle_seconds is None else [one for one in views if one.secrets]
+
+    async def find(self, actor: Person, key_id: str) -> KeyView:
+        """One key, by its id or public id. Raises: NotFound: no such key, or it is not the actor's."""
+        now = now_us()
+        async with self._db.read() as session:
+            key, owner = await managed_key(session, actor, key_id, to_change=False)
+            is_stopped = key.id in await store.stopped(session, [key.id])
+            live = await store.live_secrets(session, [key.id], now)
+        return view(key, owner, live, now, self.policy, is_stopped=is_stopped)
 
     async def count(self, actor: Person) -> int:
         """How many keys `list` would give in all."""
@@ -255,10 +267,6 @@ class Keys:
             shown = view(key, owner, await store.live_secrets(session, [key.id], now), now, self.policy)
         await self._changes.catch_up()
         return shown
-
-    async def rename(self, actor: Person, key_id: str, name: str) -> None:
-        """Gives a key another name. Raises as `update`."""
-        await self.update(actor, key_id, name=name)
 
     async def tidy_copies(self) -> int:
         """Destroys sealed copies of what has ended, or all where keys are not shown again; for every start and a job.

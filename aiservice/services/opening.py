@@ -42,9 +42,11 @@ from aiservice.services.ledger import Ledger
 from aiservice.services.limit_standing import LimitStanding
 from aiservice.services.limiter import Limiter
 from aiservice.services.limits import Limits
+from aiservice.services.management_calls import ManagementCalls
 from aiservice.services.own_prices import OwnPrices
 from aiservice.services.page_copies import PageCopies
 from aiservice.services.payloads import Payloads
+from aiservice.services.personal_tokens import PersonalTokens
 from aiservice.services.preference_trial import PreferenceTrial
 from aiservice.services.preferences import Preferences
 from aiservice.services.price_list import PriceList
@@ -169,6 +171,8 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         teams=Teams(db, changes),
         keys=keys,
         tokens=tokens,
+        personal_tokens=PersonalTokens(db, vault, keys.failures),
+        management_calls=ManagementCalls(db, vault),
         reveals=KeyReveals(db, keys, alerts),
         leaks=leaks,
         limits=Limits(db, changes),

@@ -48,11 +48,13 @@ async def page(
 ) -> Sequence[AuditEntry]:
     """Entries in [start, end) microseconds, newest first, from below the number `before` on.
 
-    `filters`: `actor` (its id or name), `action` (whole, or all that begin so where it ends in a dot), `subject`.
+    `filters`: `actor` (its id or name, what its tokens did too), `action` (whole, or all that begin so where it ends in
+    a dot), `subject`.
     """
     query = select(AuditEntry).where(col(AuditEntry.at_us) >= span[0], col(AuditEntry.at_us) < span[1])
     if actor := filters.get("actor"):
-        query = query.where((col(AuditEntry.actor_id) == actor) | (col(AuditEntry.actor) == actor))
+        by_token = col(AuditEntry.actor).startswith(f"{actor} by token ", autoescape=True)
+        query = query.where((col(AuditEntry.actor_id) == actor) | (col(AuditEntry.actor) == actor) | by_token)
     if action := filters.get("action"):
         is_group = action.endswith(".")
         query = query.where(

@@ -167,11 +167,13 @@ async def key(session: AsyncSession, key_or_public_id: str, *, to_change: bool) 
 
 
 class Scope(NamedTuple):
-    """Which keys: of one client, of one owner's clients, that work and were not used since then; None is all."""
+    """Which keys: of one client, of one owner's clients, that work and were not used since then, that are older than
+    the one of that id; None is all."""
 
     client_id: str | None
     owner_id: str | None
     unused_since_us: int | None = None
+    older_than_id: str | None = None
 
 
 async def keys(
@@ -226,6 +228,8 @@ def _within(scope: Scope) -> list[ColumnElement[bool]]:
     if scope.unused_since_us is not None:
         found.append(func.coalesce(ClientKey.last_used_us, ClientKey.created_us) < scope.unused_since_us)
         found += [col(ClientKey.revoked_us).is_(None), col(ClientKey.is_decoy).is_(False)]
+    if scope.older_than_id is not None:
+        found.append(col(ClientKey.id) < scope.older_than_id)
     return found
 
 

@@ -14,6 +14,7 @@ from aiservice.tables.cluster import Lease, Worker
 from aiservice.tables.connections import Connection, MasterKeyVersion, ProviderKey, SealedSecret
 from aiservice.tables.idempotency import IdempotentCall, Replay
 from aiservice.tables.ledger import Decision, Horizon, LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
+from aiservice.tables.management import ManagementCall, PersonalToken
 from aiservice.tables.people import OneTimeLink, PortalSession, SignInAttempt, User
 from aiservice.tables.preferences import ModelAlias, Preference, RoutingVersion
 from aiservice.tables.prices import OwnPrice
@@ -55,10 +56,12 @@ __all__ = [
     "KeySecret",
     "Lease",
     "LedgerEntry",
+    "ManagementCall",
     "MasterKeyVersion",
     "ModelAlias",
     "OneTimeLink",
     "OwnPrice",
+    "PersonalToken",
     "PortalSession",
     "Preference",
     "ProviderKey",

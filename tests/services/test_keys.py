@@ -61,7 +61,7 @@ async def test_no_key_is_wider_than_its_client(rig: Rig, wider: dict[str, list[s
         lambda keys, key: keys.end_overlap(STRANGER, key.id),
         lambda keys, key: keys.revoke(STRANGER, key.id),
         lambda keys, key: keys.revoke(STRANGER, parse(key.key.reveal_text()) or ""),
-        lambda keys, key: keys.rename(STRANGER, key.id, "mine"),
+        lambda keys, key: keys.update(STRANGER, key.id, name="mine"),
     ],
 )
 async def test_a_foreign_key_or_client_does_not_exist(rig: Rig, call: Callable[[Keys, NewKey], object]) -> None:
@@ -226,7 +226,7 @@ async def test_a_key_of_a_disabled_client_cannot_be_made(rig: Rig, database: Dat
 
 async def test_renaming_changes_nothing_else(rig: Rig) -> None:
     made = await rig.keys.create(DEVELOPER, "acme", "k")
-    await rig.keys.rename(DEVELOPER, made.id, " new name ")
+    await rig.keys.update(DEVELOPER, made.id, name=" new name ")
     assert [key.name for key in await rig.keys.list(DEVELOPER)] == ["new name"]
     assert await rig.verify(made) == made.id
 

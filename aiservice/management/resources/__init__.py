@@ -1,0 +1,1 @@
+"""The rows of the management API, one file a kind of thing."""
