@@ -36,6 +36,7 @@ def add_groups() -> None:
         provider_capabilities,
         shadows,
         teams,
+        tokens,
         upkeep,
         vendors,
     )
@@ -56,6 +57,7 @@ def add_groups() -> None:
     app.add_typer(teams.team, name="team")
     app.add_typer(vendors.vendor, name="vendor")
     app.add_typer(keys.key, name="key")
+    app.add_typer(tokens.token, name="token")
     app.add_typer(provider_capabilities.provider, name="provider")
     app.add_typer(prices.price, name="price")
     app.add_typer(preferences.preference, name="preference")

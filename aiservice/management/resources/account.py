@@ -68,5 +68,5 @@ def _told(one: TokenView) -> TokenTold:
 ROWS = (
     Row("GET", "/api/account", "account.get", me, "Whose token this is"),
     Row("GET", "/api/account/tokens", "access_token.list", list_tokens, "Your access tokens, newest first"),
-    Row("DELETE", "/api/account/tokens/{token}", "access_token.revoke", revoke_token, "End a token for good", status=204),
+    Row("DELETE", "/api/account/tokens/{token}", "access_token.revoke", revoke_token, "End a token", status=204),
 )

@@ -25,7 +25,9 @@ class NewKeyGiven(Given):
     connections: Names | None = None
     models: Names | None = None
     networks: Names | None = None
-    limits: dict[str, int] = Field(default_factory=dict, description="Such as rpm, tpm and concurrency.")
+    limits: dict[str, int] = Field(
+        default_factory=dict, description="Such as requests/minute, tokens/day and concurrency."
+    )
 
 
 class KeyChange(Given):
