@@ -123,6 +123,9 @@ class Ask:
     `kind` "token-count" asks how many tokens the prompt of the chat in `body` is, and generates nothing: it is routed
     like that chat, and built only by a provider that `counts_tokens`.
 
+    `answer_fields` are what an answer of the Responses API says of where it is kept; with them, `answered` is that
+    answer as its client was told it, once it is whole.
+
     `at_most` is what work that is no chat may use at most, as far as its request tells: what budgets reserve.
     """
 
@@ -137,6 +140,7 @@ class Ask:
     native_headers: tuple[tuple[str, str], ...] = ()
     uncarried: tuple[str, ...] = ()
     answer_fields: Json | None = None
+    answered: Json | None = None
     may_drop: frozenset[str] = frozenset()
     at_most: Usage | None = None
 

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from aiservice.kit.sse import SseSplitter, named_frame
+from aiservice.wire import Ask
 
 Json = dict[str, Any]
 
@@ -31,20 +32,27 @@ _PARTS = {
 }
 
 
-def whole_with(raw: bytes, fields: Json | None) -> bytes:
-    """A whole response with what `fields` say in place of what its provider says; the same bytes without them."""
-    return raw if not fields else orjson.dumps({**orjson.loads(raw), **fields})
+def whole_with(raw: bytes, ask: Ask | None) -> bytes:
+    """A whole response with what `answer_fields` say in place of what its provider says, noted as `answered`; the same
+    bytes without them."""
+    if ask is None or not ask.answer_fields:
+        return raw
+    response: Json = orjson.loads(raw)
+    response |= ask.answer_fields
+    ask.answered = response
+    return orjson.dumps(response)
 
 
-def frame_with(frame: bytes, fields: Json | None) -> bytes:
+def frame_with(frame: bytes, ask: Ask) -> bytes:
     """An event of a stream, likewise: only where it holds the response itself."""
-    if not fields or not _RESPONSE.search(frame):
+    if not ask.answer_fields or not _RESPONSE.search(frame):
         return frame
     said = _said(frame)
     if not isinstance(said.get("response"), dict):
         return frame
-    changed = {**said, "response": {**said["response"], **fields}}
-    return named_frame(str(said.get("type")), orjson.dumps(changed))
+    said["response"] |= ask.answer_fields
+    ask.answered = said["response"]
+    return named_frame(str(said.get("type")), orjson.dumps(said))
 
 
 def next_sequence(frame: bytes) -> int:

@@ -49,8 +49,11 @@ class OpenAiResponses(Dialect):
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
         if answer.raw is not None and answer.raw_wire == RESPONSES_WIRE:
-            return whole_with(answer.raw, outcome.ask.answer_fields if outcome.ask is not None else None)
-        return orjson.dumps(whole_response(answer, outcome))
+            return whole_with(answer.raw, outcome.ask)
+        response = whole_response(answer, outcome)
+        if outcome.ask is not None and outcome.ask.answer_fields:
+            outcome.ask.answered = response
+        return orjson.dumps(response)
 
     def writer(self, request: ClientRequest) -> StreamWriter:
         return ResponsesWriter(request.ask)
@@ -96,9 +99,9 @@ class ResponsesWriter(StreamWriter):
             if event.frame is not None:
                 self._passes = True
                 if event.kind is EventKind.END:  # the mark of a whole answer: only done() may say that
-                    self._last = frame_with(event.frame, self._ask.answer_fields)
+                    self._last = frame_with(event.frame, self._ask)
                 else:
-                    frames.append(frame_with(event.frame, self._ask.answer_fields))
+                    frames.append(frame_with(event.frame, self._ask))
                     self._passed.append(frames[-1])
             elif not self._passes and event.choice == 0:
                 if output is None:
@@ -169,6 +172,8 @@ class ResponsesWriter(StreamWriter):
         output = self._output or self._opened()
         output.finish(is_whole=is_whole(finish))
         response = ended({**self._response, "output": output.items}, finish, outcome.usage)
+        if self._ask.answer_fields:
+            self._ask.answered = response
         output.emit(f"response.{response['status']}", response=response)
         return self._taken()
 

@@ -81,19 +81,20 @@ class Turn:
         if not self._is_stored or ask.kind != "chat":
             return send
         ask.answer_fields = {"id": response_id(request_id), **fields}
-        return _Keeping(send, self._keep, is_stream=ask.is_stream)
+        return _Keeping(send, ask, self._keep)
 
-    async def _keep(self, response: Json) -> bool:
-        return await self._kept.keep(self._principal, KeptResponse(response, self._items))
+    def _keep(self, response: Json, written: bytes | None) -> Awaitable[bool]:
+        return self._kept.keep(self._principal, KeptResponse(response, self._items), written)
 
 
 class _Keeping:
     """Passes an answer on. Its last piece waits until it is kept; where it cannot be, the answer says so."""
 
-    def __init__(self, send: Send, keep: Callable[[Json], Awaitable[bool]], *, is_stream: bool) -> None:
+    def __init__(self, send: Send, ask: Ask, keep: Callable[[Json, bytes | None], Awaitable[bool]]) -> None:
         self._send = send
+        self._ask = ask
         self._keep = keep
-        self._is_stream = is_stream
+        self._is_stream = ask.is_stream
         self._head: Message = None
         self._is_good = False
 
@@ -108,30 +109,37 @@ class _Keeping:
         return self._send(message)
 
     async def _last(self, message: Message) -> None:
-        body = message.get("body", b"")
-        before, last = _last_event(body) if self._is_stream else (b"", body)
-        said: Json = orjson.loads(last) if last else {}
-        response: Json | None = said.get("response") if self._is_stream else said
-        if response is not None and response.get("status") in _KEPT_STATES and not await self._keep(response):
-            response["store"] = False
-            written = orjson.dumps(said)
-            body = before + named_frame(said["type"], written) if self._is_stream else written
-        if self._head is not None:
-            length = (b"content-length", b"%d" % len(body))
-            headers = [length if name == b"content-length" else (name, value) for name, value in self._head["headers"]]
-            await self._send({**self._head, "headers": headers})
-        await self._send({**message, "body": body})
+        response, head = self._ask.answered, self._head
+        if response is not None and response.get("status") in _KEPT_STATES:
+            written = None if self._is_stream else message.get("body")
+            if not await self._keep(response, written):
+                response["store"] = False
+                body = _with_response(message["body"], response) if self._is_stream else orjson.dumps(response)
+                message = {**message, "body": body}
+                head = None if head is None else _with_length(head, len(body))
+        if head is not None:
+            await self._send(head)
+        await self._send(message)
 
 
 async def _nothing() -> None:
     pass
 
 
-def _last_event(piece: bytes) -> tuple[bytes, bytes]:
-    """What comes before the last event of `piece`, and that event's data."""
+def _with_length(head: Message, length: int) -> Message:
+    said = (b"content-length", b"%d" % length)
+    return {
+        **head,
+        "headers": [said if name == b"content-length" else (name, value) for name, value in head["headers"]],
+    }
+
+
+def _with_response(piece: bytes, response: Json) -> bytes:
+    """`piece` with another response in its last event."""
     before, mark, last = piece.removesuffix(b"\n\n").rpartition(b"\n\n")
     data = [line[5:].strip() for line in last.split(b"\n") if line.startswith(b"data:")]
-    return before + mark, b"".join(data)
+    said = {**orjson.loads(b"".join(data)), "response": response}
+    return before + mark + named_frame(said["type"], orjson.dumps(said))
 
 
 def _items(given: object) -> list[Any]:

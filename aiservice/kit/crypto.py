@@ -11,6 +11,7 @@ A data key (DEK) seals one message in its life, so random nonces are safe; a mas
 import hmac
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -34,16 +35,29 @@ def new_key() -> bytes:
 
 def bind(purpose: str, fields: Mapping[str, str | int]) -> bytes:
     """The AAD of an envelope for `purpose` whose owner, row and so on are `fields`."""
-    parts = [DOMAIN, purpose]
+    pieces = [_piece(DOMAIN), _piece(purpose)]
     for name in sorted(fields):
-        parts += [name, str(fields[name])]
-    return b"".join(_piece(part) for part in parts)
+        pieces += (_piece(name), _piece(str(fields[name])))
+    return b"".join(pieces)
+
+
+class Sealer:
+    """Seals messages under one key, of which whoever made it sees to that they are few beside 2³²."""
+
+    __slots__ = ("_cipher",)
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def seal(self, secret: bytes, aad: bytes) -> bytes:
+        """As the function of that name."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, secret, aad)
 
 
 def seal(key: bytes, secret: bytes, aad: bytes) -> bytes:
     """`secret` under `key`, bound to `aad`, with a fresh nonce in front."""
-    nonce = os.urandom(_NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, secret, aad)
+    return Sealer(key).seal(secret, aad)
 
 
 def unseal(key: bytes, envelope: bytes, aad: bytes) -> bytes:
@@ -82,6 +96,7 @@ def check_value(key: bytes) -> bytes:
     return hmac.digest(key, _CHECK_MESSAGE, "sha256")
 
 
+@lru_cache(maxsize=1024)  # names, owners and kinds come again and again
 def _piece(part: str) -> bytes:
     encoded = part.encode()
     return len(encoded).to_bytes(4, "big") + encoded

@@ -4,8 +4,9 @@
     body key  HKDF-SHA-256(data key, "aiservice body v1" || salt), with 16 random bytes of salt a body
     sealed    salt || nonce || AES-256-GCM(body key, nonce, body, AAD), AAD bound to client, kind, id and key revision
 
-A key a body: the 2³² messages that NIST SP 800-38D allows under one key are never near. Nothing else in the product
-keeps bodies. A rotation of the master key re-seals the data keys and leaves the bodies as they are; a backup carries
+A worker seals at most 4,096 short bodies of a client under one body key, of a salt of its own, and each long one under
+another: the 2³² messages that NIST SP 800-38D allows under one key are never near. Nothing else in the product keeps
+bodies. A rotation of the master key re-seals the data keys and leaves the bodies as they are; a backup carries
 both. Shredding destroys the data key first: what a copy of the table still holds then opens for nobody.
 
 Fails open where it may: a body that cannot be kept or opened is one that was not kept; whoever wanted it goes without.
@@ -35,6 +36,7 @@ MAX_BYTES = 4 << 20
 """The largest body that is kept."""
 PURPOSE = store.PURPOSE
 _SALT_BYTES = 16
+_BODIES_A_KEY = 4_096
 _AT_ONCE_BYTES = 64 << 10  # what is longer is sealed in a thread: a megabyte takes about a millisecond
 _PURGE_BATCH = 200
 _KEY_SECONDS = 60.0  # how long a data key is used without asking whether it is still its client's
@@ -55,7 +57,7 @@ class Bodies:
     def __init__(self, db: Database, vault: Vault) -> None:
         self._db = db
         self._vault = vault
-        self._keys: dict[str, tuple[int, Secret, float]] = {}
+        self._keys: dict[str, tuple[int, Secret, float, _Sealer]] = {}
         self.tell_shredded: Callable[[AsyncSession, str], None] = lambda _session, _client_id: None
         """Called in the unit of work that destroys a client's data key, for who holds copies of it."""
 
@@ -176,6 +178,8 @@ class Bodies:
         """The row for `add`; None where nothing is kept for this client. Raises as `put`."""
         if len(content) > MAX_BYTES:
             raise BodyTooLarge(f"{len(content)} bytes")
+        if (row := self.seal_now(client_id, kind, body_id, content, expires_us)) is not None:
+            return row
         known = self._known_key(client_id) or await self._key(client_id) or await self._make_key(client_id)
         if known is None:
             return None
@@ -183,6 +187,15 @@ class Bodies:
         aad = _aad(client_id, kind, body_id, revision)
         sealed = await _run(len(content), seal_under, key, content, aad)
         return NewBody(client_id, kind, body_id, revision, sealed, now_us(), expires_us)
+
+    def seal_now(self, client_id: str, kind: str, body_id: str, content: bytes, expires_us: int) -> NewBody | None:
+        """As `seal`, where nothing has to be waited for: the client's key is at hand, and the content short. None: ask
+        `seal`."""
+        known = self._keys.get(client_id)
+        if known is None or known[2] < time.monotonic() or len(content) > _AT_ONCE_BYTES:
+            return None
+        sealed = known[3].seal(content, _aad(client_id, kind, body_id, known[0]))
+        return NewBody(client_id, kind, body_id, known[0], sealed, now_us(), expires_us)
 
     def forget_key(self, client_id: str) -> None:
         """The client's data key is another by now, as whoever kept a body has found: the next is sealed under that."""
@@ -211,7 +224,7 @@ class Bodies:
     def _remembered(self, client_id: str, revision: int, key: Secret) -> tuple[int, Secret]:
         if len(self._keys) >= _MOST_KEYS:
             self._keys.clear()
-        self._keys[client_id] = (revision, key, time.monotonic() + _KEY_SECONDS)
+        self._keys[client_id] = (revision, key, time.monotonic() + _KEY_SECONDS, _Sealer(key))
         return revision, key
 
     async def _make_key(self, client_id: str) -> tuple[int, Secret] | None:
@@ -233,6 +246,24 @@ def _binding(client_id: str, revision: int) -> Binding:
 
 def _aad(client_id: str, kind: str, body_id: str, key_revision: int) -> bytes:
     return crypto.bind("body", {"client": client_id, "kind": kind, "id": body_id, "key": key_revision})
+
+
+class _Sealer:
+    """Seals bodies under a data key: to derive a key for each costs more than to seal what is short."""
+
+    __slots__ = ("_key", "_left", "_salt", "_sealer")
+
+    def __init__(self, key: Secret) -> None:
+        self._key = key
+        self._left = 0
+
+    def seal(self, content: bytes, aad: bytes) -> bytes:
+        """As `seal_under` the data key."""
+        if not self._left:
+            self._left, self._salt = _BODIES_A_KEY, os.urandom(_SALT_BYTES)
+            self._sealer = crypto.Sealer(_body_key(self._key, self._salt))
+        self._left -= 1
+        return self._salt + self._sealer.seal(content, aad)
 
 
 def seal_under(key: Secret, content: bytes, aad: bytes) -> bytes:

@@ -23,8 +23,12 @@ _Waiting = tuple[_Group, "asyncio.Future[bool]"]
 class BodiesTogether:
     """One object a worker; one write at a time."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, seconds: float) -> None:
+        """Whoever writes waits for so many seconds at most."""
         self._db = db
+        self._seconds = seconds
+        self._due: deque[tuple[float, asyncio.Future[bool]]] = deque()  # of the loop's clock, in order
+        self._is_watched = False
         self._waiting: deque[_Waiting] = deque()
         self._writing: asyncio.Task[None] | None = None
 
@@ -32,13 +36,29 @@ class BodiesTogether:
         """Keeps bodies of one client that are sealed under one data key, all or none; whether they are committed.
 
         Raises:
-            DATABASE_ERRORS: the database did not answer.
+            DATABASE_ERRORS: the database did not answer; TimeoutError: in time.
         """
-        committed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        committed: asyncio.Future[bool] = loop.create_future()
         self._waiting.append((rows, committed))
+        self._due.append((loop.time() + self._seconds, committed))
+        if not self._is_watched:
+            self._is_watched = True
+            loop.call_later(self._seconds, self._watch)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_all())
         return await committed
+
+    def _watch(self) -> None:
+        """Ends the waits that have been too long. One timer for all of them: one each costs as much as the sealing."""
+        loop, due = asyncio.get_running_loop(), self._due
+        while due and (due[0][1].done() or due[0][0] <= loop.time()):
+            _, committed = due.popleft()
+            if not committed.done():
+                committed.set_exception(TimeoutError("the write took too long"))
+        self._is_watched = bool(due)
+        if due:
+            loop.call_at(due[0][0], self._watch)
 
     async def _write_all(self) -> None:
         while self._waiting:

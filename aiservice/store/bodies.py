@@ -1,7 +1,10 @@
 """SQL of bodies that are kept sealed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from typing import NamedTuple
 
 from sqlalchemy import delete, func, select, tuple_
 from sqlmodel import col
@@ -16,14 +19,10 @@ _KEY = "SELECT revision FROM sealed_secret WHERE purpose = :purpose AND row_id =
 _NAMED = " FROM sealed_body WHERE client_id = :client_id AND kind = :kind AND id = :id"
 _COLUMNS = ("client_id", "kind", "id", "key_revision", "sealed", "created_us", "expires_us")
 _ANEW = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[3:])
-_PUT = (
-    f"INSERT INTO sealed_body ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)})"  # noqa: S608
-    f" ON CONFLICT (client_id, kind, id) DO UPDATE SET {_ANEW}"
-)
+_ROWS_AT_ONCE = (32, *range(16, 0, -1))  # in one statement; few forms, so that each is prepared once
 
 
-@dataclass(slots=True, frozen=True)
-class NewBody:
+class NewBody(NamedTuple):
     """A body to be kept: the row of `SealedBody`, at a sixtieth of its cost."""
 
     client_id: str
@@ -63,23 +62,48 @@ def body_named(client_id: str, kind: str, body_id: str) -> Steps[FoundBody | Non
 
 def put_body(row: NewBody, expires_us: int) -> Steps[None]:
     """Keeps a body in place of what had its name."""
-    yield _PUT, {**{name: getattr(row, name) for name in _COLUMNS}, "expires_us": expires_us}
+    yield from _put([row._replace(expires_us=expires_us)])
 
 
 def put_bodies(groups: Sequence[Sequence[NewBody]]) -> Steps[list[bool]]:
     """Keeps groups of bodies, each of one client and sealed under one data key. Of each, whether it is kept: not where
     that key has gone meanwhile."""
     current: dict[str, int | None] = {}
-    kept = []
+    kept, all_rows = [], dict[tuple[str, str, str], NewBody]()
     for rows in groups:
         client_id = rows[0].client_id
         if client_id not in current:
             current[client_id] = yield from key_revision_of(client_id)
         kept.append(current[client_id] == rows[0].key_revision)
         if kept[-1]:
-            for row in rows:
-                yield from put_body(row, row.expires_us)
+            all_rows.update({row[:3]: row for row in rows})  # of two with one name the later
+    yield from _put([*all_rows.values()])
     return kept
+
+
+def remove_named(client_id: str, bodies: Iterable[tuple[str, str]]) -> Steps[None]:
+    """Deletes bodies of a client: (kind, id) of each. Those that are not there are no fault."""
+    for kind, body_id in bodies:
+        yield "DELETE" + _NAMED, {"client_id": client_id, "kind": kind, "id": body_id}
+
+
+def _put(rows: Sequence[NewBody]) -> Steps[None]:
+    """Keeps bodies of different names, each in place of what had its name."""
+    at = 0
+    for count in _ROWS_AT_ONCE:
+        while len(rows) - at >= count:
+            statement, names = _put_of(count)
+            yield statement, dict(zip(names, chain.from_iterable(rows[at : at + count]), strict=True))
+            at += count
+
+
+@cache
+def _put_of(count: int) -> tuple[str, tuple[str, ...]]:
+    """The statement for so many bodies, and the names of its parameters."""
+    names = [[f"{name}_{number}" for name in _COLUMNS] for number in range(count)]
+    values = ", ".join(f"({', '.join(':' + name for name in row)})" for row in names)
+    put = f"INSERT INTO sealed_body ({', '.join(_COLUMNS)}) VALUES {values}"  # noqa: S608
+    return f"{put} ON CONFLICT (client_id, kind, id) DO UPDATE SET {_ANEW}", tuple(chain.from_iterable(names))
 
 
 async def key_revision(session: AsyncSession, purpose: str, client_id: str, *, is_held: bool = False) -> int | None:
@@ -100,7 +124,7 @@ async def is_served(session: AsyncSession, client_id: str) -> bool:
 async def put(session: AsyncSession, row: NewBody) -> None:
     """Keeps a body in place of what had its name."""
     await remove(session, row.client_id, row.kind, row.id)
-    session.add(SealedBody(**{name: getattr(row, name) for name in _COLUMNS}))
+    session.add(SealedBody(**row._asdict()))
     await session.flush()
 
 

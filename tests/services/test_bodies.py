@@ -13,8 +13,9 @@ from aiservice.kit import crypto
 from aiservice.kit.clock import HOUR_US, now_us
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR, Person, Role
+from aiservice.services import bodies as bodies_service
 from aiservice.services.backups import back_up
-from aiservice.services.bodies import MAX_BYTES, Bodies, BodyTooLarge
+from aiservice.services.bodies import MAX_BYTES, Bodies, BodyTooLarge, open_under
 from aiservice.services.restoration import restore
 from aiservice.services.vault import Vault
 from aiservice.settings import Settings
@@ -177,3 +178,20 @@ async def test_a_restored_backup_has_the_bodies(rig: Rig, settings: Settings, tm
     again = await _process(db, settings)
     assert await again.kept() == CANARY
     await db.close()
+
+
+async def test_short_bodies_share_a_key_for_a_while_and_never_what_makes_them_different(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies_service, "_BODIES_A_KEY", 3)
+    await rig.keep("first")  # its data key is made, and at hand from here on
+    rows = [rig.bodies.seal_now("cli_1", "test", str(number), CANARY, 2**60) for number in range(7)]
+    sealed = [row.sealed for row in rows if row is not None]
+    assert [len({each[:16] for each in sealed[at : at + 3]}) for at in (0, 3, 6)] == [1, 1, 1]
+    assert len({each[:16] for each in sealed}) == 3
+    assert len({each[:28] for each in sealed}) == 7
+    found = await rig.bodies.data_key("cli_1")
+    assert found is not None
+    aads = [bodies_service._aad("cli_1", "test", str(number), found[0]) for number in range(7)]
+    assert [open_under(found[1], each, aad) for each, aad in zip(sealed, aads, strict=True)] == [CANARY] * 7
+    assert rig.bodies.seal_now("cli_1", "test", "long", bytes(70_000), 2**60) is None

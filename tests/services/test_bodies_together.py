@@ -20,7 +20,7 @@ async def together(db: Database) -> BodiesTogether:
         for client_id in ("cli_1", "cli_gone"):  # of the second no row may be kept: it is no client any more
             key: dict[str, Any] = {"kek_version": 1, "wrapped_dek": b"", "sealed": b"", "bound": b"", "created_us": 1}
             session.add(SealedSecret(purpose=PURPOSE, row_id=client_id, revision=7, **key))
-    return BodiesTogether(db)
+    return BodiesTogether(db, 30.0)
 
 
 def _row(name: str, *, client_id: str = "cli_1", revision: int = 7, sealed: bytes = b"sealed") -> NewBody:
@@ -90,3 +90,39 @@ async def test_a_name_that_is_taken_is_kept_anew(together: BodiesTogether, db: D
     assert told == [True, True]
     async with db.read() as session:
         assert bytes(await session.scalar(text("SELECT sealed FROM sealed_body")) or b"") == b"anew"
+
+
+async def test_who_waits_too_long_is_told_so_and_takes_no_other_with_it(
+    db: Database, together: BodiesTogether, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database hangs, and comes back: what came first and what came later are each given up at their own time."""
+    hung, write = asyncio.Event(), units.write
+
+    async def hanging(db: Database, unit: Callable[..., Any]) -> Any:
+        await hung.wait()
+        return await write(db, unit)
+
+    monkeypatch.setattr(units, "write", hanging)
+    impatient = BodiesTogether(db, 0.05)
+    early = asyncio.create_task(impatient.write([_row("a")]))
+    await asyncio.sleep(0.03)
+    late = asyncio.create_task(impatient.write([_row("b")]))
+    with pytest.raises(TimeoutError):
+        await early
+    assert not late.done()
+    with pytest.raises(TimeoutError):
+        await late
+    hung.set()
+    assert await impatient.write([_row("c")])
+    assert "b" not in await _names(db), "nobody waited for it any more"
+
+
+async def test_many_are_kept_in_few_statements_and_of_one_name_the_last(together: BodiesTogether, db: Database) -> None:
+    rows = [_row(f"{number:03}", sealed=b"%d" % number) for number in range(75)]
+    assert await together.write([*rows, _row("000", sealed=b"again")])
+    async with db.read() as session:
+        found = (await session.execute(text("SELECT id, sealed FROM sealed_body ORDER BY id"))).all()
+    assert [(name, bytes(sealed)) for name, sealed in found] == [
+        ("000", b"again"),
+        *[(r.id, r.sealed) for r in rows[1:]],
+    ]

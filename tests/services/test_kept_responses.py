@@ -63,6 +63,60 @@ async def test_an_answer_and_its_items_are_there_for_their_client_and_sealed_at_
     assert not any(CANARY.encode() in bytes(sealed) or "resp_1" in name for name, sealed in rows)
 
 
+def _with_items(response_id: str, *item_ids: str) -> KeptResponse:
+    items = [{"id": item_id, "type": "message", "text": f"{response_id} {item_id}"} for item_id in item_ids]
+    return KeptResponse({"id": response_id, "output": items}, [])
+
+
+async def test_an_item_of_ours_is_found_by_its_id_alone_and_a_providers_by_a_row_of_hashes(rig: Rig) -> None:
+    ours, theirs = _with_items("resp_0a", "msg_req_0a_0", "rs_req_0a_1"), _with_items("resp_0b", "rs_theirs", "msg_x")
+    assert await rig.responses.keep(_who(), ours)
+    assert await rig.count() == 1
+    assert await rig.responses.keep(_who(), theirs)
+    assert await rig.count() == 4
+    for kept in (ours, theirs):
+        for item in kept.response["output"]:
+            assert await rig.responses.item(_who(), item["id"]) == item
+            assert await rig.responses.item(_who(is_test=True), item["id"]) is None
+            assert await rig.responses.item(_who("cli_own"), item["id"]) is None
+    assert await rig.responses.item(_who(), "msg_req_0a_7") is None
+    async with rig.db.read() as session:
+        rows = (await session.execute(text("SELECT id, sealed FROM sealed_body WHERE kind = 'response_of'"))).all()
+    assert all(len(name) == len(bytes(sealed)) == 64 for name, sealed in rows)
+    assert not any(b"theirs" in bytes(sealed) for _, sealed in rows)
+
+
+async def test_a_row_that_leads_elsewhere_gives_no_item(rig: Rig) -> None:
+    await rig.responses.keep(_who(), _with_items("resp_0a", "rs_a"))
+    await rig.responses.keep(_who(), _with_items("resp_0b", "rs_b"))
+    async with rig.db.write() as session:
+        await session.execute(
+            text(
+                "UPDATE sealed_body SET sealed = (SELECT sealed FROM sealed_body AS other WHERE other.kind = "
+                "'response_of' AND other.id <> sealed_body.id) WHERE kind = 'response_of'"
+            )
+        )
+    assert await rig.responses.item(_who(), "rs_a") is None
+
+
+async def test_an_item_that_the_release_before_kept_is_still_found_and_deleted(rig: Rig) -> None:
+    kept = _with_items("resp_0a", "rs_a")
+    name = kept_responses._name(_who(), "rs_a")
+    await rig.bodies.put("cli_1", "response_item", name, b'{"id":"rs_a","text":"before"}', 2**60)
+    assert await rig.responses.item(_who(), "rs_a") == {"id": "rs_a", "text": "before"}
+    await rig.responses.keep(_who(), kept)
+    assert await rig.responses.delete(_who(), "resp_0a")
+    assert await rig.count() == 0
+
+
+async def test_what_is_kept_is_what_was_written(rig: Rig) -> None:
+    kept = _kept()
+    assert await rig.responses.keep(_who(), kept, b'{"id":"resp_1","output":[],"as":"written"}')
+    found = await rig.responses.get(_who(), "resp_1")
+    assert found is not None
+    assert (found.response["as"], found.input) == ("written", kept.input)
+
+
 async def test_a_deleted_answer_is_gone_with_its_items_and_breaks_none_that_followed_it(rig: Rig) -> None:
     await rig.responses.keep(_who(), _kept())
     await rig.responses.keep(_who(), _kept("resp_2", previous_response_id="resp_1"))
