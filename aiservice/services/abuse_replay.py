@@ -13,6 +13,7 @@ from aiservice.services.abuse_features import Evidence
 from aiservice.services.abuse_ladder import Step
 from aiservice.services.abuse_policies import Policy, clean_ceilings, clean_policy, policy_of
 from aiservice.services.clients import visible_client
+from aiservice.services.rights import needs
 from aiservice.store import abuse as store
 from aiservice.store.session import Database
 
@@ -35,6 +36,7 @@ class AbuseReplay:
     def __init__(self, db: Database) -> None:
         self._db = db
 
+    @needs("abuse_policy.replay")
     async def run(
         self,
         actor: Person,

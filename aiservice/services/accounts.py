@@ -15,6 +15,7 @@ from aiservice.services.administration import Administration, PersonSummary, bus
 from aiservice.services.audit_entry import record
 from aiservice.services.emails import checked_email
 from aiservice.services.links import invalid_link
+from aiservice.services.rights import needs
 from aiservice.services.sessions import SessionSummary, hash_of
 from aiservice.services.sign_in_limits import Attempt
 from aiservice.store import people as store
@@ -210,6 +211,7 @@ class Accounts(Administration):
         self._sessions.forget(user.id)
         return signed_in
 
+    @needs("account.change_password")
     async def change_password(self, actor: Person, current: str, new: str, browser: Browser) -> SignedIn:
         """Changes the actor's own password: every session ends, this browser's goes on under a new id.
 
@@ -235,6 +237,7 @@ class Accounts(Administration):
         self._sessions.forget(user.id)
         return signed_in
 
+    @needs("account.confirm")
     async def confirm(self, actor: Person, password: str) -> None:
         """Notes that whoever sits at this session has just said the password again, which some acts ask for.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from aiservice.errors import Conflict, NotFound, Overloaded, PermissionDenied, Unprocessable
+from aiservice.errors import Conflict, NotFound, Overloaded, Unprocessable
 from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
 from aiservice.kit.passwords import PasswordRefused, Passwords, PasswordsBusy, check_password
@@ -11,6 +11,7 @@ from aiservice.services.audit_entry import record
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.emails import checked_email
 from aiservice.services.links import Links
+from aiservice.services.rights import Reach, may, needs, scope
 from aiservice.services.sessions import Sessions, SessionSummary
 from aiservice.services.sign_in_limits import Derives, SignInLimits
 from aiservice.services.step_up import require_password_said
@@ -48,6 +49,7 @@ class Administration:
         self._links = Links(db)
         self._sessions = Sessions(db, changes)
 
+    @needs("person.create")
     async def create_user(self, actor: Person, email: str, password: str, role: Role) -> Person:
         """Creates an account.
 
@@ -55,16 +57,16 @@ class Administration:
             PermissionDenied: the actor is no admin. Conflict: the address is taken (`email_taken`).
             Unprocessable: the address or the password is none.
         """
-        _require_admin(actor)
         return await self._create(actor, checked_email(email), password, role)
 
+    @needs("person.list")
     async def list_users(self, actor: Person) -> list[PersonSummary]:
         """All accounts, oldest first. Raises: PermissionDenied."""
-        _require_admin(actor)
         async with self._db.read() as session:
             rows = await store.all_with_last_seen(session)
         return [PersonSummary(u.id, u.email, Role(u.role), u.is_disabled, u.created_us, seen) for u, seen in rows]
 
+    @needs("person.invite")
     async def invite(self, actor: Person, email: str, role: Role) -> str:
         """The path of a link, good for 7 days, that makes an account with this address and role.
 
@@ -72,7 +74,6 @@ class Administration:
             PermissionDenied (also `step_up_required`); Unprocessable (`email_invalid`); Conflict: the person is already
                 here (`email_taken`).
         """
-        _require_admin(actor)
         email = checked_email(email)
         async with self._db.write() as session:
             await require_password_said(session, actor)
@@ -81,26 +82,26 @@ class Administration:
             record(session, actor, "person.invite", email, after={"role": role})
             return await self._links.make(session, "invite", email=email, role=role)
 
+    @needs("person.reset_link")
     async def reset_link(self, actor: Person, ref: str) -> str:
         """The path of a link, good for 30 minutes, by which the person chooses a new password.
 
         Raises:
             PermissionDenied (also `step_up_required`); NotFound.
         """
-        _require_admin(actor)
         async with self._db.write() as session:
             await require_password_said(session, actor)
             user = await self._user(session, ref)
             record(session, actor, "person.reset_link", user.id)
             return await self._links.make(session, "reset", email=user.email)
 
+    @needs("person.reset_password")
     async def reset_password(self, actor: Person, ref: str, password: str) -> None:
         """Sets a person's password and ends their sessions and access tokens.
 
         Raises:
             PermissionDenied, NotFound, Unprocessable.
         """
-        _require_admin(actor)
         password_hash = await self._hash(password)
         async with self._db.write() as session:
             user = await self._user(session, ref)
@@ -109,9 +110,9 @@ class Administration:
             record(session, actor, "person.reset_password", user.id)
         self._sessions.forget(user.id)
 
+    @needs("person.disable")
     async def disable_user(self, actor: Person, ref: str) -> None:
         """Keeps a person out, at once. Raises: PermissionDenied, NotFound, Conflict (`last_admin`)."""
-        _require_admin(actor)
         async with self._db.write() as session:
             user = await self._user(session, ref)
             await self._keep_an_admin(session, user)
@@ -120,22 +121,22 @@ class Administration:
             await self._sessions.end_all(session, user.id)
         self._sessions.forget(user.id)
 
+    @needs("person.enable")
     async def enable_user(self, actor: Person, ref: str) -> None:
         """Lets a disabled person in again. Raises: PermissionDenied, NotFound."""
-        _require_admin(actor)
         async with self._db.write() as session:
             user = await self._user(session, ref)
             await store.set_disabled(session, user.id, False)
             record(session, actor, "person.enable", user.id)
             self._changes.publish(session, "person", user.id)
 
+    @needs("person.role")
     async def set_role(self, actor: Person, ref: str, role: Role) -> None:
         """Makes a person an admin or a developer.
 
         Raises:
             PermissionDenied (also `step_up_required`); NotFound; Conflict (`last_admin`).
         """
-        _require_admin(actor)
         async with self._db.write() as session:
             await require_password_said(session, actor)
             user = await self._user(session, ref)
@@ -147,20 +148,22 @@ class Administration:
             await self._sessions.end_all(session, user.id)
         self._sessions.forget(user.id)
 
+    @needs("session.list")
     async def sessions_of(self, actor: Person, ref: str | None = None) -> list[SessionSummary]:
         """The signed-in browsers of a person, by default the actor's own. Raises: NotFound: not the actor's to see."""
         return await self._sessions.live_of(await self._owner_seen_by(actor, ref))
 
+    @needs("session.end")
     async def revoke_session(self, actor: Person, session_hash: str) -> None:
         """Ends one session: the actor's own, or anybody's if the actor is an admin. Raises: NotFound."""
-        owner = None if actor.is_admin else actor.user_id
+        owner = scope(actor, "session.end")
         if not await self._sessions.end(session_hash, owner=owner):
             raise NotFound("There is no such session.")
 
     async def _owner_seen_by(self, actor: Person, ref: str | None) -> str:
         if ref is None or ref in (actor.user_id, actor.email):
             return actor.user_id
-        if not actor.is_admin:
+        if not may(actor, "session.list", Reach.ANYONE):
             raise _no_such_person()
         async with self._db.read() as session:
             return (await self._user(session, ref)).id
@@ -232,11 +235,6 @@ def email_taken() -> Conflict:
         code="email_taken",
         param="email",
     )
-
-
-def _require_admin(actor: Person) -> None:
-    if not actor.is_admin:
-        raise PermissionDenied("Only an admin may do that.", code="admin_only")
 
 
 def _no_such_person() -> NotFound:

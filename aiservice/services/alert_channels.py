@@ -10,11 +10,11 @@ from aiservice.kit.secret import Secret
 from aiservice.kit.webhooks import key_of, new_secret
 from aiservice.principal import Person
 from aiservice.services.alert_notes import Severity
-from aiservice.services.alert_rules import admins_only
 from aiservice.services.audit_entry import record
 from aiservice.services.emails import checked_email
 from aiservice.services.envelopes import Binding
 from aiservice.services.names import clean_name, no_such, shown
+from aiservice.services.rights import needs
 from aiservice.services.vault import Vault
 from aiservice.store import alert_rules as store
 from aiservice.store.session import AsyncSession, Database
@@ -56,16 +56,17 @@ class AlertChannels:
         self._vault = vault
         self.has_mail = has_mail
 
+    @needs("alert_channel.list")
     async def list(self, actor: Person) -> Sequence[ChannelView]:
         """All channels.
 
         Raises:
             PermissionDenied: the actor is no admin.
         """
-        admins_only(actor)
         async with self._db.read() as session:
             return [view(row) for row in await store.channels(session)]
 
+    @needs("alert_channel.add")
     async def add_email(
         self, actor: Person, name: str, recipients: Sequence[str], min_severity: Severity = Severity.WARNING
     ) -> ChannelView:
@@ -75,7 +76,6 @@ class AlertChannels:
             PermissionDenied: the actor is no admin.
             Unprocessable: no mail server is configured, or a value is not valid.
         """
-        admins_only(actor)
         if not self.has_mail:
             message = "No mail server is configured. Set AISERVICE_SMTP_URL, restart, and add the channel then."
             raise Unprocessable(message, code="no_mail_server")
@@ -99,6 +99,7 @@ class AlertChannels:
             record(session, actor, "alert_channel.add", row.id, after=_told(row))
         return view(row)
 
+    @needs("alert_channel.add")
     async def add_webhook(
         self,
         actor: Person,
@@ -116,7 +117,6 @@ class AlertChannels:
             InvalidRequest, Unprocessable: a value is not valid, or the address is not one that may be called.
             Overloaded: the vault is sealed.
         """
-        admins_only(actor)
         base, path = webhook_target(url, is_private_allowed=is_private_allowed)
         row = AlertChannel(
             id=new_id("chn"),
@@ -134,6 +134,7 @@ class AlertChannels:
             record(session, actor, "alert_channel.add", row.id, after=_told(row))
         return view(row), chosen
 
+    @needs("alert_channel.roll_secret")
     async def roll_secret(
         self, actor: Person, name_or_id: str, secret: Secret | None = None, overlap_seconds: float = OVERLAP_SECONDS
     ) -> tuple[ChannelView, Secret]:
@@ -142,7 +143,6 @@ class AlertChannels:
         Raises:
             NotFound, and as `add_webhook`.
         """
-        admins_only(actor)
         if not 0 <= overlap_seconds <= MAX_OVERLAP_SECONDS:
             raise Unprocessable("The overlap is at most 7 days.", code="invalid_overlap", param="overlap")
         chosen = new_secret() if secret is None else checked_secret(secret)
@@ -156,18 +156,18 @@ class AlertChannels:
             record(session, actor, "alert_channel.roll_secret", row.id, after=_told(row))
             return view(row), chosen
 
+    @needs("alert_channel.switch")
     async def enable(self, actor: Person, name_or_id: str) -> ChannelView:
         """Takes a channel into use again. Raises NotFound, PermissionDenied."""
-        admins_only(actor)
         async with self._db.write() as session:
             row = await existing(session, name_or_id)
             row.disabled_us, row.disabled_why = None, ""
             record(session, actor, "alert_channel.enable", row.id)
             return view(row)
 
+    @needs("alert_channel.switch")
     async def disable(self, actor: Person, name_or_id: str) -> ChannelView:
         """Takes a channel out of use; what waits for it is given up. Raises as `enable`."""
-        admins_only(actor)
         async with self._db.write() as session:
             row = await existing(session, name_or_id)
             row.disabled_us, row.disabled_why = now_us(), f"Disabled by {actor.email}."
@@ -175,9 +175,9 @@ class AlertChannels:
             record(session, actor, "alert_channel.disable", row.id)
             return view(row)
 
+    @needs("alert_channel.remove")
     async def remove(self, actor: Person, name_or_id: str) -> None:
         """Removes a channel and its secret. Raises as `enable`."""
-        admins_only(actor)
         async with self._db.write() as session:
             row = await existing(session, name_or_id)
             await self._vault.discard(session, _PURPOSE, row.id)

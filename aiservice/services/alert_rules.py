@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from aiservice.errors import PermissionDenied, Unprocessable
+from aiservice.errors import Unprocessable
 from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
 from aiservice.principal import Person
@@ -14,6 +14,7 @@ from aiservice.services.audit_entry import record
 from aiservice.services.clients import visible_client
 from aiservice.services.managed_keys import managed_key
 from aiservice.services.names import clean_name, no_such, shown, suggestion
+from aiservice.services.rights import needs
 from aiservice.store import alert_rules as store
 from aiservice.store import alerts as alert_store
 from aiservice.store.session import AsyncSession, Database
@@ -85,17 +86,18 @@ class AlertRules:
         self._db = db
         self._has_builtin = False
 
+    @needs("alert_rule.list")
     async def list(self, actor: Person) -> Sequence[RuleView]:
         """All rules.
 
         Raises:
             PermissionDenied: the actor is no admin.
         """
-        admins_only(actor)
         await self.ensure_builtin()
         async with self._db.read() as session:
             return [view(row) for row in await store.rules(session)]
 
+    @needs("alert_rule.list")
     async def find(self, actor: Person, name_or_id: str) -> RuleView:
         """One rule. Raises as `list`, and NotFound."""
         for rule in await self.list(actor):
@@ -104,6 +106,7 @@ class AlertRules:
         async with self._db.read() as session:
             return view(await existing_rule(session, name_or_id))
 
+    @needs("alert_rule.set")
     async def set(self, actor: Person, name: str, terms: RuleTerms) -> RuleView:
         """Makes a rule, or gives the one of that name (or id) new terms. It begins anew: what was firing resolves.
 
@@ -112,7 +115,6 @@ class AlertRules:
             NotFound: the client, key or channel does not exist.
             Unprocessable: a value is not valid; `param` names it.
         """
-        admins_only(actor)
         await self.ensure_builtin()
         async with self._db.write() as session:
             row = await store.find_rule(session, name)
@@ -135,6 +137,7 @@ class AlertRules:
             record(session, actor, "alert_rule.set", row.id, after=asdict(view(row)))
             return view(row)
 
+    @needs("alert_rule.remove")
     async def remove(self, actor: Person, name_or_id: str) -> None:
         """Removes a rule, and resolves what it had found.
 
@@ -142,7 +145,6 @@ class AlertRules:
             NotFound, PermissionDenied: as `find`.
             Unprocessable: it is built in; switch it off instead.
         """
-        admins_only(actor)
         async with self._db.write() as session:
             row = await existing_rule(session, name_or_id)
             if row.is_builtin:
@@ -154,9 +156,9 @@ class AlertRules:
             record(session, actor, "alert_rule.remove", row.id, before={"name": row.name})
             await session.delete(row)
 
+    @needs("alert_rule.switch")
     async def switch(self, actor: Person, name_or_id: str, *, is_on: bool) -> RuleView:
         """Switches a rule on or off; raises as `find`."""
-        admins_only(actor)
         await self.ensure_builtin()
         async with self._db.write() as session:
             row = await existing_rule(session, name_or_id)
@@ -186,7 +188,7 @@ class AlertRules:
         if subject and terms.scope == "client":
             subject = (await visible_client(session, actor, subject)).id
         elif subject and terms.scope == "key":
-            subject = (await managed_key(session, actor, subject, to_change=False))[0].id
+            subject = (await managed_key(session, actor, subject, "key.get", to_change=False))[0].id
         elif len(subject) > 120 or not subject.isprintable():
             raise _invalid("subject", "This is not the name of anything that can be watched.")
         elif subject and terms.scope == "all":
@@ -238,12 +240,6 @@ def view(row: AlertRule) -> RuleView:
         is_builtin=row.is_builtin,
         is_disabled=row.is_disabled,
     )
-
-
-def admins_only(actor: Person) -> None:
-    """Raises PermissionDenied for anybody else."""
-    if not actor.is_admin:
-        raise PermissionDenied("Only an admin may see to alert rules and channels.", code="admin_only")
 
 
 async def existing_rule(session: AsyncSession, name_or_id: str) -> AlertRule:

@@ -14,12 +14,12 @@ from aiservice.services.alert_channels import AlertChannels, existing
 from aiservice.services.alert_metrics import title_of
 from aiservice.services.alert_notes import AlertNotes, Severity
 from aiservice.services.alert_post import AlertPost
-from aiservice.services.alert_rules import AlertRules, admins_only, existing_rule
+from aiservice.services.alert_rules import AlertRules, existing_rule
 from aiservice.services.alert_sending import Outcome, Sending
 from aiservice.services.alert_watch import AlertWatch
 from aiservice.services.audit_entry import record
-from aiservice.services.clients import owner_scope
 from aiservice.services.names import no_such
+from aiservice.services.rights import Reach, may, needs, scope
 from aiservice.services.usage import Usage
 from aiservice.services.vault import Vault
 from aiservice.settings import Settings
@@ -94,18 +94,21 @@ class Alerts(AlertNotes):
         if self.mail is not None:
             self.mail.close()
 
+    @needs("alert.list")
     async def list(self, actor: Person, state: str = "", *, first: int = 0, limit: int = 50) -> Sequence[AlertView]:
         """The alerts the actor may see, in one of `STATES` or all, the latest first."""
         async with self._db.read() as session:
             mutes = await store.mutes(session, now_us())
-            rows = await store.listed(session, owner_scope(actor), state=state, first=first, limit=limit)
+            rows = await store.listed(session, scope(actor, "alert.list"), state=state, first=first, limit=limit)
         return [_view(row, client, mutes) for row, client in rows]
 
+    @needs("alert.list")
     async def count(self, actor: Person, state: str = "open") -> int:
         """How many `list` would give without a limit."""
         async with self._db.read() as session:
-            return await store.count(session, owner_scope(actor), state)
+            return await store.count(session, scope(actor, "alert.list"), state)
 
+    @needs("alert.acknowledge")
     async def acknowledge(self, actor: Person, alert_id: str) -> None:
         """Says that somebody sees to it.
 
@@ -113,10 +116,11 @@ class Alerts(AlertNotes):
             NotFound: no such alert, or not one of the actor's.
         """
         async with self._db.write() as session:
-            row = await self._visible(session, actor, alert_id)
+            row = await self._visible(session, actor, "alert.acknowledge", alert_id)
             if row.resolved_us is None and row.acknowledged_us is None:
                 row.acknowledged_us, row.acknowledged_by = now_us(), actor.email
 
+    @needs("alert.resolve")
     async def resolve(self, actor: Person, alert_id: str) -> None:
         """Says that it is over. What goes on is said again, or found again by its rule once it was well between.
 
@@ -124,10 +128,11 @@ class Alerts(AlertNotes):
             NotFound: as `acknowledge`.
         """
         async with self._db.write() as session:
-            row = await self._visible(session, actor, alert_id)
+            row = await self._visible(session, actor, "alert.resolve", alert_id)
             if row.open_key is not None:
                 await store.end(session, row.open_key, now_us(), actor.email)
 
+    @needs("alert.mute")
     async def mute(self, actor: Person, target: str, seconds: float) -> str:
         """Tells nobody for a time: of an alert (its id), a rule (its name or id) or a kind; 0 seconds ends it.
 
@@ -148,28 +153,28 @@ class Alerts(AlertNotes):
             record(session, actor, "alert.mute", stored[:120], after={"seconds": seconds})
         return stored
 
+    @needs("alert.deliveries")
     async def mutes(self, actor: Person) -> Mapping[str, int]:
         """What is muted, and until when. Raises PermissionDenied for a developer."""
-        admins_only(actor)
         async with self._db.read() as session:
             return {target: row.until_us for target, row in (await store.mutes(session, now_us())).items()}
 
+    @needs("alert.deliveries")
     async def deliveries(
         self, actor: Person, *, alert_id: str | None = None, first: int = 0, limit: int = 50
     ) -> Sequence[DeliveryView]:
         """The delivery log, newest first. Raises PermissionDenied for a developer."""
-        admins_only(actor)
         async with self._db.read() as session:
             rows = await delivery_store.recent(session, alert_id=alert_id, first=first, limit=limit)
         return [_delivery(*row) for row in rows]
 
+    @needs("alert_channel.test")
     async def test(self, actor: Person, channel: str) -> Outcome:
         """Sends a test message to a channel now.
 
         Raises:
             NotFound, PermissionDenied: as the channel's own.
         """
-        admins_only(actor)
         async with self._db.read() as session:
             row = await existing(session, channel)
         return await self.post.test(row)
@@ -180,17 +185,17 @@ class Alerts(AlertNotes):
             await store.delete_before(session, now_us() - _KEEP_US)
             await store.delete_mutes_before(session, now_us())
 
-    async def _visible(self, session: AsyncSession, actor: Person, alert_id: str) -> AlertEvent:
-        row = await store.visible(session, alert_id, owner_scope(actor))
+    async def _visible(self, session: AsyncSession, actor: Person, action: str, alert_id: str) -> AlertEvent:
+        row = await store.visible(session, alert_id, scope(actor, action))
         if row is None:
             raise no_such("alert", alert_id, [])
         return row
 
     async def _target(self, session: AsyncSession, actor: Person, target: str) -> str:
-        row = await store.visible(session, target, owner_scope(actor))
+        row = await store.visible(session, target, scope(actor, "alert.mute"))
         if row is not None:
             return f"alert:{row.open_key or ''}"
-        if not actor.is_admin:
+        if not may(actor, "alert.mute", Reach.PLATFORM):
             raise no_such("alert", target, [])
         if target.startswith("kind:"):
             return target[:100]

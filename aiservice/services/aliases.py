@@ -16,8 +16,9 @@ from aiservice.services.alias_routes import MAX_STORED, AliasRoutes
 from aiservice.services.alias_terms import Models, Route, clean_alias_name, clean_targets, expand, words_of
 from aiservice.services.audit_entry import record
 from aiservice.services.changes import ChangeFeed
-from aiservice.services.clients import owner_scope
 from aiservice.services.names import no_such
+from aiservice.services.rights import needs
+from aiservice.services.rights import scope as scope_of
 from aiservice.services.routing_history import Place, Version, hidden_version, keep_version, version, versions_of
 from aiservice.services.routing_scopes import Holder, Scope, ScopeKind, holder_of, scope_kind
 from aiservice.store import aliases as store
@@ -68,6 +69,7 @@ class Aliases:
         """See `AliasRoutes.refresh`."""
         await self.routes.refresh()
 
+    @needs("alias.set")
     async def set(
         self, actor: Person, scope: Scope | str, name: str, targets: Names, *, may_shadow: bool = False
     ) -> AliasView:
@@ -80,11 +82,13 @@ class Aliases:
         """
         return await self._put(actor, _scope(scope), Wish(name, targets, may_shadow))
 
+    @needs("alias.list")
     async def list(self, actor: Person) -> Sequence[AliasView]:
         """All that the actor may see, the platform's first."""
         async with self._db.read() as session:
-            return [_view(row, holder) for row, holder in await store.listed(session, owner_scope(actor))]
+            return [_view(row, holder) for row, holder in await store.listed(session, scope_of(actor, "alias.list"))]
 
+    @needs("alias.remove")
     async def remove(self, actor: Person, scope: Scope | str, name: str) -> None:
         """Takes the alias away: whoever asks for it is told that there is no such model.
 
@@ -94,7 +98,7 @@ class Aliases:
         """
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
-            holder = await holder_of(session, actor, _scope(scope), to_change=True)
+            holder = await holder_of(session, actor, _scope(scope), "alias.remove")
             row = await store.find(session, holder.kind, holder.id, name)
             if row is None:
                 raise no_such("alias", name, await store.of_subject(session, holder.kind, holder.id))
@@ -108,12 +112,14 @@ class Aliases:
             await session.delete(row)
         await self.refresh()
 
+    @needs("alias.history")
     async def history(self, actor: Person, scope: Scope | str, name: str | None = None) -> Sequence[Version]:
         """The newest changes of a scope's aliases, newest first. Raises `NotFound` as `set`."""
         async with self._db.read() as session:
-            holder = await holder_of(session, actor, _scope(scope), to_change=False)
+            holder = await holder_of(session, actor, _scope(scope), "alias.history")
             return await versions_of(session, holder.kind, holder.id, "alias", name)
 
+    @needs("alias.revert")
     async def revert(self, actor: Person, number: int) -> AliasView | None:
         """Points an alias where version `number` pointed it; None where that removed it.
 
@@ -125,7 +131,7 @@ class Aliases:
             old = await version(session, number, "alias")
             scope = Scope(scope_kind(old.scope), "" if old.scope == PLATFORM else old.subject)
             with hidden_version(number):
-                await holder_of(session, actor, scope, to_change=False)
+                await holder_of(session, actor, scope, "alias.history")
         if old.after is None:
             await self.remove(actor, scope, old.name)
             return None
@@ -134,7 +140,7 @@ class Aliases:
     async def _put(self, actor: Person, scope: Scope, wish: Wish) -> AliasView:
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
-            holder = await holder_of(session, actor, scope, to_change=True)
+            holder = await holder_of(session, actor, scope, "alias.revert" if wish.reverted_to else "alias.set")
             targets = await _checked(session, holder, wish)
             row = await store.find(session, holder.kind, holder.id, wish.name)
             if row is None:

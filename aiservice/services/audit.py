@@ -12,12 +12,13 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from aiservice.errors import InvalidRequest, PermissionDenied
+from aiservice.errors import InvalidRequest
 from aiservice.kit.clock import iso
 from aiservice.principal import Person
 from aiservice.services.audit_chain import Damage, beginning, faults, missing
 from aiservice.services.audit_entry import Entry, entry_of, record, sign, take_pending
 from aiservice.services.request_log import csv_line
+from aiservice.services.rights import needs
 from aiservice.services.vault import Vault
 from aiservice.store import audit as store
 from aiservice.store.session import AsyncSession, Database
@@ -82,6 +83,7 @@ class Audit:
             store.add(session, entry)
         await session.flush()
 
+    @needs("audit.list")
     async def page(
         self, actor: Person, asked: AuditFilter, limit: int = 50, before: str = ""
     ) -> tuple[list[Entry], str]:
@@ -90,7 +92,6 @@ class Audit:
         Raises:
             PermissionDenied: the actor is no admin. InvalidRequest: `before` is no cursor of ours.
         """
-        _admins_only(actor)
         if before and not (before.isascii() and before.isdecimal() and len(before) < 19):
             raise InvalidRequest("That is no place in the audit log.", param="before")
         count = max(1, min(limit, MAX_ROWS))
@@ -98,15 +99,15 @@ class Audit:
             rows = await store.page(session, *_query(asked), int(before) if before else None, count + 1)
         return [entry_of(row) for row in rows[:count]], str(rows[count - 1].number) if len(rows) > count else ""
 
+    @needs("audit.list")
     async def actions(self, actor: Person) -> list[str]:
         """Every action that the log holds, by name. Raises: PermissionDenied."""
-        _admins_only(actor)
         async with self._db.read() as session:
             return await store.actions(session)
 
+    @needs("audit.export")
     async def export_csv(self, actor: Person, asked: AuditFilter) -> AsyncIterator[str]:
         """The entries as lines of CSV (RFC 4180), the header first, newest first. Raises: PermissionDenied."""
-        _admins_only(actor)
         return self._lines(asked)
 
     async def _lines(self, asked: AuditFilter) -> AsyncIterator[str]:
@@ -194,8 +195,3 @@ def _read_anchor(text: str) -> tuple[int, str] | None:
 
 def _query(asked: AuditFilter) -> tuple[dict[str, str], tuple[int, int]]:
     return {name: getattr(asked, name) for name in ("actor", "action", "subject")}, (asked.start_us, asked.end_us)
-
-
-def _admins_only(actor: Person) -> None:
-    if not actor.is_admin:
-        raise PermissionDenied("Only an admin may read the audit log.", code="admin_only")

@@ -18,7 +18,6 @@ import os
 import time
 from collections.abc import Callable
 
-from aiservice.errors import PermissionDenied
 from aiservice.kit import crypto
 from aiservice.kit.clock import now_us
 from aiservice.kit.secret import Secret
@@ -26,6 +25,7 @@ from aiservice.principal import Person
 from aiservice.services.audit_entry import record
 from aiservice.services.clients import visible_client
 from aiservice.services.envelopes import Binding
+from aiservice.services.rights import needs
 from aiservice.services.vault import Vault
 from aiservice.store import bodies as store
 from aiservice.store.bodies import NewBody
@@ -145,6 +145,7 @@ class Bodies:
                 return count
             await asyncio.sleep(0)
 
+    @needs("client.shred")
     async def shred_client(self, actor: Person, name_or_id: str) -> int:
         """Destroys every kept body of a client, for good; returns how many they were. The client itself stays as it is.
 
@@ -154,8 +155,6 @@ class Bodies:
         """
         async with self._db.write() as session:
             client = await visible_client(session, actor, name_or_id)
-            if not actor.is_admin:
-                raise PermissionDenied("Only an admin may destroy what is kept of a client.", code="admin_only")
             record(session, actor, "client.shred", client.id)
             return await self.shred(session, client.id)
 

@@ -7,7 +7,7 @@ A change reaches every worker like any edit of a key: through the change feed, w
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from aiservice.errors import NotFound, PermissionDenied, Unprocessable
+from aiservice.errors import NotFound, Unprocessable
 from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
 from aiservice.principal import Budget as BudgetOfCaller
@@ -18,12 +18,15 @@ from aiservice.services.budget_windows import resets_us, window_at
 from aiservice.services.changes import ChangeFeed, Kind
 from aiservice.services.clients import visible_client
 from aiservice.services.managed_keys import managed_key
+from aiservice.services.rights import needs, require
+from aiservice.services.rights import scope as owner_scope
 from aiservice.services.step_up import require_password_said
-from aiservice.services.teams import team_of_admin, visible_team
+from aiservice.services.teams import visible_team
 from aiservice.store import budgets as store
 from aiservice.store.session import AsyncSession, Database
 from aiservice.tables import Budget
 
+_CHANGES = {"key": "key.budget", "client": "client.budget", "team": "team.budget"}
 _FORECAST_PERCENT = 5  # of the window that must have passed before a forecast says anything
 
 
@@ -87,6 +90,7 @@ class Budgets:
         self._db = db
         self._changes = changes
 
+    @needs("budget.get")
     async def of(self, actor: Person, scope: str, ref: str) -> Views:
         """The budgets of one key, client or team.
 
@@ -94,13 +98,15 @@ class Budgets:
             NotFound: no such one, or it is not the actor's.
         """
         async with self._db.read() as session:
-            subject = await _subject(session, actor, scope, ref, to_change=False)
+            subject = await _subject(session, actor, scope, ref, "budget.get")
             return await _views(session, await store.of_subjects(session, [subject.id]))
 
+    @needs("budget.list")
     async def list(self, actor: Person) -> Views:
         """All budgets that the actor may see, by what they are of."""
+        owner_id = owner_scope(actor, "budget.list")
         async with self._db.read() as session:
-            rows = await (store.every(session) if actor.is_admin else store.owned_by(session, actor.user_id))
+            rows = await (store.every(session) if owner_id is None else store.owned_by(session, owner_id))
             views = await _views(session, rows)
         return sorted(views, key=lambda view: (SCOPES[::-1].index(view.scope), view.client, view.name, view.id))
 
@@ -114,9 +120,11 @@ class Budgets:
                 not said their password lately (`step_up_required`).
             Unprocessable: terms that are none.
         """
+        action = _CHANGES[_checked(scope)]
+        require(actor, action)
         check_terms(terms)
         async with self._db.write() as session:
-            subject = await _subject(session, actor, scope, ref, to_change=True)
+            subject = await _subject(session, actor, scope, ref, action)
             await require_password_said(session, actor)
             if subject.parent_id is not None:
                 check_within(terms, await store.of_subjects(session, [subject.parent_id]))
@@ -138,8 +146,10 @@ class Budgets:
             NotFound: as in `of`, or there is no such budget.
             PermissionDenied: the actor is no admin, or `step_up_required`.
         """
+        action = _CHANGES[_checked(scope)]
+        require(actor, action)
         async with self._db.write() as session:
-            subject = await _subject(session, actor, scope, ref, to_change=True)
+            subject = await _subject(session, actor, scope, ref, action)
             await require_password_said(session, actor)
             rows = await store.of_subjects(session, [subject.id])
             meant = [row for row in rows if measure in (None, row.measure) and period in (None, row.period)]
@@ -193,19 +203,21 @@ async def views_of(db: Database, budget_ids: Collection[str]) -> Views:
         return await _views(session, await store.by_ids(session, budget_ids))
 
 
-async def _subject(session: AsyncSession, actor: Person, scope: str, ref: str, *, to_change: bool) -> _Subject:
-    """Whose budget is meant, checked for what the actor may do."""
-    if scope == "key":
-        key, client = await managed_key(session, actor, ref, to_change=to_change)
-        return _Subject("key", key.id, key.name, client.name, client.id)
+def _checked(scope: str) -> str:
     if scope not in SCOPES:
         raise Unprocessable(f"A budget is of a key, client or team, not of a {scope[:20]}.", param="scope")
+    return scope
+
+
+async def _subject(session: AsyncSession, actor: Person, scope: str, ref: str, action: str) -> _Subject:
+    """Whose budget is meant, checked for whether the actor may do `action` with it."""
+    if _checked(scope) == "key":
+        key, client = await managed_key(session, actor, ref, action, to_change=action != "budget.get")
+        return _Subject("key", key.id, key.name, client.name, client.id)
     if scope == "team":
-        team = await (team_of_admin if to_change else visible_team)(session, actor, ref)
+        team = await visible_team(session, actor, ref)
         return _Subject("team", team.id, team.name, "", None)
     client = await visible_client(session, actor, ref)
-    if to_change and not actor.is_admin:
-        raise PermissionDenied("Only an admin may give a client a budget.", code="admin_only")
     return _Subject("client", client.id, client.name, client.name, None)
 
 

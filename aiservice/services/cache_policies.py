@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from aiservice.errors import PermissionDenied, Unprocessable
+from aiservice.errors import Unprocessable
 from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
 from aiservice.principal import Person, Principal
 from aiservice.services.audit_entry import record
 from aiservice.services.cache_terms import CacheRule, Mode, checked_rule
 from aiservice.services.changes import ChangeFeed
-from aiservice.services.clients import owner_scope, visible_client
+from aiservice.services.clients import visible_client
 from aiservice.services.names import no_such, shown, suggestion
 from aiservice.services.reload import Reload
+from aiservice.services.rights import Reach, needs, require, scope
 from aiservice.services.semantic_terms import SemanticRule
-from aiservice.services.teams import team_of_admin
+from aiservice.services.teams import visible_team
 from aiservice.store import cache as store
 from aiservice.store import connections as connection_store
 from aiservice.store.cache import EVERYBODY
@@ -120,6 +121,7 @@ class CachePolicies:
 
     # What people do
 
+    @needs("cache.policy")
     async def set(self, actor: Person, scope: str, ref: str, task: str, rule: CacheRule) -> CachePolicyView:
         """Stores a policy for `task` ("*": any) of the platform, a team or a client (`ref`: its name or id), in place
         of the one before.
@@ -135,9 +137,9 @@ class CachePolicies:
         _check_semantic(rule, task)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
-            subject, name = await _subject(session, actor, scope, ref)
-            if rule.shared_by == "team" and not actor.is_admin:
-                raise PermissionDenied("Only an admin may let a team share its answers.", code="admin_only")
+            subject, name = await _subject(session, actor, "cache.policy", scope, ref)
+            if rule.shared_by == "team":
+                require(actor, "cache.share_in_team")
             if rule.semantic is not None:
                 await _check_connection(session, rule.semantic, subject)
             row = await store.policy(session, subject, task)
@@ -152,19 +154,21 @@ class CachePolicies:
         await self.refresh()
         return view
 
+    @needs("cache.list")
     async def list(self, actor: Person) -> Sequence[CachePolicyView]:
         """The policies that the actor may see: of the platform, of their clients, of those clients' teams."""
         async with self._db.read() as session:
-            views = [_view(row, name) for row, name in await store.listed(session, owner_scope(actor))]
+            views = [_view(row, name) for row, name in await store.listed(session, scope(actor, "cache.list"))]
         return sorted(views, key=lambda view: (SCOPES.index(view.scope), view.name, view.task))
 
+    @needs("cache.policy")
     async def clear(self, actor: Person, scope: str, ref: str, task: str | None = None) -> int:
         """Removes the policy for `task`, or all of them, of the platform, a team or a client; how many. Raises as
         `set`."""
         if task is not None:
             _check_task(task)
         async with self._db.write() as session:
-            subject, _ = await _subject(session, actor, scope, ref)
+            subject, _ = await _subject(session, actor, "cache.policy", scope, ref)
             removed = await store.remove(session, subject, task)
             record(session, actor, "cache.policy", subject, before={"task": task or "all"})
             self._changes.publish(session, "cache", POLICIES)
@@ -190,6 +194,7 @@ class CachePolicies:
         await self.refresh()
         return told
 
+    @needs("cache.purge")
     async def purge(self, actor: Person, client: str | None = None) -> str:
         """What was kept until now, of one client or of everybody, is given out no more, on any worker (≤ 1 s); the
         name of who that was.
@@ -199,7 +204,9 @@ class CachePolicies:
             PermissionDenied: everybody's, and the actor is no admin.
         """
         async with self._db.write() as session:
-            subject, name = await _subject(session, actor, "client" if client else "platform", client or "")
+            subject, name = await _subject(
+                session, actor, "cache.purge", "client" if client else "platform", client or ""
+            )
             await store.note_purge(session, subject, now_us())
             record(session, actor, "cache.purge", subject)
             self._changes.publish(session, "cache", subject)
@@ -208,18 +215,18 @@ class CachePolicies:
         return name or "everybody"
 
 
-async def _subject(session: AsyncSession, actor: Person, scope: str, ref: str) -> tuple[str, str]:
+async def _subject(session: AsyncSession, actor: Person, action: str, of: str, ref: str) -> tuple[str, str]:
     """(id, name) of what a policy is of, checked for what the actor may do."""
-    if scope == "client":
+    if of == "client":
         client = await visible_client(session, actor, ref)
         return client.id, client.name
-    if scope == "team":
-        team = await team_of_admin(session, actor, ref)
+    if of == "team":
+        require(actor, action, Reach.TEAM)
+        team = await visible_team(session, actor, ref)
         return team.id, team.name
-    if scope != "platform":
-        raise Unprocessable(f"A policy is of a client, a team or the platform, not of a {shown(scope)}.", param="scope")
-    if not actor.is_admin:
-        raise PermissionDenied("Only an admin may say what holds for everybody.", code="admin_only")
+    if of != "platform":
+        raise Unprocessable(f"A policy is of a client, a team or the platform, not of a {shown(of)}.", param="scope")
+    require(actor, action, Reach.PLATFORM)
     return EVERYBODY, ""
 
 

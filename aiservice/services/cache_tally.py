@@ -9,7 +9,8 @@ from typing import Literal
 
 from aiservice.kit.clock import DAY_US, HOUR_US, now_us
 from aiservice.principal import Person
-from aiservice.services.clients import owner_scope, visible_client
+from aiservice.services.clients import visible_client
+from aiservice.services.rights import needs, scope
 from aiservice.store import cache as store
 from aiservice.store.session import Database
 
@@ -125,6 +126,7 @@ class CacheTally:
                 self._waiting[name] = [a + b for a, b in zip(counts, more, strict=True)]
             raise
 
+    @needs("cache.list")
     async def standing(self, actor: Person, since_us: int, client: str | None = None) -> Sequence[CacheStanding]:
         """What the cache did since then (cut to its hour) for the actor's clients, or one of them, by task.
 
@@ -134,7 +136,7 @@ class CacheTally:
         await self.flush()
         async with self._db.read() as session:
             client_id = None if client is None else (await visible_client(session, actor, client)).id
-            rows = await store.saved(session, owner_scope(actor), client_id, since_us // HOUR_US * HOUR_US)
+            rows = await store.saved(session, scope(actor, "cache.list"), client_id, since_us // HOUR_US * HOUR_US)
         return [
             CacheStanding(*row[:6], Saved(row.saved_tokens, row.saved_nano_usd, row.saved_us), *row[9:]) for row in rows
         ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
-from aiservice.errors import InvalidRequest, PermissionDenied, Unprocessable
+from aiservice.errors import InvalidRequest, Unprocessable
 from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
 from aiservice.principal import Person
@@ -15,7 +15,8 @@ from aiservice.services.connection_rules import clean_weight
 from aiservice.services.emails import checked_email
 from aiservice.services.key_rights import checked_networks, checked_scopes
 from aiservice.services.names import MAX_NAME, clean_name, looks_like_id, no_such, shown
-from aiservice.services.teams import team_of_admin
+from aiservice.services.rights import needs, scope
+from aiservice.services.teams import visible_team
 from aiservice.store import clients as store
 from aiservice.store import people as people_store
 from aiservice.store.cluster import take_turn
@@ -43,6 +44,7 @@ class Clients:
         self._db = db
         self._changes = changes
 
+    @needs("client.create")
     async def create(
         self,
         actor: Person,
@@ -63,13 +65,12 @@ class Clients:
             Unprocessable: the name is not good or taken, or the owner or a connection does not exist.
             NotFound: there is no such team.
         """
-        _admins_only(actor, "create clients")
         name = clean_name(name, "client")
         models = clean_models(models)
         async with self._db.write() as session:
             owner = await self._owner(session, owner_email)
             await check_connections(session, connections)
-            within = None if team is None else await team_of_admin(session, actor, team)
+            within = None if team is None else await visible_team(session, actor, team)
             client = Client(
                 id=new_id("cli"),
                 name=name,
@@ -84,6 +85,7 @@ class Clients:
             await self._add(session, actor, client)
         return view(client, owner.email if owner else None, within.name if within else None)
 
+    @needs("client.change")
     async def update(self, actor: Person, name_or_id: str, **bounds: Unpack[Bounds]) -> ClientView:
         """Changes what `bounds` names of what a client may do at most; its keys shrink (or grow back) at once, ≤ 1 s.
 
@@ -94,7 +96,6 @@ class Clients:
         """
         async with self._db.write() as session:
             client = await visible_client(session, actor, name_or_id)
-            _admins_only(actor, "change what a client may do")
             before = told(client)
             if "connections" in bounds:
                 await check_connections(session, bounds["connections"])
@@ -111,6 +112,7 @@ class Clients:
             self._changes.publish(session, "client", client.id)
             return view(client, *await store.owner_and_team(session, client))
 
+    @needs("client.team")
     async def set_team(self, actor: Person, name_or_id: str, team: str | None) -> ClientView:
         """Puts a client into a team (None: into none); what it has used of the old one's limits stays there.
 
@@ -120,17 +122,18 @@ class Clients:
         """
         async with self._db.write() as session:
             client = await visible_client(session, actor, name_or_id)
-            _admins_only(actor, "put a client into a team")
-            before, client.team_id = client.team_id, team and (await team_of_admin(session, actor, team)).id
+            before, client.team_id = client.team_id, team and (await visible_team(session, actor, team)).id
             record(session, actor, "client.team", client.id, before={"team": before}, after={"team": client.team_id})
             self._changes.publish(session, "client", client.id)
             return view(client, *await store.owner_and_team(session, client))
 
+    @needs("client.list")
     async def list(self, actor: Person) -> Sequence[ClientView]:
         """The actor's clients, or everybody's for an admin, by name."""
         async with self._db.read() as session:
-            return [view(*row) for row in await store.listed(session, owner_scope(actor))]
+            return [view(*row) for row in await store.listed(session, scope(actor, "client.list"))]
 
+    @needs("client.get")
     async def find(self, actor: Person, name_or_id: str) -> ClientView:
         """One client.
 
@@ -141,6 +144,7 @@ class Clients:
             client = await visible_client(session, actor, name_or_id)
             return view(client, *await store.owner_and_team(session, client))
 
+    @needs("client.disable")
     async def disable(self, actor: Person, name_or_id: str, *, cuts_streams: bool = False) -> ClientView:
         """From now on (≤ 1 s) every key of the client is refused; with `cuts_streams` its answers under way end too, on
         every worker.
@@ -151,10 +155,12 @@ class Clients:
         """
         return await self._set_disabled(actor, name_or_id, is_disabled=True, cuts_streams=cuts_streams)
 
+    @needs("client.enable")
     async def enable(self, actor: Person, name_or_id: str) -> ClientView:
         """Takes `disable` back; raises the same."""
         return await self._set_disabled(actor, name_or_id, is_disabled=False)
 
+    @needs("client.personal")
     async def personal(self, actor: Person) -> ClientView:
         """The actor's own client: the first they were given, else a new one named after their e-mail address.
 
@@ -187,7 +193,6 @@ class Clients:
     ) -> ClientView:
         async with self._db.write() as session:
             client = await visible_client(session, actor, name_or_id)
-            _admins_only(actor, "disable or enable clients")
             client.is_disabled = is_disabled
             record(session, actor, "client.disable" if is_disabled else "client.enable", client.id)
             self._changes.publish(session, "client", client.id)
@@ -217,26 +222,16 @@ class Clients:
         return person
 
 
-def owner_scope(actor: Person) -> str | None:
-    """Whose rows the actor may see: None for everybody's, else the actor's user id."""
-    return None if actor.is_admin else actor.user_id
-
-
 async def visible_client(session: AsyncSession, actor: Person, name_or_id: str) -> Client:
     """The client of that name or id.
 
     Raises:
         NotFound: there is none, or it is somebody else's (the two are not told apart).
     """
-    client = await store.find(session, name_or_id, owner_scope(actor))
+    client = await store.find(session, name_or_id, scope(actor, "client.get"))
     if client is None:
-        raise no_such("client", name_or_id, await store.names(session, owner_scope(actor)))
+        raise no_such("client", name_or_id, await store.names(session, scope(actor, "client.get")))
     return client
-
-
-def _admins_only(actor: Person, what: str) -> None:
-    if not actor.is_admin:
-        raise PermissionDenied(f"Only an admin may {what}.", code="admin_only")
 
 
 MAX_WEIGHT = 1000

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aiservice.errors import PermissionDenied, Unprocessable
+from aiservice.errors import Unprocessable
 from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
 from aiservice.kit.secret import Secret
@@ -17,6 +17,7 @@ from aiservice.services.connection_views import ConnectionDetails, ConnectionVie
 from aiservice.services.names import clean_connection_name, no_such, shown
 from aiservice.services.preference_writing import forget_connection
 from aiservice.services.probe import ProbeResult, probe
+from aiservice.services.rights import needs, scope
 from aiservice.services.step_up import require_password_said
 from aiservice.store import connections as store
 from aiservice.store import provider_keys
@@ -36,14 +37,16 @@ _MAX_RESULT = 300
 class Connections(ConnectionSnapshot):
     """Admins change connections; a developer sees the names of the shared ones and of their own clients' ones."""
 
+    @needs("connection.list")
     async def list(self, actor: Person) -> Sequence[ConnectionDetails]:
         """The connections the actor may know of, oldest first."""
         async with self._db.read() as session:
-            if actor.is_admin:
+            if scope(actor, "connection.list") is None:
                 keys = await provider_keys.everything(session)
                 return [details(row, keys.get(row.id, ())) for row in await store.everything(session)]
             return [outline(row) for row in await store.shared_or_owned_by(session, actor.user_id)]
 
+    @needs("connection.get")
     async def find(self, actor: Person, name_or_id: str) -> ConnectionDetails:
         """One connection.
 
@@ -56,6 +59,7 @@ class Connections(ConnectionSnapshot):
                 return row
         raise no_such("provider connection", name_or_id, [row.name for row in known])
 
+    @needs("connection.add")
     async def add(
         self,
         actor: Person,
@@ -78,7 +82,6 @@ class Connections(ConnectionSnapshot):
             Unprocessable, InvalidRequest: a value is not valid; `param` names it.
             Overloaded: the vault is sealed.
         """
-        _admins_only(actor)
         provider = rules.known_kind(kind)
         clean_connection_name(name, kind, registry())
         key, names = rules.clean_secret(provider, secret), rules.clean_models(models)
@@ -105,9 +108,9 @@ class Connections(ConnectionSnapshot):
         await self.refresh()
         return details(row)
 
+    @needs("connection.set_key")
     async def set_key(self, actor: Person, name_or_id: str, secret: Secret | None) -> ConnectionDetails:
         """Replaces the key; None takes it away, where none is needed. Raises as `add`, NotFound, `step_up_required`."""
-        _admins_only(actor)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
             row = await _existing(session, name_or_id)
@@ -120,6 +123,7 @@ class Connections(ConnectionSnapshot):
         await self.refresh()
         return details(row)
 
+    @needs("connection.set_address")
     async def set_address(
         self, actor: Person, name_or_id: str, base_url: str | None, secret: Secret | None, *, is_private_allowed: bool
     ) -> ConnectionDetails:
@@ -129,7 +133,6 @@ class Connections(ConnectionSnapshot):
             Unprocessable: as `add`; `key_required` where the connection has a key and none was given.
             NotFound, PermissionDenied, Overloaded: as `set_key`.
         """
-        _admins_only(actor)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
             row = await _existing(session, name_or_id)
@@ -158,37 +161,44 @@ class Connections(ConnectionSnapshot):
         await self.refresh()
         return details(row)
 
+    @needs("connection.change")
     async def set_models(self, actor: Person, name_or_id: str, models: Names) -> ConnectionDetails:
         """Replaces the list of models. Raises as `set_key`."""
         return await self._change(actor, name_or_id, models=rules.clean_models(models) or [])
 
+    @needs("connection.change")
     async def set_quota(self, actor: Person, name_or_id: str, rpm: int | None, tpm: int | None) -> ConnectionDetails:
         """Says what the provider gives in a minute; None leaves one as it is, 0 takes it away. Raises as `set_key`."""
-        _admins_only(actor)
         quota = rules.clean_quota(rpm, tpm)
         given = {name: amount for name, amount in (("rpm", rpm), ("tpm", tpm)) if amount is not None}
         return await self._change(actor, name_or_id, **{name: quota[name] for name in given})
 
+    @needs("connection.change")
     async def set_capabilities(self, actor: Person, name_or_id: str, stated: Sequence[Stated]) -> ConnectionDetails:
         """Says what its models can do, instead of what was said (`stated_capabilities`). Raises as `set_key`."""
         return await self._change(actor, name_or_id, capabilities=[list(each) for each in stated] or None)
 
+    @needs("connection.change")
     async def set_data(self, actor: Person, name_or_id: str, stated: rules.Stated) -> ConnectionDetails:
         """States what the provider does with data; what is not in `stated` stays as it is. Raises as `set_key`."""
         return await self._change(actor, name_or_id, **rules.clean_data(stated))
 
+    @needs("connection.disable")
     async def disable(self, actor: Person, name_or_id: str) -> ConnectionDetails:
         """Routing leaves the connection out from now on (≤ 1 s). Raises as `set_key`."""
         return await self._change(actor, name_or_id, is_disabled=True)
 
+    @needs("connection.enable")
     async def enable(self, actor: Person, name_or_id: str) -> ConnectionDetails:
         """Takes `disable` back. Raises as `set_key`."""
         return await self._change(actor, name_or_id, is_disabled=False)
 
+    @needs("connection.test")
     async def record_test(self, actor: Person, name_or_id: str, result: ProbeResult) -> ConnectionDetails:
         """Keeps what a live test found. Raises as `set_key`."""
         return await self._change(actor, name_or_id, tested_us=now_us(), test_result=result.summary[:_MAX_RESULT])
 
+    @needs("connection.remove")
     async def remove(self, actor: Person, name_or_id: str) -> None:
         """Removes the connection, its sealed key, and its places in fallback chains.
 
@@ -196,7 +206,6 @@ class Connections(ConnectionSnapshot):
             Unprocessable: the sandbox, which can only be disabled.
             NotFound, PermissionDenied: as `set_key`.
         """
-        _admins_only(actor)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
             row = await _existing(session, name_or_id)
@@ -229,11 +238,11 @@ class Connections(ConnectionSnapshot):
             pass
         await self.refresh()
 
+    @needs("connection.check")
     async def check(
         self, actor: Person, kind: str, base_url: str | None, secret: Secret | None, *, is_private_allowed: bool = False
     ) -> ProbeResult:
         """Tries an address and a key that are not stored yet. Raises as `add` where they could not be stored."""
-        _admins_only(actor)
         provider = rules.known_kind(kind)
         address = rules.clean_address(provider, base_url, is_private_allowed=is_private_allowed)
         key = rules.clean_secret(provider, secret)
@@ -242,6 +251,7 @@ class Connections(ConnectionSnapshot):
         )
         return await probe(self._upstream, candidate, key)
 
+    @needs("connection.test")
     async def test(self, actor: Person, name_or_id: str) -> ProbeResult:
         """Calls the provider, records what came of it, and keeps the models found where none were listed.
 
@@ -249,7 +259,6 @@ class Connections(ConnectionSnapshot):
             NotFound, PermissionDenied: as `set_key`.
             Overloaded: the vault is sealed or the stored key does not open.
         """
-        _admins_only(actor)
         async with self._db.read() as session:
             tested = view(await _existing(session, name_or_id))
         result = await probe(self._upstream, tested, await self.secret(tested))
@@ -259,7 +268,6 @@ class Connections(ConnectionSnapshot):
         return result
 
     async def _change(self, actor: Person, name_or_id: str, **values: object) -> ConnectionDetails:
-        _admins_only(actor)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
             row = await _existing(session, name_or_id)
@@ -292,11 +300,6 @@ class Connections(ConnectionSnapshot):
             revision=row.revision,
             secret=key,
         )
-
-
-def _admins_only(actor: Person) -> None:
-    if not actor.is_admin:
-        raise PermissionDenied("Only an admin may see to provider connections.", code="admin_only")
 
 
 def _told(row: Connection) -> dict[str, object]:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from aiservice.errors import PermissionDenied
 from aiservice.principal import Person
 from aiservice.services.board import Board
 from aiservice.services.breaker import Breaker
 from aiservice.services.pulse import BAR_SECONDS, BARS, Pulse
+from aiservice.services.rights import require
 
 Json = dict[str, Any]
 
@@ -75,8 +75,7 @@ def seen(actor: Person, board: Board) -> dict[str, Json]:
     Raises:
         PermissionDenied: the actor is no admin.
     """
-    if not actor.is_admin:
-        raise PermissionDenied("Only an admin may see providers' health.", code="admin_only")
+    require(actor, "connection.health")
     return merged(figures.get("health", {}) for figures in board.everywhere())
 
 

@@ -14,6 +14,7 @@ from aiservice.services.alert_notes import AlertNotes, Severity
 from aiservice.services.audit_entry import record
 from aiservice.services.keys import Keys
 from aiservice.services.managed_keys import managed_key
+from aiservice.services.rights import needs
 from aiservice.services.step_up import require_password_said
 from aiservice.store import keys as key_store
 from aiservice.store import reveals as store
@@ -43,6 +44,7 @@ class KeyReveals:
         self._keys = keys
         self._alerts = alerts
 
+    @needs("key.reveal")
     async def reveal(self, actor: Person, key_id: str) -> Revealed:
         """The newest secret of a key that can be shown again.
 
@@ -58,7 +60,7 @@ class KeyReveals:
             raise Unprocessable("Keys are shown once here. Roll the key to get a new secret.", code="key_retrieval_off")
         now = now_us()
         async with self._db.write() as session:
-            key, client = await managed_key(session, actor, key_id)
+            key, client = await managed_key(session, actor, key_id, "key.get")
             secret = _copied(await key_store.live_secrets(session, [key.id], now), key.expires_us, now)
             if secret is None:
                 raise NotFound(

@@ -17,7 +17,7 @@ from aiservice.principal import OPERATOR, Person, Principal
 from aiservice.services import key_rights
 from aiservice.services.audit_entry import record
 from aiservice.services.changes import ChangeFeed
-from aiservice.services.clients import owner_scope, visible_client
+from aiservice.services.clients import visible_client
 from aiservice.services.key_check import KeyCheck
 from aiservice.services.key_copies import KeyCopies
 from aiservice.services.key_endings import KeyEndings, end_secrets
@@ -27,6 +27,7 @@ from aiservice.services.key_standing import key_digest
 from aiservice.services.key_views import KeyView, earlier, told, view
 from aiservice.services.limit_names import Amounts, check_within, clean_amounts
 from aiservice.services.managed_keys import managed_key
+from aiservice.services.rights import needs, scope
 from aiservice.services.step_up import require_password_said
 from aiservice.services.vault import PEPPER_VERSION, Vault
 from aiservice.store import keys as store
@@ -76,6 +77,7 @@ class Keys:
         """
         return await self.check.verify(credential, address)
 
+    @needs("key.create")
     async def create(
         self,
         actor: Person,
@@ -125,6 +127,7 @@ class Keys:
             self._changes.publish(session, "key", key.id)
         return self._made(key, owner, secret, minted)
 
+    @needs("key.list")
     async def list(
         self,
         actor: Person,
@@ -148,7 +151,7 @@ class Keys:
             client_id = None if client is None else (await visible_client(session, actor, client)).id
             unused_since = None if idle_seconds is None else now - idle_seconds * SECOND_US
             rows = await store.keys(
-                session, store.Scope(client_id, owner_scope(actor), unused_since, after), first, limit
+                session, store.Scope(client_id, scope(actor, "key.list"), unused_since, after), first, limit
             )
             stopped = await store.stopped(session, [key.id for key, _ in rows])
             secrets = await store.live_secrets(session, [key.id for key, _ in rows], now)
@@ -161,20 +164,23 @@ class Keys:
         ]
         return views if idle_seconds is None else [one for one in views if one.secrets]
 
+    @needs("key.get")
     async def find(self, actor: Person, key_id: str) -> KeyView:
         """One key, by its id or public id. Raises: NotFound: no such key, or it is not the actor's."""
         now = now_us()
         async with self._db.read() as session:
-            key, owner = await managed_key(session, actor, key_id, to_change=False)
+            key, owner = await managed_key(session, actor, key_id, "key.get", to_change=False)
             is_stopped = key.id in await store.stopped(session, [key.id])
             live = await store.live_secrets(session, [key.id], now)
         return view(key, owner, live, now, self.policy, is_stopped=is_stopped)
 
+    @needs("key.list")
     async def count(self, actor: Person) -> int:
         """How many keys `list` would give in all."""
         async with self._db.read() as session:
-            return await store.key_count(session, store.Scope(None, owner_scope(actor)))
+            return await store.key_count(session, store.Scope(None, scope(actor, "key.list")))
 
+    @needs("key.roll")
     async def roll(self, actor: Person, key_id: str, overlap_seconds: float = DEFAULT_OVERLAP_SECONDS) -> NewKey:
         """A new secret for a key; the one before works `overlap_seconds` longer (0 to 7 days), never past its own end.
 
@@ -192,7 +198,7 @@ class Keys:
             raise Unprocessable("The overlap must be between 0 and 7 days.", param="overlap")
         now = now_us()
         async with self._db.write() as session:
-            key, owner = await managed_key(session, actor, key_id)
+            key, owner = await managed_key(session, actor, key_id, "key.roll")
             await require_password_said(session, actor)
             if key.revoked_us is not None or (key.expires_us is not None and key.expires_us <= now):
                 raise Unprocessable("The key is revoked or has expired. Create another one.", code="key_ended")
@@ -212,6 +218,7 @@ class Keys:
         await self._changes.catch_up()
         return self._made(key, owner, secret, minted)
 
+    @needs("key.end_overlap")
     async def end_overlap(self, actor: Person, key_id: str) -> None:
         """Ends the old secret of a rolling key now; nothing happens where there is none.
 
@@ -220,7 +227,7 @@ class Keys:
         """
         now = now_us()
         async with self._db.write() as session:
-            key, _ = await managed_key(session, actor, key_id)
+            key, _ = await managed_key(session, actor, key_id, "key.end_overlap")
             older = (await store.live_secrets(session, [key.id], now))[:-1]
             end_secrets(older, now)
             await self.copies.destroy(session, older)
@@ -228,6 +235,7 @@ class Keys:
             self._changes.publish(session, "key", key.id)
         await self._changes.catch_up()
 
+    @needs("key.revoke")
     async def revoke(self, actor: Person, key_or_public_id: str, *, cuts_streams: bool = False) -> str:
         """Ends a key with all its secrets, for good, and returns its id; a revoked key stays as it is. With
         `cuts_streams` its answers under way end too, on every worker, with an error and settled.
@@ -237,12 +245,13 @@ class Keys:
         """
         now = now_us()
         async with self._db.write() as session:
-            key, _ = await managed_key(session, actor, key_or_public_id)
+            key, _ = await managed_key(session, actor, key_or_public_id, "key.revoke")
             record(session, actor, "key.revoke", key.id, after={"cuts_streams": cuts_streams})
             await self.endings.end(session, key, now, cuts_streams=cuts_streams)
         await self._changes.catch_up()
         return key.id
 
+    @needs("key.change")
     async def update(self, actor: Person, key_id: str, **edit: Unpack[Edit]) -> KeyView:
         """Changes what `edit` names of a key and leaves the rest; what was under way goes on.
 
@@ -253,7 +262,7 @@ class Keys:
         """
         now = now_us()
         async with self._db.write() as session:
-            key, owner = await managed_key(session, actor, key_id)
+            key, owner = await managed_key(session, actor, key_id, "key.change")
             if key.revoked_us is not None:
                 raise Unprocessable("The key is revoked. Create another one.", code="key_ended")
             before = told(key)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from aiservice.kit.clock import now_us
 from aiservice.principal import Person
-from aiservice.services.clients import owner_scope
 from aiservice.services.limit_names import limits_of
 from aiservice.services.limiter import Limiter, Standing
+from aiservice.services.rights import needs, scope
 from aiservice.store import clients as client_store
 from aiservice.store import keys as key_store
 from aiservice.store import teams as team_store
@@ -46,9 +46,10 @@ class LimitStanding:
         self._db = db
         self._limiter = limiter
 
+    @needs("limit.list")
     async def of(self, actor: Person) -> Holders:
         """Everything that the actor may see."""
-        owner = owner_scope(actor)
+        owner = scope(actor, "limit.list")
         async with self._db.read() as session:
             teams = [row for row, _ in await team_store.listed(session, owner)]
             clients = await client_store.listed(session, owner)

@@ -8,14 +8,14 @@ drops the cached principals.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from aiservice.errors import PermissionDenied
 from aiservice.principal import Person
 from aiservice.services.audit_entry import record
 from aiservice.services.changes import ChangeFeed, Kind
 from aiservice.services.clients import visible_client
 from aiservice.services.limit_names import Amounts, changed, check_within, without
 from aiservice.services.managed_keys import managed_key
-from aiservice.services.teams import team_of_admin, visible_team
+from aiservice.services.rights import needs
+from aiservice.services.teams import visible_team
 from aiservice.store.session import AsyncSession, Database
 from aiservice.tables import Client, ClientKey, Team
 
@@ -42,6 +42,7 @@ class Limits:
         self._db = db
         self._changes = changes
 
+    @needs("limit.get")
     async def of_key(self, actor: Person, key: str) -> StoredLimits:
         """The limits of a key, by its id or public id.
 
@@ -49,8 +50,9 @@ class Limits:
             NotFound: no such key, or it is not the actor's.
         """
         async with self._db.read() as session:
-            return _of_key(*await managed_key(session, actor, key, to_change=False))
+            return _of_key(*await managed_key(session, actor, key, "limit.get", to_change=False))
 
+    @needs("limit.get")
     async def of_client(self, actor: Person, client: str) -> StoredLimits:
         """The limits of a client, by its name or id.
 
@@ -60,6 +62,7 @@ class Limits:
         async with self._db.read() as session:
             return _of_client(await visible_client(session, actor, client))
 
+    @needs("key.limits")
     async def set_key(self, actor: Person, key: str, amounts: Amounts) -> StoredLimits:
         """Sets the limits that `amounts` names and leaves the others.
 
@@ -69,11 +72,12 @@ class Limits:
             Unprocessable: a name or an amount that is none.
         """
         async with self._db.write() as session:
-            row, client = await managed_key(session, actor, key)
+            row, client = await managed_key(session, actor, key, "key.limits")
             check_within(amounts, client.limits)
             self._change(session, actor, row, changed(row.limits, amounts))
             return _of_key(row, client)
 
+    @needs("key.limits")
     async def clear_key(self, actor: Person, key: str, names: Iterable[str] | None = None) -> StoredLimits:
         """Takes limits away: those named, or all.
 
@@ -82,10 +86,11 @@ class Limits:
             Unprocessable: a name that is none.
         """
         async with self._db.write() as session:
-            row, client = await managed_key(session, actor, key)
+            row, client = await managed_key(session, actor, key, "key.limits")
             self._change(session, actor, row, None if names is None else without(row.limits, [*names]))
             return _of_key(row, client)
 
+    @needs("client.limits")
     async def set_client(self, actor: Person, client: str, amounts: Amounts) -> StoredLimits:
         """As `set_key`, for a client.
 
@@ -95,17 +100,19 @@ class Limits:
             Unprocessable: a name or an amount that is none.
         """
         async with self._db.write() as session:
-            row = await _client_of_admin(session, actor, client)
+            row = await visible_client(session, actor, client)
             self._change(session, actor, row, changed(row.limits, amounts))
             return _of_client(row)
 
+    @needs("client.limits")
     async def clear_client(self, actor: Person, client: str, names: Iterable[str] | None = None) -> StoredLimits:
         """As `clear_key`, for a client; raises as `set_client`."""
         async with self._db.write() as session:
-            row = await _client_of_admin(session, actor, client)
+            row = await visible_client(session, actor, client)
             self._change(session, actor, row, None if names is None else without(row.limits, [*names]))
             return _of_client(row)
 
+    @needs("limit.get")
     async def of_team(self, actor: Person, team: str) -> StoredLimits:
         """The limits of a team, by its name or id.
 
@@ -115,17 +122,19 @@ class Limits:
         async with self._db.read() as session:
             return _of_team(await visible_team(session, actor, team))
 
+    @needs("team.limits")
     async def set_team(self, actor: Person, team: str, amounts: Amounts) -> StoredLimits:
         """As `set_client`, for a team; raises the same."""
         async with self._db.write() as session:
-            row = await team_of_admin(session, actor, team)
+            row = await visible_team(session, actor, team)
             self._change(session, actor, row, changed(row.limits, amounts))
             return _of_team(row)
 
+    @needs("team.limits")
     async def clear_team(self, actor: Person, team: str, names: Iterable[str] | None = None) -> StoredLimits:
         """As `clear_key`, for a team; raises as `set_team`."""
         async with self._db.write() as session:
-            row = await team_of_admin(session, actor, team)
+            row = await visible_team(session, actor, team)
             self._change(session, actor, row, None if names is None else without(row.limits, [*names]))
             return _of_team(row)
 
@@ -136,13 +145,6 @@ class Limits:
         record(session, actor, f"{kind}.limits", row.id, before=row.limits or {}, after=limits or {})
         row.limits = limits
         self._changes.publish(session, kind, row.id)
-
-
-async def _client_of_admin(session: AsyncSession, actor: Person, client: str) -> Client:
-    row = await visible_client(session, actor, client)
-    if not actor.is_admin:
-        raise PermissionDenied("Only an admin may limit a client.", code="admin_only")
-    return row
 
 
 def _of_key(row: ClientKey, client: Client) -> StoredLimits:

@@ -6,7 +6,7 @@ What was charged before stays: the ledger holds amounts, not prices.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aiservice.errors import PermissionDenied, Unprocessable
+from aiservice.errors import Unprocessable
 from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
 from aiservice.principal import Person
@@ -17,6 +17,7 @@ from aiservice.services.names import no_such
 from aiservice.services.own_amounts import clean_amounts
 from aiservice.services.prices import Prices
 from aiservice.services.reload import Reload
+from aiservice.services.rights import needs
 from aiservice.store import own_prices as store
 from aiservice.store.session import Database
 from aiservice.store.turns import CONFIGURATION, take_turn
@@ -53,12 +54,13 @@ class OwnPrices:
             rows = await store.everything(session)
         self._prices.go_by({(row.kind, row.model): row.amounts for row in rows})
 
+    @needs("price.list")
     async def list(self, actor: Person) -> list[OwnPriceView]:
         """All of them, by kind and model. Raises: PermissionDenied."""
-        _admins_only(actor)
         async with self._db.read() as session:
             return [_view(row) for row in await store.everything(session)]
 
+    @needs("price.set")
     async def set(self, actor: Person, kind: str, model: str, amounts: Mapping[str, str], reason: str) -> OwnPriceView:
         """From now on the model costs this; what is left out of `amounts` has no price.
 
@@ -66,7 +68,6 @@ class OwnPrices:
             PermissionDenied: the actor is no admin.
             Unprocessable: no such kind, no model's name, no reason, or an amount is none; `param` names it.
         """
-        _admins_only(actor)
         clean, why = clean_amounts(amounts), _clean_reason(reason)
         if known_kind(kind).is_local:
             raise Unprocessable("What is built in costs nothing.", code="built_in", param="kind")
@@ -86,13 +87,13 @@ class OwnPrices:
         await self.refresh()
         return _view(row)
 
+    @needs("price.clear")
     async def clear(self, actor: Person, kind: str, model: str) -> None:
         """Goes by what is published again.
 
         Raises:
             PermissionDenied: the actor is no admin. NotFound: there is no own price of that model.
         """
-        _admins_only(actor)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
             row = await store.find(session, kind, model)
@@ -123,8 +124,3 @@ def _clean_reason(reason: str) -> str:
             param="reason",
         )
     return text
-
-
-def _admins_only(actor: Person) -> None:
-    if not actor.is_admin:
-        raise PermissionDenied("Only an admin may see to prices.", code="admin_only")

@@ -17,13 +17,14 @@ from typing import Any
 
 import orjson
 
-from aiservice.errors import BrokerError, NotFound, PermissionDenied
+from aiservice.errors import BrokerError, NotFound
 from aiservice.kit.clock import SECOND_US, now_us
 from aiservice.principal import Person
 from aiservice.services.audit_entry import record
 from aiservice.services.bodies import Bodies
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.clients import visible_client
+from aiservice.services.rights import needs, scope
 from aiservice.services.step_up import require_password_said
 from aiservice.settings import Settings
 from aiservice.store import clients as client_store
@@ -173,6 +174,7 @@ class Payloads:
             for row in rows:
                 await self._bodies.add(session, row)
 
+    @needs("payload.read")
     async def of(self, actor: Person, request_id: str) -> KeptPayload | None:
         """What was asked and answered in a request, for the client's owner, or for an admin, which is written into the
         audit log; None where nothing is kept.
@@ -182,7 +184,7 @@ class Payloads:
             Overloaded: the vault is sealed.
         """
         async with self._db.read() as session:
-            entry = await log_store.one(session, Scope(None if actor.is_admin else actor.user_id), request_id)
+            entry = await log_store.one(session, Scope(scope(actor, "payload.read")), request_id)
             if entry is None:
                 raise NotFound(f"There is no request {request_id[:60]}.", code="request_not_found")
             owner = await client_store.owner_of(session, entry.client_id)
@@ -195,6 +197,7 @@ class Payloads:
         told = orjson.loads(found[0])
         return KeptPayload(told["request"], told["answer"], told["is_cut"], found[1])
 
+    @needs("payload.read")
     async def is_kept(self, actor: Person, request_id: str) -> bool:
         """Whether `of` would show something; shows nothing, and is no entry in the audit log.
 
@@ -202,11 +205,12 @@ class Payloads:
             NotFound: as `of`.
         """
         async with self._db.read() as session:
-            entry = await log_store.one(session, Scope(None if actor.is_admin else actor.user_id), request_id)
+            entry = await log_store.one(session, Scope(scope(actor, "payload.read")), request_id)
         if entry is None:
             raise NotFound(f"There is no request {request_id[:60]}.", code="request_not_found")
         return await self._bodies.has(entry.client_id, _KIND, request_id)
 
+    @needs("client.payloads")
     async def switch(self, actor: Person, name_or_id: str, *, is_on: bool) -> str:
         """Keeps the payloads of a client from now on (≤ 1 s), or no longer; returns its name.
 
@@ -216,8 +220,6 @@ class Payloads:
         """
         async with self._db.write() as session:
             client = await visible_client(session, actor, name_or_id)
-            if not actor.is_admin:
-                raise PermissionDenied("Only an admin may have payloads kept.", code="admin_only")
             if is_on:
                 await require_password_said(session, actor)
             if client.keeps_payloads != is_on:

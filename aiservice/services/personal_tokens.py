@@ -17,12 +17,13 @@ from aiservice.kit import keyformat
 from aiservice.kit.clock import DAY_US, MINUTE_US, now_us
 from aiservice.kit.ids import new_id
 from aiservice.kit.secret import Secret
-from aiservice.principal import OPERATOR, Person
+from aiservice.principal import Person
 from aiservice.services.administration import person_of
 from aiservice.services.audit_entry import record
 from aiservice.services.failure_limiter import FailureLimiter
 from aiservice.services.key_rights import valid_name
 from aiservice.services.key_standing import Refusal, error_of
+from aiservice.services.rights import Reach, may, needs, require, scope
 from aiservice.services.step_up import require_password_said
 from aiservice.services.vault import Vault
 from aiservice.store import people
@@ -80,6 +81,7 @@ class PersonalTokens:
         self._vault = vault
         self._failures = failures
 
+    @needs("access_token.create")
     async def create(
         self, actor: Person, name: str, *, may_write: bool, days: int = DEFAULT_DAYS, owner: str | None = None
     ) -> NewToken:
@@ -116,20 +118,21 @@ class PersonalTokens:
             record(session, actor, "access_token.create", row.id, after=told)
         return NewToken(row.id, row.name, minted.text, may_write, row.expires_us)
 
+    @needs("access_token.list")
     async def list(self, actor: Person, *, of_everybody: bool = False) -> Sequence[TokenView]:
         """The actor's tokens, newest first, those that ended within 30 days too; or everybody's.
 
         Raises:
             PermissionDenied: everybody's, and the actor is no admin.
         """
-        if of_everybody and not actor.is_admin:
-            raise PermissionDenied("Only an admin sees everybody's tokens.", code="admin_only")
+        require(actor, "access_token.list", Reach.ANYONE if of_everybody else Reach.OWN)
         now = now_us()
         async with self._db.read() as session:
             rows = await store.listed(session, None if of_everybody else actor.user_id)
         views = [_view(row, email, now) for row, email in rows]
         return [one for one in views if one.state == "active" or one.expires_us > now - 30 * DAY_US]
 
+    @needs("access_token.revoke")
     async def revoke(self, actor: Person, token_id: str) -> None:
         """Ends a token for good, from its next use on; one that has ended stays so.
 
@@ -137,7 +140,7 @@ class PersonalTokens:
             NotFound: no such token, or it is not the actor's.
         """
         async with self._db.write() as session:
-            row = await store.find(session, token_id, None if actor.is_admin else actor.user_id)
+            row = await store.find(session, token_id, scope(actor, "access_token.revoke"))
             if row is None:
                 raise NotFound(f"There is no access token '{token_id[:40]}'.", code="token_not_found")
             if row.revoked_us is None:
@@ -185,10 +188,10 @@ class PersonalTokens:
         return Bearer(Person(person.user_id, person.email, person.role, token_id=row.id), row.may_write)
 
     async def _owner(self, session: AsyncSession, actor: Person, owner: str | None) -> User:
-        is_operator = actor.user_id == OPERATOR.user_id
-        if not is_operator and owner not in (None, actor.user_id, actor.email):
+        is_for_anybody = may(actor, "access_token.create", Reach.ANYONE)
+        if not is_for_anybody and owner not in (None, actor.user_id, actor.email):
             raise PermissionDenied("Everybody makes their own tokens.", code="not_your_token")
-        user = await people.by_ref(session, (owner or "").strip().lower() if is_operator else actor.user_id)
+        user = await people.by_ref(session, (owner or "").strip().lower() if is_for_anybody else actor.user_id)
         if user is None:
             raise NotFound("There is no such person.", param="owner")
         return user

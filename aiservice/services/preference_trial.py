@@ -17,6 +17,7 @@ from aiservice.services.aliases import Aliases
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.preference_rules import ANY_TASK, check_task, check_terms
 from aiservice.services.preferences import Preferences
+from aiservice.services.rights import needs
 from aiservice.services.routing import Router, follow
 from aiservice.services.routing_decision import Decision, decide
 from aiservice.services.routing_scopes import Holder, Scope, holder_of
@@ -100,6 +101,7 @@ class PreferenceTrial:
         self._snapshot = snapshot
         self._router = router
 
+    @needs("preference.try")
     async def dry_run(self, actor: Person, draft: Draft, model: str | None = None) -> Decision:
         """Where a request for the draft's task (for any: a chat) would go now, with the reasons.
 
@@ -113,6 +115,7 @@ class PreferenceTrial:
         stored = self._terms(caller, task, (holder.id, draft.task, draft.terms))
         return self._decide(self._router(), caller, task, model, stored)
 
+    @needs("preference.try")
     async def on_last_hour(self, actor: Person, draft: Draft) -> Trial:
         """What the draft would have done to the newest 2 000 requests of the last hour; the loop goes on meanwhile.
 
@@ -141,7 +144,7 @@ class PreferenceTrial:
 
     async def _checked(self, session: AsyncSession, actor: Person, draft: Draft) -> Holder:
         check_task(draft.task)
-        holder = await holder_of(session, actor, draft.scope, to_change=True)
+        holder = await holder_of(session, actor, draft.scope, "preference.try")
         if draft.terms is not None:
             await check_terms(session, holder, draft.terms)
         return holder

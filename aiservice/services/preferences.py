@@ -12,9 +12,10 @@ from aiservice.errors import Unprocessable
 from aiservice.kit.clock import now_us
 from aiservice.principal import Person, Principal
 from aiservice.services.changes import ChangeFeed
-from aiservice.services.clients import owner_scope
 from aiservice.services.preference_rules import ANY_TASK, MAX_ENTRIES, check_task, check_terms
 from aiservice.services.preference_writing import PreferenceWriting, said_by
+from aiservice.services.rights import needs
+from aiservice.services.rights import scope as scope_of
 from aiservice.services.routing_history import Place, Version, check_unchanged, hidden_version, version, versions_of
 from aiservice.services.routing_scopes import Holder, Scope, ScopeKind, holder_of, scope_kind
 from aiservice.services.routing_terms import Terms
@@ -74,6 +75,7 @@ class Preferences:
 
     # What people do
 
+    @needs("preference.set")
     async def set(
         self,
         actor: Person,
@@ -96,6 +98,7 @@ class Preferences:
         wanted = terms if isinstance(terms, Terms) else Terms(order=tuple(terms))
         return await self._put(actor, _scope(scope), task, wanted, Since(after_version))
 
+    @needs("preference.list")
     async def list(self, actor: Person, scope: Scope | str | None = None) -> Sequence[PreferenceView]:
         """The stored terms of one scope, or of all that the actor may see, the widest scope first.
 
@@ -104,12 +107,13 @@ class Preferences:
         """
         async with self._db.read() as session:
             if scope is None:
-                rows = await store.listed(session, owner_scope(actor))
+                rows = await store.listed(session, scope_of(actor, "preference.list"))
             else:
-                holder = await holder_of(session, actor, _scope(scope), to_change=False)
-                rows = await store.listed(session, owner_scope(actor), holder.kind, holder.id)
+                holder = await holder_of(session, actor, _scope(scope), "preference.list")
+                rows = await store.listed(session, scope_of(actor, "preference.list"), holder.kind, holder.id)
             return [_view(row, name) for row, name in rows]
 
+    @needs("preference.clear")
     async def clear(self, actor: Person, scope: Scope | str, task: str | None = None) -> int:
         """Removes the terms for `task`, or all of that scope; returns how many there were.
 
@@ -121,7 +125,7 @@ class Preferences:
             check_task(task)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
-            holder = await holder_of(session, actor, _scope(scope), to_change=True)
+            holder = await holder_of(session, actor, _scope(scope), "preference.clear")
             rows = await store.of_subject(session, holder.kind, holder.id)
             tasks = [row.task for row in rows if task in (None, row.task)]
             for each in tasks:
@@ -129,6 +133,7 @@ class Preferences:
         await self.stored.read_again(holder.id)
         return len(tasks)
 
+    @needs("preference.history")
     async def history(self, actor: Person, scope: Scope | str, task: str | None = None) -> Sequence[Version]:
         """The newest changes of a scope's terms, newest first; of one task, or of all.
 
@@ -136,9 +141,10 @@ class Preferences:
             NotFound: as in `list`.
         """
         async with self._db.read() as session:
-            holder = await holder_of(session, actor, _scope(scope), to_change=False)
+            holder = await holder_of(session, actor, _scope(scope), "preference.history")
             return await versions_of(session, holder.kind, holder.id, "terms", task)
 
+    @needs("preference.list")
     async def above(self, actor: Person, scope: Scope, task: str) -> Sequence[PreferenceView]:
         """What holds for `scope` and `task` where its own terms say nothing, the narrowest first.
 
@@ -146,7 +152,7 @@ class Preferences:
             NotFound: as in `list`.
         """
         async with self._db.read() as session:
-            holder = await holder_of(session, actor, scope, to_change=False)
+            holder = await holder_of(session, actor, scope, "preference.list")
             found = []
             for kind, subject in reversed(holder.above):
                 rows = {row.task: _view(row, name) for row, name in await store.listed(session, None, kind, subject)}
@@ -155,6 +161,7 @@ class Preferences:
                         found.append(rows[each])
             return found
 
+    @needs("preference.revert")
     async def revert(self, actor: Person, number: int) -> PreferenceView:
         """Stores again what version `number` stored, or nothing where that was nothing. This is a new version.
 
@@ -168,13 +175,15 @@ class Preferences:
             terms = None if old.after is None else Terms.read(old.after)
             scope = Scope(scope_kind(old.scope), "" if old.scope == "platform" else old.subject)
             with hidden_version(number):
-                await holder_of(session, actor, scope, to_change=False)
+                await holder_of(session, actor, scope, "preference.history")
         return await self._put(actor, scope, old.name, terms, Since(reverted_to=number))
 
     async def _put(self, actor: Person, scope: Scope, task: str, terms: Terms | None, since: Since) -> PreferenceView:
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
-            holder = await holder_of(session, actor, scope, to_change=True)
+            holder = await holder_of(
+                session, actor, scope, "preference.revert" if since.reverted_to else "preference.set"
+            )
             if terms is not None:
                 await check_terms(session, holder, terms)
                 await self._check_room(session, holder, task)

@@ -8,7 +8,6 @@ from importlib.metadata import version
 
 from genai_prices.types import ConditionalPrice, ModelPrice, StartDateConstraint, TieredPrices
 
-from aiservice.errors import PermissionDenied
 from aiservice.kit.clock import DAY_US, from_us, now_us
 from aiservice.principal import Person
 from aiservice.providers import registry
@@ -16,6 +15,7 @@ from aiservice.providers.capabilities import published
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.own_prices import OwnPrices, OwnPriceView
 from aiservice.services.prices import SANDBOX_KIND
+from aiservice.services.rights import needs
 from aiservice.services.unit_prices import LISTED, unit_words
 from aiservice.services.usage import Usage
 
@@ -70,6 +70,7 @@ class PriceList:
         self._own = own
         self._usage = usage
 
+    @needs("price.list")
     async def page(
         self,
         actor: Person,
@@ -98,8 +99,6 @@ class PriceList:
         return PricePage(shown, following, len(chosen), unpriced)
 
     async def _all(self, actor: Person, snapshot: Snapshot) -> list[PricedModel]:
-        if not actor.is_admin:
-            raise PermissionDenied("Only an admin may see to prices.", code="admin_only")
         own = {(each.kind, each.model): each for each in await self._own.list(actor)}
         firsts = [view for view in snapshot if view.key_number == 1]
         unpriced = await self._unpriced(firsts)

@@ -7,7 +7,7 @@ up is passed over for the others, as a connection would be.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from aiservice.errors import PermissionDenied, Unprocessable
+from aiservice.errors import Unprocessable
 from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
 from aiservice.kit.secret import Secret
@@ -20,6 +20,7 @@ from aiservice.services.connection_views import ConnectionView, KeyDetails, key_
 from aiservice.services.connections import Connections
 from aiservice.services.names import clean_name, no_such
 from aiservice.services.probe import ProbeResult, probe
+from aiservice.services.rights import needs
 from aiservice.services.step_up import require_password_said
 from aiservice.services.vault import Vault
 from aiservice.store import connections as connection_store
@@ -47,6 +48,7 @@ class ProviderKeys:
         self._connections = connections
         self._upstream = upstream
 
+    @needs("provider_key.add")
     async def add(
         self,
         actor: Person,
@@ -65,7 +67,6 @@ class ProviderKeys:
             NotFound: there is no such connection.
             Unprocessable: the key cannot be one, the connection has it already, has none yet, or too many.
         """
-        _admins_only(actor)
         quota = rules.clean_quota(rpm, tpm)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
@@ -90,9 +91,9 @@ class ProviderKeys:
         await self._connections.refresh()
         return key_details(key)
 
+    @needs("provider_key.set_secret")
     async def set_secret(self, actor: Person, key_id: str, secret: Secret | None) -> KeyDetails:
         """Puts another key in the place of this one. Raises as `add`."""
-        _admins_only(actor)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
             key, row = await self._existing(session, key_id)
@@ -105,6 +106,7 @@ class ProviderKeys:
         await self._connections.refresh()
         return key_details(key)
 
+    @needs("provider_key.change")
     async def update(
         self,
         actor: Person,
@@ -125,13 +127,13 @@ class ProviderKeys:
             given["weight"] = rules.clean_weight(weight)
         return await self._change(actor, key_id, "provider_key.change", given)
 
+    @needs("provider_key.get")
     async def numbered(self, actor: Person, connection: str, number: int) -> KeyDetails:
         """The key of that number.
 
         Raises:
             NotFound: there is no such connection, or no such key of it.
         """
-        _admins_only(actor)
         async with self._db.read() as session:
             row = await self._connection(session, connection)
             keys = {key.number: key for key in await store.of(session, row.id)}
@@ -139,17 +141,19 @@ class ProviderKeys:
             raise no_such("provider key", str(number), [str(known) for known in keys])
         return key_details(keys[number])
 
+    @needs("provider_key.disable")
     async def disable(self, actor: Person, key_id: str) -> KeyDetails:
         """No call carries the key from now on (≤ 1 s). Raises as `add`."""
         return await self._change(actor, key_id, "provider_key.disable", {"is_disabled": True})
 
+    @needs("provider_key.enable")
     async def enable(self, actor: Person, key_id: str) -> KeyDetails:
         """Takes `disable` back. Raises as `add`."""
         return await self._change(actor, key_id, "provider_key.enable", {"is_disabled": False})
 
+    @needs("provider_key.remove")
     async def remove(self, actor: Person, key_id: str) -> None:
         """Destroys the sealed key and forgets it. Raises as `add`."""
-        _admins_only(actor)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
             key, row = await self._existing(session, key_id)
@@ -158,17 +162,17 @@ class ProviderKeys:
             self._note(session, actor, "provider_key.remove", key, before=_told(key, row))
         await self._connections.refresh()
 
+    @needs("provider_key.test")
     async def check(self, actor: Person, connection: str, secret: Secret | None) -> ProbeResult:
         """Tries a key that is not stored yet at the connection's address. Raises as `add`."""
-        _admins_only(actor)
         async with self._db.read() as session:
             row = await self._connection(session, connection)
         clean = rules.clean_secret(rules.known_kind(row.kind), secret)
         return await probe(self._upstream, replace(view(row), id=new_id("pky"), has_key=True), clean)
 
+    @needs("provider_key.test")
     async def test(self, actor: Person, key_id: str) -> ProbeResult:
         """Calls the provider with the stored key, and keeps what came of it. Raises as `add`."""
-        _admins_only(actor)
         async with self._db.read() as session:
             key, row = await self._existing(session, key_id)
         tested: ConnectionView = with_key(view(row), key)
@@ -176,13 +180,13 @@ class ProviderKeys:
         await self.record_test(actor, key.id, result)
         return result
 
+    @needs("provider_key.test")
     async def record_test(self, actor: Person, key_id: str, result: ProbeResult) -> KeyDetails:
         """Keeps what a live test found. Raises as `add`."""
         found = {"tested_us": now_us(), "test_result": result.summary[:_MAX_RESULT]}
         return await self._change(actor, key_id, "", found)
 
     async def _change(self, actor: Person, key_id: str, action: str, values: dict[str, object]) -> KeyDetails:
-        _admins_only(actor)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
             key, row = await self._existing(session, key_id)
@@ -244,11 +248,6 @@ class ProviderKeys:
         if key is None:
             raise no_such("provider key", key_id, ())
         return key, await self._connection(session, key.connection_id)
-
-
-def _admins_only(actor: Person) -> None:
-    if not actor.is_admin:
-        raise PermissionDenied("Only an admin may see to providers' keys.", code="admin_only")
 
 
 def _told(key: ProviderKey, row: Connection) -> dict[str, object]:

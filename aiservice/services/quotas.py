@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any
 
-from aiservice.errors import PermissionDenied
 from aiservice.principal import Person
 from aiservice.services.board import Board
 from aiservice.services.candidates import Candidate
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.quota_lane import Lane
 from aiservice.services.quota_notes import SECOND_US
+from aiservice.services.rights import require
 
 _MOST_LANES = 2_000  # a client may name any model, where a connection takes any
 _TIDY_US = 60 * SECOND_US
@@ -150,8 +150,7 @@ def seen(actor: Person, board: Board) -> list[Json]:
     Raises:
         PermissionDenied: the actor is no admin.
     """
-    if not actor.is_admin:
-        raise PermissionDenied("Only an admin may see providers' quotas.", code="admin_only")
+    require(actor, "connection.quota")
     return merged(one for figures in board.everywhere() for one in figures.get("quotas", ()))
 
 

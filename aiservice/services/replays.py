@@ -8,6 +8,7 @@ from collections import deque
 from aiservice.errors import NotFound
 from aiservice.kit.clock import DAY_US, now_us
 from aiservice.principal import Person
+from aiservice.services.rights import needs, scope
 from aiservice.store import replays as store
 from aiservice.store import request_log as log_store
 from aiservice.store.session import Database
@@ -37,15 +38,17 @@ class Replays:
             async with self._db.write() as session:
                 store.add(session, rows)
 
+    @needs("request.get")
     async def original_of(self, actor: Person, request_id: str) -> str | None:
         """Whose answer a request got, if the actor may see that one; None where it is no replay."""
         async with self._db.read() as session:
             original = await store.original_of(session, request_id)
             if original is None:
                 return None
-            seen = await log_store.one(session, Scope(None if actor.is_admin else actor.user_id), original)
+            seen = await log_store.one(session, Scope(scope(actor, "request.get")), original)
         return None if seen is None else original
 
+    @needs("request.get")
     async def count_of(self, actor: Person, request_id: str) -> int:
         """How many requests got that one's answer.
 
@@ -53,7 +56,7 @@ class Replays:
             NotFound: there is no such request that the actor may see.
         """
         async with self._db.read() as session:
-            if await log_store.one(session, Scope(None if actor.is_admin else actor.user_id), request_id) is None:
+            if await log_store.one(session, Scope(scope(actor, "request.get")), request_id) is None:
                 raise NotFound(f"There is no request {request_id[:60]}.", code="request_not_found")
             return await store.count_of(session, request_id)
 

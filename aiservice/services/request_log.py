@@ -17,6 +17,7 @@ from aiservice.kit.clock import iso
 from aiservice.principal import Person
 from aiservice.services.request_bars import Bars, bars_of
 from aiservice.services.request_parts import FOREVER_US, parts
+from aiservice.services.rights import needs, scope
 from aiservice.store import request_log as store
 from aiservice.store import usage as usage_store
 from aiservice.store.session import AsyncSession, Database
@@ -110,6 +111,7 @@ class RequestLog:
     def __init__(self, db: Database) -> None:
         self._db = db
 
+    @needs("request.list")
     async def page(
         self, actor: Person, asked: LogFilter, limit: int = 50, before: str = "", after: str = ""
     ) -> LogPage:
@@ -134,20 +136,22 @@ class RequestLog:
     async def _read(self, actor: Person, asked: LogFilter, cut: store.Cut) -> list[LedgerEntry]:
         entries: list[LedgerEntry] = []
         async with self._db.read() as session:
-            scope, ending = await _scope(session, actor, asked), asked.ends()
-            async for part, span in parts(session, scope, ending, asked.span, cut):
+            seen, ending = await _scope(session, actor, "request.list", asked), asked.ends()
+            async for part, span in parts(session, seen, ending, asked.span, cut):
                 left = replace(cut, limit=cut.limit - len(entries))
                 entries += await store.page(session, part, ending, span, left)
                 if len(entries) == cut.limit:
                     break
         return entries
 
+    @needs("request.list")
     async def bars(self, actor: Person, asked: LogFilter, span: tuple[int, int]) -> Bars:
         """How many requests that are asked for began when in the span, which is that of `asked` or inside of it."""
         async with self._db.read() as session:
             await usage_store.hold_still(session)
-            return await bars_of(session, await _scope(session, actor, asked), asked.ends(), span)
+            return await bars_of(session, await _scope(session, actor, "request.list", asked), asked.ends(), span)
 
+    @needs("request.get")
     async def one(self, actor: Person, request_id: str) -> LedgerEntry:
         """One request.
 
@@ -155,7 +159,7 @@ class RequestLog:
             NotFound: there is none, or it is of somebody else's client (the two are not told apart).
         """
         async with self._db.read() as session:
-            entry = await store.one(session, _visible(actor), request_id)
+            entry = await store.one(session, Scope(scope(actor, "request.get")), request_id)
         if entry is None:
             raise NotFound(f"There is no request {request_id[:60]}.", code="request_not_found")
         return entry
@@ -181,17 +185,19 @@ class RequestLog:
         async with self._db.read() as session:
             return await store.newest_id(session)
 
+    @needs("request.list")
     async def settled_after(self, actor: Person, asked: LogFilter, after_id: int) -> int:
         """How many requests that were asked for have been settled after the one of that number."""
         async with self._db.read() as session:
-            scope = await _scope(session, actor, asked)
-            return await store.count_after(session, scope, asked.ends(), asked.span, after_id)
+            seen = await _scope(session, actor, "request.list", asked)
+            return await store.count_after(session, seen, asked.ends(), asked.span, after_id)
 
     async def key_names(self, ids: Sequence[str]) -> dict[str, str]:
         """The names of keys by their ids."""
         async with self._db.read() as session:
             return await store.key_names(session, ids)
 
+    @needs("request.export")
     async def export_csv(self, actor: Person, asked: LogFilter) -> AsyncIterator[str]:
         """The requests as lines of CSV (RFC 4180), the header first, in the order of their beginning.
 
@@ -201,8 +207,8 @@ class RequestLog:
         after = (asked.span[0], 0)
         while True:
             async with self._db.read() as session:
-                scope = await _scope(session, actor, asked)
-                entries = await store.page_by_start(session, scope, asked.ends(), asked.span, after, limit=_EXPORT_PAGE)
+                seen = await _scope(session, actor, "request.export", asked)
+                entries = await store.page_by_start(session, seen, asked.ends(), asked.span, after, limit=_EXPORT_PAGE)
             for entry in entries:
                 yield csv_line([_cell(entry, name) for name in CSV_COLUMNS])
             if len(entries) < _EXPORT_PAGE:
@@ -210,21 +216,17 @@ class RequestLog:
             after = (entries[-1].started_us, entries[-1].id or 0)
 
 
-def _visible(actor: Person) -> Scope:
-    return Scope(None if actor.is_admin else actor.user_id)
-
-
-async def _scope(session: AsyncSession, actor: Person, asked: LogFilter) -> Scope:
+async def _scope(session: AsyncSession, actor: Person, action: str, asked: LogFilter) -> Scope:
     """What may be seen and is asked for. A developer's clients by name, and a key with its client: the ledger has an
     index by client."""
-    scope = Scope(None, asked.columns)
-    if not actor.is_admin:
-        scope = replace(scope, client_ids=await store.client_ids(session, actor.user_id))
+    owner_id, seen = scope(actor, action), Scope(None, asked.columns)
+    if owner_id is not None:
+        seen = replace(seen, client_ids=await store.client_ids(session, owner_id))
     if asked.key_id and not asked.client_id:
         client_id = await store.client_of_key(session, asked.key_id)
         if client_id is not None:
-            scope = replace(scope, filters=(("client_id", client_id), *scope.filters))
-    return scope
+            seen = replace(seen, filters=(("client_id", client_id), *seen.filters))
+    return seen
 
 
 def _cursor(entry: LedgerEntry) -> str:

@@ -7,11 +7,12 @@ platform's. What holds for a client without being its own (its team's, the platf
 from dataclasses import dataclass
 from typing import Literal
 
-from aiservice.errors import PermissionDenied, Unprocessable
+from aiservice.errors import Unprocessable
 from aiservice.principal import Person
 from aiservice.services.clients import visible_client
 from aiservice.services.managed_keys import managed_key
 from aiservice.services.names import shown, suggestion
+from aiservice.services.rights import Reach, require
 from aiservice.services.teams import visible_team
 from aiservice.store import connections as connection_store
 from aiservice.store.preferences import PLATFORM
@@ -50,6 +51,8 @@ class Scope:
 
 
 PLATFORM_SCOPE = Scope("platform")
+# Whose these are, before it is looked whether the client or key is the person's.
+_AWAY = {"platform": Reach.PLATFORM, "team": Reach.TEAM, "client": Reach.OWN, "key": Reach.OWN}
 
 
 def scope_kind(text: str) -> ScopeKind:
@@ -93,18 +96,14 @@ class Holder:
         return "The platform" if self.kind == "platform" else f"The {self.kind} '{shown(self.name)}'"
 
 
-async def holder_of(session: AsyncSession, actor: Person, scope: Scope, *, to_change: bool) -> Holder:
-    """Whom `scope` names.
+async def holder_of(session: AsyncSession, actor: Person, scope: Scope, action: str) -> Holder:
+    """Whom `scope` names, whose terms the actor may do `action` with.
 
     Raises:
         NotFound: no such team, client or key, or it is not the actor's.
         PermissionDenied: only admins change what is the platform's or a team's (`admin_only`).
     """
-    if to_change and scope.kind in ("platform", "team") and not actor.is_admin:
-        raise PermissionDenied(
-            f"Only an admin may change the preferences of {'the platform' if scope.kind == 'platform' else 'a team'}.",
-            code="admin_only",
-        )
+    require(actor, action, _AWAY[scope.kind])
     match scope.kind:
         case "platform":
             return Holder("platform", PLATFORM, PLATFORM)
@@ -117,7 +116,7 @@ async def holder_of(session: AsyncSession, actor: Person, scope: Scope, *, to_ch
                 "client", client.id, client.name, _names(client.allowed_connections), client.id, client.team_id
             )
         case "key":
-            key, client = await managed_key(session, actor, scope.ref, to_change=False)
+            key, client = await managed_key(session, actor, scope.ref, action, to_change=False)
             allowed = [names for names in (key.allowed_connections, client.allowed_connections) if names is not None]
             sets = [frozenset(names) for names in allowed]
             both = frozenset.intersection(*sets) if sets else None

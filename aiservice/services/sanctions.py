@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiservice.errors import NotFound, PermissionDenied
+from aiservice.errors import NotFound
 from aiservice.kit.clock import DAY_US, now_us
 from aiservice.kit.ids import new_id
 from aiservice.principal import Person
@@ -22,8 +22,9 @@ from aiservice.services.abuse_policies import (
 )
 from aiservice.services.audit_entry import record
 from aiservice.services.changes import ChangeFeed
-from aiservice.services.clients import owner_scope, visible_client
+from aiservice.services.clients import visible_client
 from aiservice.services.names import shown
+from aiservice.services.rights import needs, scope
 from aiservice.store import abuse as store
 from aiservice.store.session import Database
 from aiservice.tables import Sanction
@@ -83,6 +84,7 @@ class Sanctions:
         self._db = db
         self._changes = changes
 
+    @needs("sanction.list")
     async def list(self, actor: Person, client: str | None = None, *, live_only: bool = False) -> list[Verdict]:
         """Verdicts of the last 30 days, newest first, at most 200.
 
@@ -94,13 +96,14 @@ class Sanctions:
             client_id = None if client is None else (await visible_client(session, actor, client)).id
             rows = await store.sanctions(
                 session,
-                owner_id=owner_scope(actor),
+                owner_id=scope(actor, "sanction.list"),
                 client_id=client_id,
                 since_us=now - RECENT_US,
                 live_us=now if live_only else None,
             )
         return [_verdict(row, name) for row, name in rows]
 
+    @needs("sanction.undo")
     async def undo(self, actor: Person, sanction_id: str) -> Verdict:
         """Ends a sanction now. The same again is taken to be all right for a week (`AbuseJudge`).
 
@@ -108,7 +111,6 @@ class Sanctions:
             NotFound: there is none.
             PermissionDenied: the actor is no admin.
         """
-        _admins_only(actor, "undo what was done about a client")
         now = now_us()
         async with self._db.write() as session:
             row = await store.sanction(session, sanction_id)
@@ -161,13 +163,13 @@ class Sanctions:
                 client.sanction = {**client.sanction, "until_us": until_us}
                 self._changes.publish(session, "client", client.id)
 
+    @needs("abuse_policy.list")
     async def policies(self, actor: Person) -> Sequence[ClientPolicy]:
         """The default, and every client that has a policy of its own.
 
         Raises:
             PermissionDenied: the actor is no admin.
         """
-        _admins_only(actor, "see policies")
         async with self._db.read() as session:
             rows = {row.client_id: row for row in await store.policies(session)}
             names = await store.client_names(session, list(rows))
@@ -189,6 +191,7 @@ class Sanctions:
         base = policy_of(default.policy, default.ceilings) if default else Policy()
         return base, {client: policy_of(row.policy, row.ceilings, base) for client, row in rows.items()}
 
+    @needs("abuse_policy.set")
     async def set_policy(
         self,
         actor: Person,
@@ -204,7 +207,6 @@ class Sanctions:
             PermissionDenied: the actor is no admin.
             Unprocessable: a value that is none.
         """
-        _admins_only(actor, "set policies")
         name, cleaned = clean_policy(policy), None if ceilings is None else clean_ceilings(ceilings)
         async with self._db.write() as session:
             client_id = "" if client is None else (await visible_client(session, actor, client)).id
@@ -237,8 +239,3 @@ def _verdict(row: Sanction, client: str) -> Verdict:
         row.undone_us,
         row.undone_by,
     )
-
-
-def _admins_only(actor: Person, what: str) -> None:
-    if not actor.is_admin:
-        raise PermissionDenied(f"Only an admin may {what}.", code="admin_only")

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aiservice.errors import PermissionDenied, Unprocessable
+from aiservice.errors import Unprocessable
 from aiservice.kit.clock import DAY_US, now_us
 from aiservice.kit.ids import new_id
 from aiservice.principal import Person
@@ -21,6 +21,7 @@ from aiservice.services.clients import visible_client
 from aiservice.services.names import no_such
 from aiservice.services.preference_rules import ANY_TASK, check_task
 from aiservice.services.reload import Reload
+from aiservice.services.rights import needs
 from aiservice.store import connections as connection_store
 from aiservice.store import shadows as store
 from aiservice.store.session import Database
@@ -116,6 +117,7 @@ class Shadows:
             )
         )
 
+    @needs("shadow.set")
     async def set(self, actor: Person, client: str, task: str, to: str, percent: float) -> ShadowView:
         """Makes a client's rule for a task ("*": any), in place of the one before. `to` is "connection" or
         "connection:model", `percent` from 0.01 to 100.
@@ -125,7 +127,6 @@ class Shadows:
             NotFound: no such client or connection.
             Unprocessable: an unknown task, another client's connection, or a percentage that is none.
         """
-        _admins_only(actor)
         check_task(task)
         parts = round(percent * 100)
         if not 1 <= parts <= WHOLE:
@@ -151,9 +152,9 @@ class Shadows:
         await self.refresh()
         return next(view for view in await self.list(actor) if view.id == rule_id)
 
+    @needs("shadow.list")
     async def list(self, actor: Person) -> Sequence[ShadowView]:
         """All rules, and what came of their calls in the last 30 days. Raises `PermissionDenied` as `set`."""
-        _admins_only(actor)
         async with self._db.read() as session:
             sums = await store.sums_since(session, now_us() - _KEPT_US)
             return [
@@ -161,9 +162,9 @@ class Shadows:
                 for rule, client, connection in await store.listed(session)
             ]
 
+    @needs("shadow.clear")
     async def clear(self, actor: Person, client: str, task: str) -> None:
         """Takes a client's rule for a task away. Raises as `set`."""
-        _admins_only(actor)
         async with self._db.write() as session:
             owner = await visible_client(session, actor, client)
             row = await store.find(session, owner.id, task)
@@ -198,11 +199,6 @@ class Shadows:
     def _on_change(self, kind: str, _subject: str) -> None:
         if kind == "shadow":
             self._reload.request()
-
-
-def _admins_only(actor: Person) -> None:
-    if not actor.is_admin:
-        raise PermissionDenied("Only an admin may see to shadow traffic.", code="admin_only")
 
 
 def _view(rule: ShadowRule, client: str, connection: str | None, sums: store.Sums | None) -> ShadowView:

@@ -7,7 +7,7 @@ or models than it. A change reaches every worker through the change feed, as an 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aiservice.errors import PermissionDenied, Unprocessable
+from aiservice.errors import Unprocessable
 from aiservice.kit.clock import now_us
 from aiservice.kit.ids import new_id
 from aiservice.principal import Person
@@ -15,6 +15,7 @@ from aiservice.services.allowed_sets import check_connections, clean_models
 from aiservice.services.audit_entry import record
 from aiservice.services.changes import ChangeFeed, Kind
 from aiservice.services.names import clean_name, no_such, shown
+from aiservice.services.rights import needs, scope
 from aiservice.store import aliases as alias_store
 from aiservice.store import preferences as preference_store
 from aiservice.store import teams as store
@@ -47,6 +48,7 @@ class Teams:
         self._db = db
         self._changes = changes
 
+    @needs("team.create")
     async def create(
         self, actor: Person, name: str, connections: Names | None = None, models: Names | None = None
     ) -> TeamView:
@@ -56,7 +58,6 @@ class Teams:
             PermissionDenied: the actor is no admin.
             Unprocessable: the name is not good or taken, or a connection does not exist.
         """
-        _admins_only(actor)
         team = Team(
             id=new_id("tea"), name=clean_name(name, "team"), allowed_models=clean_models(models), created_us=now_us()
         )
@@ -68,11 +69,13 @@ class Teams:
             self._changes.publish(session, "team", team.id)
         return _view(team, 0)
 
+    @needs("team.list")
     async def list(self, actor: Person) -> Sequence[TeamView]:
         """The teams that the actor sees, by name."""
         async with self._db.read() as session:
-            return [_view(team, clients) for team, clients in await store.listed(session, team_scope(actor))]
+            return [_view(team, clients) for team, clients in await store.listed(session, scope(actor, "team.list"))]
 
+    @needs("team.rename")
     async def rename(self, actor: Person, name_or_id: str, name: str) -> TeamView:
         """Gives a team another name.
 
@@ -82,7 +85,7 @@ class Teams:
             Unprocessable: the name is not good or taken.
         """
         async with self._db.write() as session:
-            team = await team_of_admin(session, actor, name_or_id)
+            team = await visible_team(session, actor, name_or_id)
             before = team.name
             team.name = clean_name(name, "team")
             await _store(session, team)
@@ -90,6 +93,7 @@ class Teams:
             self._changes.publish(session, "team", team.id)
             return _view(team, len(await store.clients_of(session, team.id)))
 
+    @needs("team.delete")
     async def delete(self, actor: Person, name_or_id: str) -> None:
         """Removes a team that has no clients any more: with them, its limits would silently end.
 
@@ -98,7 +102,7 @@ class Teams:
             Unprocessable: there are clients in it (`team_not_empty`).
         """
         async with self._db.write() as session:
-            team = await team_of_admin(session, actor, name_or_id)
+            team = await visible_team(session, actor, name_or_id)
             clients = await store.clients_of(session, team.id)
             if clients:
                 named = ", ".join(shown(name) for name in clients[:_SHOWN_CLIENTS])
@@ -116,27 +120,15 @@ class Teams:
                 self._changes.publish(session, kind, team.id)
 
 
-def team_scope(actor: Person) -> str | None:
-    """Whose clients' teams the actor sees: None for all teams."""
-    return None if actor.is_admin else actor.user_id
-
-
 async def visible_team(session: AsyncSession, actor: Person, name_or_id: str) -> Team:
     """The team of that name or id.
 
     Raises:
         NotFound: there is none, or no client of the actor's is in it (the two are not told apart).
     """
-    team = await store.find(session, name_or_id, team_scope(actor))
+    team = await store.find(session, name_or_id, scope(actor, "team.list"))
     if team is None:
-        raise no_such("team", name_or_id, await store.names(session, team_scope(actor)))
-    return team
-
-
-async def team_of_admin(session: AsyncSession, actor: Person, name_or_id: str) -> Team:
-    """As `visible_team`, to change it. Raises also PermissionDenied: the actor is no admin."""
-    team = await visible_team(session, actor, name_or_id)
-    _admins_only(actor)
+        raise no_such("team", name_or_id, await store.names(session, scope(actor, "team.list")))
     return team
 
 
@@ -147,11 +139,6 @@ async def _store(session: AsyncSession, team: Team) -> None:
     except Taken:
         message = f"There is already a team called '{shown(name)}'. Choose another name."
         raise Unprocessable(message, code="name_taken", param="name") from None
-
-
-def _admins_only(actor: Person) -> None:
-    if not actor.is_admin:
-        raise PermissionDenied("Only an admin may see to teams.", code="admin_only")
 
 
 def _told(team: Team) -> dict[str, object]:

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from aiservice.errors import InvalidRequest, PermissionDenied
+from aiservice.errors import InvalidRequest
 from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, iso, now_us
 from aiservice.principal import Person
 from aiservice.services.request_log import csv_line
+from aiservice.services.rights import needs, require, scope
 from aiservice.services.usage_sums import COUNTS, Sums, plan
 from aiservice.store import usage as store
 from aiservice.store.session import AsyncSession, Database
@@ -66,7 +67,8 @@ class Usage:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def tiles(self, actor: Person, since_us: int, **filters: str) -> Sums:
+    @needs("usage.get")
+    async def tiles(self, actor: Person, /, since_us: int, **filters: str) -> Sums:
         """Sums from `since_us` (cut to its minute) until now. `filters`: client_id, key_id, task, model, provider."""
         return await self._total(_scope(actor, filters), since_us)
 
@@ -88,6 +90,7 @@ class Usage:
             await store.hold_still(session)
             return await (await _Reading.begin(session, scope, span, _GROUPS[group_by])).totals()
 
+    @needs("usage.get")
     async def series(
         self,
         actor: Person,
@@ -110,8 +113,8 @@ class Usage:
             InvalidRequest: the range is empty, or has more than 2 000 buckets.
             PermissionDenied: grouped by user, and the actor is no admin.
         """
-        if group_by == "user" and not actor.is_admin:
-            raise PermissionDenied("Only an admin sees usage by user.", code="admin_only")
+        if group_by == "user":
+            require(actor, "usage.by_user")
         chosen = bucket or bucket_for(end_us - start_us)
         starts = _starts(start_us, end_us, BUCKETS_US[chosen])
         span = (starts[0], starts[-1] + BUCKETS_US[chosen])
@@ -134,6 +137,7 @@ class Usage:
             groups.append(Group(OTHER, OTHER, rest, _points(starts, points[OTHER], known_from)))
         return Series(chosen, starts, groups)
 
+    @needs("usage.get")
     async def choices(self, actor: Person, since_us: int) -> dict[str, list[tuple[str, str]]]:
         """What there is to filter by, as (id, name), busiest first and at most 200 each: by client_id, key_id, task,
         model and provider, among what was asked for since (by the day)."""
@@ -267,7 +271,7 @@ def _scope(actor: Person, filters: Mapping[str, str]) -> store.Scope:
     unknown = filters.keys() - _FILTERS
     if unknown:
         raise InvalidRequest(f"There is no filter {sorted(unknown)[0]}.", param=sorted(unknown)[0])
-    return store.Scope(None if actor.is_admin else actor.user_id, tuple(sorted(filters.items())))
+    return store.Scope(scope(actor, "usage.get"), tuple(sorted(filters.items())))
 
 
 def _kept(totals: dict[str, Sums], top: int, rank: Callable[[Sums], int]) -> list[str]:

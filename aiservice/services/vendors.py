@@ -9,7 +9,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from aiservice.errors import NotFound, PermissionDenied, Unprocessable
+from aiservice.errors import NotFound, Unprocessable
 from aiservice.kit.clock import now_us
 from aiservice.principal import Person
 from aiservice.providers import built_in, install
@@ -20,6 +20,7 @@ from aiservice.services.changes import ChangeFeed
 from aiservice.services.connections import Connections
 from aiservice.services.names import no_such, shown
 from aiservice.services.reload import Reload
+from aiservice.services.rights import needs
 from aiservice.store import connections as connection_store
 from aiservice.store import vendors as store
 from aiservice.store.session import Database
@@ -65,18 +66,19 @@ class Vendors:
             install(provider for row in await store.everything(session) if (provider := _provider(row)) is not None)
         await self._connections.refresh()
 
+    @needs("vendor.list")
     async def list(self, actor: Person) -> list[VendorView]:
         """The admin's own first, then the built-in ones, each by kind.
 
         Raises:
             PermissionDenied: the actor is no admin.
         """
-        _admins_only(actor)
         async with self._db.read() as session:
             used = await store.connections_by_kind(session)
             own = [_view(row, used) for row in await store.everything(session)]
         return own + [_built_in(kind, text, used) for kind, text in sorted(texts().items())]
 
+    @needs("vendor.list")
     async def find(self, actor: Person, kind: str) -> VendorView:
         """One vendor.
 
@@ -90,6 +92,7 @@ class Vendors:
                 return each
         raise no_such("vendor", kind, [each.kind for each in known])
 
+    @needs("vendor.add")
     async def add(self, actor: Person, text: str, *, replaces: bool = False) -> VendorView:
         """Keeps a row and puts it to use; with `replaces` in the place of the stored one of its kind.
 
@@ -98,7 +101,6 @@ class Vendors:
             Unprocessable: a field is not valid (named in `param`), the kind is taken, or there are too many.
             NotFound: there is none to replace.
         """
-        _admins_only(actor)
         row = _read(text)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
@@ -122,6 +124,7 @@ class Vendors:
         await self.refresh()
         return made
 
+    @needs("vendor.remove")
     async def remove(self, actor: Person, kind: str) -> None:
         """Removes a row that no connection uses.
 
@@ -129,7 +132,6 @@ class Vendors:
             Unprocessable: it is built in, or connections are of its kind (`vendor_in_use`).
             NotFound, PermissionDenied: as `find`.
         """
-        _admins_only(actor)
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
             stored = await store.find(session, kind)
@@ -210,8 +212,3 @@ def _built_in(kind: str, text: str, used: dict[str, list[str]]) -> VendorView:
 def _told(row: Vendor) -> dict[str, object]:
     """A vendor as the audit log tells of it."""
     return {"kind": row.kind, "row": row.text}
-
-
-def _admins_only(actor: Person) -> None:
-    if not actor.is_admin:
-        raise PermissionDenied("Only an admin may see to vendors.", code="admin_only")

@@ -99,10 +99,13 @@ async def test_t57_a_developer_neither_sees_nor_changes_a_foreign_client(databas
     ada, bob = await person(database, "ada@example.org"), await person(database, "bob@example.org")
     adas, bobs = await clients.personal(ada), await clients.personal(bob)
     for ref in (bobs.id, bobs.name):
-        for attempt in (clients.find, clients.disable, clients.enable):
-            with pytest.raises(NotFound) as refusal:
-                await attempt(ada, ref)
-            assert "bob" not in refusal.value.message.replace(f"'{ref}'", "")
+        with pytest.raises(NotFound) as refusal:
+            await clients.find(ada, ref)
+        assert "bob" not in refusal.value.message.replace(f"'{ref}'", "")
+        for attempt in (clients.disable, clients.enable):
+            for tried in (ref, adas.id, "nobody"):  # refused alike, whosever it is and whether there is one
+                with pytest.raises(PermissionDenied, match=r"^Only an admin may (dis|en)able clients\.$"):
+                    await attempt(ada, tried)
     assert await clients.list(ada) == [adas]
     assert await clients.find(bob, bobs.id) == bobs
 

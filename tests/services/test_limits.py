@@ -62,11 +62,14 @@ async def test_a_stranger_finds_neither_the_key_nor_the_client(rig: Rig, limits:
         limits.set_key(STRANGER, made.id, {"concurrency": 1}),
         limits.clear_key(STRANGER, made.id),
         limits.of_client(STRANGER, "acme"),
-        limits.set_client(STRANGER, "acme", {"concurrency": 1}),
     ):
         with pytest.raises(BrokerError) as raised:
             await work
         assert raised.value.status == 404
+    for ref in ("acme", "nobody"):
+        with pytest.raises(BrokerError) as raised:
+            await limits.set_client(STRANGER, ref, {"concurrency": 1})
+        assert raised.value.code == "admin_only"
 
 
 async def test_a_key_stays_within_its_client(rig: Rig, limits: Limits) -> None:
