@@ -159,6 +159,14 @@ def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | No
     return _checked(Settings(**chosen))
 
 
+def importable_keys(
+    environ: Mapping[str, str] | None = None, *, dotenv: Path | None = Path(".env")
+) -> dict[str, Secret]:
+    """The provider keys that stand in the environment under their usual names, by variable; read when asked for."""
+    values = {**_read_dotenv(dotenv), **(os.environ if environ is None else environ)}
+    return {name: Secret(values[name].strip()) for name in IMPORTABLE if values.get(name, "").strip()}
+
+
 def _own_environment() -> dict[str, str]:
     """This process's environment; the master key is taken out of it, so that no other process sees it."""
     master_key = take_from_environment(f"{PREFIX}MASTER_KEY")

@@ -19,7 +19,7 @@ class Breaker:
     It exists only in trouble: one success, and its owner drops it.
     """
 
-    __slots__ = ("failures", "last_code", "next_try", "opened", "probes", "rule", "since")
+    __slots__ = ("failures", "last_code", "last_status", "next_try", "opened", "probes", "rule", "since")
 
     def __init__(self, rule: Rule, now: float) -> None:
         self.rule = rule
@@ -28,6 +28,7 @@ class Breaker:
         self.next_try: float | None = None
         self.opened: float | None = None
         self.last_code = ""
+        self.last_status: int | None = None
 
     def failed(self, code: str, now: float) -> None:
         """One more failure."""

@@ -8,11 +8,11 @@ from aiservice.kit.ids import new_id
 from aiservice.kit.secret import Secret
 from aiservice.principal import Person
 from aiservice.providers import registry
-from aiservice.providers.capabilities import Stated
 from aiservice.services import connection_rules as rules
 from aiservice.services.audit_entry import record
 from aiservice.services.clients import visible_client
-from aiservice.services.connection_snapshot import PURPOSE, ConnectionSnapshot
+from aiservice.services.connection_changes import ConnectionChanges, existing
+from aiservice.services.connection_snapshot import PURPOSE
 from aiservice.services.connection_views import ConnectionDetails, ConnectionView, details, outline, view
 from aiservice.services.names import clean_connection_name, no_such, shown
 from aiservice.services.preference_writing import forget_connection
@@ -31,10 +31,9 @@ SANDBOX = "sandbox"
 KEY_ACTIONS = ("connection.add", "connection.set_key", "connection.set_address")
 """Entries of the audit log that say at which `revision` a connection's key is."""
 _FINGERPRINT = b"provider key fingerprint v1"
-_MAX_RESULT = 300
 
 
-class Connections(ConnectionSnapshot):
+class Connections(ConnectionChanges):
     """Admins change connections; a developer sees the names of the shared ones and of their own clients' ones."""
 
     @needs("connection.list")
@@ -113,7 +112,7 @@ class Connections(ConnectionSnapshot):
         """Replaces the key; None takes it away, where none is needed. Raises as `add`, NotFound, `step_up_required`."""
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
-            row = await _existing(session, name_or_id)
+            row = await existing(session, name_or_id)
             await require_password_said(session, actor)
             key = rules.clean_secret(rules.known_kind(row.kind), secret)
             row.revision += 1
@@ -135,7 +134,7 @@ class Connections(ConnectionSnapshot):
         """
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
-            row = await _existing(session, name_or_id)
+            row = await existing(session, name_or_id)
             await require_password_said(session, actor)
             provider = rules.known_kind(row.kind)
             if more := await provider_keys.of(session, row.id):
@@ -161,43 +160,6 @@ class Connections(ConnectionSnapshot):
         await self.refresh()
         return details(row)
 
-    @needs("connection.change")
-    async def set_models(self, actor: Person, name_or_id: str, models: Names) -> ConnectionDetails:
-        """Replaces the list of models. Raises as `set_key`."""
-        return await self._change(actor, name_or_id, models=rules.clean_models(models) or [])
-
-    @needs("connection.change")
-    async def set_quota(self, actor: Person, name_or_id: str, rpm: int | None, tpm: int | None) -> ConnectionDetails:
-        """Says what the provider gives in a minute; None leaves one as it is, 0 takes it away. Raises as `set_key`."""
-        quota = rules.clean_quota(rpm, tpm)
-        given = {name: amount for name, amount in (("rpm", rpm), ("tpm", tpm)) if amount is not None}
-        return await self._change(actor, name_or_id, **{name: quota[name] for name in given})
-
-    @needs("connection.change")
-    async def set_capabilities(self, actor: Person, name_or_id: str, stated: Sequence[Stated]) -> ConnectionDetails:
-        """Says what its models can do, instead of what was said (`stated_capabilities`). Raises as `set_key`."""
-        return await self._change(actor, name_or_id, capabilities=[list(each) for each in stated] or None)
-
-    @needs("connection.change")
-    async def set_data(self, actor: Person, name_or_id: str, stated: rules.Stated) -> ConnectionDetails:
-        """States what the provider does with data; what is not in `stated` stays as it is. Raises as `set_key`."""
-        return await self._change(actor, name_or_id, **rules.clean_data(stated))
-
-    @needs("connection.disable")
-    async def disable(self, actor: Person, name_or_id: str) -> ConnectionDetails:
-        """Routing leaves the connection out from now on (≤ 1 s). Raises as `set_key`."""
-        return await self._change(actor, name_or_id, is_disabled=True)
-
-    @needs("connection.enable")
-    async def enable(self, actor: Person, name_or_id: str) -> ConnectionDetails:
-        """Takes `disable` back. Raises as `set_key`."""
-        return await self._change(actor, name_or_id, is_disabled=False)
-
-    @needs("connection.test")
-    async def record_test(self, actor: Person, name_or_id: str, result: ProbeResult) -> ConnectionDetails:
-        """Keeps what a live test found. Raises as `set_key`."""
-        return await self._change(actor, name_or_id, tested_us=now_us(), test_result=result.summary[:_MAX_RESULT])
-
     @needs("connection.remove")
     async def remove(self, actor: Person, name_or_id: str) -> None:
         """Removes the connection, its sealed key, and its places in fallback chains.
@@ -208,7 +170,7 @@ class Connections(ConnectionSnapshot):
         """
         async with self._db.write() as session:
             await take_turn(session, CONFIGURATION)
-            row = await _existing(session, name_or_id)
+            row = await existing(session, name_or_id)
             if row.kind == SANDBOX:
                 message = f"The sandbox is built in. Take it out of use with: provider disable {row.name}"
                 raise Unprocessable(message, code="built_in")
@@ -260,25 +222,12 @@ class Connections(ConnectionSnapshot):
             Overloaded: the vault is sealed or the stored key does not open.
         """
         async with self._db.read() as session:
-            tested = view(await _existing(session, name_or_id))
+            tested = view(await existing(session, name_or_id))
         result = await probe(self._upstream, tested, await self.secret(tested))
         await self.record_test(actor, tested.id, result)
         if result.is_ok and not tested.models and result.models:
             await self.set_models(actor, tested.id, list(result.models))
         return result
-
-    async def _change(self, actor: Person, name_or_id: str, **values: object) -> ConnectionDetails:
-        async with self._db.write() as session:
-            await take_turn(session, CONFIGURATION)
-            row = await _existing(session, name_or_id)
-            if "tested_us" not in values:  # a test changes nothing
-                before = {field: getattr(row, field) for field in values}
-                record(session, actor, "connection.change", row.id, before=before, after=values)
-            for field, value in values.items():
-                setattr(row, field, value)
-            self._changes.publish(session, "connection", row.id)
-        await self.refresh()
-        return details(row)
 
     def fingerprint(self, key: Secret | None) -> str:
         """By which equal keys are known; "" without one."""
@@ -306,13 +255,6 @@ def _told(row: Connection) -> dict[str, object]:
     """A connection as the audit log tells of it."""
     names = ("name", "kind", "base_url", "is_private_allowed", "owner_client_id", "key_hint", "revision")
     return {name: getattr(row, name) for name in names}
-
-
-async def _existing(session: AsyncSession, name_or_id: str) -> Connection:
-    row = await store.find(session, name_or_id)
-    if row is None:
-        raise no_such("provider connection", name_or_id, await store.names(session))
-    return row
 
 
 async def _insert(session: AsyncSession, row: Connection) -> None:

@@ -20,6 +20,7 @@ from aiservice.services.cluster import Cluster
 from aiservice.services.connections import Connections
 from aiservice.services.decision_trace import DecisionTrace
 from aiservice.services.decoys import Decoys
+from aiservice.services.environment_keys import EnvironmentKeys
 from aiservice.services.explain_tokens import ExplainTokens
 from aiservice.services.health import ConnectionHealth
 from aiservice.services.idempotency import Idempotency
@@ -96,6 +97,7 @@ class Core:
     leaks: Leaks
     connections: Connections
     provider_keys: ProviderKeys
+    environment_keys: EnvironmentKeys
     vendors: Vendors
     health: ConnectionHealth
     quotas: Quotas

@@ -6,7 +6,7 @@ from typing import Any
 from aiservice.principal import Person
 from aiservice.services.board import Board
 from aiservice.services.breaker import Breaker
-from aiservice.services.pulse import BAR_SECONDS, BARS, Pulse
+from aiservice.services.pulse import BAR_SECONDS, BARS, RECENT_BARS, Pulse
 from aiservice.services.rights import require
 
 Json = dict[str, Any]
@@ -63,7 +63,7 @@ def merged(said: Iterable[dict[str, Json]]) -> dict[str, Json]:
             known = found.get(name)
             found[name] = dict(one) if known is None else _both(known, one)
     for one in found.values():
-        good, bad = (sum(bar[place] for bar in one["bars"]) for place in (0, 1))
+        good, bad = (sum(bar[place] for bar in one["bars"][-RECENT_BARS:]) for place in (0, 1))
         one["success_rate"] = round(good / (good + bad), 4) if good + bad else None
         one["attempts"] = good + bad
     return found
@@ -97,6 +97,9 @@ def _breaker(breaker: Breaker, now: float) -> Json:
     return {
         "code": breaker.last_code,
         "why": WORDS.get(breaker.last_code, "it has failed several times in a row"),
+        "status": breaker.last_status,
+        "failures": breaker.failures,
+        "failing_seconds": round((breaker.opened or now) - breaker.since, 1),
         "open_seconds": round(now - (breaker.opened or now)),
         "next_try_seconds": round(breaker.wait_seconds(now), 1),
     }

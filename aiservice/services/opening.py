@@ -29,6 +29,7 @@ from aiservice.services.connections import Connections
 from aiservice.services.core import Core, set_current_core
 from aiservice.services.decision_trace import DecisionTrace
 from aiservice.services.decoys import Decoys
+from aiservice.services.environment_keys import EnvironmentKeys
 from aiservice.services.explain_tokens import ExplainTokens
 from aiservice.services.health import ConnectionHealth
 from aiservice.services.idempotency import Idempotency
@@ -180,6 +181,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         limit_standing=LimitStanding(db, limiter),
         connections=connections,
         provider_keys=provider_keys,
+        environment_keys=EnvironmentKeys(connections),
         vendors=Vendors(db, changes, connections),
         health=health,
         quotas=quotas,

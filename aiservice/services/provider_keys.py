@@ -128,6 +128,12 @@ class ProviderKeys:
         return await self._change(actor, key_id, "provider_key.change", given)
 
     @needs("provider_key.get")
+    async def connection_of(self, actor: Person, key_id: str) -> str:
+        """The id of the connection that the key is one of. Raises as `add`."""
+        async with self._db.read() as session:
+            return (await self._existing(session, key_id))[1].id
+
+    @needs("provider_key.get")
     async def numbered(self, actor: Person, connection: str, number: int) -> KeyDetails:
         """The key of that number.
 

@@ -21,8 +21,9 @@ FAILING_FAILURES = 10
 MOST_WAITING_OUT = 5
 """So many requests wait for a silent provider until the deadline; those behind them go on to the next candidate."""
 SILENT = "upstream_silent"
-BARS, BAR_SECONDS = 30, 10.0
-WINDOW_SECONDS = BARS * BAR_SECONDS
+BARS, BAR_SECONDS = 90, 10.0
+RECENT_BARS = 30
+WINDOW_SECONDS = RECENT_BARS * BAR_SECONDS
 _LEAST_PATIENCE_SECONDS = 1.0
 _PATIENCE = 4  # times what nineteen of twenty answers needed
 _LEAST_SAMPLES = 20
@@ -112,6 +113,7 @@ class Pulse:
             if self.down is None:
                 self.down = Breaker(_DOWN, now)
             self.down.failed(code, now)
+            self.down.last_status = status
             return
         self.heard = now
         self.down = None  # only a provider that is up can refuse
@@ -121,6 +123,7 @@ class Pulse:
             if breaker is None:
                 breaker = self.models[model] = Breaker(_DEAD_KEY if code in DEAD_KEY_CODES else _FAILING, now)
             breaker.failed(code, now)
+            breaker.last_status = status
 
     def recovered(self, model: str) -> None:
         """It has given an answer."""

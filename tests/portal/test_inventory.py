@@ -19,7 +19,8 @@ assert app is not None  # importing it registers every page
 SIGN_IN = ("change-password", "invite", "reset", "setup", "sign-in", "sign-out", "sign-up")
 SECRETS = (
     "/alert-channels", "/alert-channels/secret", "/alert-rules", "/confirm",
-    "/connections", "/connections/key", "/first-key",
+    "/connections", "/connections/import", "/connections/key", "/connections/keys", "/connections/keys/secret",
+    "/first-key",
     "/invite", "/keys", "/keys/reveal", "/keys/roll", "/keys/update", "/payload", "/reset-link",
 )  # fmt: skip
 EXPORTS = ("audit.csv", "requests.csv", "usage.csv")
@@ -29,7 +30,9 @@ FOR_ADMINS = (
     "/alerts/rules",
     "/audit",
     "/payloads",
+    "/prices",
     "/providers",
+    "/providers/[connection]",
     "/shadows",
     "/teams",
     "/users",

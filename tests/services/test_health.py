@@ -243,7 +243,10 @@ def test_an_open_breaker_says_why_and_when_it_is_tried_again() -> None:
     told = picture(health.pulse("a"), clock.now)["breaker"]
     assert told == {
         "code": "upstream_connect_failed",
+        "status": None,
         "why": "it cannot be reached",
+        "failures": 5,
+        "failing_seconds": 0.0,
         "open_seconds": 2,
         "next_try_seconds": 3.0,
     }

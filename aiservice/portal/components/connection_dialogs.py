@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form, open_dialog
-from aiservice.portal.components.parts import checkbox, field
+from aiservice.portal.components.parts import alert, checkbox, field, select_field
 from aiservice.services.connection_rules import Stated
 
 
@@ -29,6 +29,64 @@ def stated_in(form: DataForm) -> Stated:
         "is_zdr": "is_zdr" in form,
         "region": form.get("region", "").strip(),
     }
+
+
+_NUMERIC: dict[str, Any] = {"input_mode": "numeric", "auto_complete": "off"}
+
+
+def add_dialog(page: Any, usual_kind: str) -> rx.Component:
+    """One more connection. `page` is the state: its kinds, what it says of the chosen one, and `changed`."""
+    kinds = rx.foreach(page.kinds, lambda one: rx.el.option(one["title"], value=one["kind"]))
+    return open_dialog(
+        action_form(
+            select_field("Kind", "kind", kinds, default_value=usual_kind, on_change=page.choose_kind),
+            field(
+                "Name", "name", hint="Lower case; how clients pin it: name/model.", required=True, auto_complete="off"
+            ),
+            field(
+                "Address",
+                "base_url",
+                hint=page.address_hint,
+                auto_complete="off",
+                spell_check=False,
+            ),
+            field(
+                "Key",
+                "secret",
+                type="password",
+                auto_complete="off",
+                hint=page.key_hint,
+            ),
+            field(
+                "Models (optional)",
+                "models",
+                hint="Separated by commas; empty: asked of the provider.",
+                auto_complete="off",
+            ),
+            rx.el.details(
+                rx.el.summary("Share and limits", class_name="cursor-pointer text-sm font-medium"),
+                rx.el.div(
+                    field("Weight, 1 to 1000", "weight", default_value="1", **_NUMERIC),
+                    field("Requests a minute", "rpm", **_NUMERIC),
+                    field("Tokens a minute", "tpm", hint="Empty: found out in use.", **_NUMERIC),
+                    class_name="mt-3 grid gap-4 sm:grid-cols-3",
+                ),
+            ),
+            checkbox(
+                "The address may be private or loopback",
+                "allow_private",
+                hint="For a server in your own network, such as Ollama or vLLM; plain http is allowed then.",
+            ),
+            alert("The key is tried against the provider before anything is stored."),
+            action="/auth/secrets/connections",
+            submit="Test and add",
+            busy="Testing…",
+            on_done=page.changed,
+        ),
+        label="Add provider",
+        title="Add a provider",
+        close_signal=page.changes,
+    )
 
 
 def data_dialog(row: Any, *, on_submit: Any, close_signal: Any) -> rx.Component:

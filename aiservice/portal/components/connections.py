@@ -31,6 +31,9 @@ class ConnectionRow(TypedDict):
     kind: str
     address: str
     key: str
+    more_keys: str
+    key_ids: list[str]
+    said: str
     models: str
     tested: str
     state: str
@@ -55,6 +58,9 @@ def row_of(view: ConnectionDetails) -> ConnectionRow:
         kind=view.kind,
         address=view.base_url or "inside this server",
         key=f"…{view.key_hint}" if view.key_hint else "sealed" if view.key_fingerprint else "none",
+        more_keys=_more_keys(view),
+        key_ids=[key.id for key in view.keys],
+        said=_said(view),
         models=", ".join(view.models[:3]) + (f" and {len(view.models) - 3} more" if len(view.models) > 3 else ""),
         tested=f"{from_us(view.tested_us):%Y-%m-%d %H:%M} UTC: {view.test_result}" if view.tested_us else "",
         state=state,
@@ -67,6 +73,24 @@ def row_of(view: ConnectionDetails) -> ConnectionRow:
         is_zdr=view.is_zdr,
         region=view.region or "",
     )
+
+
+def _more_keys(view: ConnectionDetails) -> str:
+    """How many further keys it has, and how many of those are out."""
+    if not view.keys:
+        return ""
+    out = sum(key.is_disabled or key.has_failed_test for key in view.keys)
+    return f"and {len(view.keys)} more" + (f", {out} out" if out else "")
+
+
+def _said(view: ConnectionDetails) -> str:
+    """Weight and limits, where an admin has said something of them."""
+    found = [
+        *([f"weight {view.weight}"] if view.weight != 1 else []),
+        *([f"{view.rpm:,} requests/min"] if view.rpm else []),
+        *([f"{view.tpm:,} tokens/min"] if view.tpm else []),
+    ]
+    return ", ".join(found)
 
 
 def _data_of(view: ConnectionDetails) -> str:

@@ -1,4 +1,4 @@
-"""How provider connections do: how often and how fast they answered in the last five minutes, and who is left alone."""
+"""How provider connections do: how often and how fast they answered in the last 15 minutes, and who is left alone."""
 
 from typing import Any, TypedDict
 
@@ -33,10 +33,15 @@ def rows_of(seen: dict[str, Any], connections: list[tuple[str, str, str]]) -> li
     """The rows for what `services.health_views.seen` gives, of connections as (id, name, kind); those that were not
     asked in the last five minutes have none."""
     found = [(seen[row_id], name, kind) for row_id, name, kind in connections if row_id in seen]
-    return [_row(one, name, kind) for one, name, kind in found if one["attempts"] or one["breaker"] or one["models"]]
+    return [row_of(one, name, kind) for one, name, kind in found if _has_news(one)]
 
 
-def _row(one: dict[str, Any], name: str, kind: str) -> HealthRow:
+def _has_news(one: dict[str, Any]) -> bool:
+    return bool(one["attempts"] or one["breaker"] or one["models"] or any(map(any, one["bars"])))
+
+
+def row_of(one: dict[str, Any], name: str, kind: str) -> HealthRow:
+    """What is seen of one connection, or of one of its keys."""
     state, state_kind, why = _state(one)
     last = one["last_error"]
     attempts = one["attempts"]
@@ -47,7 +52,7 @@ def _row(one: dict[str, Any], name: str, kind: str) -> HealthRow:
         state_kind=state_kind,
         why=why,
         answered="not asked" if one["success_rate"] is None else f"{_percent(one['success_rate'])} of {attempts:,}",
-        detail=f"{one['waiting']:,} waiting now" if one["waiting"] else "in the last 5 minutes",
+        detail=f"{one['waiting']:,} waiting now" if one["waiting"] else "in 5 minutes; bars: 10 s each",
         bars=[_level(good, bad) for good, bad in one["bars"]],
         usual="none yet" if one["p50_ms"] is None else f"{_wait(one['p50_ms'])} usual (p50)",
         slow="" if one["p95_ms"] is None else f"{_wait(one['p95_ms'])} slow (p95)",
@@ -61,7 +66,7 @@ def _state(one: dict[str, Any]) -> tuple[str, str, str]:
     if breaker is not None:
         wait = breaker["next_try_seconds"]
         again = f"tried again in {wait:.0f} s" if wait >= 1 else "the next request tries it"
-        return "left alone", "bad", f"{breaker['why']}; {again}"
+        return "left alone", "bad", f"{breaker['why']}{_count(breaker)}; {again}"
     if one["models"]:
         model, first = next(iter(one["models"].items()))
         more = f" and {len(one['models']) - 1} more" if len(one["models"]) > 1 else ""
@@ -70,6 +75,14 @@ def _state(one: dict[str, Any]) -> tuple[str, str, str]:
     if one["bars"] and any(_level(good, bad) == "bad" for good, bad in one["bars"][-3:]):
         return "failing", "warn", ""
     return "answers", "good", ""
+
+
+def _count(breaker: dict[str, Any]) -> str:
+    """How often in how long before it was left alone: ` (5 × 503 in 3 s)`."""
+    if not breaker.get("failures"):
+        return ""
+    seconds = f"{breaker['failing_seconds']:.0f} s" if breaker["failing_seconds"] >= 1 else "less than a second"
+    return f" ({breaker['failures']} × {breaker['status'] or breaker['code']} in {seconds})"
 
 
 def _level(good: int, bad: int) -> str:
@@ -100,7 +113,7 @@ def health_table(rows: Any) -> rx.Component:
         rows.length() > 0,
         data_table(HEADS, rx.foreach(rows, _line), caption="How providers do"),
         empty(
-            "Nobody was asked in the last 5 minutes",
+            "Nobody was asked in the last quarter of an hour",
             "With the next request, or a test of a connection above, its answers and failures are counted here.",
         ),
     )
@@ -119,11 +132,7 @@ def _line(row: Any) -> rx.Component:
         ),
         cell(
             rx.el.span(row["answered"], class_name="block text-xs tabular-nums"),
-            rx.el.div(
-                rx.foreach(row["bars"], _bar),
-                class_name="mt-1 flex h-5 w-36 items-end gap-px",
-                custom_attrs={"aria-hidden": "true"},
-            ),
+            bars_of(row),
             rx.el.span(row["detail"], class_name=f"mt-1 block text-xs {theme.MUTED}"),
         ),
         cell(
@@ -134,6 +143,15 @@ def _line(row: Any) -> rx.Component:
             rx.el.span(row["error"], class_name="block font-mono text-xs wrap-anywhere"),
             rx.el.span(row["error_words"], class_name=f"block text-xs empty:hidden {theme.MUTED}"),
         ),
+    )
+
+
+def bars_of(row: Any) -> rx.Component:
+    """Ninety times ten seconds, the newest at the right; what they say stands beside them in words."""
+    return rx.el.div(
+        rx.foreach(row["bars"], _bar),
+        class_name="mt-1 flex h-5 w-56 max-w-full items-end gap-px",
+        custom_attrs={"aria-hidden": "true"},
     )
 
 

@@ -3,22 +3,20 @@
 from typing import Any, TypedDict
 
 import reflex as rx
+from reflex_components_core.react_router.dom import ReactRouterLink
 
 from aiservice.portal import theme
-from aiservice.portal.components.browser import action_form, confirm_button, open_dialog
-from aiservice.portal.components.connection_dialogs import DataForm, data_dialog, key_dialog, stated_in
+from aiservice.portal.components.browser import confirm_button
+from aiservice.portal.components.connection_dialogs import DataForm, add_dialog, data_dialog, key_dialog, stated_in
 from aiservice.portal.components.connections import ConnectionRow, abilities_of, row_of
 from aiservice.portal.components.health import HealthRow, health_table
 from aiservice.portal.components.health import rows_of as health_rows
+from aiservice.portal.components.offered_keys import OfferedRow, offered_card, offered_rows
 from aiservice.portal.components.parts import (
-    alert,
     card,
     cell,
-    checkbox,
     data_table,
     empty,
-    field,
-    select_field,
     state_badge,
     table_row,
 )
@@ -46,6 +44,7 @@ class ProvidersState(rx.State):
     kinds: list[KindChoice] = []
     quotas: list[QuotaRow] = []
     health: list[HealthRow] = []
+    offered: list[OfferedRow] = []
     testing: str = ""
     changes: int = 0
     is_loaded: bool = False
@@ -119,8 +118,9 @@ async def _show(state: ProvidersState) -> None:
     known = sorted(registry().values(), key=lambda provider: provider.title.lower())
     state.kinds = [KindChoice(kind=one.kind, title=one.title) for one in known if not one.is_local]
     state.rows = [row_of(view) for view in await current_core().connections.list(me)]
-    state.quotas = rows_of(seen(me, board), {row["id"] for row in state.rows})
-    named = [(row["id"], row["name"], row["kind"]) for row in state.rows]
+    state.quotas = rows_of(seen(me, board), {one for row in state.rows for one in (row["id"], *row["key_ids"])})
+    state.offered = offered_rows(await current_core().environment_keys.offered(me))
+    named = [(one, row["name"], row["kind"]) for row in state.rows for one in (row["id"], *row["key_ids"])]
     state.health = health_rows(health_views.seen(me, board), named)
     state.is_loaded = True
 
@@ -144,7 +144,13 @@ page: Any = ProvidersState  # in markup its attributes are Vars
 
 @portal_page("/providers", title="Providers", icon="plug", place=50, is_admin=True, on_load=ProvidersState.load)
 def providers() -> rx.Component:
-    return rx.el.div(_connections(), _health(), _quotas(), class_name="flex flex-col gap-4")
+    return rx.el.div(
+        _connections(),
+        rx.cond(page.offered.length() > 0, offered_card(page)),
+        _health(),
+        _quotas(),
+        class_name="flex flex-col gap-4",
+    )
 
 
 def _health() -> rx.Component:
@@ -178,55 +184,12 @@ def _connections() -> rx.Component:
                 rx.foreach(page.rows, _row),
                 caption="Provider connections",
             ),
-            empty("No provider yet", "Add one, or try everything with the built-in sandbox.", _add()),
+            empty(
+                "No provider yet", "Add one, or try everything with the built-in sandbox.", add_dialog(page, USUAL_KIND)
+            ),
         ),
         title="Connections",
-        actions=_add(),
-    )
-
-
-def _add() -> rx.Component:
-    kinds = rx.foreach(page.kinds, lambda one: rx.el.option(one["title"], value=one["kind"]))
-    return open_dialog(
-        action_form(
-            select_field("Kind", "kind", kinds, default_value=USUAL_KIND, on_change=page.choose_kind),
-            field(
-                "Name", "name", hint="Lower case; how clients pin it: name/model.", required=True, auto_complete="off"
-            ),
-            field(
-                "Address",
-                "base_url",
-                hint=page.address_hint,
-                auto_complete="off",
-                spell_check=False,
-            ),
-            field(
-                "Key",
-                "secret",
-                type="password",
-                auto_complete="off",
-                hint=page.key_hint,
-            ),
-            field(
-                "Models (optional)",
-                "models",
-                hint="Separated by commas; empty: asked of the provider.",
-                auto_complete="off",
-            ),
-            checkbox(
-                "The address may be private or loopback",
-                "allow_private",
-                hint="For a server in your own network, such as Ollama or vLLM; plain http is allowed then.",
-            ),
-            alert("The key is tried against the provider before anything is stored."),
-            action="/auth/secrets/connections",
-            submit="Test and add",
-            busy="Testing…",
-            on_done=page.changed,
-        ),
-        label="Add provider",
-        title="Add a provider",
-        close_signal=page.changes,
+        actions=add_dialog(page, USUAL_KIND),
     )
 
 
@@ -234,11 +197,15 @@ def _row(row: Any) -> rx.Component:
     return table_row(
         HEADS,
         cell(
-            rx.el.span(row["name"], class_name="block font-medium"),
-            rx.el.span(row["kind"], class_name=f"text-xs {theme.MUTED}"),
+            ReactRouterLink.create(row["name"], to=f"/providers/{row['id']}", class_name=theme.LINK),
+            rx.el.span(row["kind"], class_name=f"block text-xs {theme.MUTED}"),
         ),
         cell(rx.el.span(row["address"], class_name="wrap-anywhere font-mono text-xs lg:block lg:min-w-44")),
-        cell(row["key"], class_name="font-mono text-xs whitespace-nowrap"),
+        cell(
+            rx.el.span(row["key"], class_name="block font-mono text-xs whitespace-nowrap"),
+            rx.el.span(row["more_keys"], class_name=f"block text-xs whitespace-nowrap empty:hidden {theme.MUTED}"),
+            rx.el.span(row["said"], class_name=f"block text-xs whitespace-nowrap empty:hidden {theme.MUTED}"),
+        ),
         cell(
             rx.cond(row["abilities"] != "", abilities_of(row), rx.el.span(row["models"], class_name="block text-xs")),
             rx.cond(row["data"] != "", rx.el.span(row["data"], class_name="block text-xs")),

@@ -23,13 +23,11 @@ from aiservice.errors import (
     InvalidRequest,
     PermissionDenied,
     Unauthenticated,
-    Unprocessable,
 )
 from aiservice.kit.addresses import is_https
 from aiservice.kit.clock import iso
 from aiservice.kit.ids import new_id
-from aiservice.kit.secret import Secret
-from aiservice.portal.session import alert_forms, people_forms
+from aiservice.portal.session import alert_forms, connection_forms, people_forms
 from aiservice.portal.session.bodies import Fields, read_fields, receive_body
 from aiservice.portal.session.cookie import read_session_cookie
 from aiservice.portal.session.same_origin import is_same_origin
@@ -37,7 +35,6 @@ from aiservice.principal import Person
 from aiservice.services.core import Core
 from aiservice.services.key_rights import Edit
 from aiservice.services.keys import NewKey
-from aiservice.services.probe import ProbeResult
 
 log = logging.getLogger(__name__)
 
@@ -126,40 +123,6 @@ class SecretRoutes:
             edit["expires_in_seconds"] = _days(days)
         return {"id": (await self._core().keys.update(person, fields.required("id"), **edit)).id}
 
-    async def add_connection(self, person: Person, fields: Fields) -> Answer:
-        """`kind`, `name`, `base_url`, `secret`, `models`, `allow_private`: tried before it is stored."""
-        connections = self._core().connections
-        kind, base_url = fields.required("kind"), fields.optional("base_url") or None
-        secret = Secret(fields.optional("secret")) if fields.optional("secret") else None
-        is_private_allowed = fields.optional("allow_private") == "true"
-        found = await connections.check(person, kind, base_url, secret, is_private_allowed=is_private_allowed)
-        _require_working(found)
-        models = [name.strip() for name in fields.optional("models").split(",") if name.strip()]
-        added = await connections.add(
-            person,
-            kind,
-            fields.required("name"),
-            base_url,
-            secret,
-            is_private_allowed=is_private_allowed,
-            models=models or list(found.models) or None,
-        )
-        await connections.record_test(person, added.id, found)
-        return {"id": added.id, "test": found.summary}
-
-    async def set_connection_key(self, person: Person, fields: Fields) -> Answer:
-        """`id`, `secret`: tried before it takes the place of the one before."""
-        connections = self._core().connections
-        secret = Secret(fields.required("secret"))
-        row = await connections.find(person, fields.required("id"))
-        found = await connections.check(
-            person, row.kind, row.base_url or None, secret, is_private_allowed=row.is_private_allowed
-        )
-        _require_working(found)
-        await connections.set_key(person, row.id, secret)
-        await connections.record_test(person, row.id, found)
-        return {"id": row.id, "test": found.summary}
-
 
 def _of_core(
     action: Callable[[Core, Person, Fields], Awaitable[Answer]],
@@ -177,8 +140,11 @@ ACTIONS: dict[str, Callable[[SecretRoutes, Person, Fields], Awaitable[Answer]]] 
     "/keys/reveal": SecretRoutes.reveal_key,
     "/keys/update": SecretRoutes.update_key,
     "/payload": SecretRoutes.show_payload,
-    "/connections": SecretRoutes.add_connection,
-    "/connections/key": SecretRoutes.set_connection_key,
+    "/connections": _of_core(connection_forms.add),
+    "/connections/import": _of_core(connection_forms.import_from_environment),
+    "/connections/key": _of_core(connection_forms.set_key),
+    "/connections/keys": _of_core(connection_forms.add_key),
+    "/connections/keys/secret": _of_core(connection_forms.set_further_key),
     "/alert-channels": _of_core(alert_forms.add_channel),
     "/alert-channels/secret": _of_core(alert_forms.roll_secret),
     "/alert-rules": _of_core(alert_forms.set_rule),
@@ -204,12 +170,6 @@ def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
         await (app if is_ours else beside)(scope, receive, send)
 
     return chosen
-
-
-def _require_working(found: ProbeResult) -> None:
-    """A wrong key or address is not stored; that of a provider which is away or busy is."""
-    if found.is_rejected:
-        raise Unprocessable(f"The test failed, and nothing was stored. {found.message}", code=found.code)
 
 
 def _answered(core: Callable[[], Core], action: Action) -> Callable[[Request], Awaitable[JSONResponse]]:
