@@ -15,6 +15,7 @@ from aiservice.services.board import Board
 from aiservice.services.bodies import Bodies
 from aiservice.services.budgets import Budgets
 from aiservice.services.changes import ChangeFeed
+from aiservice.services.client_list import ClientList
 from aiservice.services.clients import Clients
 from aiservice.services.cluster import Cluster
 from aiservice.services.connections import Connections
@@ -85,6 +86,7 @@ class Core:
     responses: KeptResponses
     accounts: Accounts
     clients: Clients
+    client_list: ClientList
     teams: Teams
     keys: Keys
     limits: Limits

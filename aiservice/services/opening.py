@@ -23,6 +23,7 @@ from aiservice.services.cache_policies import CachePolicies
 from aiservice.services.cache_seal import CacheSeal
 from aiservice.services.cache_tally import CacheTally
 from aiservice.services.changes import ChangeFeed
+from aiservice.services.client_list import ClientList
 from aiservice.services.clients import Clients
 from aiservice.services.cluster import Cluster, Node
 from aiservice.services.connections import Connections
@@ -169,6 +170,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         responses=KeptResponses(db, bodies),
         accounts=accounts,
         clients=Clients(db, changes),
+        client_list=ClientList(db),
         teams=Teams(db, changes),
         keys=keys,
         tokens=tokens,

@@ -24,7 +24,7 @@ PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/no-such-
 FRAMED_PAGES = [
     *("/", "/first-call", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers", "/teams", "/users"),
     *("/account", "/abuse", "/audit", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels", "/payloads"),
-    *("/aliases", "/shadows", "/cache", "/vendors"),
+    *("/aliases", "/shadows", "/cache", "/vendors", "/prices", "/clients"),
 ]
 VIEWS = [
     "/usage?by=model&range=1h&metric=cost",
@@ -357,8 +357,32 @@ def new_alert_secret(page: Page) -> None:
     page.get_by_role("button", name="New secret").first.click()
 
 
+def open_connection(page: Page) -> None:
+    page.get_by_role("link", name="mock", exact=True).click()
+    expect(page.get_by_role("heading", name="Keys of mock")).to_be_visible()
+
+
 def remove_provider(page: Page) -> None:
-    page.get_by_role("button", name="Remove").first.click()
+    open_connection(page)
+    page.get_by_role("button", name="Remove this connection").click()
+
+
+def add_provider_key(page: Page) -> None:
+    open_connection(page)
+    page.get_by_role("button", name="Add key").click()
+
+
+def set_price(page: Page) -> None:
+    page.get_by_role("button", name="Set price").first.click()
+
+
+def new_client(page: Page) -> None:
+    page.get_by_role("button", name="New client").click()
+
+
+def disable_client(page: Page) -> None:
+    page.get_by_role("link", name="second", exact=True).click()
+    page.get_by_role("button", name="Disable", exact=True).click()
 
 
 def set_provider_key(page: Page) -> None:
@@ -447,6 +471,10 @@ DIALOGS: list[tuple[str, Callable[[Page], None]]] = [
     ("/providers", add_provider_refused),
     ("/providers", remove_provider),
     ("/providers", set_provider_key),
+    ("/providers", add_provider_key),
+    ("/prices", set_price),
+    ("/clients", new_client),
+    ("/clients", disable_client),
     ("/users", invite),
     ("/users", reset_link),
     ("/users", disable_user),

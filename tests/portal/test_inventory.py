@@ -29,6 +29,8 @@ FOR_ADMINS = (
     "/alerts/channels",
     "/alerts/rules",
     "/audit",
+    "/clients",
+    "/clients/[client]",
     "/payloads",
     "/prices",
     "/providers",

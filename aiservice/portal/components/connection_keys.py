@@ -139,7 +139,7 @@ def _actions(page: Any, row: Any) -> list[rx.Component]:
             on_click=page.test_key(row["id"]),
             disabled=page.testing != "",
             class_name=theme.QUIET,
-            custom_attrs={"aria-label": f"Test {row['name']} now"},
+            custom_attrs={"aria-label": f"Test now: {row['name']}"},
         ),
         _replace(page, row),
         rx.cond(

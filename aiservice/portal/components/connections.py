@@ -32,7 +32,7 @@ class ConnectionRow(TypedDict):
     address: str
     key: str
     more_keys: str
-    key_ids: list[str]
+    key_numbers: dict[str, int]
     said: str
     models: str
     tested: str
@@ -59,7 +59,7 @@ def row_of(view: ConnectionDetails) -> ConnectionRow:
         address=view.base_url or "inside this server",
         key=f"…{view.key_hint}" if view.key_hint else "sealed" if view.key_fingerprint else "none",
         more_keys=_more_keys(view),
-        key_ids=[key.id for key in view.keys],
+        key_numbers={key.id: key.number for key in view.keys},
         said=_said(view),
         models=", ".join(view.models[:3]) + (f" and {len(view.models) - 3} more" if len(view.models) > 3 else ""),
         tested=f"{from_us(view.tested_us):%Y-%m-%d %H:%M} UTC: {view.test_result}" if view.tested_us else "",

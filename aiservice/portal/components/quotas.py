@@ -1,5 +1,6 @@
 """What is known of providers' own limits: a bar for each, how it became known, and who waits."""
 
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import reflex as rx
@@ -26,9 +27,9 @@ class QuotaRow(TypedDict):
     state_kind: str
 
 
-def rows_of(seen: list[dict[str, Any]], connection_ids: set[str]) -> list[QuotaRow]:
-    """The rows for what `services.quotas.seen` gives of these connections; a lane that is only held has one row."""
-    lanes = [lane for lane in seen if lane["connection_id"] in connection_ids]
+def rows_of(seen: list[dict[str, Any]], names: Mapping[str, str]) -> list[QuotaRow]:
+    """The rows for what `services.quotas.seen` gives of connections and keys by id; a lane only held has one row."""
+    lanes = [{**lane, "provider": names[lane["connection_id"]]} for lane in seen if lane["connection_id"] in names]
     rows = [_row(lane, limit) for lane in lanes for limit in lane["limits"]]
     rows += [_row(lane, None) for lane in lanes if not lane["limits"]]
     return sorted(rows, key=lambda row: (row["provider"], row["model"]))

@@ -176,14 +176,18 @@ def _fill_keys(state: ConnectionState, view: ConnectionDetails) -> None:
 def _facts(view: ConnectionDetails, uses: ConnectionUses) -> list[Fact]:
     week = uses.week
     failed = f"{week.errors / week.requests:.1%} of them failed" if week.requests else "nobody asked it"
-    named = f"{uses.clients:,} clients and {uses.teams:,} teams"
+    named = f"{_counted(uses.clients, 'client')} and {_counted(uses.teams, 'team')}"
     models = f"{len(view.models):,}" if view.models else "all it lists"
     return [
         Fact(name="Requests in 7 days", value=f"{week.requests:,}", note=failed),
         Fact(name="Cost in 7 days", value=f"${week.cost_nano_usd / 1e9:,.2f}", note=_unpriced(week.unpriced)),
-        Fact(name="Used by", value=f"{uses.chains:,} chains", note=f"{named} are bound to it by name"),
+        Fact(name="Used by", value=_counted(uses.chains, "chain"), note=f"bound to it by name: {named}"),
         Fact(name="Models", value=models, note=view.kind),
     ]
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _unpriced(calls: int) -> str:

@@ -6,7 +6,6 @@ import reflex as rx
 from reflex_components_core.react_router.dom import ReactRouterLink
 
 from aiservice.portal import theme
-from aiservice.portal.components.browser import confirm_button
 from aiservice.portal.components.connection_dialogs import DataForm, add_dialog, data_dialog, key_dialog, stated_in
 from aiservice.portal.components.connections import ConnectionRow, abilities_of, row_of
 from aiservice.portal.components.health import HealthRow, health_table
@@ -106,22 +105,18 @@ class ProvidersState(rx.State):
         await tell(self, f"Saved what {view.name} does with data.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
-    async def remove(self, connection_id: str) -> None:
-        await current_core().connections.remove(signed_in(), connection_id)
-        await tell(self, "Removed, with its sealed key and its places in fallback chains.")
-        await _show(self)
-
 
 async def _show(state: ProvidersState) -> None:
     me, board = signed_in(), current_core().board
     known = sorted(registry().values(), key=lambda provider: provider.title.lower())
     state.kinds = [KindChoice(kind=one.kind, title=one.title) for one in known if not one.is_local]
     state.rows = [row_of(view) for view in await current_core().connections.list(me)]
-    state.quotas = rows_of(seen(me, board), {one for row in state.rows for one in (row["id"], *row["key_ids"])})
+    names = {row["id"]: row["name"] for row in state.rows}
+    names |= {key: f"{row['name']} key {n}" for row in state.rows for key, n in row["key_numbers"].items()}
+    kinds = {one: row["kind"] for row in state.rows for one in (row["id"], *row["key_numbers"])}
+    state.quotas = rows_of(seen(me, board), names)
     state.offered = offered_rows(await current_core().environment_keys.offered(me))
-    named = [(one, row["name"], row["kind"]) for row in state.rows for one in (row["id"], *row["key_ids"])]
-    state.health = health_rows(health_views.seen(me, board), named)
+    state.health = health_rows(health_views.seen(me, board), [(one, names[one], kinds[one]) for one in kinds])
     state.is_loaded = True
 
 
@@ -200,11 +195,11 @@ def _row(row: Any) -> rx.Component:
             ReactRouterLink.create(row["name"], to=f"/providers/{row['id']}", class_name=theme.LINK),
             rx.el.span(row["kind"], class_name=f"block text-xs {theme.MUTED}"),
         ),
-        cell(rx.el.span(row["address"], class_name="wrap-anywhere font-mono text-xs lg:block lg:min-w-44")),
+        cell(rx.el.span(row["address"], class_name="wrap-anywhere font-mono text-xs lg:block lg:min-w-56")),
         cell(
             rx.el.span(row["key"], class_name="block font-mono text-xs whitespace-nowrap"),
-            rx.el.span(row["more_keys"], class_name=f"block text-xs whitespace-nowrap empty:hidden {theme.MUTED}"),
-            rx.el.span(row["said"], class_name=f"block text-xs whitespace-nowrap empty:hidden {theme.MUTED}"),
+            rx.el.span(row["more_keys"], class_name=f"block text-xs empty:hidden {theme.MUTED}"),
+            rx.el.span(row["said"], class_name=f"block text-xs empty:hidden {theme.MUTED}"),
         ),
         cell(
             rx.cond(row["abilities"] != "", abilities_of(row), rx.el.span(row["models"], class_name="block text-xs")),
@@ -212,7 +207,7 @@ def _row(row: Any) -> rx.Component:
             rx.el.span(row["tested"], class_name=f"block text-xs {theme.MUTED}"),
         ),
         cell(state_badge(row["state"], row["state_kind"])),
-        cell(rx.el.div(*_row_actions(row), class_name="flex flex-wrap max-sm:-mx-3.5 sm:justify-end")),
+        cell(rx.el.div(*_row_actions(row), class_name="grid grid-cols-2 justify-items-start max-sm:-mx-3.5")),
     )
 
 
@@ -243,16 +238,6 @@ def _row_actions(row: Any) -> list[rx.Component]:
                 on_click=page.disable(row["id"]),
                 class_name=theme.QUIET,
                 custom_attrs={"aria-label": f"Disable {row['name']}"},
-            ),
-        ),
-        rx.cond(
-            ~row["is_builtin"],
-            confirm_button(
-                "Remove",
-                title=f"Remove {row['name']}?",
-                text="Its sealed key is destroyed and it leaves every fallback chain. History keeps its name.",
-                confirm="Remove",
-                on_confirm=page.remove(row["id"]),
             ),
         ),
     ]

@@ -1,0 +1,87 @@
+"""Queries behind the list of clients: a page of them, and what each has, without reading anybody else's."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from aiservice.tables import Client, ClientKey, Team, UsageDay, User
+
+_OF_OWNER, _OF_TEAM = col(User.id) == col(Client.owner_id), col(Team.id) == col(Client.team_id)
+
+
+@dataclass(slots=True, frozen=True)
+class Wanted:
+    """Which clients: `owner_id` None is everybody's; `containing` is in the name or the owner's address."""
+
+    owner_id: str | None = None
+    containing: str = ""
+    team: str = ""
+    is_disabled: bool | None = None
+    id: str = ""
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.owner_id is not None:
+            found.append(col(Client.owner_id) == self.owner_id)
+        if self.containing:
+            text = self.containing.lower()
+            found.append(
+                or_(
+                    func.lower(col(Client.name)).contains(text, autoescape=True),
+                    func.lower(col(User.email)).contains(text, autoescape=True),
+                )
+            )
+        if self.id:
+            found.append(col(Client.id) == self.id)
+        if self.team:
+            found.append(col(Team.name) == self.team)
+        if self.is_disabled is not None:
+            found.append(col(Client.is_disabled).is_(self.is_disabled))
+        return found
+
+
+async def page(
+    session: AsyncSession, wanted: Wanted, after: str, limit: int
+) -> Sequence[tuple[Client, str | None, str | None]]:
+    """(client, its owner's e-mail, its team's name) by name, those behind the name `after`."""
+    query = select(Client, col(User.email), col(Team.name)).outerjoin(User, _OF_OWNER).outerjoin(Team, _OF_TEAM)
+    query = query.where(*wanted.conditions()).order_by(col(Client.name)).limit(limit)
+    if after:
+        query = query.where(col(Client.name) > after)
+    return [(row[0], row[1], row[2]) for row in (await session.execute(query)).all()]
+
+
+async def count(session: AsyncSession, wanted: Wanted) -> int:
+    """How many there are."""
+    query = select(func.count(col(Client.id))).outerjoin(User, _OF_OWNER).outerjoin(Team, _OF_TEAM)
+    return int((await session.execute(query.where(*wanted.conditions()))).scalar_one())
+
+
+async def live_keys(session: AsyncSession, client_ids: Collection[str], now_us: int) -> Mapping[str, tuple[int, int]]:
+    """(keys that are accepted, when the newest use of any was; 0 for never) by client."""
+    query = (
+        select(col(ClientKey.client_id), func.count(), func.max(col(ClientKey.last_used_us)))
+        .where(
+            col(ClientKey.client_id).in_(client_ids),
+            col(ClientKey.revoked_us).is_(None),
+            or_(col(ClientKey.expires_us).is_(None), col(ClientKey.expires_us) > now_us),
+        )
+        .group_by(col(ClientKey.client_id))
+    )
+    return {row[0]: (int(row[1]), int(row[2] or 0)) for row in await session.execute(query)}
+
+
+async def spent(
+    session: AsyncSession, client_ids: Collection[str], days_us: Collection[int]
+) -> Mapping[str, tuple[int, int, int]]:
+    """(requests, nano-dollars, requests without a price) by client, over the days that begin then."""
+    sums = [func.sum(column) for column in (UsageDay.requests, UsageDay.cost_nano_usd, UsageDay.unpriced)]
+    query = (
+        select(col(UsageDay.client_id), *sums)
+        .where(col(UsageDay.start_us).in_(days_us), col(UsageDay.client_id).in_(client_ids))
+        .group_by(col(UsageDay.client_id))
+    )
+    return {row[0]: (int(row[1]), int(row[2]), int(row[3])) for row in await session.execute(query)}
