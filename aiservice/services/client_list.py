@@ -7,7 +7,7 @@ from aiservice.kit.clock import DAY_US, now_us
 from aiservice.principal import Person
 from aiservice.services.budget_words import budget_words
 from aiservice.services.client_views import ClientView, view
-from aiservice.services.clients import owner_scope
+from aiservice.services.rights import needs, scope
 from aiservice.services.sanction_terms import sanction_of
 from aiservice.store import budgets as budget_store
 from aiservice.store import client_list as store
@@ -59,17 +59,19 @@ class ClientList:
     def __init__(self, db: Database) -> None:
         self._db = db
 
+    @needs("client.list")
     async def page(self, actor: Person, asked: Asked, *, after: str = "", limit: int = PAGE_ROWS) -> ClientPage:
         """The clients by name, behind the name `after`."""
         is_disabled = {"active": False, "disabled": True}.get(asked.state)
         wanted = store.Wanted(
-            owner_scope(actor), asked.containing.strip()[:_MAX_WORDS], asked.team[:_MAX_WORDS], is_disabled
+            scope(actor, "client.list"), asked.containing.strip()[:_MAX_WORDS], asked.team[:_MAX_WORDS], is_disabled
         )
         return await self._page(wanted, after, limit)
 
+    @needs("client.get")
     async def one(self, actor: Person, client_id: str) -> ClientLine | None:
         """The line of one client; None where there is none that the actor may see."""
-        found = await self._page(store.Wanted(owner_scope(actor), id=client_id), "", 1)
+        found = await self._page(store.Wanted(scope(actor, "client.get"), id=client_id), "", 1)
         return found.lines[0] if found.lines else None
 
     async def _page(self, wanted: store.Wanted, after: str, limit: int) -> ClientPage:

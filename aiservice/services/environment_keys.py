@@ -1,6 +1,6 @@
 """Provider keys that stand in this server's environment under their usual names: offered, never used by themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiservice.errors import NotFound
@@ -10,7 +10,7 @@ from aiservice.providers import registry
 from aiservice.services.connection_rules import hint
 from aiservice.services.connection_views import ConnectionDetails
 from aiservice.services.connections import Connections
-from aiservice.services.rights import needs, require
+from aiservice.services.rights import needs
 from aiservice.settings import IMPORTABLE, importable_keys
 
 
@@ -28,9 +28,9 @@ class OfferedKey:
 class EnvironmentKeys:
     """For admins. A key shows by its variable and its last four characters, as stored ones do."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, keys: Callable[[], Mapping[str, Secret]] = importable_keys) -> None:
         self._connections = connections
-        self._keys = importable_keys
+        self._keys = keys
 
     @needs("environment_key.list")
     async def offered(self, actor: Person) -> list[OfferedKey]:
@@ -41,13 +41,13 @@ class EnvironmentKeys:
             for variable, key in found.items()
         ]
 
-    def take(self, actor: Person, variable: str) -> tuple[str, str, Secret]:
+    @needs("environment_key.import")
+    async def take(self, actor: Person, variable: str) -> tuple[str, str, Secret]:
         """(kind, address, key) behind a variable, to be tried and stored as a key that was typed.
 
         Raises:
             PermissionDenied. NotFound: no such variable is set.
         """
-        require(actor, "environment_key.import")
         key = self._keys().get(variable)
         if key is None:
             raise NotFound("That variable is not set where this server runs.", code="variable_not_found")

@@ -49,7 +49,7 @@ def test_nearly_all_is_not_all() -> None:
 
 
 def test_who_was_not_asked_has_no_row() -> None:
-    assert rows_of({"con_1": {**_WELL, "attempts": 0}}, _NAMED) == []
+    assert rows_of({"con_1": {**_WELL, "attempts": 0, "bars": [[0, 0]] * 90}}, _NAMED) == []
     assert rows_of({}, _NAMED) == []
 
 

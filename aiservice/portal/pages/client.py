@@ -173,7 +173,6 @@ def _state(view: ClientView, line: ClientLine | None) -> tuple[str, str]:
 def _facts(view: ClientView, line: ClientLine | None) -> list[Fact]:
     limits = [f"{amount:,} {words_of(name)}" for name, amount in view.limits.items()]
     bounds = [*limits, *(line.budgets if line is not None else ())]
-    owner = view.owner_email or "nobody"
     requests, cost = (0, 0) if line is None else (line.requests, line.cost_nano_usd)
     unpriced = f"and {line.unpriced:,} calls without a price" if line is not None and line.unpriced else "in 30 days"
     return [

@@ -21,7 +21,7 @@ async def add(core: Core, person: Person, fields: Fields) -> Answer:
 
 async def import_from_environment(core: Core, person: Person, fields: Fields) -> Answer:
     """`variable`, `name`: a connection with the key that stands in that variable of the server's environment."""
-    return await _add(core, person, fields, core.environment_keys.take(person, fields.required("variable")))
+    return await _add(core, person, fields, await core.environment_keys.take(person, fields.required("variable")))
 
 
 async def set_key(core: Core, person: Person, fields: Fields) -> Answer:
