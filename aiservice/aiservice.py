@@ -32,7 +32,7 @@ from aiservice.portal import pages
 from aiservice.portal.front import SOCKET_PATH, Front
 from aiservice.portal.layout import add_pages
 from aiservice.portal.policy import BrowserPolicy
-from aiservice.portal.session import exports, gate, reveal, routes
+from aiservice.portal.session import exports, gate, playground, reveal, routes
 from aiservice.portal.session.live import LivePages
 from aiservice.portal.session.states import PageStates
 from aiservice.principal import Person
@@ -72,8 +72,9 @@ class Door:
             node_id = os.environ.get("__AISERVICE_NODE", "")
             async with open_core(settings, is_serving=True, node_id=node_id) as core:
                 in_flight = InFlight()
-                sign_in = exports.build(
-                    current_core, beside=reveal.build(current_core, beside=routes.build(current_core))
+                forms = reveal.build(current_core, beside=routes.build(current_core))
+                sign_in = playground.build(
+                    current_core, lambda: self.edge, beside=exports.build(current_core, beside=forms)
                 )
                 self.edge = build_gateway(core, in_flight, sign_in, self._portal, build_management(core))
                 drain = Drain(in_flight, settings.drain_seconds, core.cluster.leave)

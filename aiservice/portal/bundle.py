@@ -36,7 +36,7 @@ BACKEND_SEGMENTS = (
     "auth-codespace",
 )
 
-_BROWSER_MODULE = Path(__file__).parent / "components" / "browser.jsx"
+_COMPONENTS = Path(__file__).parent / "components"
 _STATE_MODULE = "utils/state.js"
 _VITE_CONFIG = "vite.config.js"
 _DEV_PORT = "REFLEX_BACKEND_PORT"
@@ -59,7 +59,8 @@ class OneOriginPlugin(Plugin):
     """Applies both changes at every compile and adds our own components; an unknown template stops the build."""
 
     def get_static_assets(self, **context: Any) -> list[tuple[Path, str | bytes]]:
-        return [(Path("utils/browser.jsx"), _BROWSER_MODULE.read_text(encoding="utf-8"))]
+        modules = sorted(_COMPONENTS.glob("*.jsx"))
+        return [(Path("utils") / module.name, module.read_text(encoding="utf-8")) for module in modules]
 
     def pre_compile(self, **context: Any) -> None:
         context["add_modify_task"](_STATE_MODULE, use_own_origin)

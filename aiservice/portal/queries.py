@@ -15,20 +15,15 @@ from aiservice.errors import InvalidRequest
 from aiservice.kit.clock import DAY_US, HOUR_US, SECOND_US, now_us
 from aiservice.services.audit import FOREVER_US, AuditFilter
 from aiservice.services.request_log import CACHES, ENDINGS, CacheName, LogFilter
-from aiservice.services.usage import GroupBy
-from aiservice.services.usage_sums import Sums
+from aiservice.services.usage import BUCKETS_US, Breakdown, GroupBy
+from aiservice.services.usage_metrics import METRICS, Metric
 
 # Name in the URL -> name in services.
 FILTERS = {"client": "client_id", "key": "key_id", "task": "task", "model": "model", "provider": "provider"}
 RANGES = {"1h": HOUR_US, "24h": DAY_US, "7d": 7 * DAY_US, "30d": 30 * DAY_US, "90d": 90 * DAY_US}
-METRICS = {  # name in the URL -> field of `Sums`
-    "requests": "requests",
-    "errors": "errors",
-    "input": "input_tokens",
-    "output": "output_tokens",
-    "cost": "cost_nano_usd",
-}
 DEFAULT_RANGE, DEFAULT_GROUP, DEFAULT_METRIC = "7d", "key", "requests"
+TOPS = ("5", "8", "20", "50")
+DEFAULT_TOP = "8"
 _MAX_CHARACTERS = 200
 _MOST_SPAN_US = 3_653 * DAY_US
 Params = Mapping[str, str]
@@ -131,40 +126,52 @@ class AuditView:
 
 @dataclass(slots=True, frozen=True)
 class UsageView:
-    """One chart with its table. `range_name` is "custom" where the URL gives both ends."""
+    """One chart with its table. `range_name` is "custom" where the URL gives both ends; `roll_up` "" is the bucket that
+    suits the range."""
 
     range_name: str
     start_us: int
     end_us: int
-    group_by: GroupBy
-    metric: str
-    filters: Mapping[str, str]
+    asked: Breakdown
+    is_cumulative: bool
     zone: Zone
 
     @classmethod
     def of(cls, params: Params) -> "UsageView":
         """Raises: InvalidRequest: a value is none that this page knows."""
         zone = Zone.of(params)
-        group_by = _one_of(params, "by", DEFAULT_GROUP, get_args(GroupBy))
-        metric = _one_of(params, "metric", DEFAULT_METRIC, tuple(METRICS))
-        if params.get("from") or params.get("to"):
-            name, end_us = "custom", zone.read(params["to"], "to") if params.get("to") else now_us()
-            start_us = zone.read(params["from"], "from") if params.get("from") else end_us - DAY_US
-            if start_us >= end_us:
-                raise InvalidRequest("The range ends before it begins.", param="from")
-        else:
-            name, end_us = _one_of(params, "range", DEFAULT_RANGE, tuple(RANGES)), now_us()
-            start_us = end_us - RANGES[name]
-        return cls(name, start_us, end_us, group_by, metric, filters_of(params), zone)  # type: ignore[arg-type]
+        name, start_us, end_us = _range_of(params, zone)
+        bucket = _one_of(params, "roll", "auto", ("auto", *BUCKETS_US))
+        asked = Breakdown(
+            _one_of(params, "by", DEFAULT_GROUP, get_args(GroupBy)),  # type: ignore[arg-type]
+            _one_of(params, "sub", "none", get_args(GroupBy)),  # type: ignore[arg-type]
+            _one_of(params, "metric", DEFAULT_METRIC, tuple(METRICS)),
+            top=int(_one_of(params, "top", DEFAULT_TOP, TOPS)),
+            bucket=None if bucket == "auto" else bucket,  # type: ignore[arg-type]
+            is_compared=params.get("compare") == "1",
+            filters=filters_of(params),
+        )
+        return cls(name, start_us, end_us, asked, params.get("sum") == "1", zone)
 
     @property
     def span(self) -> tuple[int, int]:
         return (self.start_us, self.end_us)
 
-    def rank(self, sums: Sums) -> int:
-        """The metric's value: groups are in its order."""
-        value: int = getattr(sums, METRICS[self.metric])
-        return value
+    @property
+    def metric(self) -> Metric:
+        return METRICS[self.asked.metric]
+
+
+def _range_of(params: Params, zone: Zone) -> tuple[str, int, int]:
+    """The range's name ("custom" where the query gives an end of it), and its ends in microseconds UTC."""
+    if params.get("from") or params.get("to"):
+        end_us = zone.read(params["to"], "to") if params.get("to") else now_us()
+        start_us = zone.read(params["from"], "from") if params.get("from") else end_us - DAY_US
+        if start_us >= end_us:
+            raise InvalidRequest("The range ends before it begins.", param="from")
+        return "custom", start_us, end_us
+    name, end_us = _one_of(params, "range", DEFAULT_RANGE, tuple(RANGES)), now_us()
+    return name, end_us - RANGES[name], end_us
 
 
 def filters_of(params: Params) -> dict[str, str]:

@@ -72,10 +72,9 @@ async def _summed(session: AsyncSession, scope: Scope, span: tuple[int, int], wi
     grain_us = min(width_us, DAY_US)
     found: list[tuple[int, int, int]] = []
     for grain, spans in plan(span, await usage_store.dirty_hours(session), grain_us).items():
-        rows = await usage_store.sums(
-            session, grain, spans, scope=scope, group_by="", width_us=grain_us, columns=("requests", "errors")
-        )
-        found += [(row["bucket"], row["requests"], row["errors"]) for row in rows]
+        asked = usage_store.Asked(scope, (), grain_us, ("requests", "errors"))
+        rows = await usage_store.sums(session, grain, spans, asked)
+        found += [(bucket, row["requests"], row["errors"]) for bucket, _, row in rows]
     return _added(found, width_us)
 
 

@@ -1,41 +1,33 @@
 """What was asked, given and spent, for those who may see it: admins everything, developers what their clients did.
 
-Sums are exact to the minute at any time: whole days and hours come from their roll-ups, the edges of a range and hours
-that are not folded yet from the minutes.
+Sums are exact to the minute at any time (`services/usage_reading.py`). Groups are ranked by one column; only those that
+are shown are summed by all.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from aiservice.errors import InvalidRequest
-from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, iso, now_us
+from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, now_us
 from aiservice.principal import Person
-from aiservice.services.request_log import csv_line
 from aiservice.services.rights import needs, require, scope
-from aiservice.services.usage_sums import COUNTS, Sums, plan
+from aiservice.services.usage_metrics import COUNTED_BY_ENDING, metric_of
+from aiservice.services.usage_reading import COLUMNS, ENDING, NAMED, GroupKey, Reading
+from aiservice.services.usage_sums import Sums
 from aiservice.store import usage as store
 from aiservice.store.session import AsyncSession, Database
 
-GroupBy = Literal["none", "key", "task", "model", "provider", "client", "user"]
+GroupBy = Literal["none", "key", "task", "model", "provider", "client", "user", "team", "status"]
 Bucket = Literal["minute", "hour", "day"]
 
 BUCKETS_US: dict[Bucket, int] = {"minute": MINUTE_US, "hour": HOUR_US, "day": DAY_US}
 MAX_POINTS = 2000
+MAX_GROUPS = 50
 HOURS_AT_ONCE = store.HOURS_AT_ONCE
 OTHER = "other"
+_NEVER_US = 2**62
 _MAX_CHOICES = 200
-_USER = "user"  # no column of the roll-ups: a client's owner is who owns it now
-_GROUPS = {
-    "none": "",
-    "key": "key_id",
-    "client": "client_id",
-    "task": "task",
-    "model": "model",
-    "provider": "provider",
-    "user": _USER,
-}
-_NAMED = {"client_id", "key_id", _USER}
 _FILTERS = {"client_id", "key_id", "task", "model", "provider"}
 
 
@@ -43,22 +35,50 @@ _FILTERS = {"client_id", "key_id", "task", "model", "provider"}
 class Group:
     """One line of a chart. A point is None where there is no data, which is not the same as none asked for.
 
-    Points have no latencies; the total has.
+    Points have only the sums that the measure needs; the total has all. `before` is the total of the period before.
     """
 
     id: str
     name: str
     total: Sums
     points: list[Sums | None]
+    sub_id: str = ""
+    sub_name: str = ""
+    before: Sums | None = None
 
 
 @dataclass(slots=True)
 class Series:
-    """Groups, busiest first, over the same buckets; `starts_us` are the buckets' beginnings."""
+    """Groups, largest first, over the same buckets; `starts_us` are the buckets' beginnings. `before` are the points
+    of all together in the period before, where that was asked for. `is_kept` is whether the measure is kept by these
+    groups at all. Before `details_since_us` the roll-ups had no details (`tables/ledger.py`)."""
 
     bucket: Bucket
     starts_us: list[int]
     groups: list[Group]
+    metric: str = "requests"
+    before: list[Sums | None] | None = None
+    is_kept: bool = True
+    details_since_us: int = 0
+
+
+@dataclass(slots=True, frozen=True)
+class Breakdown:
+    """How a range is taken apart: `metric` measures and ranks, the `top` groups of `group_by` (and, in them, of
+    `subgroup_by`) are shown by themselves; `is_compared` with the period of the same length before it."""
+
+    group_by: GroupBy = "none"
+    subgroup_by: GroupBy = "none"
+    metric: str = "requests"
+    top: int = 8
+    bucket: Bucket | None = None
+    is_compared: bool = False
+    has_all: bool = False
+    filters: Mapping[str, str] = field(default_factory=dict)
+
+    def columns(self) -> tuple[str, ...]:
+        asked = (self.group_by, *((self.subgroup_by,) if self.subgroup_by != self.group_by else ()))
+        return tuple(COLUMNS[name] for name in asked if name != "none")
 
 
 class Usage:
@@ -68,9 +88,10 @@ class Usage:
         self._db = db
 
     @needs("usage.get")
-    async def tiles(self, actor: Person, /, since_us: int, **filters: str) -> Sums:
-        """Sums from `since_us` (cut to its minute) until now. `filters`: client_id, key_id, task, model, provider."""
-        return await self._total(_scope(actor, filters), since_us)
+    async def tiles(self, actor: Person, /, since_us: int, until_us: int | None = None, **filters: str) -> Sums:
+        """Sums from `since_us` (cut to its minute) until now, or to the end of the minute of `until_us`. `filters`:
+        client_id, key_id, task, model, provider."""
+        return await self._total(_scope(actor, filters), since_us, until_us)
 
     async def of_client(
         self, client_id: str, since_us: int, key_id: str | None = None, until_us: int | None = None
@@ -88,57 +109,51 @@ class Usage:
         span = (since_us // MINUTE_US * MINUTE_US, until_us // MINUTE_US * MINUTE_US + MINUTE_US)
         async with self._db.read() as session:
             await store.hold_still(session)
-            return await (await _Reading.begin(session, scope, span, _GROUPS[group_by])).totals()
+            reading = await Reading.begin(session, scope, span, Breakdown(group_by).columns())
+            return {key[0] if key else "": sums for key, sums in (await reading.totals()).items()}
 
     @needs("usage.get")
-    async def series(
-        self,
-        actor: Person,
-        start_us: int,
-        end_us: int,
-        *,
-        bucket: Bucket | None = None,
-        group_by: GroupBy = "none",
-        top: int = 8,
-        rank: Callable[[Sums], int] = lambda sums: sums.requests,
-        filters: Mapping[str, str] | None = None,
-        measures: Sequence[str] = COUNTS,
-    ) -> Series:
-        """Sums per bucket over [start, end), largest group first; all behind the `top` ones are one, "other".
-
-        `filters`: client_id, key_id, task, model, provider. `measures` are the columns that points have; the others
-        of a point are 0.
+    async def series(self, actor: Person, /, start_us: int, end_us: int, asked: Breakdown | None = None) -> Series:
+        """Sums per bucket over [start, end), largest group first; all behind the top ones are one, "other".
 
         Raises:
-            InvalidRequest: the range is empty, or has more than 2 000 buckets.
+            InvalidRequest: the range is empty, or has more than 2 000 buckets; there is no such measure or filter.
             PermissionDenied: grouped by user, and the actor is no admin.
         """
-        if group_by == "user":
+        asked = asked or Breakdown()
+        if "user" in (asked.group_by, asked.subgroup_by):
             require(actor, "usage.by_user")
-        chosen = bucket or bucket_for(end_us - start_us)
-        starts = _starts(start_us, end_us, BUCKETS_US[chosen])
-        span = (starts[0], starts[-1] + BUCKETS_US[chosen])
-        scope, column = _scope(actor, filters or {}), _GROUPS[group_by]
+        metric = metric_of(asked.metric)
+        if asked.has_all:
+            metric = replace(metric, columns=store.EVERY_SUM)
+        bucket = asked.bucket or bucket_for(end_us - start_us)
+        width_us = BUCKETS_US[bucket]
+        starts = _starts(start_us, end_us, width_us)
+        span = (starts[0], starts[-1] + width_us)
+        scope = _scope(actor, asked.filters)
         async with self._db.read() as session:
             await store.hold_still(session)
-            reading = await _Reading.begin(session, scope, span, column, measures)
-            totals = await reading.totals()
-            kept = _kept(totals, top, rank)
-            points = await reading.points(kept, BUCKETS_US[chosen], has_rest=len(kept) < len(totals))
-            names = await store.names(session, column, kept) if column in _NAMED else {}
-            begun_us = await store.first_start_us(session, scope)
-        known_from = now_us() if begun_us is None else begun_us // BUCKETS_US[chosen] * BUCKETS_US[chosen]
-        groups = [
-            Group(key, names.get(key, key), totals[key], _points(starts, points.get(key, {}), known_from))
-            for key in kept
-        ]
-        if len(kept) < len(totals):
-            rest = sum((sums for key, sums in totals.items() if key not in set(kept)), Sums())
-            groups.append(Group(OTHER, OTHER, rest, _points(starts, points[OTHER], known_from)))
-        return Series(chosen, starts, groups)
+            reading = await Reading.begin(session, scope, span, asked.columns(), metric)
+            details_us = await store.details_since_us(session)
+            known_us = await _known_since(session, scope)
+            if metric.is_detail and not asked.has_all:
+                known_us = max(known_us, details_us)
+            frame = _Frame(starts, width_us, known_us)
+            series = Series(bucket, starts, await _groups(reading, asked, frame), asked.metric)
+            if asked.is_compared:
+                await _compare(reading, series, frame)
+        series.details_since_us = details_us
+        series.is_kept = ENDING not in asked.columns() or asked.metric in COUNTED_BY_ENDING
+        return series
 
     @needs("usage.get")
-    async def choices(self, actor: Person, since_us: int) -> dict[str, list[tuple[str, str]]]:
+    async def is_known_at(self, actor: Person, /, at_us: int) -> bool:
+        """Whether the actor had any request by then: before that there is no data, which is not 0."""
+        async with self._db.read() as session:
+            return await _known_since(session, _scope(actor, {})) <= at_us
+
+    @needs("usage.get")
+    async def choices(self, actor: Person, /, since_us: int) -> dict[str, list[tuple[str, str]]]:
         """What there is to filter by, as (id, name), busiest first and at most 200 each: by client_id, key_id, task,
         model and provider, among what was asked for since (by the day)."""
         columns, found = sorted(_FILTERS), {}
@@ -149,21 +164,9 @@ class Usage:
                 for values, count in used:
                     requests[values[place]] = requests.get(values[place], 0) + count
                 ids = sorted(filter(None, requests), key=lambda value: (-requests[value], value))[:_MAX_CHOICES]
-                names = await store.names(session, column, ids) if column in _NAMED else {}
+                names = await store.names(session, column, ids) if column in NAMED else {}
                 found[column] = [(number, names.get(number, number)) for number in ids]
         return found
-
-    async def series_csv(self, series: Series, group_by: GroupBy) -> AsyncIterator[str]:
-        """The points of a series as lines of CSV, the header first. A bucket without data has no line; one in which
-        nothing was asked for has a line of zeros."""
-        yield csv_line(["from", "bucket", *([] if group_by == "none" else [group_by, f"{group_by}_name"]), *COUNTS])
-        for place, start_us in enumerate(series.starts_us):
-            for group in series.groups:
-                point = group.points[place]
-                if point is not None:
-                    named = [] if group_by == "none" else [group.id, group.name]
-                    counts = [getattr(point, name) for name in COUNTS]
-                    yield csv_line([iso(start_us), series.bucket, *named, *counts])
 
     async def fold_some(self) -> int:
         """Folds some of the hours that changed, and their days, and returns how many hours that were: fewer than
@@ -179,77 +182,7 @@ class Usage:
         span = (since_us // MINUTE_US * MINUTE_US, end_us)
         async with self._db.read() as session:
             await store.hold_still(session)
-            return (await (await _Reading.begin(session, scope, span, "")).totals()).get("", Sums())
-
-
-@dataclass(slots=True)
-class _Reading:
-    """Reads one range in one transaction, from whichever roll-ups are exact."""
-
-    session: AsyncSession
-    scope: store.Scope
-    span: tuple[int, int]
-    column: str  # "" is ungrouped
-    dirty_hours: list[int]
-    owners: dict[str, str]
-    measures: Sequence[str]
-
-    @classmethod
-    async def begin(
-        cls,
-        session: AsyncSession,
-        scope: store.Scope,
-        span: tuple[int, int],
-        column: str,
-        measures: Sequence[str] = COUNTS,
-    ) -> "_Reading":
-        owners = await store.owners(session) if column == _USER else {}
-        return cls(session, scope, span, column, await store.dirty_hours(session), owners, measures)
-
-    async def totals(self) -> dict[str, Sums]:
-        """By group, over the whole range."""
-        found: dict[str, Sums] = {}
-        for _, group, sums in await self._read(self.scope, self.column, 0, None):
-            found[group] = found[group] + sums if group in found else sums
-        return found
-
-    async def points(self, kept: Sequence[str], width_us: int, *, has_rest: bool) -> dict[str, dict[int, Sums]]:
-        """By group and bucket, those of the groups that were not `kept` as one."""
-        scope = replace(self.scope, chosen=self._chosen(kept)) if has_rest else self.scope
-        found = _by_group(await self._read(scope, self.column, width_us, self.measures))
-        if has_rest:
-            rest = _by_group(await self._read(self.scope, "", width_us, self.measures)).get("", {})
-            for points in found.values():
-                for bucket, sums in points.items():
-                    rest[bucket] = rest[bucket] - sums
-            found[OTHER] = rest
-        return found
-
-    def _chosen(self, groups: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-        if self.column != _USER:
-            return self.column, tuple(groups)
-        wanted = set(groups)
-        return "client_id", tuple(client for client, owner in self.owners.items() if owner in wanted)
-
-    async def _read(
-        self, scope: store.Scope, column: str, width_us: int, columns: Sequence[str] | None
-    ) -> list[tuple[int, str, Sums]]:
-        """(bucket, group, sums); `columns` None means all."""
-        real = "client_id" if column == _USER else column
-        found = []
-        for grain, spans in plan(self.span, self.dirty_hours, width_us).items():
-            for row in await store.sums(
-                self.session,
-                grain,
-                spans,
-                scope=scope,
-                group_by=real,
-                width_us=width_us,
-                columns=columns,
-            ):
-                bucket, group = row.pop("bucket"), row.pop("group")
-                found.append((bucket, self.owners.get(group, "") if column == _USER else group, Sums.of(row)))
-        return found
+            return (await (await Reading.begin(session, scope, span, ())).totals()).get((), Sums())
 
 
 def bucket_for(span_us: int) -> Bucket:
@@ -257,6 +190,72 @@ def bucket_for(span_us: int) -> Bucket:
     if span_us <= 3 * HOUR_US:
         return "minute"
     return "hour" if span_us <= 7 * DAY_US else "day"
+
+
+async def _groups(reading: Reading, asked: Breakdown, frame: "_Frame") -> list[Group]:
+    ranks = await reading.ranks()
+    kept, has_rest = _kept(ranks, max(1, min(asked.top, MAX_GROUPS)))
+    totals = await reading.totals(kept if has_rest else None)
+    points = await reading.points(kept, frame.width_us, has_rest=has_rest)
+    names = await reading.names(kept)
+    groups = []
+    for key in kept:
+        (number, name), (sub_id, sub_name) = _named(key, names, 0), _named(key, names, 1)
+        groups.append(Group(number, name, totals.get(key, Sums()), frame.points(points.get(key, {})), sub_id, sub_name))
+    if has_rest:
+        rest = await reading.whole() - sum((totals.get(key, Sums()) for key in kept), Sums())
+        groups.append(Group(OTHER, OTHER, rest, frame.points(points[()])))
+    return groups
+
+
+async def _compare(reading: Reading, series: Series, frame: "_Frame") -> None:
+    """Puts beside what is shown what it was in the period before."""
+    length = reading.span[1] - reading.span[0]
+    earlier = reading.earlier(length)
+    series.before = frame.earlier(length).points(await earlier.whole_points(frame.width_us))
+    if earlier.span[1] <= frame.known_us:
+        return
+    keys = [_key_of(group, len(reading.columns)) for group in series.groups if group.id != OTHER]
+    totals = await earlier.totals(keys)
+    for group, key in zip(series.groups, keys, strict=False):
+        group.before = totals.get(key, Sums())
+    if series.groups[-1].id == OTHER:
+        series.groups[-1].before = await earlier.whole() - sum((totals.get(key, Sums()) for key in keys), Sums())
+
+
+@dataclass(slots=True, frozen=True)
+class _Frame:
+    """The buckets of a range, and from when on something is known of them."""
+
+    starts_us: list[int]
+    width_us: int
+    known_us: int
+
+    def points(self, found: dict[int, Sums]) -> list[Sums | None]:
+        now = now_us()
+        return [
+            None if at + self.width_us <= self.known_us else found.get(at) or (Sums() if at <= now else None)
+            for at in self.starts_us
+        ]
+
+    def earlier(self, by_us: int) -> "_Frame":
+        return replace(self, starts_us=[at - by_us for at in self.starts_us])
+
+
+def _key_of(group: Group, depth: int) -> GroupKey:
+    return (group.id, group.sub_id)[:depth]
+
+
+def _named(key: GroupKey, names: Mapping[tuple[int, str], str], place: int) -> tuple[str, str]:
+    if len(key) <= place:
+        return "", ""
+    return key[place], names.get((place, key[place]), key[place])
+
+
+async def _known_since(session: AsyncSession, scope: store.Scope) -> int:
+    """From when on something is known of the requests, microseconds UTC; never, where there is none."""
+    begun_us = await store.first_start_us(session, scope)
+    return _NEVER_US if begun_us is None else begun_us
 
 
 def _starts(start_us: int, end_us: int, width_us: int) -> list[int]:
@@ -274,22 +273,10 @@ def _scope(actor: Person, filters: Mapping[str, str]) -> store.Scope:
     return store.Scope(scope(actor, "usage.get"), tuple(sorted(filters.items())))
 
 
-def _kept(totals: dict[str, Sums], top: int, rank: Callable[[Sums], int]) -> list[str]:
-    """The groups that are shown by themselves, largest first. One too many is shown rather than called "other"."""
-    if not totals:
-        totals[""] = Sums()
-    ranked = sorted(totals, key=lambda group: (-rank(totals[group]), group))
-    return ranked if len(ranked) <= top + 1 else ranked[:top]
-
-
-def _by_group(rows: Iterable[tuple[int, str, Sums]]) -> dict[str, dict[int, Sums]]:
-    groups: dict[str, dict[int, Sums]] = {}
-    for bucket, group, sums in rows:
-        points = groups.setdefault(group, {})
-        points[bucket] = points[bucket] + sums if bucket in points else sums
-    return groups
-
-
-def _points(starts: list[int], points: dict[int, Sums], known_from_us: int) -> list[Sums | None]:
-    now = now_us()
-    return [points.get(start) or (Sums() if known_from_us <= start <= now else None) for start in starts]
+def _kept(ranks: dict[GroupKey, int], top: int) -> tuple[list[GroupKey], bool]:
+    """The groups that are shown by themselves, largest first, and whether there are others. One too many is shown
+    rather than called "other"."""
+    if not ranks:
+        return [()], False
+    ranked = sorted(ranks, key=lambda group: (-ranks[group], group))
+    return (ranked, False) if len(ranked) <= top + 1 else (ranked[:top], True)

@@ -1,6 +1,7 @@
 """Sums of requests, and from which roll-ups they are read."""
 
-from collections.abc import Collection
+import operator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -8,11 +9,15 @@ from aiservice.kit.clock import DAY_US, HOUR_US
 from aiservice.tables.ledger import LATENCY_BOUNDS_US
 
 _BUCKETS = len(LATENCY_BOUNDS_US) + 1
+_NONE = (0,) * _BUCKETS
+LATENCIES = tuple(f"latency_{index}" for index in range(_BUCKETS))
+FIRST_BYTES = tuple(f"first_{index}" for index in range(_BUCKETS))
 
 
 @dataclass(slots=True)
 class Sums:
-    """Requests added up. `cost_nano_usd` is that of the priced ones; `unpriced` says how many are not in it."""
+    """Requests added up. `cost_nano_usd` is that of the priced ones; `unpriced` says how many are not in it. Of
+    `errors`, `refused`, `limited` and `cut` are parts; `hung_up` are none (`tables/ledger.py`)."""
 
     requests: int = 0
     errors: int = 0
@@ -23,25 +28,32 @@ class Sums:
     reasoning_tokens: int = 0
     cost_nano_usd: int = 0
     latency_us_sum: int = 0
-    latencies: tuple[int, ...] = (0,) * _BUCKETS
+    cache_write_tokens: int = 0
+    fallbacks: int = 0
+    refused: int = 0
+    limited: int = 0
+    cut: int = 0
+    hung_up: int = 0
+    latencies: tuple[int, ...] = _NONE
+    first_bytes: tuple[int, ...] = _NONE
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Self:
-        """From the summed columns of a roll-up, with or without its histogram."""
-        if "latency_0" not in row:
-            return cls(**row)
-        latencies = tuple(row.pop(f"latency_{index}") for index in range(_BUCKETS))
-        return cls(**row, latencies=latencies)
+        """From the summed columns of a roll-up, with or without its histograms."""
+        latencies = tuple(row.pop(name) for name in LATENCIES) if "latency_0" in row else _NONE
+        first_bytes = tuple(row.pop(name) for name in FIRST_BYTES) if "first_0" in row else _NONE
+        return cls(**row, latencies=latencies, first_bytes=first_bytes)
 
     def __add__(self, other: "Sums") -> "Sums":
-        latencies = tuple(a + b for a, b in zip(self.latencies, other.latencies, strict=True))
-        counts = {name: getattr(self, name) + getattr(other, name) for name in COUNTS}
-        return Sums(**counts, latencies=latencies)
+        return self._with(other, operator.add)
 
     def __sub__(self, other: "Sums") -> "Sums":
-        latencies = tuple(a - b for a, b in zip(self.latencies, other.latencies, strict=True))
-        counts = {name: getattr(self, name) - getattr(other, name) for name in COUNTS}
-        return Sums(**counts, latencies=latencies)
+        return self._with(other, operator.sub)
+
+    def _with(self, other: "Sums", both: Callable[[int, int], int]) -> "Sums":
+        counts = {name: both(getattr(self, name), getattr(other, name)) for name in COUNTS}
+        latencies = tuple(map(both, self.latencies, other.latencies))
+        return Sums(**counts, latencies=latencies, first_bytes=tuple(map(both, self.first_bytes, other.first_bytes)))
 
     @property
     def tokens(self) -> int:
@@ -59,21 +71,30 @@ class Sums:
 
     def latency_ms(self, share: float) -> float | None:
         """The latency below which `share` of the requests are: between the ends of its histogram bucket, on a line."""
-        total = sum(self.latencies)
-        if not total:
-            return None
-        rank, below = share * total, 0
-        for index, count in enumerate(self.latencies):
-            if count and below + count >= rank:
-                low = LATENCY_BOUNDS_US[index - 1] if index else 0
-                # The last bucket has no end: its mean says more than a guess.
-                high = LATENCY_BOUNDS_US[index] if index < len(LATENCY_BOUNDS_US) else low * 2
-                return (low + (high - low) * (rank - below) / count) / 1000
-            below += count
+        return _below(self.latencies, share)
+
+    def first_byte_ms(self, share: float) -> float | None:
+        """As `latency_ms`, to the first byte, of those that had one before their end: streams."""
+        return _below(self.first_bytes, share)
+
+
+COUNTS = [each.name for each in fields(Sums) if each.name not in ("latencies", "first_bytes")]
+
+
+def _below(histogram: tuple[int, ...], share: float) -> float | None:
+    """Milliseconds; None where it counts nothing."""
+    total = sum(histogram)
+    if not total:
         return None
-
-
-COUNTS = [each.name for each in fields(Sums) if each.name != "latencies"]
+    rank, below = share * total, 0
+    for index, count in enumerate(histogram):
+        if count and below + count >= rank:
+            low = LATENCY_BOUNDS_US[index - 1] if index else 0
+            # The last bucket has no end: its mean says more than a guess.
+            high = LATENCY_BOUNDS_US[index] if index < len(LATENCY_BOUNDS_US) else low * 2
+            return (low + (high - low) * (rank - below) / count) / 1000
+        below += count
+    return None
 
 
 def plan(span: tuple[int, int], dirty_hours: Collection[int], width_us: int) -> dict[str, list[tuple[int, int]]]:

@@ -7,11 +7,14 @@ from sqlmodel import col, select
 
 from aiservice.kit.clock import DAY_US, HOUR_US
 from aiservice.store.budget_charges import charged
-from aiservice.store.ledger import SUMMED
+from aiservice.store.ledger import SUMMED as EVERY_SUM
 from aiservice.store.session import AsyncSession
 from aiservice.tables import Horizon
+from aiservice.tables.ledger import DETAILS
 
 _LIMIT = 5
+# A node of the release before folds hours without the details: they are not held against it.
+_SUMMED = tuple(name for name in EVERY_SUM if name not in DETAILS)
 _ERROR = (
     "(outcome IN ('failed', 'upstream_truncated', 'broker_stopped', 'interrupted') "
     "OR (status >= 400 AND outcome <> 'client_left'))"
@@ -51,18 +54,18 @@ async def minutes_unlike_rows(session: AsyncSession, since_us: int) -> list[int]
 
 async def hours_unlike_minutes(session: AsyncSession, since_us: int) -> list[int]:
     """Folded hours, from one that begins at `since_us`, that are not the sum of their minutes."""
-    fine = f"SELECT start_us - start_us % {HOUR_US} AS start_us, client_id, {', '.join(SUMMED)} FROM usage_minute "  # noqa: S608
+    fine = f"SELECT start_us - start_us % {HOUR_US} AS start_us, client_id, {', '.join(_SUMMED)} FROM usage_minute "  # noqa: S608
     found = await _unlike(
-        session, fine + "WHERE start_us >= :since", "usage_hour", width_us=HOUR_US, since_us=since_us, names=SUMMED
+        session, fine + "WHERE start_us >= :since", "usage_hour", width_us=HOUR_US, since_us=since_us, names=_SUMMED
     )
     return [hour for hour in found if hour not in await _dirty(session)]
 
 
 async def days_unlike_hours(session: AsyncSession) -> list[int]:
     """Folded days that are not the sum of their hours."""
-    fine = f"SELECT start_us - start_us % {DAY_US} AS start_us, client_id, {', '.join(SUMMED)} FROM usage_hour "  # noqa: S608
+    fine = f"SELECT start_us - start_us % {DAY_US} AS start_us, client_id, {', '.join(_SUMMED)} FROM usage_hour "  # noqa: S608
     found = await _unlike(
-        session, fine + "WHERE start_us >= :since", "usage_day", width_us=DAY_US, since_us=0, names=SUMMED
+        session, fine + "WHERE start_us >= :since", "usage_day", width_us=DAY_US, since_us=0, names=_SUMMED
     )
     dirty = {hour // DAY_US * DAY_US for hour in await _dirty(session)}
     return [day for day in found if day not in dirty]

@@ -46,8 +46,11 @@ _ADD_MINUTES_POSTGRES = text(_ADD_MINUTES_FORM % f"({', '.join(':' + name for na
 _PLACES = {name: place for place, name in enumerate(SUMMED)}
 _REQUESTS, _FAILED, _UNPRICED = _PLACES["requests"], _PLACES["errors"], _PLACES["unpriced"]
 _COST, _LATENCY, _FIRST_BUCKET = _PLACES["cost_nano_usd"], _PLACES["latency_us_sum"], _PLACES["latency_0"]
+_FALLBACKS, _HUNG_UP, _FIRST_BYTES = _PLACES["fallbacks"], _PLACES["hung_up"], _PLACES["first_0"]
+_REFUSED, _LIMITED, _CUT = _PLACES["refused"], _PLACES["limited"], _PLACES["cut"]
 _TOKENS = [
-    (name, _PLACES[name]) for name in ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens")
+    (name, _PLACES[name])
+    for name in ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cache_write_tokens")
 ]
 _entry_values = itemgetter(*_COLUMNS)
 _texts = itemgetter(*_TEXT_LIMITS)
@@ -121,16 +124,42 @@ def sum_rows(rows: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
         latency = max(0, row["ended_us"] - started_us)
         cost = row["cost_nano_usd"]
         total[_REQUESTS] += 1
-        total[_FAILED] += is_error(row["status"], row["outcome"])
+        _count_ending(total, row)
         if cost is None:
             total[_UNPRICED] += 1
         else:
             total[_COST] += cost
         total[_LATENCY] += latency
         total[_FIRST_BUCKET + _latency_bucket(latency)] += 1
+        first_byte_us = row["first_byte_us"]
+        if first_byte_us is not None:
+            total[_FIRST_BYTES + _latency_bucket(first_byte_us - started_us)] += 1
         for name, place in _TOKENS:
             total[place] += row[name]
     return [(*key, *sums[key]) for key in sorted(sums)]
+
+
+def _count_ending(total: list[int], row: Mapping[str, Any]) -> None:
+    """How a request ended, and whether where it began."""
+    status, outcome, attempts = row["status"], row["outcome"], row["attempts"]
+    if outcome == "client_left":
+        total[_HUNG_UP] += 1
+    elif is_error(status, outcome):
+        total[_FAILED] += 1
+        if status < 400:
+            total[_CUT] += 1
+        elif status == 429:
+            total[_LIMITED] += 1
+        elif status < 500:
+            total[_REFUSED] += 1
+    if len(attempts) > 1 and is_fallback(attempts):
+        total[_FALLBACKS] += 1
+
+
+def is_fallback(attempts: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a request ended at another connection or model than it was first tried at."""
+    first, last = attempts[0], attempts[-1]
+    return bool(first.get("provider") != last.get("provider") or first.get("model") != last.get("model"))
 
 
 def is_error(status: int, outcome: str) -> bool:

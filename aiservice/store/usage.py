@@ -10,7 +10,9 @@ from sqlmodel import col
 from aiservice.kit.clock import DAY_US, HOUR_US
 from aiservice.store.ledger import ROLLUP_KEY, SUMMED
 from aiservice.store.session import AsyncSession
-from aiservice.tables import Client, ClientKey, RollupDirty, UsageDay, UsageHour, UsageMinute, User
+from aiservice.tables import Client, ClientKey, Horizon, RollupDirty, Team, UsageDay, UsageHour, UsageMinute, User
+
+EVERY_SUM = SUMMED
 
 _TABLES: dict[str, Table] = {
     "minute": UsageMinute.__table__,  # type: ignore[attr-defined]
@@ -86,32 +88,44 @@ async def dirty_hours(session: AsyncSession) -> list[int]:
     return list((await session.execute(select(col(RollupDirty.start_us)))).scalars())
 
 
+@dataclass(slots=True, frozen=True)
+class Asked:
+    """What is summed: `columns` of the requests in `scope`, by the values of the columns `group_by` and per bucket of
+    `width_us` (0: one for all)."""
+
+    scope: Scope
+    group_by: tuple[str, ...]
+    width_us: int
+    columns: tuple[str, ...]
+
+
 async def sums(
-    session: AsyncSession,
-    grain: str,
-    spans: Sequence[tuple[int, int]],
-    *,
-    scope: Scope,
-    group_by: str,
-    width_us: int,
-    columns: Sequence[str] | None = None,
-) -> list[dict[str, Any]]:
-    """Sums from the roll-up of `grain` over the [start, end) of `spans`, per bucket of `width_us` (0: one for all) and
-    per value of the column `group_by` ("": none). Rows have `bucket` (its start), `group` and the sums of
-    `columns` (None: of all there are)."""
-    table = _TABLES[grain]
-    summed = [func.sum(table.c[name]).label(name) for name in columns or SUMMED]
+    session: AsyncSession, grain: str, spans: Sequence[tuple[int, int]], asked: Asked
+) -> list[tuple[int, tuple[str, ...], dict[str, int]]]:
+    """From the roll-up of `grain`, over the [start, end) of `spans`: the bucket's start, the values of `group_by`, and
+    the sums by column."""
+    table, width_us = _TABLES[grain], asked.width_us
+    summed = [func.sum(table.c[name]) for name in asked.columns]
     bucket = (table.c.start_us - table.c.start_us % width_us) if width_us else literal(0)
-    group = table.c[group_by] if group_by else literal("")
+    groups = [table.c[name] for name in asked.group_by]
+    selected: list[Any] = [bucket, *groups, *summed]
     query = (
-        select(bucket.label("bucket"), group.label("group"), *summed)
+        select(*selected)
         .where(or_(*(and_(table.c.start_us >= start, table.c.start_us < end) for start, end in spans)))
-        .where(*scope.conditions(table.c))
-        .group_by(text("1"), text("2"))
+        .where(*asked.scope.conditions(table.c))
+        .group_by(*(text(str(place)) for place in range(1, len(groups) + 2)))
     )
-    rows = (await session.execute(query)).mappings()
+    first = len(groups) + 1
     # PostgreSQL sums bigints into numerics.
-    return [{name: value if name == "group" else int(value) for name, value in row.items()} for row in rows]
+    return [
+        (int(row[0]), tuple(row[1:first]), dict(zip(asked.columns, map(int, row[first:]), strict=True)))
+        for row in await session.execute(query)
+    ]
+
+
+async def details_since_us(session: AsyncSession) -> int:
+    """From when on the roll-ups have their `DETAILS`, microseconds UTC; 0 where they always had."""
+    return await session.scalar(select(col(Horizon.before_us)).where(col(Horizon.name) == "usage_detail")) or 0
 
 
 async def first_start_us(session: AsyncSession, scope: Scope) -> int | None:
@@ -161,18 +175,19 @@ async def combinations(
     return found
 
 
-async def owners(session: AsyncSession) -> dict[str, str]:
-    """The user id of every client's owner; "" where nobody owns it."""
-    rows = await session.execute(select(col(Client.id), col(Client.owner_id)))
-    return {row[0]: row[1] or "" for row in rows}
+async def holders(session: AsyncSession, of: str) -> dict[str, str]:
+    """By client, the id of its owner (`of` "user") or of its team ("team"); "" where it has none."""
+    holder = col(Client.owner_id) if of == "user" else col(Client.team_id)
+    return {row[0]: row[1] or "" for row in await session.execute(select(col(Client.id), holder))}
 
 
 async def names(session: AsyncSession, group_by: str, ids: Sequence[str]) -> dict[str, str]:
-    """The names of clients or keys, or the e-mails of users, by their ids; what is not there any more has none."""
+    """The names of clients, keys or teams, or the e-mails of users, by their ids; what is gone has none."""
     tables: dict[str, tuple[Any, Any]] = {
         "key_id": (col(ClientKey.id), col(ClientKey.name)),
         "client_id": (col(Client.id), col(Client.name)),
         "user": (col(User.id), col(User.email)),
+        "team": (col(Team.id), col(Team.name)),
     }
     number, name = tables[group_by]
     return {row[0]: row[1] for row in (await session.execute(select(number, name).where(number.in_(ids)))).all()}

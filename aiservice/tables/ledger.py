@@ -101,6 +101,11 @@ class Decision(SQLModel, table=True):
     made_us: int = big()
 
 
+def _detail() -> Any:
+    """A sum that came later: a node of the release before goes on without it."""
+    return Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+
+
 # Upper ends of the latency histogram's buckets, doubling; the last bucket has none.
 LATENCY_BOUNDS_US = tuple(10_000 * 2**step for step in range(13))
 
@@ -108,7 +113,10 @@ LATENCY_BOUNDS_US = tuple(10_000 * 2**step for step in range(13))
 class _Rollup(SQLModel):
     """Sums over a bucket that starts at `start_us` (UTC). `unpriced` counts requests whose model has no price.
 
-    `latency_<n>` counts requests that took at most `LATENCY_BOUNDS_US[n]` and longer than the one before.
+    `latency_<n>` counts requests that took at most `LATENCY_BOUNDS_US[n]` and longer than the one before, `first_<n>`
+    those whose first byte took that long, where there was one. Of `errors`, `refused` are the caller's own (4xx),
+    `limited` those over a limit (429), `cut` those whose answer had begun; the others are 5xx. `hung_up` are no errors:
+    their callers hung up. `fallbacks` ended at another place than their first.
     """
 
     start_us: int = Field(primary_key=True, sa_type=BigInteger)
@@ -140,6 +148,38 @@ class _Rollup(SQLModel):
     latency_11: int = Field(default=0, sa_type=BigInteger)
     latency_12: int = Field(default=0, sa_type=BigInteger)
     latency_13: int = Field(default=0, sa_type=BigInteger)
+    cache_write_tokens: int = _detail()
+    fallbacks: int = _detail()
+    refused: int = _detail()
+    limited: int = _detail()
+    cut: int = _detail()
+    hung_up: int = _detail()
+    first_0: int = _detail()
+    first_1: int = _detail()
+    first_2: int = _detail()
+    first_3: int = _detail()
+    first_4: int = _detail()
+    first_5: int = _detail()
+    first_6: int = _detail()
+    first_7: int = _detail()
+    first_8: int = _detail()
+    first_9: int = _detail()
+    first_10: int = _detail()
+    first_11: int = _detail()
+    first_12: int = _detail()
+    first_13: int = _detail()
+
+
+DETAILS = (
+    "cache_write_tokens",
+    "fallbacks",
+    "refused",
+    "limited",
+    "cut",
+    "hung_up",
+    *(f"first_{n}" for n in range(14)),
+)
+"""The sums of a roll-up that came later. Of hours before `Horizon` "usage_detail" they are not known."""
 
 
 class UsageMinute(_Rollup, table=True):

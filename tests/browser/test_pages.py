@@ -22,12 +22,15 @@ pytestmark = pytest.mark.browser
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 360)]
 PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/no-such-page"]
 FRAMED_PAGES = [
-    *("/", "/first-call", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers", "/teams", "/users"),
+    *("/", "/first-call", "/playground", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers", "/teams", "/users"),
     *("/account", "/abuse", "/audit", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels", "/payloads"),
     *("/aliases", "/shadows", "/cache", "/vendors", "/prices", "/clients"),
 ]
 VIEWS = [
     "/usage?by=model&range=1h&metric=cost",
+    "/usage?by=key&sub=status&range=24h&compare=1&sum=1",
+    "/usage?by=provider&metric=p95&range=24h&compare=1",
+    "/usage?by=status&metric=cost",
     "/usage?model=none",
     "/usage?by=colour",
     "/audit?action=none",

@@ -133,8 +133,8 @@ SELECT 'req_' || CAST(1000000000 + n AS TEXT),
 FROM chosen ORDER BY n"""
 
 
-def _latency_columns() -> str:
-    took, low, cases = "ended_us - started_us", -1, []
+def _histogram(took: str) -> str:
+    low, cases = -1, []
     for bound in (*LATENCY_BOUNDS_US, None):
         upper = f" AND {took} <= {bound}" if bound is not None else ""
         cases.append(f"SUM(CASE WHEN {took} > {low}{upper} THEN 1 ELSE 0 END)")
@@ -142,14 +142,21 @@ def _latency_columns() -> str:
     return ", ".join(cases)
 
 
+def _count(condition: str) -> str:
+    return f"SUM(CASE WHEN {condition} THEN 1 ELSE 0 END)"
+
+
 _FAILED = "outcome IN ('failed', 'upstream_truncated', 'broker_stopped', 'interrupted')"
 _MINUTES = f"""
 INSERT INTO usage_minute ({", ".join((*ROLLUP_KEY, *SUMMED))})
 SELECT started_us - started_us % {MINUTE_US}, client_id, key_id, task, provider, model, COUNT(*),
-    SUM(CASE WHEN {_FAILED} OR (status >= 400 AND outcome <> 'client_left') THEN 1 ELSE 0 END),
+    {_count(f"{_FAILED} OR (status >= 400 AND outcome <> 'client_left')")},
     SUM(CASE WHEN cost_nano_usd IS NULL THEN 1 ELSE 0 END), SUM(input_tokens), SUM(output_tokens),
     SUM(cached_input_tokens), SUM(reasoning_tokens), COALESCE(SUM(cost_nano_usd), 0), SUM(ended_us - started_us),
-    {_latency_columns()}
+    {_histogram("ended_us - started_us")}, SUM(cache_write_tokens), 0,
+    {_count("outcome <> 'client_left' AND status BETWEEN 400 AND 499 AND status <> 429")},
+    {_count("outcome <> 'client_left' AND status = 429")}, {_count(f"{_FAILED} AND status < 400")},
+    {_count("outcome = 'client_left'")}, {_histogram("first_byte_us - started_us")}
 FROM ledger_entry WHERE started_us >= :start AND started_us < :end GROUP BY 1, 2, 3, 4, 5, 6"""
 
 

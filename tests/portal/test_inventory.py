@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from aiservice.aiservice import app
 from aiservice.portal.layout.registry import registered_pages
-from aiservice.portal.session import exports, reveal, routes
+from aiservice.portal.session import exports, playground, reveal, routes
 from aiservice.settings import Settings
 from tests.portal.server import PortalServer
 
@@ -23,7 +23,8 @@ SECRETS = (
     "/first-key",
     "/invite", "/keys", "/keys/reveal", "/keys/roll", "/keys/update", "/payload", "/reset-link",
 )  # fmt: skip
-EXPORTS = ("audit.csv", "requests.csv", "usage.csv")
+EXPORTS = ("audit.csv", "requests.csv", "usage.csv", "usage.json")
+PLAYGROUND = ("models", "run", "tasks")
 FOR_ADMINS = (
     "/abuse",
     "/alerts/channels",
@@ -48,6 +49,7 @@ def test_t53_the_portals_routes_are_those_of_the_inventory() -> None:
     names = sorted(route.path.removeprefix("/auth/") for route in built.routes if isinstance(route, Route))
     assert tuple(names) == SIGN_IN
     assert tuple(sorted(reveal.ACTIONS)) == SECRETS
+    assert tuple(sorted(path.removeprefix(f"{playground.PREFIX}/") for path in playground.CALLS)) == PLAYGROUND
     assert {page.route for page in registered_pages() if page.is_admin} == set(FOR_ADMINS)
 
 
@@ -58,6 +60,9 @@ def test_t53_nobody_gets_anything_without_signing_in(portal: PortalServer) -> No
         assert answer.status_code == 401, (path, answer.text)
     for name in EXPORTS:
         answer = httpx.get(f"{portal.url}{exports.PREFIX}/{name}", headers=own)
+        assert answer.status_code == 401, (name, answer.text)
+    for name in PLAYGROUND:
+        answer = httpx.post(f"{portal.url}{playground.PREFIX}/{name}?client=cli_x", json={}, headers=own)
         assert answer.status_code == 401, (name, answer.text)
     for name in SIGN_IN:
         answer = httpx.post(f"{portal.url}/auth/{name}", json={}, headers=own)

@@ -13,7 +13,7 @@ import pytest
 from aiservice.kit.clock import DAY_US, HOUR_US, now_us
 from aiservice.principal import Person, Role
 from aiservice.services.request_log import LogFilter, RequestLog
-from aiservice.services.usage import GroupBy, Usage
+from aiservice.services.usage import Breakdown, GroupBy, Usage
 from aiservice.store.session import Database
 from tests.harness.evidence import Evidence
 from tests.harness.seeding import RARE, Month, seed_month
@@ -78,8 +78,8 @@ async def test_pages_of_a_large_ledger_are_quick(db: Database, month: Month, evi
     span, groups = (month.end_us - 30 * DAY_US, month.end_us), {}
     by: GroupBy
     for by in ("key", "model", "client", "user", "none"):
-        groups[f"by {by}"] = await _measured(lambda by=by: usage.series(ADMIN, *span, group_by=by))  # type: ignore[misc]
-    groups["by key, a developer's own"] = await _measured(lambda: usage.series(OWNER, *span, group_by="key"))
+        groups[f"by {by}"] = await _measured(lambda by=by: usage.series(ADMIN, *span, Breakdown(by)))  # type: ignore[misc]
+    groups["by key, a developer's own"] = await _measured(lambda: usage.series(OWNER, *span, Breakdown("key")))
     told = {"first page": pages, "deep page": deep, "newer page": newer, "bars of 30 days": bars}
     evidence.note(rows=month.rows, milliseconds={**told, "usage of 30 days": groups})
     assert _too_slow(pages, PAGE_MS) == []

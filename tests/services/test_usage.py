@@ -1,19 +1,24 @@
 """Usage: exact sums whatever is folded, each person only what is theirs, safe exports."""
 
+import csv
 import dataclasses
 import itertools
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import text
 
-from aiservice.errors import InvalidRequest
+from aiservice.errors import InvalidRequest, PermissionDenied
 from aiservice.jobs.rollup import fold
 from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, now_us
 from aiservice.services.request_log import CSV_COLUMNS, RequestLog
-from aiservice.services.usage import OTHER, Usage
+from aiservice.services.usage import OTHER, Breakdown, Usage
+from aiservice.services.usage_export import series_csv, series_json
+from aiservice.services.usage_metrics import METRICS
 from aiservice.services.usage_sums import Sums, plan
 from aiservice.store.session import Database
+from aiservice.tables import Horizon, Team
 from tests.services.usage_rows import ADMIN, DEVELOPER, START_US, put, row_of
 
 DAY = START_US // DAY_US * DAY_US
@@ -40,7 +45,7 @@ async def test_sums_are_the_same_before_during_and_after_folding(db: Database) -
     expected = sum(1 for at in times if span[0] <= at < span[1])
 
     async def total(bucket: Any) -> tuple[int, int]:
-        series = await usage.series(ADMIN, *span, bucket=bucket)
+        series = await usage.series(ADMIN, *span, Breakdown(bucket=bucket))
         return sum(group.total.requests for group in series.groups), sum(g.total.cost_nano_usd for g in series.groups)
 
     before = await total("minute")
@@ -55,7 +60,7 @@ async def test_sums_are_the_same_before_during_and_after_folding(db: Database) -
     assert await total("minute") == before
     everything = await usage.tiles(ADMIN, times[0])
     assert everything.requests == 150
-    hours = await usage.series(ADMIN, times[0], times[-1] + 1, bucket="hour")
+    hours = await usage.series(ADMIN, times[0], times[-1] + 1, Breakdown(bucket="hour"))
     assert sum(group.total.requests for group in hours.groups) == 150
 
 
@@ -76,20 +81,20 @@ async def test_a_developer_sees_only_what_their_clients_did(db: Database) -> Non
     await put(db, row_of("theirs"), row_of("own", client_id="cli_own", client="own"))
     assert (await usage.tiles(DEVELOPER, START_US)).requests == 1
     assert (await usage.tiles(ADMIN, START_US)).requests == 2
-    series = await usage.series(DEVELOPER, START_US, START_US + HOUR_US, group_by="client")
+    series = await usage.series(DEVELOPER, START_US, START_US + HOUR_US, Breakdown("client"))
     assert [(group.id, group.name) for group in series.groups] == [("cli_own", "own")]
-    assert (await usage.series(DEVELOPER, START_US, START_US + HOUR_US, filters={"client_id": "cli_1"})).groups[
-        0
-    ].id == ""
+    assert (
+        await usage.series(DEVELOPER, START_US, START_US + HOUR_US, Breakdown(filters={"client_id": "cli_1"}))
+    ).groups[0].id == ""
 
 
 async def test_no_data_is_not_zero(db: Database) -> None:
     now = now_us() // MINUTE_US * MINUTE_US
     usage = Usage(db)
     span = (now - 5 * MINUTE_US, now + 2 * MINUTE_US)
-    assert set((await usage.series(ADMIN, *span, bucket="minute")).groups[0].points) == {None}
+    assert set((await usage.series(ADMIN, *span, Breakdown(bucket="minute"))).groups[0].points) == {None}
     await put(db, row_of("r", started_us=now - 3 * MINUTE_US))
-    points = (await usage.series(ADMIN, *span, bucket="minute")).groups[0].points
+    points = (await usage.series(ADMIN, *span, Breakdown(bucket="minute"))).groups[0].points
     assert [None if point is None else point.requests for point in points[:5]] == [None, None, 1, 0, 0]
     assert points[-1] is None
     assert points[3] is not None
@@ -99,16 +104,16 @@ async def test_no_data_is_not_zero(db: Database) -> None:
 async def test_groups_have_names_and_the_rest_is_other(db: Database) -> None:
     usage = Usage(db)
     await put(db, *(row_of(f"r{n}", model=f"m{n % 7}") for n in range(40)), row_of("k", key_id="key_gone"))
-    models = await usage.series(ADMIN, START_US, START_US + HOUR_US, group_by="model", top=3)
+    models = await usage.series(ADMIN, START_US, START_US + HOUR_US, Breakdown("model", top=3))
     assert [group.id for group in models.groups][-1] == OTHER
     assert sum(group.total.requests for group in models.groups) == 41
-    keys = await usage.series(ADMIN, START_US, START_US + HOUR_US, group_by="key")
+    keys = await usage.series(ADMIN, START_US, START_US + HOUR_US, Breakdown("key"))
     assert [(group.id, group.name) for group in keys.groups] == [("key_1", "prod"), ("key_gone", "key_gone")]
 
 
 async def test_a_range_of_too_many_buckets_is_refused(db: Database) -> None:
     with pytest.raises(InvalidRequest):
-        await Usage(db).series(ADMIN, 0, DAY, bucket="minute")
+        await Usage(db).series(ADMIN, 0, DAY, Breakdown(bucket="minute"))
     with pytest.raises(InvalidRequest):
         await Usage(db).series(ADMIN, DAY + DAY_US, DAY)
 
@@ -148,3 +153,119 @@ def test_csv_columns_are_those_of_the_contract() -> None:
     )
     assert set(wanted.split()) <= set(CSV_COLUMNS)
     assert {field.name for field in dataclasses.fields(Sums)} > {"requests", "unpriced"}
+
+
+async def test_requests_are_counted_by_how_they_ended_and_nothing_else_is(db: Database) -> None:
+    rows = [
+        row_of("ok"),
+        row_of("late", status=499, outcome="client_left"),
+        row_of("limit", status=429, outcome="failed"),
+        row_of("bad", status=400, outcome="failed"),
+        row_of("down", status=502, outcome="failed"),
+        row_of("cut", status=200, outcome="upstream_truncated"),
+    ]
+    await put(db, *rows)
+    span = (START_US, START_US + HOUR_US)
+    series = await Usage(db).series(ADMIN, *span, Breakdown("status"))
+    found = {group.id: group.total.requests for group in series.groups}
+    assert found == {"answered": 1, "hung_up": 1, "limited": 1, "refused": 1, "failed": 1, "cut": 1}
+    assert series.is_kept
+    assert not (await Usage(db).series(ADMIN, *span, Breakdown("status", metric="cost"))).is_kept
+    assert (await Usage(db).tiles(ADMIN, START_US)).errors == 4
+
+
+async def test_a_group_is_taken_apart_by_another_and_the_rest_is_exact(db: Database) -> None:
+    rows = [row_of(f"r{n}", model=f"m{n % 5}", task=f"t{n % 3}", cost_nano_usd=n) for n in range(60)]
+    await put(db, *rows)
+    asked = Breakdown("task", "model", metric="cost", top=4)
+    series = await Usage(db).series(ADMIN, START_US, START_US + HOUR_US, asked)
+    assert [bool(group.sub_id) for group in series.groups] == [True] * 4 + [False]
+    assert sum(group.total.cost_nano_usd for group in series.groups) == sum(range(60))
+    assert sum(point.cost_nano_usd for group in series.groups for point in group.points if point) == sum(range(60))
+    costs = [group.total.cost_nano_usd for group in series.groups[:-1]]
+    assert costs == sorted(costs, reverse=True)
+
+
+async def test_teams_are_those_that_clients_are_in_now(db: Database) -> None:
+    async with db.write() as session:
+        session.add(Team(id="team_1", name="finance", created_us=1))
+        await session.flush()
+        await session.execute(text("UPDATE client SET team_id = 'team_1' WHERE id = 'cli_1'"))
+    await put(db, row_of("a"), row_of("b"), row_of("c", client_id="cli_own"))
+    series = await Usage(db).series(ADMIN, START_US, START_US + HOUR_US, Breakdown("team"))
+    assert [(group.id, group.name, group.total.requests) for group in series.groups] == [
+        ("team_1", "finance", 2),
+        ("", "", 1),
+    ]
+
+
+async def test_first_bytes_fallbacks_and_cache_writes_are_summed(db: Database) -> None:
+    moved = [{"provider": "a", "model": "m", "status": 503}, {"provider": "b", "model": "m", "status": 200}]
+    again = [{"provider": "a", "model": "m", "status": 503}, {"provider": "a", "model": "m", "status": 200}]
+    await put(
+        db,
+        row_of("a", attempts=moved, cache_write_tokens=7),
+        row_of("b", attempts=again),
+        row_of("c", first_byte_us=None),
+    )
+    usage, span = Usage(db), (START_US, START_US + HOUR_US)
+    for _ in range(2):  # from the minutes, and folded
+        (group,) = (await usage.series(ADMIN, *span, Breakdown(bucket="hour", has_all=True))).groups
+        assert (group.total.fallbacks, group.total.cache_write_tokens) == (1, 7)
+        assert sum(group.total.first_bytes) == 2
+        assert group.total.first_byte_ms(0.5) == pytest.approx(80, abs=80)
+        await fold(usage)
+
+
+async def test_what_was_not_kept_then_is_unknown_and_not_zero(db: Database) -> None:
+    await put(db, row_of("a"), row_of("b", started_us=START_US + 3 * HOUR_US))
+    async with db.write() as session:
+        session.add(Horizon(name="usage_detail", before_us=(START_US // HOUR_US + 2) * HOUR_US))
+    span = (START_US // HOUR_US * HOUR_US, (START_US // HOUR_US + 4) * HOUR_US)
+    series = await Usage(db).series(ADMIN, *span, Breakdown(bucket="hour", metric="fallback_rate"))
+    assert [point is None for point in series.groups[0].points] == [True, True, False, False]
+    requests = await Usage(db).series(ADMIN, *span, Breakdown(bucket="hour"))
+    assert [point is None for point in requests.groups[0].points] == [False] * 4
+    lines = [line async for line in series_csv(requests, Breakdown(bucket="hour"))]
+    heads, first = lines[0].strip().split(","), lines[1].strip().split(",")
+    assert first[heads.index("fallbacks")] == ""
+    assert first[heads.index("requests")] == "1"
+
+
+async def test_a_period_is_compared_with_the_one_before_it(db: Database) -> None:
+    rows = [row_of(f"old{n}", started_us=START_US - DAY_US, model=f"m{n % 2}") for n in range(4)]
+    await put(db, *rows, row_of("new", model="m0"), row_of("first", started_us=START_US - 3 * DAY_US))
+    span = (START_US // HOUR_US * HOUR_US, START_US // HOUR_US * HOUR_US + DAY_US)
+    series = await Usage(db).series(ADMIN, *span, Breakdown("model", bucket="hour", is_compared=True))
+    assert [(group.id, group.before and group.before.requests) for group in series.groups] == [("m0", 2)]
+    assert series.before is not None
+    assert [point.requests for point in series.before if point] == [4, *[0] * 23]
+    unknown = await Usage(db).series(ADMIN, span[0] - 9 * DAY_US, span[1] - 9 * DAY_US, Breakdown(is_compared=True))
+    assert unknown.groups[0].before is None
+    assert set(map(type, unknown.before or [])) == {type(None)}
+
+
+async def test_an_export_as_json_says_what_the_csv_says(db: Database) -> None:
+    await put(db, row_of("a"), row_of("b", model="m2"))
+    asked = Breakdown("model", bucket="hour", has_all=True)
+    series = await Usage(db).series(ADMIN, START_US, START_US + HOUR_US, asked)
+    document = orjson.loads("".join([line async for line in series_json(series, asked)]))
+    heads, *rows = csv.reader([line async for line in series_csv(series, asked)])
+    assert [str(row["requests"]) for row in document["data"]] == [row[heads.index("requests")] for row in rows]
+    assert {row["model"] for row in document["data"]} == {"claude-sonnet-4-5", "m2"}
+    assert document["data"][0]["p50_ms"] is not None
+
+
+def test_no_price_and_no_report_are_not_zero() -> None:
+    assert METRICS["cost"].value(Sums(requests=2, unpriced=2)) is None
+    assert METRICS["cost"].value(Sums()) == 0
+    assert METRICS["cache_read"].value(Sums(requests=2)) is None
+    assert METRICS["fallback_rate"].value(Sums()) is None
+    assert METRICS["p95"].value(Sums(requests=1)) is None
+
+
+async def test_there_are_no_other_measures_and_no_users_for_developers(db: Database) -> None:
+    with pytest.raises(InvalidRequest):
+        await Usage(db).series(ADMIN, START_US, START_US + HOUR_US, Breakdown(metric="colour"))
+    with pytest.raises(PermissionDenied):
+        await Usage(db).series(DEVELOPER, START_US, START_US + HOUR_US, Breakdown("key", "user"))

@@ -1,58 +1,61 @@
-"""A chart of several groups over the same buckets, stacked: what plotly draws, and the same points as texts of a table.
+"""A chart of several groups over the same buckets: what plotly draws, and the same points as texts of a table.
 
-A bucket without data is a gap in the one and "no data" in the other, never a zero.
+What adds up is stacked, what does not (latencies, shares) is lines. A bucket without data is a gap in the one and "no
+data" in the other, never a zero.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
 
 from aiservice.portal.charts.usage import TICK_ROOM
 
 HEIGHT = 320
-# Readable on both grounds (3:1 or more), and told apart by pattern too.
+# Readable on both grounds (3:1 or more), and told apart by pattern or dash too.
 _COLOURS = ("#6366f1", "#0d9488", "#d97706", "#e11d48", "#0284c7", "#9333ea", "#4d7c0f", "#c026d3", "#64748b")
 _PATTERNS = ("", "/", "\\", "x", "-", "|", "+", ".", "/")
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_BEFORE = "#64748b"
+_MOST_MARKERS = 200  # a point with gaps at both sides is seen by its marker alone
 NO_DATA = "no data"
+Shape = Literal["bars", "lines", "areas"]
+Values = Sequence[float | None]
 
 
 class Line(TypedDict):
-    """A row of the table behind the chart: a bucket and every group's figure in it."""
+    """A row of the table behind the chart: a bucket, every group's figure in it, and the bucket as a query."""
 
     at: str
     cells: list[str]
+    span: str
 
 
-def stacked(
-    labels: Sequence[str], groups: Sequence[tuple[str, Sequence[float | None]]], *, prefix: str = ""
+@dataclass(slots=True, frozen=True)
+class Look:
+    """How points are drawn: "bars" are stacked, "areas" too, "lines" are not. `prefix` and `suffix` stand around
+    numbers; `format` is d3's of those in hints."""
+
+    shape: Shape = "bars"
+    prefix: str = ""
+    suffix: str = ""
+    format: str = ",d"
+    ticks: str = "~s"
+
+
+def drawn(
+    labels: Sequence[str], groups: Sequence[tuple[str, Values]], look: Look, before: Values | None = None
 ) -> dict[str, Any]:
-    """The chart as a plain dict; `prefix` goes before numbers ("$")."""
-    whole = not prefix
-    number = ",d" if whole else ",.6~f"
+    """The chart as a plain dict; `before` is a line of what was in the period before."""
+    traces = [_trace(labels, name, values, place, look) for place, (name, values) in enumerate(groups)]
+    if before is not None:
+        line = {"color": _BEFORE, "dash": "dot", "width": 2}
+        traces.append(_line(labels, "the period before", before, line, look))
     return {
-        "data": [
-            {
-                "type": "bar",
-                "name": name[:40],
-                "x": list(labels),
-                "y": list(values),
-                "marker": {
-                    "color": _COLOURS[place % len(_COLOURS)],
-                    "pattern": {
-                        "shape": _PATTERNS[place % len(_PATTERNS)],
-                        "fillmode": "overlay",
-                        "fgcolor": "rgba(255,255,255,0.45)",
-                        "size": 6,
-                        "solidity": 0.3,
-                    },
-                },
-                "hovertemplate": f"%{{x}}<br>{prefix}%{{y:{number}}}<extra>%{{fullData.name}}</extra>",
-            }
-            for place, (name, values) in enumerate(groups)
-        ],
+        "data": traces,
         "layout": {
             "barmode": "stack",
             "height": HEIGHT,
-            "margin": {"l": 48, "r": 8, "t": 8, "b": 32},
+            "margin": {"l": 52, "r": 8, "t": 8, "b": 32},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": {"size": 12},
@@ -61,23 +64,66 @@ def stacked(
                 "rangemode": "tozero",
                 "nticks": 5,
                 "gridcolor": "rgba(100,116,139,0.25)",
-                "tickprefix": prefix,
-                "tickformat": "~s" if whole else "~g",
+                "tickprefix": look.prefix,
+                "ticksuffix": look.suffix,
+                "tickformat": look.ticks,
                 **TICK_ROOM,
             },
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
-            "showlegend": len(groups) > 1,
+            "showlegend": len(traces) > 1,
             "bargap": 0.15,
         },
     }
 
 
+def _trace(labels: Sequence[str], name: str, values: Values, place: int, look: Look) -> dict[str, Any]:
+    colour = _COLOURS[place % len(_COLOURS)]
+    if look.shape != "bars":
+        dash = _DASHES[place // len(_COLOURS) % len(_DASHES)]
+        trace = _line(labels, name, values, {"color": colour, "dash": dash, "width": 2}, look)
+        return {**trace, "stackgroup": "one"} if look.shape == "areas" else trace
+    pattern = {
+        "shape": _PATTERNS[place % len(_PATTERNS)],
+        "fillmode": "overlay",
+        "fgcolor": "rgba(255,255,255,0.45)",
+        "size": 6,
+        "solidity": 0.3,
+    }
+    return {
+        "type": "bar",
+        "name": name[:40],
+        "x": list(labels),
+        "y": list(values),
+        "marker": {"color": colour, "pattern": pattern},
+        "hovertemplate": _hint(look),
+    }
+
+
+def _line(labels: Sequence[str], name: str, values: Values, line: dict[str, Any], look: Look) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines+markers" if len(labels) <= _MOST_MARKERS else "lines",
+        "name": name[:40],
+        "x": list(labels),
+        "y": list(values),
+        "connectgaps": False,
+        "line": line,
+        "marker": {"size": 5},
+        "hovertemplate": _hint(look),
+    }
+
+
+def _hint(look: Look) -> str:
+    return f"%{{x}}<br>{look.prefix}%{{y:{look.format}}}{look.suffix}<extra>%{{fullData.name}}</extra>"
+
+
 def lines(
-    labels: Sequence[str], groups: Sequence[tuple[str, Sequence[float | None]]], texts: Sequence[Sequence[str]]
+    labels: Sequence[str], spans: Sequence[str], groups: Sequence[Values], texts: Sequence[Sequence[str]]
 ) -> list[Line]:
     """The table: one row a bucket, newest first; buckets in which no group has data are left out."""
     found = []
     for place in reversed(range(len(labels))):
-        if any(values[place] is not None for _, values in groups):
-            found.append(Line(at=labels[place], cells=[column[place] for column in texts]))
+        if any(values[place] is not None for values in groups):
+            cells = [column[place] for column in texts]
+            found.append(Line(at=labels[place], cells=cells, span=spans[place]))
     return found

@@ -7,36 +7,29 @@ from reflex_components_core.react_router.dom import ReactRouterLink
 
 from aiservice.portal import theme
 from aiservice.portal.charts.groups import HEIGHT
-from aiservice.portal.charts.usage import HEIGHT as BOX_HEIGHT
-from aiservice.portal.charts.usage import WIDTH as BOX_WIDTH
+from aiservice.portal.charts.usage import bar_drawing
 from aiservice.portal.components.browser import mount_on_idle
 from aiservice.portal.components.parts import cell, data_table, table_row
 
-HEADS = ["Group", "Requests", "Errors", "Tokens in", "Tokens out", "Cost", "p50 / p95", "Log"]
+HEADS = [
+    *("Group", "Measure before", "Change", "Requests", "Errors", "Tokens in / out", "Cache read / written"),
+    *("Reasoning", "Cost", "p50 / p95", "First byte", "Fallbacks"),
+]
 
 
-def groups_table(rows: Any) -> rx.Component:
-    """The totals, a Var of `GroupRow`s."""
-    return data_table(HEADS, rx.foreach(rows, _row), caption="Usage by group over the whole range")
+def groups_table(rows: Any, *, is_compared: Any) -> rx.Component:
+    """The totals, a Var of `GroupRow`s; what was before is there where that was asked for."""
+    few = [head for head in HEADS if head not in ("Measure before", "Change")]
+    caption = "Usage by group over the whole range"
+    return rx.cond(
+        is_compared,
+        data_table(HEADS, rx.foreach(rows, lambda row: _row(row, HEADS)), caption=caption),
+        data_table(few, rx.foreach(rows, lambda row: _row(row, few)), caption=caption),
+    )
 
 
 def groups_chart(rectangles: Any, plot: Any, *, summary: Any) -> rx.Component:
-    first_paint = rx.el.svg(
-        rx.foreach(
-            rectangles,
-            lambda box: rx.el.rect(
-                x=box["x"],
-                y=box["y"],
-                width=box["width"],
-                height=box["height"],
-                class_name="fill-indigo-500",
-            ),
-        ),
-        view_box=f"0 0 {BOX_WIDTH} {BOX_HEIGHT}",
-        preserve_aspect_ratio="none",
-        class_name="h-[320px] w-full",
-        custom_attrs={"aria-hidden": "true"},
-    )
+    first_paint = bar_drawing(rectangles, "h-[320px] w-full")
     ink = rx.color_mode_cond(light="#475569", dark="#cbd5e1")
     # Here and not above: a server that has its build does not draw pages, and need not hold plotly in memory (6 MB).
     from plotly.graph_objs import Figure  # noqa: PLC0415
@@ -62,28 +55,17 @@ def groups_chart(rectangles: Any, plot: Any, *, summary: Any) -> rx.Component:
 
 
 def lines_table(heads: Any, lines: Any, *, summary: Any) -> rx.Component:
+    """The chart's points, `Line`s under `Head`s: each figure leads to its requests."""
     return rx.el.div(
         rx.el.table(
             rx.el.caption(summary, class_name="sr-only"),
             rx.el.thead(
                 rx.el.tr(
                     rx.el.th("From", scope="col", class_name=theme.TH),
-                    rx.foreach(heads, lambda name: rx.el.th(name, scope="col", class_name=theme.TH)),
+                    rx.foreach(heads, lambda head: rx.el.th(head["name"], scope="col", class_name=theme.TH)),
                 )
             ),
-            rx.el.tbody(
-                rx.foreach(
-                    lines,
-                    lambda line: rx.el.tr(
-                        rx.el.th(line["at"], scope="row", class_name=f"{theme.TH} whitespace-nowrap tabular-nums"),
-                        rx.foreach(
-                            line["cells"],
-                            lambda text: rx.el.td(text, class_name="px-3 py-1 whitespace-nowrap tabular-nums"),
-                        ),
-                        class_name=theme.LINE,
-                    ),
-                )
-            ),
+            rx.el.tbody(rx.foreach(lines, lambda line: _line(heads, line))),
             class_name="w-full text-left text-sm",
         ),
         class_name="relative -mx-5 mt-3 max-h-96 overflow-auto px-2",
@@ -93,10 +75,31 @@ def lines_table(heads: Any, lines: Any, *, summary: Any) -> rx.Component:
     )
 
 
-def _row(row: Any) -> rx.Component:
-    return table_row(
-        HEADS,
-        cell(
+def _line(heads: Any, line: Any) -> rx.Component:
+    return rx.el.tr(
+        rx.el.th(line["at"], scope="row", class_name=f"{theme.TH} whitespace-nowrap tabular-nums"),
+        rx.foreach(
+            line["cells"],
+            lambda text, place: rx.el.td(
+                rx.cond(
+                    heads[place]["is_linked"],
+                    ReactRouterLink.create(
+                        text,
+                        to="/requests?" + line["span"] + heads[place]["query"],
+                        class_name=theme.LINK,
+                    ),
+                    rx.el.span(text),
+                ),
+                class_name="px-3 py-1 whitespace-nowrap tabular-nums",
+            ),
+        ),
+        class_name=theme.LINE,
+    )
+
+
+def _row(row: Any, heads: list[str]) -> rx.Component:
+    cells = {
+        "Group": cell(
             rx.cond(
                 row["href"] != "",
                 ReactRouterLink.create(
@@ -105,22 +108,31 @@ def _row(row: Any) -> rx.Component:
                 rx.el.span(row["name"], title=row["name"], class_name="block max-w-56 truncate font-medium"),
             )
         ),
-        cell(row["requests"], class_name="tabular-nums"),
-        cell(row["errors"], class_name="whitespace-nowrap tabular-nums"),
-        cell(row["tokens_in"], class_name="tabular-nums"),
-        cell(row["tokens_out"], class_name="tabular-nums"),
-        cell(row["cost"], class_name="tabular-nums"),
-        cell(row["latency"], class_name="whitespace-nowrap tabular-nums"),
-        cell(
+        "Measure before": _figure(row["before"]),
+        "Change": _figure(row["change"]),
+        "Requests": cell(
             rx.cond(
                 row["log_href"] != "",
                 ReactRouterLink.create(
-                    "Requests",
-                    rx.el.span(" of ", row["name"], class_name="sr-only"),
+                    row["requests"],
+                    rx.el.span(" requests of ", row["name"], ", one by one", class_name="sr-only"),
                     to=row["log_href"],
-                    class_name=theme.LINK,
+                    class_name=f"tabular-nums {theme.LINK}",
                 ),
-                rx.el.span("", custom_attrs={"aria-hidden": "true"}),
+                rx.el.span(row["requests"], class_name="tabular-nums"),
             )
         ),
-    )
+        "Errors": _figure(row["errors"]),
+        "Tokens in / out": _figure(row["tokens"]),
+        "Cache read / written": _figure(row["cached"]),
+        "Reasoning": _figure(row["reasoning"]),
+        "Cost": _figure(row["cost"]),
+        "p50 / p95": _figure(row["latency"]),
+        "First byte": _figure(row["first_byte"]),
+        "Fallbacks": _figure(row["fallbacks"]),
+    }
+    return table_row(heads, *[cells[head] for head in heads])
+
+
+def _figure(text: Any) -> Any:
+    return cell(text, class_name="sm:whitespace-nowrap tabular-nums")

@@ -2,7 +2,7 @@
 // straight to the person, never through Reflex's state.
 import { createElement as h, useEffect, useId, useRef, useState } from "react";
 
-async function copyText(text, beside) {
+export async function copyText(text, beside) {
   // navigator.clipboard exists on https and loopback only; a portal on http://some-host needs the old way.
   if (navigator.clipboard && window.isSecureContext) {
     try {
@@ -57,7 +57,7 @@ export function CopyButton({ text, label = "Copy", className, onCopied, focusFir
   );
 }
 
-async function post(action, body) {
+export async function post(action, body) {
   let answer;
   try {
     answer = await fetch(action, {
@@ -81,7 +81,7 @@ async function post(action, body) {
   return { error: { ...error, request_id: error.request_id || answer.headers.get("x-request-id") || "" } };
 }
 
-function ErrorNote({ error, className }) {
+export function ErrorNote({ error, className }) {
   const note = useRef(null);
   useEffect(() => {
     note.current?.scrollIntoView({ block: "nearest" });
@@ -354,87 +354,6 @@ export function OpenDialog({ label, title, className, styles, closeSignal, child
   );
 }
 
-// Examples in several languages, with the key put in here in the browser. `ask` fetches the person's first key, which
-// the server gives once; afterwards the examples carry the placeholder.
-export function Snippets({ samples, ask, placeholder, devPort, styles, onKey }) {
-  const [chosen, setChosen] = useState(0);
-  const [state, setState] = useState({ key: "", error: null, isAsked: !ask });
-  const ids = useId();
-  const started = useRef(false);
-  const wasCopied = useRef(false);
-  useEffect(() => {
-    if (!ask || started.current) return;
-    started.current = true;
-    post(ask, {}).then((answer) => {
-      setState({ key: answer.secret || "", error: answer.error || null, isAsked: true });
-      onKey?.(Boolean(answer.secret));
-    });
-  }, [ask]);
-  useEffect(() => {
-    if (!state.key) return undefined;
-    const warn = (event) => {
-      if (!wasCopied.current) event.preventDefault();
-    };
-    window.addEventListener("beforeunload", warn);
-    return () => window.removeEventListener("beforeunload", warn);
-  }, [state.key]);
-  const [base, setBase] = useState("");
-  useEffect(() => {
-    // In development the API listens beside the port that serves the pages.
-    const { protocol, hostname, origin } = window.location;
-    setBase(devPort ? protocol + "//" + hostname + ":" + devPort : origin);
-  }, [devPort]);
-  const filled = (text) => text.replaceAll("{{key}}", state.key || placeholder).replaceAll("{{base}}", base);
-  const move = (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const to = (chosen + step + samples.length) % samples.length;
-    setChosen(to);
-    document.getElementById(ids + "tab" + to)?.focus();
-  };
-  const tab = (sample, index) =>
-    h(
-      "button",
-      {
-        key: sample.name,
-        id: ids + "tab" + index,
-        type: "button",
-        role: "tab",
-        "aria-selected": index === chosen,
-        "aria-controls": ids + "panel",
-        tabIndex: index === chosen ? 0 : -1,
-        className: index === chosen ? styles.tabOn : styles.tabOff,
-        onClick: () => setChosen(index),
-        onKeyDown: move,
-      },
-      sample.name,
-    );
-  const copied = () => {
-    wasCopied.current = true;
-  };
-  const code = filled(samples[chosen].code);
-  return h(
-    "div",
-    null,
-    h(ErrorNote, { error: state.error, className: styles.error }),
-    state.key
-      ? h(
-          "div",
-          { className: styles.keyRow },
-          h("div", { className: "min-w-0 grow" }, h("p", { className: styles.keyNote }, "Your key, shown this once:"), h("code", { className: styles.key, "data-secret": "" }, state.key)),
-          h(CopyButton, { text: state.key, label: "Copy key", className: styles.secondary, onCopied: copied }),
-        )
-      : null,
-    h("div", { role: "tablist", "aria-label": "Language", className: styles.tabs }, samples.map(tab)),
-    h(
-      "div",
-      { role: "tabpanel", id: ids + "panel", "aria-labelledby": ids + "tab" + chosen, className: "relative" },
-      h("pre", { className: styles.code, tabIndex: 0, "data-sample": samples[chosen].name, "aria-busy": !state.isAsked }, h("code", null, code)),
-      h("div", { className: "absolute right-2 top-2" }, h(CopyButton, { text: code, label: "Copy", className: styles.codeCopy, onCopied: copied })),
-    ),
-  );
-}
-
 // Times are in UTC unless somebody wants their own: what that is, only their browser knows.
 export function ZoneSwitch({ zone, onChoose, styles }) {
   const [own, setOwn] = useState("");
@@ -462,4 +381,16 @@ export function MountOnIdle({ children }) {
     return () => cancel(id);
   }, []);
   return children[isIdle ? 1 : 0];
+}
+
+// Tells whether this tab is looked at, when that changes: nothing is pushed to one that is not.
+export function Sight({ onSeen }) {
+  const tell = useRef(onSeen);
+  tell.current = onSeen;
+  useEffect(() => {
+    const changed = () => tell.current?.(document.visibilityState === "visible");
+    document.addEventListener("visibilitychange", changed);
+    return () => document.removeEventListener("visibilitychange", changed);
+  }, []);
+  return null;
 }

@@ -112,20 +112,6 @@ class OpenDialog(rx.Component):
     close_signal: rx.Var[int]
 
 
-class Snippets(rx.Component):
-    """Code examples in tabs; the key is fetched and filled in by the browser."""
-
-    library = _LIBRARY
-    tag = "Snippets"
-
-    samples: rx.Var[list[dict[str, str]]]
-    ask: rx.Var[str]
-    placeholder: rx.Var[str]
-    dev_port: rx.Var[int]
-    styles: rx.Var[dict[str, str]]
-    on_key: rx.EventHandler[rx.event.passthrough_event_spec(bool)]  # type: ignore[type-arg,valid-type]
-
-
 class ZoneSwitch(rx.Component):
     """Chooses between UTC and the browser's own time zone, which only the browser knows."""
 
@@ -142,6 +128,20 @@ class MountOnIdle(rx.Component):
 
     library = _LIBRARY
     tag = "MountOnIdle"
+
+
+class Sight(rx.Component):
+    """Says when the tab comes into sight and out of it."""
+
+    library = _LIBRARY
+    tag = "Sight"
+
+    on_seen: rx.EventHandler[rx.event.passthrough_event_spec(bool)]  # type: ignore[type-arg,valid-type]
+
+
+def sight(on_seen: Any) -> rx.Component:
+    """Nothing to be seen; `on_seen` is told whether the tab is."""
+    return Sight.create(on_seen=on_seen)
 
 
 def copy_button(text: Any, label: str = "Copy", class_name: str = theme.SECONDARY) -> rx.Component:
@@ -183,13 +183,6 @@ def choose_button(
 def open_dialog(*content: Any, label: Any, title: Any, close_signal: Any, **props: Any) -> rx.Component:
     props.setdefault("class_name", theme.PRIMARY)
     return OpenDialog.create(*content, label=label, title=title, close_signal=close_signal, styles=STYLES, **props)
-
-
-def snippets(samples: Any, *, ask: Any, placeholder: str, dev_port: int, on_key: Any) -> rx.Component:
-    """Examples with `{{base}}` and `{{key}}` in them; `dev_port` is the API's port in development, else 0."""
-    return Snippets.create(
-        samples=samples, ask=ask, placeholder=placeholder, dev_port=dev_port, on_key=on_key, styles=STYLES
-    )
 
 
 def zone_switch(zone: Any, on_choose: Any) -> rx.Component:

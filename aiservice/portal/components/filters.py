@@ -97,8 +97,6 @@ def choices(legend: str, options: Any, on_choose: Any) -> rx.Component:
     )
 
 
-def download_link(href: Any, name: str) -> rx.Component:
+def download_link(href: Any, name: str, words: str = "Download CSV") -> rx.Component:
     """Fetches `href` as the file `name`. Without `reload_document` the router takes it for one of our pages."""
-    return ReactRouterLink.create(
-        "Download CSV", to=href, reload_document=True, download=name, class_name=theme.SECONDARY
-    )
+    return ReactRouterLink.create(words, to=href, reload_document=True, download=name, class_name=theme.SECONDARY)

@@ -6,13 +6,14 @@ import reflex as rx
 from reflex_components_core.core.banner import has_connection_errors
 
 from aiservice.portal import theme
-from aiservice.portal.components.browser import action_form
+from aiservice.portal.components.browser import action_form, sight
 from aiservice.portal.components.icons import icon
 from aiservice.portal.components.parts import alert, field, skeleton
 from aiservice.portal.components.scheme import scheme_switch
 from aiservice.portal.layout.bell import ALERTS, bell
 from aiservice.portal.layout.registry import PageSpec, navigation
 from aiservice.portal.session.guard import SessionState, handler, show_notice, tell
+from aiservice.portal.session.live import SightState
 
 PRODUCT = "aiservice"
 
@@ -41,6 +42,7 @@ def framed(page: PageSpec) -> rx.Component:
                 rx.el.h1(page.title, class_name=f"mb-5 {theme.H1}"),
                 notice(),
                 rx.cond(SessionState.is_signed_in, _content(page), _waiting()),
+                sight(SightState.seen),
                 id="content",
                 class_name="min-w-0 flex-1 px-3 py-6 sm:px-8",
             ),

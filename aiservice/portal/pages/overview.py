@@ -1,88 +1,153 @@
-"""Overview: the last 24 hours in figures, a chart, and the newest requests, kept up to date by themselves."""
+"""Overview: the last 24 hours in figures, what binds first, what is wrong, the newest requests; kept up to date by
+itself."""
 
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import reflex as rx
 
-from aiservice.kit.clock import HOUR_US, from_us, now_us
-from aiservice.kit.money import to_usd_text
+from aiservice.errors import BrokerError
+from aiservice.kit.clock import DAY_US, HOUR_US, from_us, now_us
+from aiservice.kit.ids import new_id
 from aiservice.portal import theme
-from aiservice.portal.charts.usage import bars, figure, usage_chart
-from aiservice.portal.components.parts import badge, card, data_table, empty, skeleton, tile
+from aiservice.portal.charts.tiles import TILES, Tile, tile, tiles_of, tiles_skeleton
+from aiservice.portal.components.health import HealthRow, health_table
+from aiservice.portal.components.health import rows_of as health_rows
+from aiservice.portal.components.parts import alert, badge, card, data_table, empty, skeleton, state_badge
 from aiservice.portal.components.requests import REQUEST_HEADS, RequestRow, request_line, request_row
 from aiservice.portal.components.sanctions import notices_of, sanction_notices
 from aiservice.portal.layout import portal_page
-from aiservice.portal.session.guard import handler, signed_in
-from aiservice.portal.session.live import watch
+from aiservice.portal.session.guard import SessionState, handler, signed_in
+from aiservice.portal.session.live import put, watch_shared
+from aiservice.services import health_views
 from aiservice.services.core import current_core
+from aiservice.services.nearest_limits import Nearest, nearest
 from aiservice.services.request_log import LogFilter
+from aiservice.services.usage import Breakdown, Series
+from aiservice.services.usage_sums import Sums
 
-_HOURS = 24
-_RECENT = 10
+_RECENT, _ALERTS = 10, 3
+_NEARLY, _FULL = 0.8, 1.0
+_SEVERITIES = {"critical": "bad", "warning": "warn"}
 
 
-class Tile(TypedDict):
-    """One figure with its name and a word about it."""
+class NearestRow(TypedDict):
+    """A limit or budget and how full it is."""
 
-    name: str
-    value: str
-    note: str
+    whose: str
+    kind: str
+    words: str
+    used: str
+    percent: int
+    level: str
+    frees: str
+    href: str
+
+
+class OpenAlert(TypedDict):
+    """An alert that nobody has acknowledged."""
+
+    title: str
+    words: str
+    severity: str
+    kind: str
+    since: str
+
+
+@dataclass(slots=True, frozen=True)
+class _Gathered:
+    """What all of a person's open pages show."""
+
+    now: Sums
+    before: Sums | None
+    hours: Series
+    rest: dict[str, Any]
 
 
 class OverviewState(rx.State):
     """The figures of the last 24 hours."""
 
     tiles: list[Tile] = []
-    rectangles: list[dict[str, str]] = []
-    plot: dict[str, Any] = figure([], [], [])
-    summary: str = ""
+    nearest: list[NearestRow] = []
+    alerts: list[OpenAlert] = []
+    health: list[HealthRow] = []
     recent: list[RequestRow] = []
     notices: list[str] = []
+    problem: str = ""
+    problem_id: str = ""
     is_loaded: bool = False
 
     @handler()
     async def load(self) -> None:
-        await _show(self)
-        watch(self, _show)
+        self.problem = ""
+        try:
+            _show(self, await _gather())
+        except BrokerError as error:
+            self.problem, self.problem_id = error.message, new_id("req")
+        self.is_loaded = True
+        watch_shared(self, _gather, _show)
 
 
-async def _show(state: OverviewState) -> None:
+async def _gather() -> _Gathered:
     core, me = current_core(), signed_in()
     now = now_us()
-    start = now // HOUR_US * HOUR_US - (_HOURS - 1) * HOUR_US
-    sums = await core.usage.tiles(me, start)
-    state.tiles = _tiles(sums)
-    series = await core.usage.series(me, start, now + 1, bucket="hour")
-    points = series.groups[0].points if series.groups else []
-    counts = [point.requests if point else 0 for point in points]
-    failed = [point.errors if point else 0 for point in points]
-    labels = [f"{from_us(at):%H:%M}" for at in series.starts_us]
-    state.rectangles = bars(counts)
-    state.plot = figure(labels, [a - b for a, b in zip(counts, failed, strict=True)], failed)
-    state.summary = (
-        f"Requests per hour over the last {_HOURS} hours (UTC): {sum(counts):,} in all, "
-        f"{sum(failed):,} failed, at most {max([*counts, 0]):,} in one hour."
+    start = now // HOUR_US * HOUR_US - DAY_US + HOUR_US
+    hours = await core.usage.series(me, start, now + 1, Breakdown(bucket="hour", has_all=True))
+    is_known_before = await core.usage.is_known_at(me, now - DAY_US)
+    before = await core.usage.tiles(me, now - 2 * DAY_US, now - DAY_US) if is_known_before else None
+    rest = {
+        "nearest": [_nearest_row(one) for one in await nearest(me, core.limit_standing, core.budgets)],
+        "alerts": [_alert_row(one) for one in await core.alerts.list(me, "open", limit=_ALERTS)],
+        "recent": [request_row(entry) for entry in (await core.requests.page(me, LogFilter(), _RECENT)).entries],
+        "notices": notices_of(await core.sanctions.list(me, live_only=True)),
+        "health": await _health() if me.is_admin else [],
+    }
+    return _Gathered(await core.usage.tiles(me, now - DAY_US), before, hours, rest)
+
+
+async def _health() -> list[HealthRow]:
+    core, me = current_core(), signed_in()
+    named = [(row.id, row.name, row.kind) for row in await core.connections.list(me)]
+    return health_rows(health_views.seen(me, core.board), named)
+
+
+def _show(state: OverviewState, found: _Gathered) -> None:
+    put(state, tiles=tiles_of(found.now, found.before, found.hours), **found.rest)
+
+
+def _nearest_row(one: Nearest) -> NearestRow:
+    return NearestRow(
+        whose=one.whose,
+        kind=f"{one.scope}'s {one.kind}",
+        words=one.words,
+        used=one.used,
+        percent=min(100, int(one.share * 100)),
+        level="bad" if one.share >= _FULL else "warn" if one.share >= _NEARLY else "good",
+        frees=_frees(one),
+        href="/limits" if one.kind == "limit" else "/budgets",
     )
-    state.recent = [request_row(entry) for entry in (await core.requests.page(me, LogFilter(), _RECENT)).entries]
-    state.notices = notices_of(await core.sanctions.list(me, live_only=True))
-    state.is_loaded = True
 
 
-def _tiles(sums: Any) -> list[Tile]:
-    rate = f"{sums.errors / sums.requests:.1%} of requests" if sums.requests else "no requests"
-    unpriced = f"{sums.unpriced:,} requests have no price" if sums.unpriced else "at the providers' list prices"
-    p50, p95 = sums.p50_ms, sums.p95_ms
-    return [
-        Tile(name="Requests", value=f"{sums.requests:,}", note="last 24 hours"),
-        Tile(name="Failed", value=f"{sums.errors:,}", note=rate),
-        Tile(name="Tokens", value=f"{sums.tokens:,}", note=f"{sums.input_tokens:,} in, {sums.output_tokens:,} out"),
-        Tile(name="Cost", value=f"${to_usd_text(sums.cost_nano_usd)}", note=unpriced),
-        Tile(
-            name="Latency",
-            value="none yet" if p50 is None else f"{p50:,.0f} ms",
-            note="" if p95 is None else f"p50; p95 is {p95:,.0f} ms",
-        ),
-    ]
+def _frees(one: Nearest) -> str:
+    if not one.share:
+        return "all free"
+    if one.frees_in_us is None:
+        return "comes back bit by bit"
+    seconds = -(-one.frees_in_us // 1_000_000)
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"all free in {seconds // length} {unit}"
+    return f"all free in {seconds} s"
+
+
+def _alert_row(one: Any) -> OpenAlert:
+    return OpenAlert(
+        title=one.title,
+        words=one.words,
+        severity=one.severity,
+        kind=_SEVERITIES.get(one.severity, "plain"),
+        since=f"{from_us(one.first_us):%b %d %H:%M} UTC",
+    )
 
 
 page: Any = OverviewState  # in markup its attributes are Vars
@@ -92,30 +157,132 @@ page: Any = OverviewState  # in markup its attributes are Vars
 def overview() -> rx.Component:
     return rx.cond(
         page.is_loaded,
+        rx.cond(page.problem != "", _problem(), _full()),
         rx.el.div(
-            sanction_notices(page.notices),
-            rx.el.div(
-                rx.foreach(page.tiles, tile),
-                class_name="grid grid-cols-2 gap-3 sm:grid-cols-3 xl:grid-cols-5",
-            ),
-            card(
-                usage_chart(page.rectangles, page.plot, summary=page.summary),
-                title="Requests",
-                actions=badge("live", "good"),
-            ),
-            card(
-                rx.cond(
-                    page.recent.length() > 0,
-                    data_table(REQUEST_HEADS, rx.foreach(page.recent, request_line), caption="Newest requests"),
-                    empty(
-                        "No request yet",
-                        "The first one shows up here by itself.",
-                        rx.el.a("Make your first call", href="/first-call", class_name=theme.PRIMARY),
-                    ),
-                ),
-                title="Newest requests",
-            ),
+            tiles_skeleton(),
+            skeleton("h-44"),
+            skeleton("h-72"),
             class_name="flex flex-col gap-5",
+            custom_attrs={"aria-busy": "true"},
         ),
-        rx.el.div(skeleton("h-24"), skeleton("h-72"), class_name="flex flex-col gap-5"),
+    )
+
+
+def _full() -> rx.Component:
+    return rx.el.div(
+        sanction_notices(page.notices),
+        rx.cond(page.recent.length() == 0, _begin()),
+        rx.el.section(
+            rx.el.div(
+                rx.el.h2("Last 24 hours", class_name=theme.H2),
+                badge("live", "good"),
+                class_name="mb-3 flex items-center gap-2",
+            ),
+            rx.el.div(rx.foreach(page.tiles, tile), class_name=TILES),
+        ),
+        rx.el.div(
+            card(_nearest_list(), title="What binds first", actions=_to("/limits", "All limits")),
+            card(_alert_list(), title="Open alerts", actions=_to("/alerts", "All alerts")),
+            class_name="grid gap-5 lg:grid-cols-2",
+        ),
+        rx.cond(
+            SessionState.is_admin & (page.health.length() > 0),
+            card(health_table(page.health), title="Providers", actions=_to("/providers", "All providers")),
+        ),
+        rx.cond(
+            page.recent.length() > 0,
+            card(
+                data_table(REQUEST_HEADS, rx.foreach(page.recent, request_line), caption="Newest requests"),
+                title="Newest requests",
+                actions=_to("/requests", "All requests"),
+            ),
+        ),
+        class_name="flex flex-col gap-5",
+    )
+
+
+def _to(href: str, words: str) -> rx.Component:
+    return rx.el.a(words, href=href, class_name=f"text-sm {theme.LINK}")
+
+
+def _begin() -> rx.Component:
+    return card(
+        empty(
+            "No request yet",
+            "Your key is one page away. The first request shows up here by itself, within two seconds of its end.",
+            rx.el.a("Make your first call", href="/first-call", class_name=theme.PRIMARY),
+        ),
+    )
+
+
+def _nearest_list() -> rx.Component:
+    return rx.cond(
+        page.nearest.length() > 0,
+        rx.el.ul(rx.foreach(page.nearest, _nearest_item), class_name="flex flex-col gap-4"),
+        rx.el.p(
+            "No limit and no budget is set for your clients and keys: only what providers allow binds.",
+            class_name=f"text-sm {theme.MUTED}",
+        ),
+    )
+
+
+def _nearest_item(row: Any) -> rx.Component:
+    fill = rx.match(
+        row["level"], ("warn", theme.BAR_FILLS["warn"]), ("bad", theme.BAR_FILLS["bad"]), theme.BAR_FILLS["good"]
+    )
+    meter = {
+        "role": "meter",  # Reflex knows no such role
+        "aria-label": f"Used of {row['words']} of {row['whose']}",
+        "aria-valuemin": 0,
+        "aria-valuemax": 100,
+        "aria-valuenow": row["percent"],
+        "aria-valuetext": row["used"],
+    }
+    return rx.el.li(
+        rx.el.div(
+            rx.el.a(row["whose"], href=row["href"], class_name=f"text-sm font-medium wrap-anywhere {theme.LINK}"),
+            badge(row["kind"]),
+            rx.el.span(row["words"], class_name=f"text-xs {theme.MUTED}"),
+            class_name="mb-1.5 flex flex-wrap items-center gap-x-2 gap-y-1",
+        ),
+        rx.el.div(
+            rx.el.div(class_name=fill, style={"width": f"{row['percent']}%"}),
+            class_name=theme.BAR,
+            custom_attrs=meter,
+        ),
+        rx.el.div(
+            rx.el.span(f"{row['used']} ({row['percent']}%)"),
+            rx.el.span(row["frees"]),
+            class_name=f"mt-1 flex flex-wrap justify-between gap-x-3 text-xs tabular-nums {theme.MUTED}",
+        ),
+    )
+
+
+def _alert_list() -> rx.Component:
+    return rx.cond(
+        page.alerts.length() > 0,
+        rx.el.ul(rx.foreach(page.alerts, _alert_item), class_name="flex flex-col gap-3"),
+        rx.el.p("Nothing needs you.", class_name=f"text-sm {theme.MUTED}"),
+    )
+
+
+def _alert_item(row: Any) -> rx.Component:
+    return rx.el.li(
+        rx.el.div(
+            state_badge(row["severity"], row["kind"]),
+            rx.el.a(row["title"], href="/alerts", class_name=f"text-sm font-medium {theme.LINK}"),
+            rx.el.span(row["since"], class_name=f"text-xs {theme.MUTED}"),
+            class_name="flex flex-wrap items-center gap-x-2 gap-y-1",
+        ),
+        rx.el.p(row["words"], class_name=f"mt-1 text-sm wrap-anywhere {theme.MUTED}"),
+    )
+
+
+def _problem() -> rx.Component:
+    return alert(
+        rx.el.p("The overview could not be read. ", page.problem),
+        rx.el.p("Request ", page.problem_id, class_name="mt-1 text-xs opacity-80"),
+        rx.el.button("Try again", type="button", on_click=page.load, class_name=f"mt-3 {theme.SECONDARY}"),
+        kind="error",
+        role="alert",
     )

@@ -9,9 +9,10 @@ from aiservice.errors import BrokerError
 from aiservice.kit.clock import DAY_US, now_us
 from aiservice.kit.ids import new_id
 from aiservice.portal import theme
-from aiservice.portal.charts.groups import Line, stacked
-from aiservice.portal.charts.usage_figures import GROUP_WORDS, METRIC_WORDS, RANGE_WORDS, GroupRow, figures
+from aiservice.portal.charts.groups import Line, Look, drawn
+from aiservice.portal.charts.usage_figures import GroupRow, Head, figures
 from aiservice.portal.charts.usage_tables import groups_chart, groups_table, lines_table
+from aiservice.portal.charts.usage_words import GROUP_WORDS, METRIC_WORDS, RANGE_WORDS
 from aiservice.portal.components.browser import zone_switch
 from aiservice.portal.components.filters import (
     Option,
@@ -24,13 +25,13 @@ from aiservice.portal.components.filters import (
 )
 from aiservice.portal.components.parts import alert, card, empty, skeleton
 from aiservice.portal.layout import portal_page
-from aiservice.portal.queries import FILTERS, METRICS, RANGES, UsageView, in_zone, url_of
+from aiservice.portal.queries import DEFAULT_TOP, FILTERS, RANGES, TOPS, UsageView, in_zone, url_of
 from aiservice.portal.session.guard import SessionState, handler, signed_in
 from aiservice.services.core import current_core
 
 _PATH = "/usage"
 _CHOICES_SINCE_US = 90 * DAY_US
-_NAMES = {*FILTERS, "range", "from", "to", "by", "metric", "tz"}
+_NAMES = {*FILTERS, "range", "from", "to", "by", "sub", "metric", "roll", "top", "sum", "compare", "tz"}
 
 
 class UsageState(rx.State):
@@ -39,21 +40,28 @@ class UsageState(rx.State):
     url: dict[str, str] = {}
     range_name: str = ""
     group_by: str = ""
+    subgroup_by: str = ""
     metric: str = ""
+    roll_up: str = "auto"
+    top: str = DEFAULT_TOP
+    is_cumulative: bool = False
+    is_compared: bool = False
     zone: str = "UTC"
     typed_start: str = ""
     typed_end: str = ""
     rows: list[GroupRow] = []
-    heads: list[str] = []
+    heads: list[Head] = []
     lines: list[Line] = []
-    plot: dict[str, Any] = stacked([], [])
+    plot: dict[str, Any] = drawn([], [], Look())
     rectangles: list[dict[str, str]] = []
     summary: str = ""
-    export: str = ""
+    csv: str = ""
+    json: str = ""
     options: dict[str, list[Option]] = {name: [] for name in FILTERS}
     problem: str = ""
     problem_id: str = ""
     has_data: bool = False
+    is_kept: bool = True
     is_narrowed: bool = False
     is_loaded: bool = False
 
@@ -86,31 +94,25 @@ class UsageState(rx.State):
 async def _show(state: UsageState) -> None:
     core, me = current_core(), signed_in()
     view = UsageView.of(state.url)
-    series = await core.usage.series(
-        me,
-        *view.span,
-        filters=view.filters,
-        group_by=view.group_by,
-        rank=view.rank,
-        measures=[METRICS[view.metric]],
-    )
+    series = await core.usage.series(me, *view.span, view.asked)
     found = await core.usage.choices(me, now_us() - _CHOICES_SINCE_US)
-    state.range_name, state.group_by, state.metric, state.zone = (
-        view.range_name,
-        view.group_by,
-        view.metric,
-        view.zone.name,
-    )
-    state.typed_start, state.typed_end = (
-        f"{view.zone.moment(at):%Y-%m-%dT%H:%M}" for at in (view.start_us, view.end_us)
-    )
-    state.is_narrowed = bool(view.filters)
-    state.export = url_of("/auth/export/usage.csv", state.url)
+    _show_controls(state, view)
     state.options = {name: options_of(found[column], state.url.get(name, "")) for name, column in FILTERS.items()}
     shown = figures(view, series, state.url)
     state.plot, state.rectangles = shown["plot"], shown["rectangles"]
     state.heads, state.lines, state.rows = shown["heads"], shown["lines"], shown["rows"]
-    state.summary, state.has_data = shown["summary"], shown["has_data"]
+    state.summary, state.has_data, state.is_kept = shown["summary"], shown["has_data"], series.is_kept
+
+
+def _show_controls(state: UsageState, view: UsageView) -> None:
+    asked, zone = view.asked, view.zone
+    state.range_name, state.metric, state.zone = view.range_name, asked.metric, zone.name
+    state.group_by, state.subgroup_by = asked.group_by, asked.subgroup_by
+    state.roll_up, state.top = asked.bucket or "auto", str(asked.top)
+    state.is_cumulative, state.is_compared = view.is_cumulative, asked.is_compared
+    state.typed_start, state.typed_end = (f"{zone.moment(at):%Y-%m-%dT%H:%M}" for at in (view.start_us, view.end_us))
+    state.is_narrowed = bool(asked.filters)
+    state.csv, state.json = (url_of(f"/auth/export/usage.{form}", state.url) for form in ("csv", "json"))
 
 
 page: Any = UsageState  # in markup its attributes are Vars
@@ -150,27 +152,43 @@ def _controls() -> rx.Component:
             class_name="flex flex-wrap items-end justify-between gap-3",
         ),
         rx.el.div(
-            rx.el.span("Measure", class_name=f"text-xs font-medium {theme.MUTED}"),
-            choices(
-                "Measure",
-                [(METRIC_WORDS[name], name, page.metric == name) for name in METRICS],
-                lambda name: page.choose("metric", name),
-            ),
-            class_name="flex flex-wrap items-center gap-2",
+            chooser("Measure", "metric", _options(METRIC_WORDS), page.metric, page.choose, first=""),
+            chooser("Group by", "by", _groupings(), page.group_by, page.choose, first=""),
+            chooser("Then by", "sub", _groupings(), page.subgroup_by, page.choose, first=""),
+            chooser("Roll-up", "roll", _options(_ROLL_UPS), page.roll_up, page.choose, first=""),
+            chooser("Shown by themselves", "top", _options(_TOP_WORDS), page.top, page.choose, first=""),
+            class_name="grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-5",
         ),
         rx.el.div(
-            _group_chooser(),
             *filter_choosers(page.options, page.url, page.choose),
-            class_name="grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-6",
+            class_name="grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-5",
         ),
         class_name="flex flex-col gap-4",
     )
 
 
-def _group_chooser() -> rx.Component:
-    options = [rx.el.option(words, value=name) for name, words in GROUP_WORDS.items() if name != "user"]
-    for_admins = rx.cond(SessionState.is_admin, rx.el.option(GROUP_WORDS["user"], value="user"))
-    return chooser("Group by", "by", [*options, for_admins], page.group_by, page.choose, first="")
+_ROLL_UPS = {"auto": "Automatic", "minute": "Minutes", "hour": "Hours", "day": "Days (of UTC)"}
+_TOP_WORDS = {top: f"The largest {top}" for top in TOPS}
+
+
+def _options(words: dict[str, str]) -> list[rx.Component]:
+    return [rx.el.option(text, value=name) for name, text in words.items()]
+
+
+def _groupings() -> list[rx.Component]:
+    options = _options({name: words for name, words in GROUP_WORDS.items() if name != "user"})
+    return [*options, rx.cond(SessionState.is_admin, rx.el.option(GROUP_WORDS["user"], value="user"))]
+
+
+def _switch(words: str, name: str, is_on: Any) -> rx.Component:
+    """A button that is pressed or not; what it says stands in the URL."""
+    return rx.el.button(
+        words,
+        type="button",
+        on_click=page.choose(name, rx.cond(is_on, "", "1")),
+        class_name=rx.cond(is_on, f"{theme.CHOICE} {theme.CHOICE_ON}", f"{theme.CHOICE} {theme.CHOICE_OFF}"),
+        custom_attrs={"aria-pressed": rx.cond(is_on, "true", "false")},
+    )
 
 
 def _clear() -> rx.Component:
@@ -182,6 +200,7 @@ def _clear() -> rx.Component:
 def _figures() -> rx.Component:
     return rx.fragment(
         card(
+            rx.cond(page.is_kept, None, _not_kept()),
             groups_chart(page.rectangles, page.plot, summary=page.summary),
             rx.el.details(
                 rx.el.summary(
@@ -192,15 +211,34 @@ def _figures() -> rx.Component:
             ),
             title="Over time",
             actions=rx.el.div(
+                rx.el.div(
+                    _switch("Add up", "sum", page.is_cumulative),
+                    _switch("Compare with the period before", "compare", page.is_compared),
+                    role="group",
+                    class_name="flex flex-wrap gap-1",
+                    custom_attrs={"aria-label": "How it is drawn"},
+                ),
                 zone_switch(page.zone, page.choose_zone),
-                download_link(page.export, "usage.csv"),
+                download_link(page.csv, "usage.csv"),
+                download_link(page.json, "usage.json", "Download JSON"),
                 class_name="flex flex-wrap items-center gap-2",
             ),
         ),
         card(
-            groups_table(page.rows),
+            groups_table(page.rows, is_compared=page.is_compared),
             title="In all",
         ),
+    )
+
+
+def _not_kept() -> rx.Component:
+    return rx.el.div(
+        alert(
+            "By how they ended, only requests and errors are counted: what they used and cost is not kept like that. "
+            "Choose another measure, or another grouping.",
+            kind="info",
+        ),
+        class_name="mb-4",
     )
 
 
@@ -225,7 +263,11 @@ def _problem() -> rx.Component:
     return alert(
         rx.el.p("Usage could not be read like that. ", page.problem),
         rx.el.p("Request ", page.problem_id, class_name="mt-1 text-xs opacity-80"),
-        ReactRouterLink.create("Back to the default", to=_PATH, class_name=f"mt-3 {theme.SECONDARY}"),
+        rx.el.div(
+            rx.el.button("Try again", type="button", on_click=page.load, class_name=theme.SECONDARY),
+            ReactRouterLink.create("Back to the default", to=_PATH, class_name=theme.QUIET),
+            class_name="mt-3 flex flex-wrap gap-2",
+        ),
         kind="error",
         role="alert",
     )

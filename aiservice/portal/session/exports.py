@@ -1,11 +1,12 @@
-"""Downloads: what a page shows, as CSV, from the same query as the page's URL. Plain routes, since a download of a
-million lines has no place in a page's state.
+"""Downloads: what a page shows, as CSV or JSON, from the same query as the page's URL. Plain routes, since a download
+of a million lines has no place in a page's state.
 
 Each takes a GET by somebody signed in, from a page of this portal; the services decide what they may see.
 """
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,6 +21,8 @@ from aiservice.portal.queries import AuditView, RequestsView, UsageView
 from aiservice.portal.session.cookie import read_session_cookie
 from aiservice.principal import Person
 from aiservice.services.core import Core
+from aiservice.services.usage import Breakdown, Series
+from aiservice.services.usage_export import series_csv, series_json
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +36,12 @@ Export = Callable[[Core, Person, Mapping[str, str]], Awaitable[Lines]]
 
 def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
     """The ASGI app for every path below `PREFIX`; `beside` gets all others."""
-    exports: dict[str, Export] = {"/requests.csv": _requests, "/usage.csv": _usage, "/audit.csv": _audit}
+    exports: dict[str, Export] = {
+        "/requests.csv": _requests,
+        "/usage.csv": _usage_as(series_csv),
+        "/usage.json": _usage_as(series_json),
+        "/audit.csv": _audit,
+    }
     app = Starlette(
         routes=[Route(PREFIX + path, _answered(core, export), methods=["GET"]) for path, export in exports.items()]
     )
@@ -56,11 +64,15 @@ async def _audit(core: Core, person: Person, params: Mapping[str, str]) -> Lines
     return await core.audit.export_csv(person, AuditView.of(params).asked)
 
 
-async def _usage(core: Core, person: Person, params: Mapping[str, str]) -> Lines:
+def _usage_as(form: Callable[[Series, Breakdown], Lines]) -> Export:
     """The points of the chart on the Usage page, every figure of each."""
-    view = UsageView.of(params)
-    series = await core.usage.series(person, *view.span, filters=view.filters, group_by=view.group_by, rank=view.rank)
-    return core.usage.series_csv(series, view.group_by)
+
+    async def usage(core: Core, person: Person, params: Mapping[str, str]) -> Lines:
+        view = UsageView.of(params)
+        asked = replace(view.asked, has_all=True, is_compared=False)
+        return form(await core.usage.series(person, *view.span, asked), asked)
+
+    return usage
 
 
 def _answered(core: Callable[[], Core], export: Export) -> Callable[[Request], Awaitable[Response]]:
@@ -78,7 +90,8 @@ def _answered(core: Callable[[], Core], export: Export) -> Callable[[Request], A
             return JSONResponse(fault.body(request_id), status_code=fault.status, headers=headers)
         name = request.url.path.rpartition("/")[2]
         headers["content-disposition"] = f'attachment; filename="{name}"'
-        return StreamingResponse(_in_pieces(lines), media_type="text/csv", headers=headers)
+        kind = "application/json" if name.endswith(".json") else "text/csv"
+        return StreamingResponse(_in_pieces(lines), media_type=kind, headers=headers)
 
     return answer
 

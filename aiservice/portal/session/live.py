@@ -1,7 +1,9 @@
-"""Live pages: one task per process looks once a second whether somebody's figures have changed, and pushes them to
-that person's open pages; the same task ends the sockets of sessions that have ended.
+"""Live pages: one task per process looks once a second whether somebody's figures have changed, gathers what is new
+once a person, and pushes it to all of that person's open pages; the same task ends the sockets of sessions that have
+ended.
 
-A push is no use of a session: it neither keeps one alive nor goes to a socket whose session is no longer valid.
+A push is no use of a session: it neither keeps one alive nor goes to a socket whose session is no longer valid. A tab
+that is out of sight is told nothing until it is looked at again.
 """
 
 import asyncio
@@ -18,7 +20,7 @@ from reflex.state import StateUpdate
 from reflex_base.event import Event
 
 from aiservice.portal.session.cookie import read_session_cookie
-from aiservice.portal.session.guard import SIGN_IN_PATH, SessionState, acting_as, signed_in
+from aiservice.portal.session.guard import SIGN_IN_PATH, SessionState, acting_as, handler, signed_in
 from aiservice.principal import Person
 from aiservice.services.core import Core, current_core
 from aiservice.services.request_log import LogFilter
@@ -28,20 +30,27 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 SESSION_CHECK_SECONDS = 3.0
+_MOST_MARKS = 10_000  # people whose place in the log is remembered while no tab of theirs is looked at
 REFRESH_SECONDS = 30.0  # also without news, so that a 24-hour window moves on
 Refresh = Callable[[Any], Awaitable[None]]
+Gather = Callable[[], Awaitable[Any]]
+Show = Callable[[Any, Any], None]
 
 
 @dataclass(slots=True)
 class _Watcher:
-    """An open page that wants news: `mark` is what it was last shown, `path` the page it was opened on."""
+    """An open page that wants news: `mark` is what it was last shown, `path` the page it was opened on. `gather` is
+    what all pages of a person share, None where `refresh` reads for itself."""
 
     session_hash: str
     state: type[rx.State]
-    refresh: Refresh
     path: str
+    refresh: Refresh | None = None
+    gather: Gather | None = None
+    show: Show | None = None
     mark: int = -1
     refreshed_at: float = 0.0
+    is_hidden: bool = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -60,11 +69,46 @@ def watch(state: rx.State, refresh: Refresh) -> None:
 
     To be called by the page's load handler; it ends when the person goes to another page or the tab is closed.
     """
+    _add(state, refresh=refresh)
+
+
+def watch_shared(state: rx.State, gather: Gather, show: Show) -> None:
+    """As `watch`, for figures that are the same on all pages of a person: `gather()` is called once for all of them,
+    and `show(state, gathered)` for each."""
+    _add(state, gather=gather, show=show)
+
+
+def put(state: rx.State, **values: Any) -> None:
+    """Sets those variables of a page that differ: what is set is sent again, lists whole."""
+    for name, value in values.items():
+        if getattr(state, name) != value:
+            setattr(state, name, value)
+
+
+def _add(state: rx.State, **how: Any) -> None:
     router = state.router
-    path = router.url.path
-    _watchers[router.session.client_token] = _Watcher(
-        signed_in().session_hash, type(state), refresh, path, refreshed_at=time.monotonic()
+    token = router.session.client_token
+    before = _watchers.get(token)
+    is_hidden = before is not None and before.is_hidden
+    _watchers[token] = _Watcher(
+        signed_in().session_hash,
+        type(state),
+        router.url.path,
+        refreshed_at=time.monotonic(),
+        is_hidden=is_hidden,
+        **how,
     )
+
+
+class SightState(rx.State):
+    """What the browser says of its tab."""
+
+    @handler()
+    async def seen(self, is_visible: bool) -> None:
+        """A tab has come into sight, or out of it. The next round shows it what it has missed."""
+        watcher = _watchers.get(self.router.session.client_token)
+        if watcher is not None:
+            watcher.is_hidden = not is_visible
 
 
 class LivePages:
@@ -101,31 +145,42 @@ class LivePages:
         open_tokens = set(self._sockets().values())
         for token in [token for token in _watchers if token not in open_tokens]:
             del _watchers[token]
-        newest = await core.requests.newest_id() if _watchers else 0
+        awake = {token: watcher for token, watcher in _watchers.items() if not watcher.is_hidden}
+        if not awake:
+            return
+        newest = await core.requests.newest_id()
+        people = {each: await core.accounts.peek(each) for each in {one.session_hash for one in awake.values()}}
         marks: dict[str, _Mark] = {}
-        for token, watcher in list(_watchers.items()):
-            person = await core.accounts.peek(watcher.session_hash)
+        gathered: dict[tuple[str, Gather], Any] = {}
+        for token, watcher in awake.items():
+            person = people[watcher.session_hash]
             if person is None:
                 _watchers.pop(token, None)
                 continue
             if person.user_id not in marks:
                 marks[person.user_id] = await _mark_of(core, person, self._marks.get(person.user_id), newest)
-            await self._push_news(token, watcher, person, marks[person.user_id].changed_at)
-        self._marks = marks
+            await self._push_news(token, watcher, person, marks[person.user_id].changed_at, gathered)
+        self._marks = {**self._marks, **marks} if len(self._marks) < _MOST_MARKS else marks
 
-    async def _push_news(self, token: str, watcher: _Watcher, person: Person, mark: int) -> None:
+    async def _push_news(
+        self, token: str, watcher: _Watcher, person: Person, mark: int, gathered: dict[tuple[str, Gather], Any]
+    ) -> None:
         is_due = time.monotonic() - watcher.refreshed_at >= REFRESH_SECONDS
         if mark == watcher.mark and not is_due:
             return
         watcher.mark, watcher.refreshed_at = mark, time.monotonic()
-        async with self._app.modify_state(BaseStateToken(ident=token, cls=watcher.state)) as root:
-            session = await root.get_state(SessionState)
-            state: rx.State = await root.get_state(watcher.state)
-            if session._bound_session != person.session_hash or state.router.url.path != watcher.path:
-                _watchers.pop(token, None)
-                return
-            with acting_as(person):
-                await watcher.refresh(state)
+        with acting_as(person):
+            if watcher.gather is not None and (person.user_id, watcher.gather) not in gathered:
+                gathered[person.user_id, watcher.gather] = await watcher.gather()
+            async with self._app.modify_state(BaseStateToken(ident=token, cls=watcher.state)) as root:
+                session = await root.get_state(SessionState)
+                state: rx.State = await root.get_state(watcher.state)
+                if session._bound_session != person.session_hash or state.router.url.path != watcher.path:
+                    _watchers.pop(token, None)
+                elif watcher.show is not None and watcher.gather is not None:
+                    watcher.show(state, gathered[person.user_id, watcher.gather])
+                elif watcher.refresh is not None:
+                    await watcher.refresh(state)
 
     async def _drop_ended(self, core: Core) -> None:
         """Closes sockets that were opened in a session which has ended since."""

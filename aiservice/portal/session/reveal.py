@@ -21,20 +21,17 @@ from aiservice.errors import (
     BrokerError,
     InternalFault,
     InvalidRequest,
-    PermissionDenied,
-    Unauthenticated,
 )
-from aiservice.kit.addresses import is_https
 from aiservice.kit.clock import iso
 from aiservice.kit.ids import new_id
 from aiservice.portal.session import alert_forms, connection_forms, people_forms
 from aiservice.portal.session.bodies import Fields, read_fields, receive_body
-from aiservice.portal.session.cookie import read_session_cookie
-from aiservice.portal.session.same_origin import is_same_origin
+from aiservice.portal.session.caller import posting_person
 from aiservice.principal import Person
 from aiservice.services.core import Core
 from aiservice.services.key_rights import Edit
 from aiservice.services.keys import NewKey
+from aiservice.services.playground import KEY_NAME as PLAYGROUND_KEY
 
 log = logging.getLogger(__name__)
 
@@ -52,14 +49,16 @@ class SecretRoutes:
     def __init__(self, core: Callable[[], Core]) -> None:
         self._core = core
 
-    async def first_key(self, person: Person, _fields: Fields) -> Answer:
-        """The first key of the person's own client, made now; without `secret` when there was one before."""
+    async def first_key(self, person: Person, fields: Fields) -> Answer:
+        """The first key of the person's own client, made now; without `secret` when there was one before, unless
+        `another` ("true") is asked for."""
         core = self._core()
         async with core.cluster.turn("first key"):  # two tabs opened at once make one
             client = await core.clients.personal(person)
-            if await core.keys.list(person, client.id, limit=1):
+            known = [key for key in await core.keys.list(person, client.id, limit=20) if key.name != PLAYGROUND_KEY]
+            if known and fields.optional("another") != "true":
                 return {}
-            return _shown_once(await core.keys.create(person, client.id, "First key"))
+            return _shown_once(await core.keys.create(person, client.id, "Another key" if known else "First key"))
 
     async def create_key(self, person: Person, fields: Fields) -> Answer:
         """`client`, `name`, `expires_in_days` ("" is never), `is_test`, `retrievable` ("true", or left to the policy),
@@ -177,7 +176,7 @@ def _answered(core: Callable[[], Core], action: Action) -> Callable[[Request], A
         request_id = new_id("req")
         try:
             await receive_body(request)
-            person = await _person(core(), request)
+            person = await posting_person(core(), request)
             fields = await read_fields(request)
             if fields.optional("password"):
                 await core().accounts.confirm(person, fields.required("password"))
@@ -191,22 +190,6 @@ def _answered(core: Callable[[], Core], action: Action) -> Callable[[Request], A
         return JSONResponse(body, status_code=status, headers={"cache-control": "no-store", "x-request-id": request_id})
 
     return answer
-
-
-async def _person(core: Core, request: Request) -> Person:
-    """Who posts, after the page it came from has been checked.
-
-    Raises:
-        PermissionDenied: from a page of another site. Unauthenticated: nobody is signed in.
-    """
-    secure = is_https(request.scope, core.settings.trusted_proxies)
-    headers = request.scope["headers"]
-    if not is_same_origin(headers, is_https=secure, public_url=core.settings.public_url):
-        raise PermissionDenied("This was not sent by a page of this portal.", code="foreign_origin")
-    person = await core.accounts.resolve(read_session_cookie(headers, is_https=secure))
-    if person is None:
-        raise Unauthenticated("Your session has ended. Sign in again.", code="session_expired")
-    return person
 
 
 def _shown_once(key: NewKey) -> Answer:

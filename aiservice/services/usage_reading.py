@@ -1,0 +1,154 @@
+"""Reads one range of the roll-ups in one transaction: whole days and hours from their own, the edges of a range and
+hours that are not folded yet from the minutes."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from aiservice.services.usage_metrics import ENDING_COLUMNS, Metric, by_ending, metric_of
+from aiservice.services.usage_sums import Sums, plan
+from aiservice.store import usage as store
+from aiservice.store.session import AsyncSession
+
+GroupKey = tuple[str, ...]
+"""The values of the columns that a group is of; () is everything."""
+
+# Not columns of the roll-ups: a client's owner and team are those it has now, and an ending is counted in sums.
+USER, TEAM, ENDING = "user", "team", "status"
+COLUMNS = {
+    "key": "key_id",
+    "client": "client_id",
+    "task": "task",
+    "model": "model",
+    "provider": "provider",
+    "user": USER,
+    "team": TEAM,
+    "status": ENDING,
+}
+NAMED = {"client_id", "key_id", USER, TEAM}
+_OF_CLIENT = {USER, TEAM}
+
+
+@dataclass(slots=True)
+class Reading:
+    """`columns` are what groups are made of; `holders` says whose or of which team each client is, where groups are."""
+
+    session: AsyncSession
+    scope: store.Scope
+    span: tuple[int, int]
+    columns: tuple[str, ...]
+    dirty_hours: list[int]
+    holders: Mapping[str, Mapping[str, str]]
+    metric: Metric
+
+    @classmethod
+    async def begin(
+        cls,
+        session: AsyncSession,
+        scope: store.Scope,
+        span: tuple[int, int],
+        columns: tuple[str, ...],
+        metric: Metric | None = None,
+    ) -> "Reading":
+        holders = {name: await store.holders(session, name) for name in columns if name in _OF_CLIENT}
+        dirty = await store.dirty_hours(session)
+        return cls(session, scope, span, columns, dirty, holders, metric or metric_of("requests"))
+
+    def earlier(self, by_us: int) -> "Reading":
+        """The same of a range that lies so much before."""
+        return replace(self, span=(self.span[0] - by_us, self.span[1] - by_us))
+
+    async def ranks(self) -> dict[GroupKey, int]:
+        """What each group is ranked by: the largest come first."""
+        column = self.metric.rank
+        columns = ENDING_COLUMNS if ENDING in self.columns else (column,)
+        found: dict[GroupKey, int] = {}
+        for _, key, sums in await self._read(self.scope, 0, columns):
+            found[key] = found.get(key, 0) + int(getattr(sums, column if ENDING not in self.columns else "requests"))
+        return found
+
+    async def totals(self, kept: Collection[GroupKey] | None = None) -> dict[GroupKey, Sums]:
+        """By group, over the whole range; of those `kept` alone, or of all."""
+        found: dict[GroupKey, Sums] = {}
+        for _, key, sums in await self._read(self._narrowed(kept), 0, store.EVERY_SUM):
+            if kept is None or key in kept:
+                found[key] = found[key] + sums if key in found else sums
+        return found
+
+    async def whole(self) -> Sums:
+        """Everything together."""
+        return sum(
+            (sums for _, _, sums in await replace(self, columns=())._read(self.scope, 0, store.EVERY_SUM)), Sums()
+        )
+
+    async def whole_points(self, width_us: int) -> dict[int, Sums]:
+        """Everything together, by bucket."""
+        rows = await replace(self, columns=())._read(self.scope, width_us, self.metric.columns)
+        return _by_group(rows).get((), {})
+
+    async def points(
+        self, kept: Sequence[GroupKey], width_us: int, *, has_rest: bool
+    ) -> dict[GroupKey, dict[int, Sums]]:
+        """By group and bucket. Where the groups `kept` are not all (`has_rest`), the others are under ()."""
+        columns = ENDING_COLUMNS if ENDING in self.columns else self.metric.columns
+        rows = await self._read(self._narrowed(kept if has_rest else None), width_us, columns)
+        wanted = set(kept)
+        found = _by_group(row for row in rows if row[1] in wanted)
+        if has_rest:
+            rest = await self.whole_points(width_us)
+            for points in found.values():
+                for bucket, sums in points.items():
+                    rest[bucket] = rest.get(bucket, Sums()) - sums
+            found[()] = rest
+        return found
+
+    async def names(self, kept: Iterable[GroupKey]) -> dict[tuple[int, str], str]:
+        """What the groups are called, by the place of a column among those they are made of, and its value."""
+        found: dict[tuple[int, str], str] = {}
+        for place, column in enumerate(self.columns):
+            if column in NAMED:
+                names = await store.names(self.session, column, [key[place] for key in kept if len(key) > place])
+                found |= {(place, number): name for number, name in names.items()}
+        return found
+
+    def _narrowed(self, kept: Collection[GroupKey] | None) -> store.Scope:
+        """The scope, narrowed by the first column that the database knows; what is in it besides is left out later."""
+        if kept is None or not self.columns or self.columns[0] == ENDING:
+            return self.scope
+        first, values = self.columns[0], {key[0] for key in kept if key}
+        if first in _OF_CLIENT:
+            clients = tuple(client for client, holder in self.holders[first].items() if holder in values)
+            return replace(self.scope, chosen=("client_id", clients))
+        return replace(self.scope, chosen=(first, tuple(sorted(values))))
+
+    async def _read(
+        self, scope: store.Scope, width_us: int, columns: Sequence[str]
+    ) -> list[tuple[int, GroupKey, Sums]]:
+        """(bucket, group, sums)."""
+        real = tuple("client_id" if name in _OF_CLIENT else name for name in self.columns if name != ENDING)
+        asked = store.Asked(scope, tuple(dict.fromkeys(real)), width_us, tuple(columns))
+        found = []
+        for grain, spans in plan(self.span, self.dirty_hours, width_us).items():
+            for bucket, values, sums in await store.sums(self.session, grain, spans, asked):
+                by_column = dict(zip(asked.group_by, values, strict=True))
+                found += [(bucket, *each) for each in self._groups(by_column, Sums.of(sums))]
+        return found
+
+    def _groups(self, values: Mapping[str, str], sums: Sums) -> list[tuple[GroupKey, Sums]]:
+        """The groups that a row of the roll-ups belongs to: more than one only by how its requests ended."""
+        if ENDING not in self.columns:
+            return [(tuple(self._value(name, values) for name in self.columns), sums)]
+        return [
+            (tuple(ending if name == ENDING else self._value(name, values) for name in self.columns), part)
+            for ending, part in by_ending(sums).items()
+        ]
+
+    def _value(self, name: str, values: Mapping[str, str]) -> str:
+        return self.holders[name].get(values["client_id"], "") if name in _OF_CLIENT else values[name]
+
+
+def _by_group(rows: Iterable[tuple[int, GroupKey, Sums]]) -> dict[GroupKey, dict[int, Sums]]:
+    groups: dict[GroupKey, dict[int, Sums]] = {}
+    for bucket, group, sums in rows:
+        points = groups.setdefault(group, {})
+        points[bucket] = points[bucket] + sums if bucket in points else sums
+    return groups
