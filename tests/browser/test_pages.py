@@ -22,7 +22,8 @@ pytestmark = pytest.mark.browser
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 360)]
 PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/no-such-page"]
 FRAMED_PAGES = [
-    *("/", "/first-call", "/playground", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers", "/teams", "/users"),
+    *("/", "/first-call", "/playground", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers"),
+    *("/teams", "/users"),
     *("/account", "/abuse", "/audit", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels", "/payloads"),
     *("/aliases", "/shadows", "/cache", "/vendors", "/prices", "/clients"),
 ]
