@@ -99,9 +99,9 @@ def playground_key(owner: Developer, answer: httpx.Response) -> str:
 
 def test_another_first_key_is_made_only_when_asked_for(portal: PortalServer) -> None:
     owner = Developer(portal)
-    asks = {"url": f"{portal.url}/auth/secrets/first-key", "headers": {"Cookie": owner.cookie}}
-    assert httpx.post(**asks, json={}).json() == {}
-    again = httpx.post(**asks, json={"another": "true"}).json()
+    url, headers = f"{portal.url}/auth/secrets/first-key", {"Cookie": owner.cookie}
+    assert httpx.post(url, headers=headers, json={}).json() == {}
+    again = httpx.post(url, headers=headers, json={"another": "true"}).json()
     assert again["secret"].startswith("ais_live_")
     assert again["id"] != owner.key_id
 

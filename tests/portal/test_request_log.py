@@ -67,7 +67,7 @@ async def test_a_developer_narrows_by_what_is_theirs_alone(portal: PortalServer)
         await tab.send(named("requests_state.load"), path=f"/requests?key={stranger.key_id}")
         assert tab.var("requests_state", "rows") == []
         await tab.send(named("usage_state.load"), path="/usage?by=user")
-        assert tab.var("usage_state", "problem") == "Only an admin sees usage by user."
+        assert tab.var("usage_state", "problem") == "Only an admin may see usage by user."
         await tab.send(named("usage_state.load"), path="/usage?by=key&range=24h")
         rows = tab.var("usage_state", "rows")
         assert [(row["name"], row["requests"]) for row in rows] == [("First key", "1")]
