@@ -52,13 +52,14 @@ def user_list(as_json: JsonFlag = False) -> None:
                 "email": person.email,
                 "role": person.role.value,
                 "disabled": person.is_disabled,
+                "second_factor": person.has_second_factor,
                 "created_at": iso(person.created_us),
                 "last_seen_at": iso(person.last_seen_us),
             }
             for person in await core.accounts.list_users(OPERATOR)
         ]
 
-    columns = ("email", "role", "disabled", "created_at", "last_seen_at", "id")
+    columns = ("email", "role", "disabled", "second_factor", "created_at", "last_seen_at", "id")
     show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="There are no accounts yet.")
 
 
@@ -89,3 +90,43 @@ def user_reset_password(who: Who = None, email: WhoOption = None, as_json: JsonF
     password = read_secret("New password", is_new=True)
     run(lambda core: core.accounts.reset_password(OPERATOR, ref, password.reveal_text()), as_json=as_json)
     show({"user": ref, "reset": True}, [f"Set a new password for {ref} and ended their sessions."], as_json=as_json)
+
+
+@user.command(
+    "reset-factors",
+    short_help="Take a person's second factors away.",
+    epilog=examples("user reset-factors bob@example.org"),
+)
+def user_reset_factors(who: Who = None, email: WhoOption = None, as_json: JsonFlag = False) -> None:
+    """Take a person's authenticator app, passkeys and recovery codes away, and end their sessions: they sign in with
+    the password alone, or are led to set up a new factor where one is asked for."""
+    ref = one_of(who, email, "user")
+    run(lambda core: core.accounts.factors.reset(OPERATOR, ref), as_json=as_json)
+    show(
+        {"user": ref, "reset": True},
+        [f"Took every second factor of {ref} away and ended their sessions."],
+        as_json=as_json,
+    )
+
+
+@user.command(
+    "second-factor",
+    short_help="Of whom a second factor is asked.",
+    epilog=examples("user second-factor", "user second-factor admins"),
+)
+def user_second_factor(
+    rule: Annotated[str | None, typer.Argument(help="nobody, admins or everybody; without it, what holds now.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Ask for a second factor of nobody, of admins or of everybody, from their next sign-in on. Who has one is asked
+    for it in any case. Without an argument: what holds now, and who has none."""
+
+    async def work(core: Core) -> tuple[str, list[str]]:
+        factors = core.accounts.factors
+        if rule is not None:
+            await factors.set_rule(OPERATOR, rule)
+        return await factors.rule(OPERATOR), await factors.without_factor(OPERATOR)
+
+    asked_of, without = run(work, as_json=as_json)
+    lines = [f"A second factor is asked of {asked_of}.", f"Without one: {', '.join(without) or 'nobody'}."]
+    show({"second_factor": asked_of, "without": without}, lines, as_json=as_json)

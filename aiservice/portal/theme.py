@@ -60,6 +60,7 @@ TD_LABELLED = (
     "before:font-medium before:text-slate-600 dark:before:text-slate-400"
 )
 TD_ACTIONS = f"{TD} max-sm:block max-sm:empty:hidden"
+RULE = "bg-slate-200 dark:bg-slate-800"
 LINE = "border-t border-slate-200 dark:border-slate-800"
 ROW = f"{LINE} max-sm:block max-sm:py-3"
 

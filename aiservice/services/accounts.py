@@ -3,51 +3,57 @@
 Never a default password, and no word about whether an account exists to who does not own it.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-
-from aiservice.errors import Overloaded, PermissionDenied, Unauthenticated
+from aiservice.errors import PermissionDenied, Unauthenticated
 from aiservice.kit.clock import now_us
 from aiservice.kit.passwords import PasswordsBusy
 from aiservice.principal import Person, Role
 from aiservice.services.administration import Administration, PersonSummary, busy, person_of, require_password
 from aiservice.services.audit_entry import record
+from aiservice.services.changes import ChangeFeed
+from aiservice.services.confirming import Confirming
 from aiservice.services.emails import checked_email
+from aiservice.services.entrance import Browser, Entrance, SignedIn, admitted, answering_database
+from aiservice.services.factor_making import FactorMaking
+from aiservice.services.factor_proofs import FactorProofs, Keeps
+from aiservice.services.factors import Factors
+from aiservice.services.first_factor import FirstFactor
+from aiservice.services.forgotten import Forgotten
 from aiservice.services.links import invalid_link
+from aiservice.services.mailing import PersonMail
 from aiservice.services.rights import needs
+from aiservice.services.second_step import SecondStep
 from aiservice.services.sessions import SessionSummary, hash_of
 from aiservice.services.sign_in_limits import Attempt
+from aiservice.settings import Settings
+from aiservice.store import held_sign_ins, personal_tokens, portal_sessions
 from aiservice.store import people as store
-from aiservice.store import personal_tokens, portal_sessions
 from aiservice.store.cluster import take_turn
-from aiservice.store.session import DATABASE_ERRORS, AsyncSession
-from aiservice.tables import User
+from aiservice.store.session import Database
+from aiservice.upstream.mail import Mailer
 
 __all__ = ["Accounts", "Browser", "PersonSummary", "SessionSummary", "SignedIn"]
 
 
-@dataclass(slots=True, frozen=True)
-class Browser:
-    """Where a sign-in comes from."""
-
-    address: str
-    user_agent: str = ""
-
-
-@dataclass(slots=True, frozen=True)
-class SignedIn:
-    """A new session. `cookie` is the session id itself: it goes into the Set-Cookie line and nowhere else."""
-
-    person: Person
-    cookie: str
-
-    def __repr__(self) -> str:
-        return f"SignedIn({self.person!r})"
-
-
 class Accounts(Administration):
-    """Users, sign-in, sessions, one-time links. The methods without an `actor` are how one becomes an actor."""
+    """Users, sign-in, sessions, one-time links. The methods without an `actor` are how one becomes an actor.
+
+    Where a password alone is not enough, they raise SecondFactorNeeded after their work is committed; it goes on in
+    `second_step` or `first_factor`.
+    """
+
+    def __init__(
+        self, db: Database, vault: Keeps, settings: Settings, changes: ChangeFeed, mailer: Mailer | None = None
+    ) -> None:
+        super().__init__(db, vault, settings, changes)
+        proofs, mail = FactorProofs(vault), PersonMail(mailer)
+        making = FactorMaking(vault, proofs)
+        self.entrance = Entrance(db, self._sessions, proofs)
+        self.second_step = SecondStep(db, self.entrance, proofs, self._limits, mail)
+        self.first_factor = FirstFactor(db, self.entrance, making, proofs, mail)
+        self.factors = Factors(db, making, proofs, self._sessions, mail)
+        self.confirming = Confirming(db, proofs, self._limits, self._passwords)
+        self.forgotten = Forgotten(db, settings, self._links, self._limits, mail)
+        self._making = making
 
     async def start(self) -> None:
         """Creates the admin that ADMIN_EMAIL and ADMIN_PASSWORD name, once; an account that exists stays as it is.
@@ -96,6 +102,9 @@ class Accounts(Administration):
         await self._limits.purge()
         await self._links.purge()
         await self._sessions.purge()
+        async with self._db.write() as session:
+            await held_sign_ins.delete_expired(session, now_us())
+            await self._making.purge(session)
 
     async def resolve(self, cookie: str | None) -> Person | None:
         """Who holds this session cookie; None when nobody does (see `Sessions.resolve`).
@@ -103,12 +112,12 @@ class Accounts(Administration):
         Raises:
             Overloaded: the database does not answer.
         """
-        async with _database():
+        async with answering_database():
             return await self._sessions.resolve(cookie)
 
     async def peek(self, session_hash: str) -> Person | None:
         """As `resolve`, for a session named by its hash, without keeping it alive: for pushes nobody asked for."""
-        async with _database():
+        async with answering_database():
             return await self._sessions.peek(session_hash)
 
     async def sign_in(self, email: str, password: str, browser: Browser) -> SignedIn:
@@ -121,7 +130,7 @@ class Accounts(Administration):
         """
         email = checked_email(email)
         require_password(password)
-        async with _database():
+        async with answering_database():
             async with self._db.read() as session:
                 user = await store.by_email(session, email)
                 known = await portal_sessions.addresses_of(session, "" if user is None else user.id)
@@ -135,7 +144,8 @@ class Accounts(Administration):
                 if now_user is None or now_user.is_disabled or now_user.password_hash != user.password_hash:
                     raise wrong_credentials()
                 await self._limits.succeeded(session, attempt)
-                return self._open(session, now_user, browser)
+                entered = await self.entrance.enter(session, now_user, browser)
+        return admitted(entered)
 
     async def sign_out(self, cookie: str | None) -> None:
         """Ends this session; one that is not there is signed out already."""
@@ -158,7 +168,9 @@ class Accounts(Administration):
         await self._limits.sign_up(browser.address)
         password_hash = await self._hash(password)
         async with self._db.write() as session:
-            return self._open(session, await self._add(session, email, password_hash, Role.DEVELOPER), browser)
+            user = await self._add(session, email, password_hash, Role.DEVELOPER)
+            entered = await self.entrance.enter(session, user, browser)
+        return admitted(entered)
 
     async def set_up(self, token: str, email: str, password: str, browser: Browser) -> SignedIn:
         """Makes the first admin with the setup link.
@@ -174,7 +186,9 @@ class Accounts(Administration):
             await self._links.use(session, token, "setup")
             if await store.has_admin(session):
                 raise invalid_link("setup")
-            return self._open(session, await self._add(session, email, password_hash, Role.ADMIN), browser)
+            user = await self._add(session, email, password_hash, Role.ADMIN)
+            entered = await self.entrance.enter(session, user, browser)
+        return admitted(entered)
 
     async def accept_invite(self, token: str, password: str, browser: Browser) -> SignedIn:
         """Makes the account that the invitation names.
@@ -188,10 +202,12 @@ class Accounts(Administration):
         async with self._db.write() as session:
             link = await self._links.use(session, token, "invite")
             user = await self._add(session, link.email or "", password_hash, Role(link.role or Role.DEVELOPER))
-            return self._open(session, user, browser)
+            entered = await self.entrance.enter(session, user, browser)
+        return admitted(entered)
 
     async def reset_by_link(self, token: str, password: str, browser: Browser) -> SignedIn:
-        """Sets a new password with a reset link; all other sessions end, and so do the person's access tokens.
+        """Sets a new password with a reset link; all other sessions end, and so do the person's access tokens. A second
+        factor is asked for all the same.
 
         Raises:
             InvalidRequest: the link is not valid, or the account is disabled. Unprocessable.
@@ -207,9 +223,9 @@ class Accounts(Administration):
             await self._replace_password(session, user, password_hash)
             await personal_tokens.revoke_all(session, user.id, now_us())
             record(session, person_of(user), "person.reset_password", user.id, address=browser.address)
-            signed_in = self._open(session, user, browser)
+            entered = await self.entrance.enter(session, user, browser)
         self._sessions.forget(user.id)
-        return signed_in
+        return admitted(entered)
 
     @needs("account.change_password")
     async def change_password(self, actor: Person, current: str, new: str, browser: Browser) -> SignedIn:
@@ -233,31 +249,14 @@ class Accounts(Administration):
             await self._limits.succeeded(session, attempt)
             await self._replace_password(session, user, password_hash)
             record(session, actor, "person.change_password", user.id, address=browser.address)
-            signed_in = self._open(session, user, browser)
+            signed_in = self.entrance.open(session, user, browser)
         self._sessions.forget(user.id)
         return signed_in
 
     @needs("account.confirm")
-    async def confirm(self, actor: Person, password: str) -> None:
-        """Notes that whoever sits at this session has just said the password again, which some acts ask for.
-
-        Raises:
-            Unauthenticated: it is not right. RateLimited. Unprocessable. Overloaded.
-        """
-        require_password(password)
-        async with self._db.read() as session:
-            user = await self._user(session, actor.user_id)
-        attempt = await self._limits.confirm(user.id)
-        if not await self._verify(attempt, password, user.password_hash):
-            raise Unauthenticated("The password is not right.", code="wrong_credentials", param="password")
-        async with self._db.write() as session:
-            await self._limits.succeeded(session, attempt)
-            await portal_sessions.confirm(session, actor.session_hash, now_us())
-
-    def _open(self, session: AsyncSession, user: User, browser: Browser) -> SignedIn:
-        cookie = self._sessions.open(session, user, browser.address, browser.user_agent)
-        record(session, person_of(user), "session.open", user.id, address=browser.address)
-        return SignedIn(person_of(user, hash_of(cookie)), cookie)
+    async def confirm(self, actor: Person, said: str) -> None:
+        """See `Confirming.say`."""
+        await self.confirming.say(actor, said)
 
     async def _verify(self, attempt: Attempt, password: str, stored: str | None) -> bool:
         try:
@@ -273,13 +272,3 @@ def wrong_credentials() -> Unauthenticated:
 
 def _wrong_current_password() -> Unauthenticated:
     return Unauthenticated("The current password is not right.", code="wrong_credentials", param="current")
-
-
-@asynccontextmanager
-async def _database() -> AsyncIterator[None]:
-    try:
-        yield
-    except DATABASE_ERRORS as exc:
-        raise Overloaded(
-            "The database does not answer. Try again in a moment.", code="database_unavailable", retry_after=2
-        ) from exc

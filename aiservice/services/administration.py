@@ -16,6 +16,7 @@ from aiservice.services.sessions import Sessions, SessionSummary
 from aiservice.services.sign_in_limits import Derives, SignInLimits
 from aiservice.services.step_up import require_password_said
 from aiservice.settings import Settings
+from aiservice.store import factors
 from aiservice.store import people as store
 from aiservice.store import personal_tokens
 from aiservice.store.session import AsyncSession, Database
@@ -32,6 +33,7 @@ class PersonSummary:
     is_disabled: bool
     created_us: int
     last_seen_us: int | None
+    has_second_factor: bool = False
 
 
 class Administration:
@@ -64,7 +66,11 @@ class Administration:
         """All accounts, oldest first. Raises: PermissionDenied."""
         async with self._db.read() as session:
             rows = await store.all_with_last_seen(session)
-        return [PersonSummary(u.id, u.email, Role(u.role), u.is_disabled, u.created_us, seen) for u, seen in rows]
+            having = await factors.people_with_factor(session)
+        return [
+            PersonSummary(u.id, u.email, Role(u.role), u.is_disabled, u.created_us, seen, u.id in having)
+            for u, seen in rows
+        ]
 
     @needs("person.invite")
     async def invite(self, actor: Person, email: str, role: Role) -> str:

@@ -77,7 +77,7 @@ class Connections(ConnectionChanges):
         """A new connection; its key is sealed in the same unit of work.
 
         Raises:
-            PermissionDenied: the actor is no admin.
+            PermissionDenied: the actor is no admin (also `step_up_required`).
             Unprocessable, InvalidRequest: a value is not valid; `param` names it.
             Overloaded: the vault is sealed.
         """
@@ -98,6 +98,7 @@ class Connections(ConnectionChanges):
             created_us=now_us(),
         )
         async with self._db.write() as session:
+            await require_password_said(session, actor)
             if owner_client is not None:
                 row.owner_client_id = (await visible_client(session, actor, owner_client)).id
             await _insert(session, row)

@@ -128,7 +128,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     quotas = Quotas()
     quotas.sharers = lambda: cluster.live_workers
     changes.subscribe(partial(_forget_connection, upstream, health))
-    accounts = Accounts(db, vault, settings, changes)
+    accounts = Accounts(db, vault, settings, changes, alerts.mail)
     stack.push_async_callback(accounts.close)
     prices = Prices()
     own_prices = OwnPrices(db, changes, prices)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, now_us
 from aiservice.principal import Person, Role
 from aiservice.services.changes import ChangeFeed
+from aiservice.store import held_sign_ins
 from aiservice.store import portal_sessions as store
 from aiservice.store.session import AsyncSession, Database
 from aiservice.tables import PortalSession, User
@@ -117,7 +118,9 @@ class Sessions:
         return is_ended
 
     async def end_all(self, session: AsyncSession, user_id: str) -> None:
-        """Ends every session of a person in the caller's unit of work, which must call `forget` after its commit."""
+        """Ends every session of a person, and every sign-in of theirs that waits, in the caller's unit of work, which
+        must call `forget` after its commit."""
+        await held_sign_ins.delete_of(session, user_id)
         for id_hash in await store.delete_of(session, user_id):
             self._changes.publish(session, "session", id_hash)
         self._changes.publish(session, "person", user_id)

@@ -23,6 +23,7 @@ PER_ADDRESS = 50
 FOR_EVERYBODY = 1000
 SIGN_UPS_PER_ADDRESS = 10
 SIGN_UPS = 200
+LINKS_PER_ACCOUNT = 3
 
 Limit = tuple[str, int]  # a subject and how many attempts it has in a window
 
@@ -73,6 +74,16 @@ class SignInLimits:
             [
                 (self._subject("sign-up", site_of(address)), SIGN_UPS_PER_ADDRESS),
                 (self._subject("sign-ups"), SIGN_UPS),
+            ]
+        )
+
+    async def forgotten(self, email: str, address: str) -> Attempt:
+        """Admits one wish for a reset link, whether or not there is such an account. Raises: RateLimited."""
+        return await self._admit(
+            [
+                (self._subject("forgotten", email), LINKS_PER_ACCOUNT),
+                (self._subject("forgotten at", site_of(address)), SIGN_UPS_PER_ADDRESS),
+                (self._subject("forgotten by all"), SIGN_UPS),
             ]
         )
 

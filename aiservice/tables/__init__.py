@@ -12,6 +12,7 @@ from aiservice.tables.changes import Change
 from aiservice.tables.clients import Client, ClientKey, KeySecret, Team
 from aiservice.tables.cluster import Lease, Worker
 from aiservice.tables.connections import Connection, MasterKeyVersion, ProviderKey, SealedSecret
+from aiservice.tables.factors import HeldSignIn, Passkey, PasskeyChallenge, RecoveryCode, SignInRule, Totp
 from aiservice.tables.idempotency import IdempotentCall, Replay
 from aiservice.tables.ledger import Decision, Horizon, LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
 from aiservice.tables.management import ManagementCall, PersonalToken
@@ -50,6 +51,7 @@ __all__ = [
     "Connection",
     "Decision",
     "EndedToken",
+    "HeldSignIn",
     "Horizon",
     "IdempotentCall",
     "KeyReveal",
@@ -61,10 +63,13 @@ __all__ = [
     "ModelAlias",
     "OneTimeLink",
     "OwnPrice",
+    "Passkey",
+    "PasskeyChallenge",
     "PersonalToken",
     "PortalSession",
     "Preference",
     "ProviderKey",
+    "RecoveryCode",
     "Replay",
     "RollupDirty",
     "RoutingVersion",
@@ -74,8 +79,10 @@ __all__ = [
     "ShadowAttempt",
     "ShadowRule",
     "SignInAttempt",
+    "SignInRule",
     "Team",
     "TokenKey",
+    "Totp",
     "UsageDay",
     "UsageHour",
     "UsageMinute",

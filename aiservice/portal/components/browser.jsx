@@ -148,7 +148,7 @@ export function ActionForm({ action, fixed, fromQuery, submit, busy, after, next
     "form",
     { ref: form, onSubmit: send, className, noValidate: false, autoComplete: "on" },
     children,
-    mustConfirm ? h(PasswordAgain, { styles }) : null,
+    mustConfirm ? h(PasswordAgain, { styles, onShown: () => form.current?.requestSubmit() }) : null,
     h(ErrorNote, { error, className: error?.code === "step_up_required" ? styles.warning : styles.error }),
     h(
       "div",
@@ -159,15 +159,35 @@ export function ActionForm({ action, fixed, fromQuery, submit, busy, after, next
   );
 }
 
-function PasswordAgain({ styles }) {
+// Who is there? The password, a code of an authenticator app, or (where one was used in this browser) a passkey, which
+// answers by itself: `onShown` then does again what was refused.
+export function PasswordAgain({ styles, onShown }) {
   const field = useRef(null);
   const id = useId();
-  useEffect(() => field.current?.focus(), []);
+  const [error, setError] = useState(null);
+  const [hasPasskey, setHasPasskey] = useState(false);
+  useEffect(() => {
+    field.current?.focus();
+    try {
+      setHasPasskey(Boolean(onShown && localStorage.getItem("ais-passkey")));
+    } catch {
+      // storage may be forbidden: then there is no such button
+    }
+  }, []);
+  const show = async () => {
+    const { askedAndShown } = await import("./webauthn.js");
+    const answer = await askedAndShown(post, "/auth/secrets/confirm/ask-passkey", "/auth/secrets/confirm/passkey", {});
+    if (answer.error) setError(answer.error);
+    else onShown();
+  };
+  const passkey = h("button", { type: "button", className: styles.secondary, onClick: show }, "Use a passkey instead");
   return h(
     "div",
-    null,
-    h("label", { htmlFor: id, className: styles.label }, "Your password"),
-    h("input", { id, ref: field, name: "password", type: "password", required: true, autoComplete: "current-password", className: styles.input }),
+    { className: "flex flex-col items-start gap-2" },
+    h("label", { htmlFor: id, className: styles.label }, "Your password, or a code of your app"),
+    h("input", { id, ref: field, name: "password", type: "password", required: !hasPasskey, autoComplete: "current-password", className: styles.input }),
+    hasPasskey ? passkey : null,
+    h(ErrorNote, { error, className: styles.error }),
   );
 }
 
@@ -217,7 +237,7 @@ function readable(text) {
 }
 
 // Only paths of this site: no scheme, no host, no backslash tricks.
-function localPath(path) {
+export function localPath(path) {
   return typeof path === "string" && /^\/(?![/\\])[^\\\s]*$/.test(path) ? path : "/";
 }
 

@@ -1,4 +1,4 @@
-"""Account: one's password, the browsers one is signed in with, and the colours of the page."""
+"""Account: one's password and second factors, the browsers one is signed in with, and the colours of the page."""
 
 from typing import Any, TypedDict
 
@@ -10,10 +10,12 @@ from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form, confirm_button
 from aiservice.portal.components.parts import badge, card, cell, data_table, field, skeleton, table_row
 from aiservice.portal.components.scheme import scheme_switch
+from aiservice.portal.components.security import security_card
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.services.accounts import SessionSummary
 from aiservice.services.core import current_core
+from aiservice.services.factors import PasskeyView
 
 # Enough to tell one's own sessions apart; the whole name of a session never leaves the server.
 _NAME_CHARACTERS = 16
@@ -34,11 +36,29 @@ class SessionRow(TypedDict):
     is_this: bool
 
 
+class PasskeyRow(TypedDict):
+    """A passkey of the person's; `regressed` warns of one that may have been copied."""
+
+    id: str
+    name: str
+    host: str
+    is_synced: bool
+    made: str
+    used: str
+    regressed: str
+
+
 class AccountState(rx.State):
-    """The person's own sessions."""
+    """The person's own sessions and second factors."""
 
     sessions: list[SessionRow] = []
     is_loaded: bool = False
+    app_since: str = ""
+    passkeys: list[PasskeyRow] = []
+    codes_left: int = 0
+    has_factor: bool = False
+    is_factor_asked_for: bool = False
+    changes: int = 0
 
     @handler()
     async def load(self) -> None:
@@ -46,6 +66,13 @@ class AccountState(rx.State):
         self.is_loaded = True
         if self.router.url.query_parameters.get("changed") == "password":
             await tell(self, "Your password is changed. Every other browser of yours has been signed out.")
+
+    @handler()
+    async def changed(self, _answer: str) -> None:
+        """After a factor was added, renamed or taken away: closes the dialog and shows what there is now."""
+        self.changes += 1
+        await tell(self, "Done.")
+        await _show(self)
 
     @handler()
     async def end(self, session_id: str) -> None:
@@ -78,6 +105,27 @@ async def _show(state: AccountState) -> None:
     me = signed_in()
     sessions = await current_core().accounts.sessions_of(me)
     state.sessions = [_row_of(session, is_this=session.session_hash == me.session_hash) for session in sessions]
+    factors = await current_core().accounts.factors.of(me)
+    state.app_since = "" if factors.app_since_us is None else f"{from_us(factors.app_since_us):%Y-%m-%d}"
+    state.passkeys = [_passkey_row(passkey) for passkey in factors.passkeys]
+    state.codes_left = factors.codes_left
+    state.has_factor = bool(state.app_since or state.passkeys)
+    state.is_factor_asked_for = factors.is_asked_for
+
+
+def _passkey_row(passkey: PasskeyView) -> PasskeyRow:
+    went_back = passkey.regressed_us
+    return PasskeyRow(
+        id=passkey.id,
+        name=passkey.name,
+        host=passkey.rp_id,
+        is_synced=passkey.is_synced,
+        made=f"{from_us(passkey.created_us):%Y-%m-%d}",
+        used=f"{from_us(passkey.last_used_us):%Y-%m-%d %H:%M} UTC" if passkey.last_used_us else "never",
+        regressed=f"Its counter went back on {from_us(went_back):%Y-%m-%d}: there may be a copy of it."
+        if went_back
+        else "",
+    )
 
 
 def _row_of(session: SessionSummary, *, is_this: bool) -> SessionRow:
@@ -112,6 +160,7 @@ page: Any = AccountState  # in markup its attributes are Vars
 def account() -> rx.Component:
     return rx.el.div(
         card(_change_password(), title="Password"),
+        rx.cond(page.is_loaded, security_card(page), skeleton("h-48")),
         card(
             rx.cond(
                 page.is_loaded,

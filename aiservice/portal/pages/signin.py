@@ -1,29 +1,43 @@
-"""Sign in, and what to do when that does not work."""
+"""Sign in, in any of the ways that the installation offers, and what to do when that does not work."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import reflex as rx
 
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form
+from aiservice.portal.components.factors import passkey_button
 from aiservice.portal.components.parts import alert, field
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler
+from aiservice.portal.session.redirects import safe_next
 from aiservice.services.core import current_core
+from aiservice.services.sign_in_ways import ways_to_sign_in
+
+
+class WayRow(TypedDict):
+    """A way to sign in beside the password."""
+
+    kind: str
+    label: str
+    href: str
 
 
 class SignInState(rx.State):
-    """Where to go after signing in (the route checks it again), whether one may sign up, and whether anybody did."""
+    """Where to go after signing in (the route checks it again), the ways there are, and whether anybody did."""
 
     next_path: str = "/"
+    ways: list[WayRow] = []
     is_signup_open: bool = False
     is_unclaimed: bool = False
 
     @handler(public=True)
     async def load(self) -> None:
-        asked = self.router.url.query_parameters.get("next", "/")
-        self.next_path = asked if asked.startswith("/") and not asked.startswith(("//", "/\\")) else "/"
+        self.next_path = safe_next(self.router.url.query_parameters.get("next", "/"))
         core = current_core()
+        self.ways = [
+            WayRow(kind=way.kind, label=way.label, href=way.href) for way in ways_to_sign_in() if way.kind != "password"
+        ]
         self.is_signup_open = core.settings.signup == "open"
         self.is_unclaimed = not await core.accounts.has_admin()
 
@@ -51,6 +65,8 @@ def sign_in() -> rx.Component:
             next=SignInState.next_path,
             class_name=rx.cond(page.is_unclaimed, "mt-4 flex flex-col gap-4", "flex flex-col gap-4"),
         ),
+        rx.el.a("Forgot your password?", href="/forgot", class_name=f"mt-4 inline-block w-fit text-sm {theme.LINK}"),
+        rx.cond(page.ways.length() > 0, _other_ways()),
         rx.cond(
             page.is_signup_open,
             rx.el.p(
@@ -59,19 +75,31 @@ def sign_in() -> rx.Component:
                 class_name=f"mt-4 {theme.HINT}",
             ),
         ),
-        rx.el.details(
-            rx.el.summary("Forgot your password?", class_name=f"w-fit cursor-pointer {theme.LINK}"),
-            rx.el.p(
-                "No mail is sent from here. Ask an admin for a reset link: they make one under Users.",
-                class_name=theme.HINT,
-            ),
-            rx.el.p(
-                "Whoever runs the server can set a new password too; it is read from standard input:",
-                class_name=f"mt-2 {theme.HINT}",
-            ),
-            rx.el.code(
-                "python -m aiservice user reset-password --email you@example.org", class_name=f"mt-2 {theme.SHELL}"
-            ),
-            class_name="mt-4 text-sm",
+    )
+
+
+def _other_ways() -> rx.Component:
+    rule = f"h-px grow {theme.RULE}"
+    return rx.el.div(
+        rx.el.div(
+            rx.el.span(class_name=rule),
+            rx.el.span("or", class_name=f"text-sm {theme.MUTED}"),
+            rx.el.span(class_name=rule),
+            class_name="my-4 flex items-center gap-3",
         ),
+        rx.el.div(rx.foreach(page.ways, _way), class_name="flex flex-col gap-2"),
+    )
+
+
+def _way(way: Any) -> rx.Component:
+    return rx.cond(
+        way["kind"] == "passkey",
+        passkey_button(
+            way["label"],
+            ask="/auth/ask-passkey",
+            action="/auth/passkey",
+            next=page.next_path,
+            class_name=f"{theme.SECONDARY} w-full",
+        ),
+        rx.el.a(way["label"], href=way["href"], class_name=f"{theme.SECONDARY} w-full"),
     )

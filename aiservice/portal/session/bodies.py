@@ -18,9 +18,11 @@ FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 
 @dataclass(slots=True, frozen=True)
 class Fields:
-    """The fields by name; texts as they were sent, nothing stripped."""
+    """The fields by name; texts as they were sent, nothing stripped. `origin` is that of the page which sent them, as
+    its browser says (Origin; "" where none was sent): whether it is one of ours is checked elsewhere."""
 
     values: Mapping[str, str]
+    origin: str = ""
 
     def required(self, name: str) -> str:
         """The field's text. Raises: InvalidRequest: it is missing (`field_missing`)."""
@@ -63,7 +65,8 @@ async def read_fields(request: Request) -> Fields:
     if request.headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedMedia
     body: bytes = request.state.body
-    fields = Fields(_parse_form(body) if media_type == FORM else _parse_json(body))
+    values = _parse_form(body) if media_type == FORM else _parse_json(body)
+    fields = Fields(values, request.headers.get("origin", ""))
     request.state.fields = fields
     return fields
 

@@ -1,4 +1,4 @@
-"""The session cookie: its two names, how it is read, set and cleared.
+"""The session cookie: its two names, how it is read, set and cleared; and the ticket of a sign-in that waits.
 
 On https the name is `__Host-ais_sid`, which browsers accept only with Secure, Path=/ and no Domain, so that no
 sibling host and no plain-http page can plant one. On plain http it is `ais_sid`.
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 SECURE_NAME = "__Host-ais_sid"
 PLAIN_NAME = "ais_sid"
+SECURE_TICKET, PLAIN_TICKET = "__Host-ais_ticket", "ais_ticket"
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")  # 256 bits in base64url without padding
 
 Headers = Iterable[tuple[bytes, bytes]] | Mapping[str, str]
@@ -21,8 +22,17 @@ def read_session_cookie(headers: Headers | str, *, is_https: bool | None = None)
     keeps). `is_https` True reads only the `__Host-` name and False only the plain one; None (not known, as inside
     a websocket event) prefers the `__Host-` name. Two different values under one name are refused: one was planted.
     """
-    found = _values(_cookie_text(headers))
-    secure, plain = found.get(SECURE_NAME, set()), found.get(PLAIN_NAME, set())
+    return _read(headers, is_https, SECURE_NAME, PLAIN_NAME)
+
+
+def read_ticket(headers: Headers | str, *, is_https: bool | None = None) -> str | None:
+    """The ticket of a sign-in that waits; read as the session cookie is."""
+    return _read(headers, is_https, SECURE_TICKET, PLAIN_TICKET)
+
+
+def _read(headers: Headers | str, is_https: bool | None, secure_name: str, plain_name: str) -> str | None:
+    found = _values(_cookie_text(headers), (secure_name, plain_name))
+    secure, plain = found.get(secure_name, set()), found.get(plain_name, set())
     chosen = (secure or plain) if is_https is None else (secure if is_https else plain)
     if len(chosen) != 1:
         return None
@@ -38,6 +48,20 @@ def set_session_cookie(value: str, *, is_https: bool, max_age_seconds: int) -> s
 def clear_session_cookie(*, is_https: bool) -> str:
     """The Set-Cookie line that takes the session cookie away."""
     return f"{_name(is_https)}=; Max-Age=0; {_attributes(is_https)}"
+
+
+def set_ticket(value: str, *, is_https: bool, max_age_seconds: int) -> str:
+    """The Set-Cookie line that gives the browser the ticket `value`."""
+    return f"{_ticket_name(is_https)}={value}; Max-Age={max_age_seconds}; {_attributes(is_https)}"
+
+
+def clear_ticket(*, is_https: bool) -> str:
+    """The Set-Cookie line that takes the ticket away."""
+    return f"{_ticket_name(is_https)}=; Max-Age=0; {_attributes(is_https)}"
+
+
+def _ticket_name(is_https: bool) -> str:
+    return SECURE_TICKET if is_https else PLAIN_TICKET
 
 
 def _name(is_https: bool) -> str:
@@ -56,10 +80,10 @@ def _cookie_text(headers: Headers | str) -> str:
     return ";".join(value.decode("latin-1") for name, value in headers if name == b"cookie")
 
 
-def _values(cookies: str) -> dict[str, set[str]]:
+def _values(cookies: str, names: tuple[str, str]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for part in cookies.split(";"):
         name, _, value = part.partition("=")
-        if (name := name.strip()) in (SECURE_NAME, PLAIN_NAME):
+        if (name := name.strip()) in names:
             found.setdefault(name, set()).add(value.strip())
     return found

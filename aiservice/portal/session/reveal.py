@@ -3,7 +3,8 @@ screen (so do kept bodies), a provider's key from the form to the vault. None ev
 or a log line.
 
 Each takes a JSON post of texts from a page of this portal, by somebody signed in, and answers JSON that nobody keeps.
-A field `password` is the person's own, said again for acts that ask for it (`services/step_up.py`).
+A field `password` is the person's own (or a code of their app), said again for acts that ask for it
+(`services/step_up.py`).
 """
 
 import functools
@@ -24,7 +25,7 @@ from aiservice.errors import (
 )
 from aiservice.kit.clock import iso
 from aiservice.kit.ids import new_id
-from aiservice.portal.session import alert_forms, connection_forms, people_forms
+from aiservice.portal.session import alert_forms, connection_forms, factor_forms, people_forms
 from aiservice.portal.session.bodies import Fields, read_fields, receive_body
 from aiservice.portal.session.caller import posting_person
 from aiservice.principal import Person
@@ -150,6 +151,7 @@ ACTIONS: dict[str, Callable[[SecretRoutes, Person, Fields], Awaitable[Answer]]] 
     "/invite": _of_core(people_forms.invite),
     "/reset-link": _of_core(people_forms.reset_link),
     "/confirm": _of_core(people_forms.confirm),
+    **{path: _of_core(action) for path, action in factor_forms.ACTIONS.items()},
 }
 
 
