@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import os
 import random
 import shutil
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from aiservice.kit.passwords import Passwords
 from aiservice.settings import MASTER_KEY_BYTES, Settings
 from aiservice.store.migrations import migrate
 from aiservice.store.session import Database
@@ -152,3 +154,20 @@ async def database(installed: Settings) -> AsyncIterator[Database]:
     database = Database(installed.effective_database_url)
     yield database
     await database.close()
+
+
+@pytest.fixture
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2 is tested elsewhere, and would be most of the time here."""
+
+    def digest(password: str) -> str:
+        return hashlib.sha256(password.encode()).hexdigest()
+
+    async def hashed(_self: Passwords, password: str) -> str:
+        return digest(password)
+
+    async def verify(_self: Passwords, password: str, stored: str | None) -> bool:
+        return stored == digest(password)
+
+    monkeypatch.setattr(Passwords, "hash", hashed)
+    monkeypatch.setattr(Passwords, "verify", verify)

@@ -16,11 +16,18 @@ from tests.portal.server import PortalServer
 pytestmark = pytest.mark.process
 assert app is not None  # importing it registers every page
 
-SIGN_IN = ("change-password", "invite", "reset", "setup", "sign-in", "sign-out", "sign-up")
+SIGN_IN = (
+    "ask-first-passkey", "ask-passkey", "ask-second-passkey", "begin-first-app", "change-password", "first-app",
+    "first-passkey", "forgot", "invite", "passkey", "reset", "second-factor", "second-passkey", "setup", "sign-in",
+    "sign-out", "sign-up",
+)  # fmt: skip
 SECRETS = (
-    "/alert-channels", "/alert-channels/secret", "/alert-rules", "/confirm",
+    "/alert-channels", "/alert-channels/secret", "/alert-rules", "/confirm", "/confirm/ask-passkey",
+    "/confirm/passkey",
     "/connections", "/connections/import", "/connections/key", "/connections/keys", "/connections/keys/secret",
-    "/first-key",
+    "/factors/app", "/factors/app/prove", "/factors/app/remove", "/factors/codes",
+    "/factors/passkeys", "/factors/passkeys/ask", "/factors/passkeys/remove", "/factors/passkeys/rename",
+    "/factors/reset", "/factors/rule", "/first-key",
     "/invite", "/keys", "/keys/reveal", "/keys/roll", "/keys/update", "/payload", "/reset-link",
 )  # fmt: skip
 EXPORTS = ("audit.csv", "requests.csv", "usage.csv", "usage.json")

@@ -34,7 +34,7 @@ ANOTHER = "staple horse correct"
 
 
 @pytest.fixture
-def accounts(database: Database, settings: Settings) -> Accounts:
+def accounts(database: Database, settings: Settings, quick_passwords: None) -> Accounts:
     return accounts_of(database, settings)
 
 
@@ -48,8 +48,9 @@ async def rows_of(database: Database, table: type[Row]) -> list[Row]:
 
 
 async def test_the_right_password_opens_a_session_and_the_database_holds_only_its_hash(
-    accounts: Accounts, database: Database
+    database: Database, settings: Settings
 ) -> None:
+    accounts = accounts_of(database, settings)
     person = await accounts.create_user(ROOT, " Ada@Example.org ", PASSWORD, Role.DEVELOPER)
     signed_in = await accounts.sign_in("ada@EXAMPLE.org", PASSWORD, BROWSER)
     assert signed_in.person == dataclasses.replace(person, session_hash=signed_in.person.session_hash)

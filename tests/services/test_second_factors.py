@@ -21,7 +21,6 @@ from aiservice.errors import (
 from aiservice.kit import totp
 from aiservice.kit.clock import now_us
 from aiservice.kit.passkeys import Site
-from aiservice.kit.passwords import Passwords
 from aiservice.principal import Person, Role
 from aiservice.services.accounts import Accounts, Browser
 from aiservice.services.audit import Audit
@@ -91,20 +90,6 @@ class Ada:
         async with self.database.read() as session:
             rows = await session.scalars(select(AuditEntry).order_by(col(AuditEntry.number)))
             return [row.action for row in rows]
-
-
-@pytest.fixture
-def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argon2 is tested elsewhere, and would be most of the time here."""
-
-    async def hashed(_self: Passwords, password: str) -> str:
-        return f"hash of {password}"
-
-    async def verify(_self: Passwords, password: str, stored: str | None) -> bool:
-        return stored == f"hash of {password}"
-
-    monkeypatch.setattr(Passwords, "hash", hashed)
-    monkeypatch.setattr(Passwords, "verify", verify)
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ export function ErrorNote({ error, className }) {
   }, [error]);
   if (!error) return null;
   const isFault = error.request_id && error.code !== "step_up_required"; // which only asks
-  const id = isFault ? h("span", { className: "block mt-1 opacity-80 text-xs" }, "Request " + error.request_id) : null;
+  const id = isFault ? h("span", { className: "block mt-1 opacity-80 text-xs break-all" }, "Request " + error.request_id) : null;
   return h("div", { role: "alert", ref: note, className }, error.message, id);
 }
 

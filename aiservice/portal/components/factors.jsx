@@ -87,13 +87,18 @@ export function PasskeyAdd({ ask, action, next, after, styles, onDone }) {
   const { ask: asking, isBusy, isRefused, rest } = useAsking(styles);
   const [finish, codes] = useCodes(after, styles, onDone);
   const id = useId();
+  const named = () => setName(navigator.userAgentData?.platform || navigator.platform?.split(" ")[0] || "This device");
   useEffect(() => {
     setWhy(whyNoPasskeys());
-    setName(navigator.userAgentData?.platform || navigator.platform?.split(" ")[0] || "This device");
+    named();
   }, []);
+  const added = (answer) => {
+    named();
+    finish(answer);
+  };
   const add = (event) => {
     event.preventDefault();
-    asking(() => askedAndMade(post, ask, action, { name, ...(next ? { next: nextOf(next) } : {}) }), finish);
+    asking(() => askedAndMade(post, ask, action, { name, ...(next ? { next: nextOf(next) } : {}) }), added);
   };
   if (why) return h("p", { className: styles.text, role: "note" }, why);
   return h(

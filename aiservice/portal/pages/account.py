@@ -71,7 +71,7 @@ class AccountState(rx.State):
     async def changed(self, _answer: str) -> None:
         """After a factor was added, renamed or taken away: closes the dialog and shows what there is now."""
         self.changes += 1
-        await tell(self, "Done.")
+        await tell(self, "Changed. Browsers that are signed in stay so; you can sign them out below.")
         await _show(self)
 
     @handler()
