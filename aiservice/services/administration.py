@@ -16,9 +16,8 @@ from aiservice.services.sessions import Sessions, SessionSummary
 from aiservice.services.sign_in_limits import Derives, SignInLimits
 from aiservice.services.step_up import require_password_said
 from aiservice.settings import Settings
-from aiservice.store import factors
+from aiservice.store import factors, personal_tokens
 from aiservice.store import people as store
-from aiservice.store import personal_tokens
 from aiservice.store.session import AsyncSession, Database
 from aiservice.tables import User
 

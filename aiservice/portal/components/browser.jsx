@@ -159,6 +159,9 @@ export function ActionForm({ action, fixed, fromQuery, submit, busy, after, next
   );
 }
 
+// Loaded when it is needed: most people never do. Vite leaves it as it is.
+export const webauthn = () => import(/* @vite-ignore */ import.meta.env.BASE_URL + "webauthn.js");
+
 // Who is there? The password, a code of an authenticator app, or (where one was used in this browser) a passkey, which
 // answers by itself: `onShown` then does again what was refused.
 export function PasswordAgain({ styles, onShown }) {
@@ -175,7 +178,7 @@ export function PasswordAgain({ styles, onShown }) {
     }
   }, []);
   const show = async () => {
-    const { askedAndShown } = await import("./webauthn.js");
+    const { askedAndShown } = await webauthn();
     const answer = await askedAndShown(post, "/auth/secrets/confirm/ask-passkey", "/auth/secrets/confirm/passkey", {});
     if (answer.error) setError(answer.error);
     else onShown();

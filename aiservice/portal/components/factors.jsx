@@ -1,8 +1,7 @@
 // Second factors in the browser. A secret and recovery codes go from the server's answer to the screen, and a passkey's
 // answer to the server, never through Reflex's state.
 import { createElement as h, useEffect, useId, useRef, useState } from "react";
-import { CopyButton, ErrorNote, PasswordAgain, localPath, post } from "./browser";
-import { askedAndMade, askedAndShown, whyNoPasskeys } from "./webauthn.js";
+import { CopyButton, ErrorNote, PasswordAgain, localPath, post, webauthn } from "./browser";
 
 // Does something that may be refused until the person has said who they are; `panel` then asks, and does it again.
 function useAsking(styles) {
@@ -61,10 +60,12 @@ export function PasskeyButton({ ask, action, label, next, after, styles, classNa
   const [why, setWhy] = useState("");
   const { ask: asking, isBusy, rest } = useAsking(styles);
   const reason = useId();
-  useEffect(() => setWhy(whyNoPasskeys()), []);
+  useEffect(() => {
+    webauthn().then(({ whyNoPasskeys }) => setWhy(whyNoPasskeys()));
+  }, []);
   const show = () =>
     asking(
-      () => askedAndShown(post, ask, action, next ? { next: new URLSearchParams(window.location.search).get("next") || next } : {}),
+      async () => (await webauthn()).askedAndShown(post, ask, action, next ? { next: new URLSearchParams(window.location.search).get("next") || next } : {}),
       (answer) => (after === "leave" ? window.location.assign(localPath(answer.next)) : onDone?.("")),
     );
   return h(
@@ -89,7 +90,7 @@ export function PasskeyAdd({ ask, action, next, after, styles, onDone }) {
   const id = useId();
   const named = () => setName(navigator.userAgentData?.platform || navigator.platform?.split(" ")[0] || "This device");
   useEffect(() => {
-    setWhy(whyNoPasskeys());
+    webauthn().then(({ whyNoPasskeys }) => setWhy(whyNoPasskeys()));
     named();
   }, []);
   const added = (answer) => {
@@ -98,7 +99,7 @@ export function PasskeyAdd({ ask, action, next, after, styles, onDone }) {
   };
   const add = (event) => {
     event.preventDefault();
-    asking(() => askedAndMade(post, ask, action, { name, ...(next ? { next: nextOf(next) } : {}) }), added);
+    asking(async () => (await webauthn()).askedAndMade(post, ask, action, { name, ...(next ? { next: nextOf(next) } : {}) }), added);
   };
   if (why) return h("p", { className: styles.text, role: "note" }, why);
   return h(
