@@ -12,6 +12,7 @@ from aiservice.kit.passwords import Passwords, PasswordsBusy
 from aiservice.principal import Person
 from aiservice.services.administration import busy, require_password
 from aiservice.services.factor_proofs import FactorProofs, refusal
+from aiservice.services.rights import needs
 from aiservice.services.sign_in_limits import SignInLimits
 from aiservice.store import people, portal_sessions
 from aiservice.store.session import Database
@@ -26,6 +27,7 @@ class Confirming:
         self._limits = limits
         self._passwords = passwords
 
+    @needs("account.confirm")
     async def say(self, actor: Person, said: str) -> None:
         """`said` is the password, or six digits of the actor's app: no password is as short.
 
@@ -56,6 +58,7 @@ class Confirming:
         if not is_right:
             raise _not_right(is_code=is_code)
 
+    @needs("account.confirm")
     async def ask_passkey(self, actor: Person, site: Site) -> dict[str, Any]:
         """What the browser is to ask one of the actor's passkeys. Raises: InvalidRequest: none is here."""
         if not actor.session_hash:
@@ -63,6 +66,7 @@ class Confirming:
         async with self._db.write() as session:
             return await self._proofs.ask_passkey(session, actor.session_hash, "confirm", site, user_id=actor.user_id)
 
+    @needs("account.confirm")
     async def show_passkey(self, actor: Person, credential: str, site: Site) -> None:
         """As `say`, with a passkey whose device has asked who is there. Raises: InvalidRequest (`wrong_factor`)."""
         async with self._db.write() as session:

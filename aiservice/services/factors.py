@@ -15,6 +15,7 @@ from aiservice.services.factor_making import AppSetUp, FactorMaking, clean_passk
 from aiservice.services.factor_proofs import FactorProofs, refusal
 from aiservice.services.factor_rule import Rule, checked_rule, is_asked_of
 from aiservice.services.mailing import PersonMail
+from aiservice.services.rights import needs
 from aiservice.services.sessions import Sessions
 from aiservice.services.step_up import require_password_said
 from aiservice.store import factors as store
@@ -47,7 +48,7 @@ class FactorsView:
 
 
 class Factors:
-    """Every method takes the `actor` first; what an actor does to others checks that they are an admin."""
+    """Every method takes the `actor` first, and names its action in the table of rights."""
 
     def __init__(
         self, db: Database, making: FactorMaking, proofs: FactorProofs, sessions: Sessions, mail: PersonMail
@@ -58,6 +59,7 @@ class Factors:
         self._sessions = sessions
         self._mail = mail
 
+    @needs("factor.list")
     async def of(self, actor: Person) -> FactorsView:
         """The actor's own."""
         async with self._db.read() as session:
@@ -71,11 +73,13 @@ class Factors:
             is_asked_for = is_asked_of(await store.rule(session), actor.role)
         return FactorsView(app.confirmed_us if app else None, views, codes, is_asked_for)
 
+    @needs("factor.change")
     async def begin_app(self, actor: Person) -> AppSetUp:
         """A secret for an authenticator app. Raises: PermissionDenied (`step_up_required`); Overloaded: sealed."""
         async with self._db.write() as session:
             return await self._making.begin_app(session, await self._changing(session, actor))
 
+    @needs("factor.change")
     async def prove_app(self, actor: Person, code: str) -> list[str]:
         """Makes the app count; recovery codes to be shown now, if the person had none.
 
@@ -90,6 +94,7 @@ class Factors:
         self._mail.tell_of_new_factor(user.email, "an authenticator app")
         return codes
 
+    @needs("factor.change")
     async def remove_app(self, actor: Person) -> None:
         """Takes the authenticator app away. Raises: Conflict: a rule asks for it (`factor_required`); NotFound."""
         async with self._db.write() as session:
@@ -100,12 +105,14 @@ class Factors:
             record(session, actor, "factor.remove", user.id, before={"kind": "app"})
         self._tell_removed(user, "the authenticator app")
 
+    @needs("factor.change")
     async def begin_passkey(self, actor: Person, site: Site) -> dict[str, Any]:
         """What the browser is to make a passkey with. Raises: PermissionDenied (`step_up_required`); Conflict."""
         async with self._db.write() as session:
             user = await self._changing(session, actor)
             return await self._making.begin_passkey(session, user, actor.session_hash, site)
 
+    @needs("factor.change")
     async def add_passkey(self, actor: Person, name: str, credential: str, site: Site) -> list[str]:
         """Keeps the passkey that the browser made; recovery codes as `prove_app`.
 
@@ -123,6 +130,7 @@ class Factors:
         self._mail.tell_of_new_factor(user.email, f"a passkey named '{clean_passkey_name(name)}'")
         return codes
 
+    @needs("factor.change")
     async def rename_passkey(self, actor: Person, passkey_id: str, name: str) -> None:
         """Another name for one of the actor's passkeys. Raises: NotFound; Unprocessable."""
         name = clean_passkey_name(name)
@@ -132,6 +140,7 @@ class Factors:
                 raise _no_such_passkey()
             record(session, actor, "factor.rename", passkey_id, before={"name": before}, after={"name": name})
 
+    @needs("factor.change")
     async def remove_passkey(self, actor: Person, passkey_id: str) -> None:
         """Takes one of the actor's passkeys away. Raises: NotFound; Conflict (`factor_required`)."""
         async with self._db.write() as session:
@@ -143,6 +152,7 @@ class Factors:
             record(session, actor, "factor.remove", user.id, before={"kind": "passkey", "name": names[0]})
         self._tell_removed(user, f"the passkey '{names[0]}'")
 
+    @needs("factor.change")
     async def new_recovery_codes(self, actor: Person) -> list[str]:
         """Ten new codes; the ones before are worth nothing. Raises: Conflict: there is no factor yet (`no_factor`)."""
         async with self._db.write() as session:
@@ -153,6 +163,7 @@ class Factors:
 
     # What admins do
 
+    @needs("factor.reset")
     async def reset(self, actor: Person, ref: str) -> None:
         """Takes every factor of a person away and ends their sessions: they sign in with the password alone, or are
         led to make a new one.
@@ -160,7 +171,6 @@ class Factors:
         Raises:
             PermissionDenied: the actor is no admin (also `step_up_required`). NotFound.
         """
-        _require_admin(actor)
         async with self._db.write() as session:
             await require_password_said(session, actor)
             found = await people.by_ref(session, ref.strip().lower() if "@" in ref else ref)
@@ -177,19 +187,19 @@ class Factors:
             "An admin took away every second factor of your account at aiservice. Your sessions have ended.",
         )
 
+    @needs("sign_in.get_rule")
     async def rule(self, actor: Person) -> Rule:
         """Of whom a second factor is asked. Raises: PermissionDenied."""
-        _require_admin(actor)
         async with self._db.read() as session:
             return checked_rule(await store.rule(session))
 
+    @needs("sign_in.rule")
     async def set_rule(self, actor: Person, rule: str) -> None:
         """Asks for a second factor from the next sign-in on; sessions there are go on to their end.
 
         Raises:
             PermissionDenied (also `step_up_required`). Unprocessable: there is no such rule.
         """
-        _require_admin(actor)
         wanted = checked_rule(rule)
         async with self._db.write() as session:
             await require_password_said(session, actor)
@@ -199,9 +209,9 @@ class Factors:
                 told = {"second_factor": before}, {"second_factor": wanted}
                 record(session, actor, "sign_in.rule", "second_factor", before=told[0], after=told[1])
 
+    @needs("sign_in.get_rule")
     async def without_factor(self, actor: Person) -> list[str]:
         """The addresses of those who may sign in with a password alone, by name. Raises: PermissionDenied."""
-        _require_admin(actor)
         async with self._db.read() as session:
             having = await store.people_with_factor(session)
             everybody = await people.all_with_last_seen(session)
@@ -227,11 +237,6 @@ class Factors:
 
     def _tell_removed(self, user: User, what: str) -> None:
         self._mail.tell(user.email, "a second factor was removed", f"Your account at aiservice lost {what}.")
-
-
-def _require_admin(actor: Person) -> None:
-    if not actor.is_admin:
-        raise PermissionDenied("Only an admin may do that.", code="admin_only")
 
 
 def _no_such_passkey() -> NotFound:
