@@ -45,6 +45,10 @@ IMPORTABLE = {
 }
 
 
+NOT_ENVIRONMENT = frozenset({"importable_provider_keys", "sources"})
+"""Fields of `Settings` that are no settings: worked out from how the others were found."""
+
+
 class SettingsError(Exception):
     """A setting is unknown, missing or not valid; the message says which and what to write instead."""
 
@@ -105,6 +109,8 @@ class Settings:
     probe_every: float | None = None
     cache_bytes: int = 64 * 1024 * 1024
     importable_provider_keys: frozenset[str] = frozenset()
+    sources: frozenset[tuple[str, str]] = frozenset()
+    """(field, where it was found) of what was set: "environment" or ".env"."""
 
     @property
     def deadlines(self) -> Deadlines:
@@ -142,8 +148,9 @@ def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | No
     Raises:
         SettingsError: an `AISERVICE_` name is unknown, or a value is not valid.
     """
-    values = {**_read_dotenv(dotenv), **(_own_environment() if environ is None else environ)}
-    known = {f.name: f for f in dataclasses.fields(Settings) if f.name != "importable_provider_keys"}
+    of_file, of_process = _read_dotenv(dotenv), _own_environment() if environ is None else environ
+    values = {**of_file, **of_process}
+    known = {f.name: f for f in dataclasses.fields(Settings) if f.name not in NOT_ENVIRONMENT}
     chosen: dict[str, Any] = {}
     for name, text in values.items():
         if not name.startswith(PREFIX):
@@ -155,6 +162,8 @@ def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | No
             raise SettingsError(f"{name} is not a setting of aiservice.{hint}")
         if text.strip():
             chosen[key] = _convert(name, key, text.strip())
+    found = {key: "environment" if f"{PREFIX}{key.upper()}" in of_process else ".env" for key in chosen}
+    chosen["sources"] = frozenset(found.items())
     chosen["importable_provider_keys"] = frozenset(name for name in IMPORTABLE if values.get(name, "").strip())
     return _checked(Settings(**chosen))
 

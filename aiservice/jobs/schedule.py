@@ -27,6 +27,7 @@ _BODIES_SECONDS = 300.0
 
 def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.Task[None]]":
     """Starts them; cancel the tasks to end them. `on_refused` is told why this worker may serve no longer."""
+    core.board.show("jobs", core.job_log.said)
     alone: tuple[tuple[float, Callable[[], Awaitable[object]], str], ...] = (
         (EVERY_SECONDS, partial(fold, core.usage), NAME),
         (_PURGE_SECONDS, core.accounts.purge, "old sessions"),
@@ -53,27 +54,26 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
     )
     if core.probing.every_seconds is not None:
         alone += ((core.probing.every_seconds, core.probing.look, "probes of providers"),)
-    tasks = [
-        asyncio.create_task(every(seconds, partial(one_of_all, core.cluster, name, seconds, work), name), name=name)
-        for seconds, work, name in alone
-    ]
-    last_used = every(_LAST_USED_SECONDS, partial(core.keys.flush_last_used, _LAST_USED_AT_ONCE), "last used")
-    counts = every(FLUSH_SECONDS, core.observer.flush, "counts of clients")
-    tasks.append(asyncio.create_task(counts, name="counts of clients"))
-    tasks.append(asyncio.create_task(last_used, name="last used"))
-    shadows = every(RENEW_SECONDS, core.shadows.flush, "shadow traffic")
-    tasks.append(asyncio.create_task(shadows, name="shadow traffic"))
-    renewing = every(RENEW_SECONDS, core.idempotency.renew, "idempotent calls")
-    tasks.append(asyncio.create_task(renewing, name="idempotent calls"))
-    tasks.append(asyncio.create_task(every(RENEW_SECONDS, core.replays.flush, "replays"), name="replays"))
-    for seconds, work, name in (
+    each: tuple[tuple[float, Callable[[], Awaitable[object]], str], ...] = (
+        (_LAST_USED_SECONDS, partial(core.keys.flush_last_used, _LAST_USED_AT_ONCE), "last used"),
+        (FLUSH_SECONDS, core.observer.flush, "counts of clients"),
+        (RENEW_SECONDS, core.shadows.flush, "shadow traffic"),
+        (RENEW_SECONDS, core.idempotency.renew, "idempotent calls"),
+        (RENEW_SECONDS, core.replays.flush, "replays"),
         (alerts.SELF_SECONDS, partial(alerts.note_own_state, core), "own state"),
         (alerts.POST_SECONDS, partial(alerts.deliver, core), "alert messages"),
         (SAVED_SECONDS, core.cache.tally.flush, "what the cache saved"),
         (_PURGE_SECONDS, core.decisions.purge, "old decisions"),  # each worker keeps those that it goes by
         (WARN_SECONDS, BudgetWarnings(core.db, core.ledger, core.alerts).check, "levels of budgets"),
-    ):
-        tasks.append(asyncio.create_task(every(seconds, work, name), name=name))
+    )
+    jobs = (
+        *((seconds, partial(one_of_all, core.cluster, name, seconds, work), name) for seconds, work, name in alone),
+    )
+    tasks = [
+        asyncio.create_task(every(seconds, work, name, core.job_log), name=name)
+        for group in (jobs, each)
+        for seconds, work, name in group
+    ]
     tasks.append(asyncio.create_task(core.cluster.keep_alive(on_refused), name="beat"))
     return tasks
 

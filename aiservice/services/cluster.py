@@ -50,6 +50,22 @@ class Node:
     """Whether it has Redis."""
 
 
+@dataclass(slots=True, frozen=True)
+class WorkerView:
+    """A worker that has not left. `silent_seconds` since its last beat, by the database's clock; `is_here`: it is the
+    process that says so."""
+
+    id: str
+    node_id: str
+    host: str
+    pid: int
+    started_us: int
+    silent_seconds: float
+    is_alive: bool
+    is_here: bool
+    is_sharing: bool
+
+
 class Cluster:
     """This worker among the others."""
 
@@ -83,6 +99,25 @@ class Cluster:
             now = await store.clock_us(session)
             alive = [worker for worker in await store.workers(session) if self._is_alive(worker, now)]
         return [f"on {worker.host}, process {worker.pid}" for worker in alive]
+
+    async def views(self) -> list[WorkerView]:
+        """Every worker that has not left, the dead among them, oldest first."""
+        async with self._db.read() as session:
+            now, rows = await store.clock_us(session), await store.workers(session)
+        return [
+            WorkerView(
+                id=row.id,
+                node_id=row.node_id,
+                host=row.host,
+                pid=row.pid,
+                started_us=row.started_us,
+                silent_seconds=max(0.0, (now - row.beat_us) / SECOND_US),
+                is_alive=self._is_alive(row, now),
+                is_here=row.id == self.worker_id,
+                is_sharing=row.is_sharing,
+            )
+            for row in rows
+        ]
 
     async def leave(self) -> None:
         """Takes this worker out and gives back what it held."""

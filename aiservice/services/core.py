@@ -25,6 +25,7 @@ from aiservice.services.environment_keys import EnvironmentKeys
 from aiservice.services.explain_tokens import ExplainTokens
 from aiservice.services.health import ConnectionHealth
 from aiservice.services.idempotency import Idempotency
+from aiservice.services.job_log import JobLog
 from aiservice.services.kept_responses import KeptResponses
 from aiservice.services.key_reveals import KeyReveals
 from aiservice.services.keys import Keys
@@ -48,11 +49,13 @@ from aiservice.services.quotas import Quotas
 from aiservice.services.replays import Replays
 from aiservice.services.request_log import RequestLog
 from aiservice.services.resumption import Resumption
+from aiservice.services.retention import Retention
 from aiservice.services.routing import Router
 from aiservice.services.sanctions import Sanctions
 from aiservice.services.semantic_watch import SemanticWatch
 from aiservice.services.shadows import Shadows
 from aiservice.services.spending import Spending
+from aiservice.services.system import System
 from aiservice.services.teams import Teams
 from aiservice.services.tokens import Tokens
 from aiservice.services.usage import Usage
@@ -125,6 +128,9 @@ class Core:
     judge: AbuseJudge
     replay: AbuseReplay
     decoys: Decoys
+    job_log: JobLog
+    system: System
+    retention: Retention
     audit: Audit
     audit_retention: AuditRetention
     alerts: Alerts

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from aiservice.kit.clock import DAY_US, now_us
 from aiservice.kit.ids import new_id
 from aiservice.services.abuse_judge import AbuseJudge
 from aiservice.services.abuse_observing import Observer
@@ -34,6 +35,7 @@ from aiservice.services.environment_keys import EnvironmentKeys
 from aiservice.services.explain_tokens import ExplainTokens
 from aiservice.services.health import ConnectionHealth
 from aiservice.services.idempotency import Idempotency
+from aiservice.services.job_log import JobLog
 from aiservice.services.kept_responses import KeptResponses
 from aiservice.services.key_policy import KeyPolicy
 from aiservice.services.key_reveals import KeyReveals
@@ -59,6 +61,7 @@ from aiservice.services.quotas import Quotas
 from aiservice.services.replays import Replays
 from aiservice.services.request_log import RequestLog
 from aiservice.services.resumption import Resumption
+from aiservice.services.retention import Purge, Retention
 from aiservice.services.routing import Router
 from aiservice.services.sanctions import Sanctions
 from aiservice.services.semantic_watch import SemanticWatch
@@ -67,6 +70,7 @@ from aiservice.services.shadows import Shadows
 from aiservice.services.shared_limits import SharedLimits
 from aiservice.services.slices import Slices
 from aiservice.services.spending import Spending
+from aiservice.services.system import Parts, System
 from aiservice.services.teams import Teams
 from aiservice.services.tokens import Tokens
 from aiservice.services.usage import Usage
@@ -150,12 +154,13 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     router = Router(health=health, quotas=quotas, prices=prices)
     connections, preferences = Connections(db, vault, changes, upstream), Preferences(db, changes)
     provider_keys, aliases = ProviderKeys(db, vault, changes, connections, upstream), Aliases(db, changes)
+    board = Board(settings.data_dir / "workers", node_id, cluster.worker_id)
     limiter = Limiter(_open_shared_limits(settings, vault))
     core = Core(
         settings=settings,
         db=db,
         cluster=cluster,
-        board=Board(settings.data_dir / "workers", node_id, cluster.worker_id),
+        board=board,
         shared=shared,
         page_copies=_open_page_copies(settings, vault, stack),
         changes=changes,
@@ -210,12 +215,31 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         judge=AbuseJudge(db, sanctions, alerts),
         replay=AbuseReplay(db),
         decoys=decoys,
+        job_log=JobLog(),
+        system=System(Parts(settings, db, cluster, board, shared, ledger)),
+        retention=Retention(db, settings),
         audit=Audit(db, vault),
         audit_retention=AuditRetention(db, vault, settings.audit_kept),
     )
+    core.retention.go_by(_purges(core))
     await changes.poll_once()
     await _read(core)
     return core
+
+
+def _purges(core: Core) -> dict[str, Purge]:
+    """What deletes what is past its time, by the names that retention has for it."""
+    return {
+        "audit": core.audit_retention.prune,
+        "bodies": core.bodies.purge,
+        "idempotency": core.idempotency.purge,
+        "alerts": core.alerts.tidy,
+        "sessions": core.accounts.purge,
+        "replays": core.replays.purge,
+        "shadows": core.shadows.purge,
+        "decisions": core.decisions.purge,
+        "changes": lambda: core.changes.purge(now_us() - DAY_US),
+    }
 
 
 async def _read(core: Core) -> None:

@@ -189,6 +189,10 @@ TABLE: dict[str, tuple[Held, str]] = {
     "server.rotate_master_key": (MACHINE, "change the master key"),
     "server.backup": (MACHINE, "make backups"),
     "server.restore": (MACHINE, "restore backups"),
+    "system.get": (ADMINS, "see the system"),
+    "system.examine": (ADMINS, "have the system examined"),
+    "retention.list": (ADMINS, "see what is kept"),
+    "retention.purge": (ADMINS, "have what is past its time deleted"),
     "server.examine": (MACHINE, "examine the installation"),
 }
 """By action: how far the right to it reaches, and its words."""

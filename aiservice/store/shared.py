@@ -66,6 +66,10 @@ class Shared:
         if self._sender is None or self._sender.done():
             self._sender = asyncio.get_running_loop().create_task(self._send(), name="redis-tell")
 
+    async def is_answering(self) -> bool:
+        """Whether it answers now; without asking where it is known to be away."""
+        return await self._do(self._redis.ping) is not None
+
     async def put(self, key: str, value: bytes, ttl_seconds: int) -> bool:
         """Keeps a value for a while; whether that was done."""
         return await self._do(lambda: self._redis.set(self._prefix + key, value, ex=ttl_seconds)) is not None

@@ -25,7 +25,7 @@ FRAMED_PAGES = [
     *("/", "/first-call", "/playground", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers"),
     *("/teams", "/users"),
     *("/account", "/abuse", "/audit", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels", "/payloads"),
-    *("/aliases", "/shadows", "/cache", "/vendors", "/prices", "/clients"),
+    *("/aliases", "/shadows", "/cache", "/vendors", "/prices", "/clients", "/system"),
 ]
 VIEWS = [
     "/usage?by=model&range=1h&metric=cost",

@@ -44,6 +44,7 @@ FOR_ADMINS = (
     "/providers",
     "/providers/[connection]",
     "/shadows",
+    "/system",
     "/teams",
     "/users",
     "/vendors",
