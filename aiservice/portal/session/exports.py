@@ -38,6 +38,7 @@ def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
     """The ASGI app for every path below `PREFIX`; `beside` gets all others."""
     exports: dict[str, Export] = {
         "/requests.csv": _requests,
+        "/requests.json": _requests_json,
         "/usage.csv": _usage_as(series_csv),
         "/usage.json": _usage_as(series_json),
         "/audit.csv": _audit,
@@ -57,6 +58,11 @@ def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
 async def _requests(core: Core, person: Person, params: Mapping[str, str]) -> Lines:
     """The request log, as the Requests page narrows it; all of it, not one page."""
     return core.requests.export_csv(person, RequestsView.of(params).asked)
+
+
+async def _requests_json(core: Core, person: Person, params: Mapping[str, str]) -> Lines:
+    """The same as a JSON array."""
+    return core.requests.export_json(person, RequestsView.of(params).asked)
 
 
 async def _audit(core: Core, person: Person, params: Mapping[str, str]) -> Lines:
