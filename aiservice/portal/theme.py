@@ -108,3 +108,8 @@ SHEET = (
     "border-l border-slate-200 bg-slate-50 text-slate-900 dark:border-slate-800 dark:bg-slate-950 dark:text-slate-100"
 )
 SHEET_HEAD = "border-b border-slate-200 bg-slate-50 dark:border-slate-800 dark:bg-slate-950"
+SPARK = {
+    "requests": "fill-indigo-600 dark:fill-indigo-400",
+    "errors": "fill-red-700 stroke-white dark:fill-red-400 dark:stroke-slate-900 [stroke-width:0.6]",
+}
+FOLDED = f"cursor-pointer rounded py-1 text-sm font-medium {FOCUS}"

@@ -207,6 +207,7 @@ class RequestLog:
         async for entry in self._in_order(actor, asked):
             yield csv_line([_cell(entry, name) for name in CSV_COLUMNS])
 
+    @needs("request.export")
     async def export_json(self, actor: Person, asked: LogFilter) -> AsyncIterator[str]:
         """The same as one JSON array, an object a line, whose fields are the columns of the CSV."""
         before = "["

@@ -111,8 +111,9 @@ async def test_a_request_is_open_beside_the_log_at_an_address_of_its_own(portal:
         await tab.hydrate(f"/requests?peek={second}")
         assert tab.var("request_state", "shown_id") == second
         assert tab.var("request_state", "is_found") is True
-        assert tab.var("requests_state", "peek_next").endswith(f"peek={owner.request_id}")
-        assert (tab.var("requests_state", "peek_before"), tab.var("requests_state", "peek_close")) == ("", "/requests")
+        listed = tab.var("requests_state", "rows")
+        assert [row["href"] for row in listed] == [f"/requests?peek={row['id']}" for row in listed]
+        assert [row["id"] for row in listed] == [second, owner.request_id]
         await tab.hydrate(f"/requests?peek={stranger.request_id}")
         assert tab.var("request_state", "is_found") is False
         assert stranger.key_id not in str(tab.received)

@@ -61,10 +61,16 @@ def _sentence(reason: str) -> str:
     return f"{reason[:1].upper()}{reason[1:]}."
 
 
-def decision_table(lines: Any, preferences: Any) -> rx.Component:
-    """The table of `lines`, a Var of what `considered_of` gives; `preferences` is the address of those that hold."""
+def decision_table(lines: Any, preferences: Any = None) -> rx.Component:
+    """The table of `lines`, a Var of what `considered_of` gives; `preferences` is the address of those that hold, where
+    there is a way to them."""
     rows = rx.foreach(lines, lambda line: _line(line, preferences))
     return data_table(HEADS, rows, caption="Connections that were looked at, in order")
+
+
+def _way_to(preferences: Any, line: Any) -> rx.Component:
+    link = ReactRouterLink.create("See the preferences", to=preferences, class_name=f"block w-fit text-xs {theme.LINK}")
+    return rx.cond(line["is_preference"], link)
 
 
 def _line(line: Any, preferences: Any) -> rx.Component:
@@ -80,12 +86,7 @@ def _line(line: Any, preferences: Any) -> rx.Component:
         cell(
             rx.el.div(
                 rx.el.span(line["why"], class_name="break-words"),
-                rx.cond(
-                    line["is_preference"],
-                    ReactRouterLink.create(
-                        "See the preferences", to=preferences, class_name=f"block w-fit text-xs {theme.LINK}"
-                    ),
-                ),
+                *([_way_to(preferences, line)] if preferences is not None else []),
             )
         ),
     )

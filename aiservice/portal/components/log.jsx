@@ -171,19 +171,29 @@ export function LiveTail({ count, isNewest, styles, onShow, onPause }) {
   );
 }
 
-// A sheet beside the list: modal where it covers it (on a phone), else not. Its address is the page's own; j and k open
-// the next and the previous request, Escape closes it.
-export function Peek({ open, next, before, close, label, styles, children }) {
+// A sheet beside the list: modal where it covers it (on a phone), else not. What it shows stands in the page's address,
+// so it is open in another tab too; j and k open the next and the previous request, Escape closes it. `shown` is the one
+// whose content the server has sent.
+export function Peek({ rows, shown, styles, children }) {
   const dialog = useRef(null);
   const title = useRef(null);
-  const shown = useRef("");
+  const last = useRef("");
   const navigate = useNavigate();
-  const go = (to) => to && navigate(to, { preventScrollReset: true });
+  const { pathname, search } = useLocation();
+  const open = new URLSearchParams(search).get("peek") || "";
+  const place = rows.findIndex((row) => row.id === open);
+  const next = rows[place + 1]?.id || "";
+  const before = place > 0 ? rows[place - 1].id : "";
+  const go = (id) => {
+    const query = new URLSearchParams(search);
+    if (id) query.set("peek", id);
+    else query.delete("peek");
+    navigate({ pathname, search: query.toString() }, { preventScrollReset: true });
+  };
   useKeys((event) => {
     const to = { j: next, k: before }[event.key];
-    if (to === undefined) return false;
-    go(to);
-    return true;
+    if (to) go(to);
+    return to !== undefined;
   });
   useEffect(() => {
     const sheet = dialog.current;
@@ -195,29 +205,36 @@ export function Peek({ open, next, before, close, label, styles, children }) {
       sheet.scrollTop = 0;
     } else if (sheet.open) {
       sheet.close();
-      document.querySelector(`[data-request="${CSS.escape(shown.current)}"]`)?.focus();
+      document.querySelector(`[data-request="${CSS.escape(last.current)}"]`)?.focus();
     }
-    shown.current = open;
+    last.current = open;
   }, [open]);
   const keys = (event) => {
     if (event.key !== "Escape" || dialog.current.querySelector("dialog[open]")) return;
     event.preventDefault();
-    go(close);
+    go("");
   };
-  const step = (to, words, sign, key) =>
-    h("button", { type: "button", className: styles.icon, disabled: !to, "aria-label": words, "aria-keyshortcuts": key, title: `${words}: ${key}`, onClick: () => go(to) }, sign);
+  const step = (words, sign, key, isOff, act) =>
+    h("button", { type: "button", className: styles.icon, disabled: isOff, "aria-label": words, "aria-keyshortcuts": key, title: `${words}: ${key}`, onClick: act }, sign);
   return h(
     "dialog",
-    { ref: dialog, className: styles.sheet, "aria-label": label, onKeyDown: keys, onCancel: (event) => event.preventDefault() },
+    { ref: dialog, className: styles.sheet, "aria-label": `Request ${open}`, onKeyDown: keys, onCancel: (event) => event.preventDefault() },
     open
       ? h(
           "div",
           { className: styles.sheetHead },
           h("h2", { ref: title, tabIndex: -1, className: styles.title }, "Request"),
-          h("div", { className: "flex items-center gap-1" }, step(next, "Next request", "↓", "j"), step(before, "Previous request", "↑", "k"), step(close, "Close", "✕", "Escape")),
+          h(
+            "div",
+            { className: "flex items-center gap-1" },
+            step("Next request", "↓", "j", !next, () => go(next)),
+            step("Previous request", "↑", "k", !before, () => go(before)),
+            step("Close", "✕", "Escape", false, () => go("")),
+          ),
         )
       : null,
-    open ? children : null,
+    open && shown === open.slice(0, 60) ? children : null,
+    open && shown !== open.slice(0, 60) ? h("div", { className: styles.sheetBusy, "aria-busy": true }) : null,
   );
 }
 

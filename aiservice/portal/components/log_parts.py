@@ -28,6 +28,7 @@ LOG_STYLES = {
         f"fixed inset-y-0 right-0 left-auto z-20 m-0 h-dvh max-h-none w-[min(44rem,100vw)] max-w-none overflow-y-auto "
         f"overscroll-contain p-4 text-left shadow-xl {theme.SHEET} backdrop:bg-slate-950/60"
     ),
+    "sheetBusy": f"h-[calc(100dvh-6rem)] {theme.SKELETON}",
     "sheetHead": f"sticky -top-4 z-10 -mx-4 -mt-4 mb-4 flex items-center justify-between px-4 py-2 {theme.SHEET_HEAD}",
 }
 
@@ -58,16 +59,14 @@ class LiveTail(rx.Component):
 
 
 class Peek(rx.Component):
-    """A sheet with its children; `open` is the request that it shows, "" while it is closed. The others are URLs."""
+    """A sheet with its children: open for the request that the URL names, one of `rows` or not; `shown` is the one that
+    the children are about."""
 
     library = _LIBRARY
     tag = "Peek"
 
-    open: rx.Var[str]
-    next: rx.Var[str]
-    before: rx.Var[str]
-    close: rx.Var[str]
-    label: rx.Var[str]
+    rows: rx.Var[list[dict[str, Any]]]
+    shown: rx.Var[str]
     styles: rx.Var[dict[str, str]]
 
 
@@ -92,10 +91,8 @@ def live_tail(count: Any, *, is_newest: Any, on_show: Any, on_pause: Any) -> rx.
     return LiveTail.create(count=count, is_newest=is_newest, on_show=on_show, on_pause=on_pause, styles=LOG_STYLES)
 
 
-def peek(*content: Any, shown: Any, following: Any, before: Any, close: Any) -> rx.Component:
-    """`following` and `before` are the URLs of the next and the previous request, `close` the one without a sheet."""
-    label = f"Request {shown}" if isinstance(shown, str) else rx.Var.create("Request ") + shown
-    return Peek.create(*content, open=shown, next=following, before=before, close=close, label=label, styles=LOG_STYLES)
+def peek(*content: Any, rows: Any, shown: Any) -> rx.Component:
+    return Peek.create(*content, rows=rows, shown=shown, styles=LOG_STYLES)
 
 
 def curl_button(request_id: Any, *, path: Any, example: Any, has_body: Any) -> rx.Component:

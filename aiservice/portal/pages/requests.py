@@ -50,9 +50,6 @@ class RequestsState(rx.State):
     export_json: str = ""
     fresh: int = 0
     peek: str = ""
-    peek_next: str = ""
-    peek_before: str = ""
-    peek_close: str = PATH
     problem: str = ""
     problem_id: str = ""
     has_any: bool = True
@@ -108,7 +105,6 @@ class RequestsState(rx.State):
         if not self.is_newest:
             return rx.redirect(url_of(PATH, _kept(self.url)))
         await _try_to_show(self)
-        _link_peek(self)
         return None
 
     @handler()
@@ -174,18 +170,6 @@ async def _show_peek(state: RequestsState) -> None:
     if wanted and (wanted != shown.shown_id or wanted != state.peek):
         await show_request(shown, wanted, RequestsView.of({"tz": state.url.get("tz", "")}).zone)
     state.peek = wanted
-    _link_peek(state)
-
-
-def _link_peek(state: RequestsState) -> None:
-    """Where j, k and Escape lead from the request that is open, or from none."""
-    ids, listed = [row["id"] for row in state.rows], _listed(state.url)
-    place = ids.index(state.peek) if state.peek in ids else -1
-    following = ids[place + 1 : place + 2]
-    before = ids[place - 1 : place] if place > 0 else []
-    state.peek_next = url_of(PATH, listed, peek=following[0]) if following else ""
-    state.peek_before = url_of(PATH, listed, peek=before[0]) if before else ""
-    state.peek_close = url_of(PATH, listed) if state.peek else ""
 
 
 async def _count_new(state: RequestsState) -> None:
@@ -265,10 +249,4 @@ def _sheet() -> rx.Component:
     shown: Any = RequestState
     whole = ReactRouterLink.create("Its own page", to=f"{PATH}/{shown.shown_id}", class_name=theme.SECONDARY)
     has_playground = any(one.route == "/playground" for one in registered_pages())
-    return peek(
-        request_detail(shown, head=whole, has_playground=has_playground),
-        shown=page.peek,
-        following=page.peek_next,
-        before=page.peek_before,
-        close=page.peek_close,
-    )
+    return peek(request_detail(shown, head=whole, has_playground=has_playground), rows=page.rows, shown=shown.shown_id)

@@ -103,7 +103,7 @@ def _show(state: RequestState, entry: Any, key: str, zone: Zone) -> None:
     state.steps = steps_of(entry)
     state.path, state.example = call_of(entry)
     state.preferences = url_of("/preferences", {"scope": f"client:{entry.client_id}", "task": entry.task})
-    asked = {"request": entry.request_id, "task": entry.task, "model": entry.requested_model or "auto"}
+    asked = {"client": entry.client_id, "task": entry.task, "model": entry.requested_model}
     state.playground = url_of("/playground", asked)
 
 

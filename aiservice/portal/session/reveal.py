@@ -25,7 +25,7 @@ from aiservice.errors import (
 )
 from aiservice.kit.clock import iso
 from aiservice.kit.ids import new_id
-from aiservice.portal.session import alert_forms, connection_forms, factor_forms, people_forms
+from aiservice.portal.session import alert_forms, connection_forms, factor_forms, key_forms, people_forms
 from aiservice.portal.session.bodies import Fields, read_fields, receive_body
 from aiservice.portal.session.caller import posting_person
 from aiservice.principal import Person
@@ -62,20 +62,8 @@ class SecretRoutes:
             return _shown_once(await core.keys.create(person, client.id, "Another key" if known else "First key"))
 
     async def create_key(self, person: Person, fields: Fields) -> Answer:
-        """`client`, `name`, `expires_in_days` ("" is never), `is_test`, `retrievable` ("true", or left to the policy),
-        `allow_ip` and `scopes` (separated by spaces, commas or lines; "" is all), `is_decoy`."""
-        key = await self._core().keys.create(
-            person,
-            fields.required("client"),
-            fields.required("name"),
-            is_test=fields.optional("is_test") == "true",
-            is_decoy=fields.optional("is_decoy") == "true",
-            is_retrievable=_choice(fields, "retrievable"),
-            networks=_list(fields.optional("allow_ip")),
-            scopes=_list(fields.optional("scopes")),
-            expires_in_seconds=_days(fields.optional("expires_in_days")),
-        )
-        return _shown_once(key)
+        """See `key_forms.new_key`."""
+        return _shown_once(await key_forms.new_key(self._core(), person, fields))
 
     async def reveal_key(self, person: Person, fields: Fields) -> Answer:
         """`id`: a key that can be shown again."""
@@ -115,8 +103,8 @@ class SecretRoutes:
         form whose mistakes are told beside its fields."""
         edit = Edit(
             name=fields.required("name"),
-            networks=_list(fields.required("allow_ip")),
-            scopes=_list(fields.required("scopes")),
+            networks=key_forms.names_in(fields.required("allow_ip")),
+            scopes=key_forms.names_in(fields.required("scopes")),
         )
         days = fields.optional("expires_in_days") if "expires_in_days" in fields.values else "keep"
         if days != "keep":
@@ -201,16 +189,6 @@ def _shown_once(key: NewKey) -> Answer:
 
 def _days(text: str) -> float | None:
     return _number("expires_in_days", text) * 86_400 if text else None
-
-
-def _choice(fields: Fields, name: str) -> bool | None:
-    """A checkbox: None where the form has none."""
-    return fields.values[name] == "true" if name in fields.values else None
-
-
-def _list(text: str) -> list[str] | None:
-    """What somebody wrote into a field for several; None where that is nothing."""
-    return text.replace(",", " ").split() or None
 
 
 def _number(param: str, text: str) -> float:
