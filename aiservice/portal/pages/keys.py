@@ -63,7 +63,7 @@ class KeysState(rx.State):
     is_narrowed: bool = False
     is_loaded: bool = False
 
-    @handler()
+    @handler("key.list")
     async def load(self) -> None:
         core, me = current_core(), signed_in()
         self.url = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
@@ -75,36 +75,36 @@ class KeysState(rx.State):
         await _try_to_show(self)
         self.is_loaded = True
 
-    @handler()
+    @handler("key.list")
     async def try_again(self) -> None:
         await _try_to_show(self)
 
-    @handler()
+    @handler("key.list")
     async def choose(self, name: str, value: str) -> Any:
         """Narrows the list; the URL is where that is kept."""
         return rx.redirect(url_of(PATH, _kept(self.url), **({name: value} if name in _NAMES else {})))
 
-    @handler()
+    @handler("key.list")
     async def choose_zone(self, name: str) -> Any:
         return rx.redirect(url_of(PATH, self.url, tz="" if name == "UTC" else name))
 
-    @handler()
+    @handler("key.list")
     async def search(self, form: dict[str, str]) -> Any:
         return rx.redirect(url_of(PATH, _kept(self.url), q=form.get("q", "").strip()))
 
-    @handler()
+    @handler("key.list")
     async def changed(self, key_id: str) -> None:
         """After a key was made or rolled and its secret has been seen."""
         self.changes += 1
         await _try_to_show(self)
 
-    @handler()
+    @handler("key.end_overlap")
     async def end_overlap(self, key_id: str) -> None:
         await current_core().keys.end_overlap(signed_in(), key_id)
         await tell(self, "The old secret is refused from now on.")
         await _try_to_show(self)
 
-    @handler()
+    @handler("key.revoke")
     async def revoke(self, key_id: str, cuts_streams: bool = False) -> None:
         await current_core().keys.revoke(signed_in(), key_id, cuts_streams=cuts_streams)
         cut = " Its answers under way have ended." if cuts_streams else ""

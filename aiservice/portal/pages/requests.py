@@ -21,7 +21,7 @@ from aiservice.portal.components.request_filters import request_filters
 from aiservice.portal.components.request_log import PATH, BarRow, LogRow, bar_row, log_row, log_table
 from aiservice.portal.layout import portal_page, registered_pages
 from aiservice.portal.queries import FILTERS, RequestsView, in_zone, url_of
-from aiservice.portal.session.guard import SessionState, handler, signed_in
+from aiservice.portal.session.guard import allowed, handler, signed_in
 from aiservice.portal.session.live import watch
 from aiservice.portal.session.request_shown import RequestState, show_request
 from aiservice.services.core import current_core
@@ -61,7 +61,7 @@ class RequestsState(rx.State):
     _listed_at: float = 0.0
     _is_paused: bool = False
 
-    @handler()
+    @handler("request.list")
     async def load(self) -> None:
         url = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
         is_same_list = self.is_loaded and url != self.url and _listed(url) == _listed(self.url)
@@ -73,33 +73,33 @@ class RequestsState(rx.State):
         self.is_loaded = True
         watch(self, _count_new)
 
-    @handler()
+    @handler("request.list")
     async def try_again(self) -> None:
         await _try_to_show(self)
 
-    @handler()
+    @handler("request.list")
     async def choose(self, name: str, value: str) -> Any:
         """Narrows the list; the URL is where that is kept."""
         span = {"from": "", "to": ""} if name == "range" else {}
         return rx.redirect(url_of(PATH, _kept(self.url), **({name: value, **span} if name in _NAMES else {})))
 
-    @handler()
+    @handler("request.list")
     async def choose_zone(self, name: str) -> Any:
         return rx.redirect(url_of(PATH, in_zone(_kept(self.url), name)))
 
-    @handler()
+    @handler("request.list")
     async def choose_span(self, form: dict[str, str]) -> Any:
         span = {name: form.get(name, "") for name in ("from", "to")}
         return rx.redirect(url_of(PATH, _kept(self.url), range="", **span))
 
-    @handler()
+    @handler("request.list")
     async def find(self, form: dict[str, str]) -> Any:
         """Opens the request with the id that was typed; any other text is looked for among all ids there are."""
         wanted = form.get("text_id", "").strip()
         is_ours = wanted.startswith("req_") and wanted.isascii() and wanted.replace("_", "").isalnum()
         return rx.redirect(f"{PATH}/{wanted[:60]}" if is_ours else url_of(PATH, _kept(self.url), id=wanted))
 
-    @handler()
+    @handler("request.list")
     async def show_new(self) -> Any:
         """Loads the newest page."""
         if not self.is_newest:
@@ -107,7 +107,7 @@ class RequestsState(rx.State):
         await _try_to_show(self)
         return None
 
-    @handler()
+    @handler("request.list")
     async def pause(self, is_hidden: bool) -> None:
         """While nobody looks, nothing is counted."""
         self._is_paused = is_hidden
@@ -225,7 +225,7 @@ def _bar() -> rx.Component:
     return rx.el.div(
         live_tail(page.fresh, is_newest=page.is_newest, on_show=page.show_new, on_pause=page.pause),
         rx.el.div(
-            rx.cond(SessionState.is_admin, rx.el.a("Kept bodies", href="/payloads", class_name=theme.SECONDARY)),
+            rx.cond(allowed("client.payloads"), rx.el.a("Kept bodies", href="/payloads", class_name=theme.SECONDARY)),
             zone_switch(page.zone, page.choose_zone),
             rx.cond(
                 (page.export_csv != "") & (page.problem == ""),

@@ -61,12 +61,12 @@ class RequestState(rx.State):
     is_loaded: bool = False
     zone: str = "UTC"
 
-    @handler()
+    @handler("request.get")
     async def load(self) -> None:
         wanted = self.router.url.path.rstrip("/").rpartition("/")[2]
         await show_request(self, wanted, Zone.of(self.router.url.query_parameters))
 
-    @handler()
+    @handler("request.get")
     async def choose_zone(self, name: str) -> Any:
         return rx.redirect(url_of(f"{REQUESTS}/{self.shown_id}", {"tz": "" if name == "UTC" else name}))
 

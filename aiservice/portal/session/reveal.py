@@ -33,6 +33,7 @@ from aiservice.services.core import Core
 from aiservice.services.key_rights import Edit
 from aiservice.services.keys import NewKey
 from aiservice.services.playground import KEY_NAME as PLAYGROUND_KEY
+from aiservice.services.rights import require
 
 log = logging.getLogger(__name__)
 
@@ -121,26 +122,27 @@ def _of_core(
     return act
 
 
-ACTIONS: dict[str, Callable[[SecretRoutes, Person, Fields], Awaitable[Answer]]] = {
-    "/first-key": SecretRoutes.first_key,
-    "/keys": SecretRoutes.create_key,
-    "/keys/roll": SecretRoutes.roll_key,
-    "/keys/reveal": SecretRoutes.reveal_key,
-    "/keys/update": SecretRoutes.update_key,
-    "/payload": SecretRoutes.show_payload,
-    "/connections": _of_core(connection_forms.add),
-    "/connections/import": _of_core(connection_forms.import_from_environment),
-    "/connections/key": _of_core(connection_forms.set_key),
-    "/connections/keys": _of_core(connection_forms.add_key),
-    "/connections/keys/secret": _of_core(connection_forms.set_further_key),
-    "/alert-channels": _of_core(alert_forms.add_channel),
-    "/alert-channels/secret": _of_core(alert_forms.roll_secret),
-    "/alert-rules": _of_core(alert_forms.set_rule),
-    "/invite": _of_core(people_forms.invite),
-    "/reset-link": _of_core(people_forms.reset_link),
-    "/confirm": _of_core(people_forms.confirm),
-    **{path: _of_core(action) for path, action in factor_forms.ACTIONS.items()},
+ACTIONS: dict[str, tuple[str, Callable[[SecretRoutes, Person, Fields], Awaitable[Answer]]]] = {
+    "/first-key": ("key.create", SecretRoutes.first_key),
+    "/keys": ("key.create", SecretRoutes.create_key),
+    "/keys/roll": ("key.roll", SecretRoutes.roll_key),
+    "/keys/reveal": ("key.reveal", SecretRoutes.reveal_key),
+    "/keys/update": ("key.change", SecretRoutes.update_key),
+    "/payload": ("payload.read", SecretRoutes.show_payload),
+    "/connections": ("connection.add", _of_core(connection_forms.add)),
+    "/connections/import": ("environment_key.import", _of_core(connection_forms.import_from_environment)),
+    "/connections/key": ("connection.set_key", _of_core(connection_forms.set_key)),
+    "/connections/keys": ("provider_key.add", _of_core(connection_forms.add_key)),
+    "/connections/keys/secret": ("provider_key.set_secret", _of_core(connection_forms.set_further_key)),
+    "/alert-channels": ("alert_channel.add", _of_core(alert_forms.add_channel)),
+    "/alert-channels/secret": ("alert_channel.roll_secret", _of_core(alert_forms.roll_secret)),
+    "/alert-rules": ("alert_rule.set", _of_core(alert_forms.set_rule)),
+    "/invite": ("person.invite", _of_core(people_forms.invite)),
+    "/reset-link": ("person.reset_link", _of_core(people_forms.reset_link)),
+    "/confirm": ("account.confirm", _of_core(people_forms.confirm)),
+    **{path: (action, _of_core(act)) for path, (action, act) in factor_forms.ACTIONS.items()},
 }
+"""By path below `PREFIX`: the action in the table of rights, and what does it."""
 
 
 def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
@@ -148,8 +150,8 @@ def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
     actions = SecretRoutes(core)
     app = Starlette(
         routes=[
-            Route(PREFIX + path, _answered(core, functools.partial(action, actions)), methods=["POST"])
-            for path, action in ACTIONS.items()
+            Route(PREFIX + path, _answered(core, action, functools.partial(act, actions)), methods=["POST"])
+            for path, (action, act) in ACTIONS.items()
         ]
     )
     app.router.redirect_slashes = False
@@ -161,16 +163,17 @@ def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
     return chosen
 
 
-def _answered(core: Callable[[], Core], action: Action) -> Callable[[Request], Awaitable[JSONResponse]]:
+def _answered(core: Callable[[], Core], action: str, act: Action) -> Callable[[Request], Awaitable[JSONResponse]]:
     async def answer(request: Request) -> JSONResponse:
         request_id = new_id("req")
         try:
             await receive_body(request)
             person = await posting_person(core(), request)
+            require(person, action)
             fields = await read_fields(request)
             if fields.optional("password"):
                 await core().accounts.confirm(person, fields.required("password"))
-            body, status = await action(person, fields), 200
+            body, status = await act(person, fields), 200
         except BrokerError as error:
             body, status = error.body(request_id), error.status
         except Exception:
