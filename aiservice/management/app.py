@@ -23,11 +23,13 @@ from aiservice.gateway.respond import Header, end_stream, send_nothing, send_pie
 from aiservice.kit import keyformat
 from aiservice.kit.addresses import client_address
 from aiservice.kit.ids import new_id
+from aiservice.management.described import PATHS, Described
 from aiservice.management.models import CsvLines, Given, Query, Told
 from aiservice.management.once import Keyed, OncePerKey
 from aiservice.management.problems import MEDIA_TYPE, PreconditionFailed, headers_of, problem
 from aiservice.management.reading import MAX_BODY_BYTES, check_media_type, read_object, read_query
 from aiservice.management.rows import READING, Call, Router, Row
+from aiservice.services import rights
 from aiservice.services.audit_entry import CALLER_ADDRESS
 from aiservice.services.core import Core
 from aiservice.services.idempotency import answering
@@ -46,11 +48,15 @@ class Management:
         self._router = Router(rows)
         self._once = OncePerKey(core.management_calls)
         self._base_url = (core.settings.public_url or "").rstrip("/")
+        self._described = Described(rows, self._base_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = Asked(scope, receive, _without_body(send) if scope["method"] == "HEAD" else send, new_id("req"))
         try:
             check_head(scope)
+            if scope["path"] in PATHS:
+                await self._described.send(scope["path"], scope["method"], asked.named, asked.send)
+                return
             row, args = self._row(scope)
             if row is None:
                 await send_nothing(asked.send, [(b"allow", args["allow"].encode()), asked.named])
@@ -91,6 +97,7 @@ class Management:
         bearer = await self._bearer(scope)
         if not (bearer.may_write or row.is_reading):
             raise PermissionDenied("This access token only reads. Make one that may write.", code="read_only_token")
+        rights.require(bearer.person, row.action)
         call = Call(self._core, bearer.person, args, asked.header(b"if-match"))
         given = await _given(asked, row)
         key = asked.header(b"idempotency-key") if row.method == "POST" else None
@@ -194,13 +201,14 @@ async def _send(asked: Asked, row: Row, told: Any) -> None:
     elif isinstance(told, CsvLines):
         await _send_lines(send, told, headers)
     elif row.method == "GET":
-        await _send_versioned(asked, _json(told))
+        await _send_versioned(asked, told)
     else:
         await send_whole(send, row.status, headers, _json(told))
 
 
-async def _send_versioned(asked: Asked, body: bytes) -> None:
-    etag = etag_of(body)
+async def _send_versioned(asked: Asked, told: Told) -> None:
+    body = _json(told)
+    etag = told.etag or etag_of(body)
     headers = [asked.named, (b"etag", etag.encode())]
     if etag in _listed(asked.header(b"if-none-match")):
         await asked.send({"type": "http.response.start", "status": 304, "headers": [*API, *headers]})

@@ -3,7 +3,7 @@ is named and refused, and no text is taken for a number."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,6 +31,11 @@ class Told(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    @property
+    def etag(self) -> str | None:
+        """Its validator, where it has one of its own; None: what it says, hashed."""
+        return None
+
 
 class PageQuery(Query):
     """Which page of a list."""
@@ -53,8 +58,12 @@ class Money(Told):
     currency: str = "USD"
 
     @classmethod
+    def of_nano(cls, nano_usd: int) -> "Money":
+        return cls(amount=to_usd_text(nano_usd))
+
+    @classmethod
     def of(cls, nano_usd: int | None) -> "Money | None":
-        return None if nano_usd is None else cls(amount=to_usd_text(nano_usd))
+        return None if nano_usd is None else cls.of_nano(nano_usd)
 
 
 class Gone(Told):
@@ -69,6 +78,11 @@ class CsvLines:
 
     name: str
     lines: AsyncIterator[str]
+
+
+def one_of(*words: str) -> Any:
+    """Of a text in an answer: it is one of these. Services say so; the description does, too."""
+    return Field(json_schema_extra={"enum": list(words)})
 
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]

@@ -10,8 +10,8 @@ from typing import Any, get_type_hints
 
 from aiservice.management.models import CsvLines, Given, Query, Told
 from aiservice.principal import Person
+from aiservice.services import rights
 from aiservice.services.core import Core
-from aiservice.services.rights import known
 
 READING = frozenset({"GET", "HEAD"})
 _ARGUMENT = re.compile(r"\{([a-z_]+)\}")
@@ -29,7 +29,8 @@ class Call:
 
 @dataclass(frozen=True)
 class Row:
-    """`action` is the name in the table of rights. The types of what it takes (a body's model, or a query's) and gives
+    """`action` is the name in the table of rights: who has no right to it with any row is refused before the body is
+    read; whose row it is, the service finds out. The types of what it takes (a body's model, or a query's) and gives
     are those of `run`: `async def run(call[, given]) -> Told | CsvLines | None`.
 
     `reads`: a POST that changes nothing, which a token that only reads may make. `secrets` are fields of the answer
@@ -48,7 +49,7 @@ class Row:
     arguments: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        known(self.action)
+        rights.known(self.action)
         object.__setattr__(self, "arguments", tuple(_ARGUMENT.findall(self.path)))
 
     @property

@@ -61,7 +61,7 @@ async def _caller(core: Core, email: str, role: Role) -> Caller:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> AsyncIterator[World]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("managed") / "data")
+    settings = Settings(data_dir=tmp_path_factory.mktemp("managed") / "data", log_payloads="on")
     settings.data_dir.mkdir(mode=0o700)
     shutil.copy(migrated_file, settings.data_dir)
     async with open_core(settings, is_serving=True) as core:

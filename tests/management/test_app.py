@@ -9,8 +9,10 @@ from aiservice.errors import Conflict
 from aiservice.kit import keyformat
 from aiservice.management.app import Management
 from aiservice.management.rows import Row
+from aiservice.principal import OPERATOR
 from aiservice.services.audit import AuditFilter
 from tests.management.conftest import World
+from tests.services.cast import person
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PROBLEM = "application/problem+json"
@@ -241,3 +243,41 @@ async def test_the_audit_log_says_by_which_token_and_from_where(world: World) ->
     ]
     mine, _ = await world.core.audit.page(world.ada.person, AuditFilter(actor="dan@example.org"))
     assert reply.json()["id"] in {one.subject for one in mine}
+
+
+async def test_a_developer_limits_own_keys_and_no_others(world: World) -> None:
+    key = (await world.core.keys.create(world.dan.person, "shop", "limited")).id
+    mine = await world.ask(world.dan, "PATCH", f"/api/limits/key/{key}", {"limits": {"requests/minute": 5}})
+    hers = await world.ask(world.eve, "PATCH", f"/api/limits/key/{key}", {"limits": {"requests/minute": 5}})
+    assert (mine.status, mine.json()["limits"], hers.status) == (200, {"requests/minute": 5}, 404)
+    budget = {"period": "day", "usd": "0.5"}
+    assert (await world.ask(world.dan, "PUT", f"/api/budgets/key/{key}", budget)).status == 200
+    assert (await world.ask(world.eve, "PUT", f"/api/budgets/key/{key}", budget)).status == 404
+
+
+async def test_terms_are_stored_over_the_version_that_was_seen(world: World) -> None:
+    path, terms = "/api/preferences/client:shop/embedding", {"terms": {"order": ["sandbox"]}}
+    first = await world.ask(world.dan, "PUT", path, terms)
+    seen = await world.ask(world.dan, "GET", path)
+    assert seen.headers["etag"] == f'"{first.json()["version"]}"'
+    headers = {"if-match": seen.headers["etag"]}
+    assert (await world.ask(world.dan, "PUT", path, {"terms": {"sort": "price"}}, headers=headers)).status == 200
+    late = await world.ask(world.dan, "PUT", path, terms, headers=headers)
+    assert (late.status, late.json()["code"]) == (412, "precondition_failed")
+
+
+async def test_of_two_who_change_at_once_what_they_have_seen_one_does(world: World) -> None:
+    seen = await world.ask(world.ada, "GET", "/api/clients/lab")
+    headers = {"if-match": seen.headers["etag"]}
+    asked = [world.ask(world.ada, "PATCH", "/api/clients/lab", {"weight": n}, headers=headers) for n in (7, 8, 9)]
+    assert sorted(reply.status for reply in await asyncio.gather(*asked)) == [200, 412, 412]
+
+
+async def test_a_reset_password_ends_the_persons_tokens(world: World) -> None:
+    made = await world.core.personal_tokens.create(OPERATOR, "old", may_write=False, owner="eve@example.org")
+    fay = await person(world.core.db, "fay@example.org")
+    hers = await world.core.personal_tokens.create(OPERATOR, "hers", may_write=False, owner=fay.email)
+    assert (await world.ask(hers.token.reveal_text(), "GET", "/api/account")).status == 200
+    await world.core.accounts.reset_password(OPERATOR, fay.email, "another good pass phrase of some length")
+    assert (await world.ask(hers.token.reveal_text(), "GET", "/api/account")).json()["code"] == "token_revoked"
+    assert (await world.ask(made.token.reveal_text(), "GET", "/api/account")).status == 200

@@ -33,6 +33,7 @@ class ClientChange(Given):
     networks: Names | None = None
     weight: Weight | None = None
     disabled: bool | None = Field(default=None, description="True: every key of it is refused, within a second.")
+    keeps_payloads: bool | None = Field(default=None, description="Whether what it asks and is answered is kept.")
     cut_streams: bool = Field(default=False, description="With `disabled`: answers under way end, too.")
 
 
@@ -107,6 +108,9 @@ async def update(call: Call, given: ClientChange) -> ClientTold:
         client = await clients.disable(call.me, client.id, cuts_streams=given.cut_streams)
     elif given.disabled is False:
         client = await clients.enable(call.me, client.id)
+    if given.keeps_payloads is not None:
+        await call.core.payloads.switch(call.me, client.id, is_on=given.keeps_payloads)
+        client = await clients.find(call.me, client.id)
     return _told(client)
 
 

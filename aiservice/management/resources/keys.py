@@ -16,7 +16,7 @@ _KIND = "keys"
 Seconds = Annotated[int, Field(ge=1, le=10 * 366 * 86_400, description="From now on.")]
 
 
-class NewKeyGiven(Given):
+class NewKeyTerms(Given):
     client: str = Field(max_length=100, description="Name or id of its client.")
     name: Name
     test: bool = Field(default=False, description="A test key reaches the sandbox alone.")
@@ -41,13 +41,13 @@ class KeyChange(Given):
     networks: Names | None = None
 
 
-class Roll(Given):
+class KeyRoll(Given):
     overlap_seconds: int = Field(
         default=DEFAULT_OVERLAP_SECONDS, ge=0, le=MAX_OVERLAP_SECONDS, description="How long the old secret works."
     )
 
 
-class Revocation(Given):
+class KeyRevocation(Given):
     cut_streams: bool = Field(default=False, description="End answers under way, too.")
 
 
@@ -85,7 +85,7 @@ class KeyTold(Told):
     secrets: list[SecretTold]
 
 
-class Minted(Told):
+class MintedKey(Told):
     """A new secret. A replay of the call that made it holds none."""
 
     id: str
@@ -104,7 +104,7 @@ async def list_all(call: Call, query: KeyQuery) -> Page[KeyTold]:
     return Page[KeyTold](data=[_told(one) for one in data], next_cursor=cursor)
 
 
-async def create(call: Call, given: NewKeyGiven) -> Minted:
+async def create(call: Call, given: NewKeyTerms) -> MintedKey:
     made = await call.core.keys.create(
         call.me,
         given.client,
@@ -133,7 +133,7 @@ async def update(call: Call, given: KeyChange) -> KeyTold:
     return _told(await call.core.keys.update(call.me, call.args["key"], **edit))
 
 
-async def roll(call: Call, given: Roll) -> Minted:
+async def roll(call: Call, given: KeyRoll) -> MintedKey:
     return _minted(await call.core.keys.roll(call.me, call.args["key"], given.overlap_seconds))
 
 
@@ -142,13 +142,13 @@ async def end_overlap(call: Call) -> KeyTold:
     return await get(call)
 
 
-async def revoke(call: Call, given: Revocation) -> KeyTold:
+async def revoke(call: Call, given: KeyRevocation) -> KeyTold:
     key_id = await call.core.keys.revoke(call.me, call.args["key"], cuts_streams=given.cut_streams)
     return _told(await call.core.keys.find(call.me, key_id))
 
 
-def _minted(made: NewKey) -> Minted:
-    return Minted(
+def _minted(made: NewKey) -> MintedKey:
+    return MintedKey(
         id=made.id, client=made.client, name=made.name, key=made.key.reveal_text(), expires_at=iso(made.expires_us)
     )
 

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import reflex as rx
-from reflex_components_core.react_router.dom import ReactRouterLink
 
 from aiservice.portal import theme
 from aiservice.portal.components.parts import cell, data_table, state_badge, table_row
-from aiservice.services.routing_terms import FIELDS
 
 HEADS = ["Connection", "Place, or rule", "Why"]
 
@@ -21,7 +19,6 @@ class Considered(TypedDict):
     place: str
     kind: str
     why: str
-    is_preference: bool
 
 
 def considered_of(decision: Mapping[str, Any] | None) -> list[Considered]:
@@ -30,24 +27,12 @@ def considered_of(decision: Mapping[str, Any] | None) -> list[Considered]:
         return []
     places = [
         Considered(
-            name=one["provider"],
-            model=one["model"],
-            place=_place(number),
-            kind="good",
-            why=_sentence(one["reason"]),
-            is_preference=one["reason"].startswith("preference"),
+            name=one["provider"], model=one["model"], place=_place(number), kind="good", why=_sentence(one["reason"])
         )
         for number, one in enumerate(decision["candidates"], start=1)
     ]
     left_out = [
-        Considered(
-            name=one["provider"],
-            model="",
-            place=one["rule"].replace("_", " "),
-            kind="plain",
-            why=one["why"],
-            is_preference=one["rule"] in FIELDS,
-        )
+        Considered(name=one["provider"], model="", place=one["rule"].replace("_", " "), kind="plain", why=one["why"])
         for one in decision["removed"]
     ]
     return [*places, *left_out]
@@ -61,19 +46,12 @@ def _sentence(reason: str) -> str:
     return f"{reason[:1].upper()}{reason[1:]}."
 
 
-def decision_table(lines: Any, preferences: Any = None) -> rx.Component:
-    """The table of `lines`, a Var of what `considered_of` gives; `preferences` is the address of those that hold, where
-    there is a way to them."""
-    rows = rx.foreach(lines, lambda line: _line(line, preferences))
-    return data_table(HEADS, rows, caption="Connections that were looked at, in order")
+def decision_table(lines: Any) -> rx.Component:
+    """The table of `lines`, a Var of what `considered_of` gives."""
+    return data_table(HEADS, rx.foreach(lines, _line), caption="Connections that were looked at, in order")
 
 
-def _way_to(preferences: Any, line: Any) -> rx.Component:
-    link = ReactRouterLink.create("See the preferences", to=preferences, class_name=f"block w-fit text-xs {theme.LINK}")
-    return rx.cond(line["is_preference"], link)
-
-
-def _line(line: Any, preferences: Any) -> rx.Component:
+def _line(line: Any) -> rx.Component:
     return table_row(
         HEADS,
         cell(
@@ -83,10 +61,5 @@ def _line(line: Any, preferences: Any) -> rx.Component:
             )
         ),
         cell(state_badge(line["place"], line["kind"])),
-        cell(
-            rx.el.div(
-                rx.el.span(line["why"], class_name="break-words"),
-                *([_way_to(preferences, line)] if preferences is not None else []),
-            )
-        ),
+        cell(rx.el.span(line["why"], class_name="break-words")),
     )

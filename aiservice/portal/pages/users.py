@@ -11,6 +11,7 @@ from aiservice.portal.components.browser import action_form, confirm_button, ope
 from aiservice.portal.components.parts import badge, card, cell, data_table, field, select_field, table_row
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
+from aiservice.principal import Role
 from aiservice.services.core import current_core
 
 
@@ -32,23 +33,23 @@ class UsersState(rx.State):
     changes: int = 0
     is_loaded: bool = False
 
-    @handler("person.list")
+    @handler(role=Role.ADMIN)
     async def load(self) -> None:
         await _show(self)
         self.is_loaded = True
 
-    @handler("person.invite")
+    @handler(role=Role.ADMIN)
     async def made_link(self, _user_id: str) -> None:
         """After a reset link has been seen: closes its dialog."""
         self.changes += 1
 
-    @handler("person.disable")
+    @handler(role=Role.ADMIN)
     async def disable(self, user_id: str) -> None:
         await current_core().accounts.disable_user(signed_in(), user_id)
         await tell(self, "Disabled. All sessions of this person have ended.")
         await _show(self)
 
-    @handler("person.enable")
+    @handler(role=Role.ADMIN)
     async def enable(self, user_id: str) -> None:
         await current_core().accounts.enable_user(signed_in(), user_id)
         await tell(self, "Enabled again.")
@@ -79,7 +80,7 @@ HEADS = ["E-mail", "Role", "State", "Last seen", ""]
 page: Any = UsersState  # in markup its attributes are Vars
 
 
-@portal_page("/users", title="Users", icon="people", place=60, on_load=UsersState.load)
+@portal_page("/users", title="Users", icon="people", place=60, is_admin=True, on_load=UsersState.load)
 def users() -> rx.Component:
     return rx.el.div(
         card(

@@ -23,6 +23,7 @@ from aiservice.portal.components.vendors import VendorRow, row_of
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.portal.session.vendor_forms import RowForm, form_of, text_of
+from aiservice.principal import Role
 from aiservice.services.core import current_core
 
 _EXAMPLE = """# What it does otherwise than OpenAI
@@ -56,12 +57,12 @@ class VendorsState(rx.State):
     turn: int = 0
     is_loaded: bool = False
 
-    @handler("vendor.list")
+    @handler(role=Role.ADMIN)
     async def load(self) -> None:
         await _show(self)
         self.is_loaded = True
 
-    @handler("vendor.add")
+    @handler(role=Role.ADMIN)
     async def start_from(self, kind: str) -> None:
         """Fills the form with a built-in row, under a kind of its own."""
         view = await current_core().vendors.find(signed_in(), kind)
@@ -70,16 +71,16 @@ class VendorsState(rx.State):
         _fill(self, form, editing="")
         self.started_from = view.title
 
-    @handler("vendor.add")
+    @handler(role=Role.ADMIN)
     async def edit(self, kind: str) -> None:
         view = await current_core().vendors.find(signed_in(), kind)
         _fill(self, form_of(view.text), editing=kind)
 
-    @handler("vendor.add")
+    @handler(role=Role.ADMIN)
     async def clear(self) -> None:
         _fill(self, form_of(_EXAMPLE), editing="")
 
-    @handler("vendor.add")
+    @handler(role=Role.ADMIN)
     async def save(self, form: Row) -> None:
         row = RowForm(
             kind=self.editing or form["kind"],
@@ -95,7 +96,7 @@ class VendorsState(rx.State):
         await tell(self, f"{made.title}: saved. {done}.")
         await _show(self)
 
-    @handler("vendor.remove")
+    @handler(role=Role.ADMIN)
     async def remove(self, kind: str) -> None:
         await current_core().vendors.remove(signed_in(), kind)
         if self.editing == kind:
@@ -120,7 +121,7 @@ HEADS = ["Vendor", "Address", "Connections", ""]
 page: Any = VendorsState  # in markup its attributes are Vars
 
 
-@portal_page("/vendors", title="Vendors", icon="bars", place=52, on_load=VendorsState.load)
+@portal_page("/vendors", title="Vendors", icon="bars", place=52, is_admin=True, on_load=VendorsState.load)
 def vendors() -> rx.Component:
     return rx.cond(
         page.is_loaded,
