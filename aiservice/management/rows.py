@@ -10,8 +10,8 @@ from typing import Any, get_type_hints
 
 from aiservice.management.models import CsvLines, Given, Query, Told
 from aiservice.principal import Person
-from aiservice.services import rights
 from aiservice.services.core import Core
+from aiservice.services.rights import known
 
 READING = frozenset({"GET", "HEAD"})
 _ARGUMENT = re.compile(r"\{([a-z_]+)\}")
@@ -49,7 +49,7 @@ class Row:
     arguments: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        rights.known(self.action)
+        known(self.action)
         object.__setattr__(self, "arguments", tuple(_ARGUMENT.findall(self.path)))
 
     @property

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from aiservice.errors import InvalidRequest
 from aiservice.kit.clock import DAY_US, HOUR_US, SECOND_US, now_us
 from aiservice.services.audit import FOREVER_US, AuditFilter
+from aiservice.services.key_listing import STATES, KeyFilter, StateName
 from aiservice.services.request_log import CACHES, ENDINGS, CacheName, LogFilter
 from aiservice.services.usage import BUCKETS_US, Breakdown, GroupBy
 from aiservice.services.usage_metrics import METRICS, Metric
@@ -102,6 +103,23 @@ class RequestsView:
         end_us = now_us() if self.asked.end_us is None else self.asked.end_us
         start_us = end_us - DAY_US if self.asked.start_us is None else self.asked.start_us
         return (max(start_us, end_us - _MOST_SPAN_US), end_us)
+
+
+@dataclass(slots=True, frozen=True)
+class KeysView:
+    """One page of the list of keys."""
+
+    asked: KeyFilter
+    before: str
+    after: str
+    zone: Zone
+
+    @classmethod
+    def of(cls, params: Params) -> "KeysView":
+        """Raises: InvalidRequest: a value is none that this page knows."""
+        state: StateName = _one_of(params, "state", "", STATES)  # type: ignore[assignment]
+        said = {name: params.get(name, "")[:_MAX_CHARACTERS] for name in ("q", "client", "before", "after")}
+        return cls(KeyFilter(said["q"], state, said["client"]), said["before"], said["after"], Zone.of(params))
 
 
 @dataclass(slots=True, frozen=True)

@@ -95,3 +95,21 @@ BAR_FILLS = {
     "warn": "h-full rounded-full bg-amber-500 dark:bg-amber-400",
     "bad": "h-full rounded-full bg-red-600 dark:bg-red-500",
 }
+# Bars over the request log: what failed is striped, so that it is told apart without its colour.
+LOG_BARS = {
+    "good": "bg-indigo-600 dark:bg-indigo-400",
+    "bad": (
+        "bg-red-200 dark:bg-red-950 bg-[repeating-linear-gradient(45deg,var(--color-red-700)_0_2px,transparent_2px_5px)] "
+        "dark:bg-[repeating-linear-gradient(45deg,var(--color-red-400)_0_2px,transparent_2px_5px)]"
+    ),
+}
+BAR_CHOSEN = "bg-slate-200 dark:bg-slate-700"
+SHEET = (
+    "border-l border-slate-200 bg-slate-50 text-slate-900 dark:border-slate-800 dark:bg-slate-950 dark:text-slate-100"
+)
+SHEET_HEAD = "border-b border-slate-200 bg-slate-50 dark:border-slate-800 dark:bg-slate-950"
+SPARK = {
+    "requests": "fill-indigo-600 dark:fill-indigo-400",
+    "errors": "fill-red-700 stroke-white dark:fill-red-400 dark:stroke-slate-900 [stroke-width:0.6]",
+}
+FOLDED = f"cursor-pointer rounded py-1 text-sm font-medium {FOCUS}"

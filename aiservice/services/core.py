@@ -27,6 +27,7 @@ from aiservice.services.health import ConnectionHealth
 from aiservice.services.idempotency import Idempotency
 from aiservice.services.job_log import JobLog
 from aiservice.services.kept_responses import KeptResponses
+from aiservice.services.key_listing import KeyListing
 from aiservice.services.key_reveals import KeyReveals
 from aiservice.services.keys import Keys
 from aiservice.services.leaks import Leaks
@@ -92,6 +93,7 @@ class Core:
     client_list: ClientList
     teams: Teams
     keys: Keys
+    key_listing: KeyListing
     limits: Limits
     limiter: Limiter
     limit_standing: LimitStanding

@@ -22,6 +22,7 @@ from aiservice.services.failure_limiter import FailureLimiter
 from aiservice.services.key_cache import Entry, KeyCache
 from aiservice.services.key_policy import KeyPolicy
 from aiservice.services.key_standing import AWAY_SECONDS, Refusal, error_of, judge, key_digest, standing_of
+from aiservice.services.outgoing import Outgoing
 from aiservice.services.vault import PEPPER_VERSION, Vault
 from aiservice.store import keys as store
 from aiservice.store import tokens as token_store
@@ -60,6 +61,7 @@ class KeyCheck:
         # Who is told of every key that was looked up and refused: what was found, why, and where it came from.
         self.tell_refused: Callable[[store.Credential, Refusal, str], None] = lambda _row, _refusal, _address: None
         self._used_us: dict[str, int] = {}
+        self.outgoing = Outgoing(db)
         self.epoch = 0  # how many changes were heard of
         self._away_until = 0.0
         changes.subscribe(self._on_change)
@@ -82,6 +84,8 @@ class KeyCheck:
             pepper = self._vault.pepper(PEPPER_VERSION)
             row = await store.credential(self._db, public_id)
             found = judge(row, key_digest(pepper, credential.encode()), self._policy)
+            if row.secret_expires_us is not None:
+                self.outgoing.add(public_id)
             if isinstance(found, Refusal):
                 self.tell_refused(row, found, address)
             return await self._with_budgets(row, found)
@@ -119,6 +123,7 @@ class KeyCheck:
         Raises:
             DATABASE_ERRORS: the database is away; what could not be written stays for the next call.
         """
+        await self.outgoing.flush()
         used = self._take_used(most)
         try:
             names = sorted(used)
@@ -153,6 +158,8 @@ class KeyCheck:
             return None
         principal = entry[0]
         self._used_us[principal.public_id] = at_us
+        if self.outgoing.secrets and principal.public_id in self.outgoing.secrets:
+            self.outgoing.came(principal.public_id)
         return principal
 
     async def _with_budgets(self, row: store.Credential, found: Entry | Refusal) -> Entry | Refusal:

@@ -37,6 +37,7 @@ from aiservice.services.health import ConnectionHealth
 from aiservice.services.idempotency import Idempotency
 from aiservice.services.job_log import JobLog
 from aiservice.services.kept_responses import KeptResponses
+from aiservice.services.key_listing import KeyListing
 from aiservice.services.key_policy import KeyPolicy
 from aiservice.services.key_reveals import KeyReveals
 from aiservice.services.key_standing import Refusal
@@ -186,6 +187,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         limits=Limits(db, changes),
         limiter=limiter,
         limit_standing=LimitStanding(db, limiter),
+        key_listing=KeyListing(db, limiter, keys.policy),
         connections=connections,
         provider_keys=provider_keys,
         environment_keys=EnvironmentKeys(connections),

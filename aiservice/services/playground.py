@@ -10,6 +10,7 @@ from aiservice.kit.secret import Secret
 from aiservice.principal import Person
 from aiservice.services.cluster import Cluster
 from aiservice.services.keys import Keys
+from aiservice.services.rights import require
 from aiservice.services.tokens import Tokens
 
 KEY_NAME = "Playground"
@@ -26,6 +27,7 @@ async def token_for(
         NotFound: no such client, or it is not the actor's.
         Unprocessable: the client is disabled. PermissionDenied: its key may not be used now.
     """
+    require(actor, "playground.run")
     public_id = await _public_id(actor, client, keys)
     if public_id is None:
         async with cluster.turn("playground key"):  # two calls at once make one

@@ -71,7 +71,6 @@ class PriceList:
         self._usage = usage
 
     @needs("price.list")
-    @needs("price.list")
     async def page(
         self,
         actor: Person,

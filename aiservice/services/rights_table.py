@@ -23,6 +23,10 @@ class Reach(IntEnum):
     ANYONE = 4
 
 
+ROW_OF_SCOPE = {"platform": Reach.PLATFORM, "team": Reach.TEAM, "client": Reach.OWN, "key": Reach.OWN}
+"""Whose what is kept for a scope is, for who may see its client or key."""
+
+
 class Held(NamedTuple):
     """How far a right reaches, by role. `operator` is the command line on the server's machine."""
 
@@ -97,6 +101,7 @@ TABLE: dict[str, tuple[Held, str]] = {
     "key.budget": (OWNERS, "give a key a budget"),
     "key.reveal": (ONESELF, "see a key again"),
     "key.report_leak": (MACHINE, "report a leaked key by hand"),
+    "playground.run": (OWNERS, "call as a client"),
     "limit.list": (TEAMS, "see limits"),
     "limit.get": (TEAMS, "see limits"),
     "budget.list": (TEAMS, "see budgets"),
@@ -113,7 +118,7 @@ TABLE: dict[str, tuple[Held, str]] = {
     "alias.remove": (OWNERS, "remove the aliases"),
     "alias.history": (READERS, "see what aliases were"),
     "alias.revert": (OWNERS, "take back the aliases"),
-    "cache.list": (OWNERS, "see what the cache does"),
+    "cache.list": (READERS, "see what the cache does"),
     "cache.policy": (OWNERS, "say what the cache does for requests"),
     "cache.share_in_team": (ADMINS, "let a team share its answers"),
     "cache.purge": (OWNERS, "purge the answers"),

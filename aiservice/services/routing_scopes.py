@@ -12,7 +12,8 @@ from aiservice.principal import Person
 from aiservice.services.clients import visible_client
 from aiservice.services.managed_keys import managed_key
 from aiservice.services.names import shown, suggestion
-from aiservice.services.rights import Reach, require
+from aiservice.services.rights import require
+from aiservice.services.rights_table import ROW_OF_SCOPE
 from aiservice.services.teams import visible_team
 from aiservice.store import connections as connection_store
 from aiservice.store.preferences import PLATFORM
@@ -51,8 +52,6 @@ class Scope:
 
 
 PLATFORM_SCOPE = Scope("platform")
-# Whose these are, before it is looked whether the client or key is the person's.
-_AWAY = {"platform": Reach.PLATFORM, "team": Reach.TEAM, "client": Reach.OWN, "key": Reach.OWN}
 
 
 def scope_kind(text: str) -> ScopeKind:
@@ -103,7 +102,7 @@ async def holder_of(session: AsyncSession, actor: Person, scope: Scope, action: 
         NotFound: no such team, client or key, or it is not the actor's.
         PermissionDenied: only admins change what is the platform's or a team's (`admin_only`).
     """
-    require(actor, action, _AWAY[scope.kind])
+    require(actor, action, ROW_OF_SCOPE[scope.kind])
     match scope.kind:
         case "platform":
             return Holder("platform", PLATFORM, PLATFORM)

@@ -9,7 +9,7 @@ from aiservice.tables.bodies import SealedBody
 from aiservice.tables.budgets import Budget, BudgetSlice, BudgetWindow
 from aiservice.tables.cache import CacheHour, CachePolicy, CachePurge
 from aiservice.tables.changes import Change
-from aiservice.tables.clients import Client, ClientKey, KeySecret, Team
+from aiservice.tables.clients import Client, ClientKey, KeySecret, OutgoingUse, Team
 from aiservice.tables.cluster import Lease, Worker
 from aiservice.tables.connections import Connection, MasterKeyVersion, ProviderKey, SealedSecret
 from aiservice.tables.factors import HeldSignIn, Passkey, PasskeyChallenge, RecoveryCode, SignInRule, Totp
@@ -62,6 +62,7 @@ __all__ = [
     "MasterKeyVersion",
     "ModelAlias",
     "OneTimeLink",
+    "OutgoingUse",
     "OwnPrice",
     "Passkey",
     "PasskeyChallenge",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, LargeBinary, false
+from sqlalchemy import JSON, BigInteger, Column, LargeBinary, false
 from sqlmodel import Field, SQLModel
 
 from aiservice.tables._base import big
@@ -79,6 +79,16 @@ class ClientKey(SQLModel, table=True):
     expires_us: int | None = big(nullable=True)
     revoked_us: int | None = big(nullable=True)
     last_used_us: int | None = big(nullable=True)
+
+
+class OutgoingUse(SQLModel, table=True):
+    """Calls in five minutes with a secret that a roll has given an end; kept for two hours."""
+
+    __tablename__ = "outgoing_use"
+
+    public_id: str = Field(primary_key=True, max_length=12)
+    start_us: int = Field(primary_key=True, sa_type=BigInteger)
+    calls: int
 
 
 class KeySecret(SQLModel, table=True):

@@ -60,11 +60,43 @@ def news_are_announced(tab: Tab, server: ServerProcess, key: str) -> None:
     news.click()
     expect(rows).to_have_count(3)
     expect(news).to_be_hidden()
+    live_rows_wait_for_the_pointer(tab, server, key)
+
+
+def live_rows_wait_for_the_pointer(tab: Tab, server: ServerProcess, key: str) -> None:
+    page, rows = tab.page, tab.page.locator("tbody tr")
+    page.keyboard.press("l")
+    expect(page.get_by_role("button", name="Live")).to_have_attribute("aria-pressed", "true")
+    rows.first.hover()
+    assert status_of(server, key, "/ai-service") == 200
+    expect(page.get_by_role("button", name="1 new request")).to_be_visible(timeout=3000)
+    expect(rows).to_have_count(3)
+    page.mouse.move(0, 0)
+    expect(rows).to_have_count(4, timeout=3000)
+    page.keyboard.press("l")
+    expect(page.get_by_role("button", name="Live")).to_have_attribute("aria-pressed", "false")
 
 
 def a_request_is_opened(tab: Tab) -> None:
     page = tab.page
     page.locator("tbody tr").first.get_by_role("link").click()
+    page.wait_for_url("**/requests?peek=req_*")
+    sheet = page.locator("dialog[open]")
+    expect(sheet.get_by_text("Attempt 1: sandbox")).to_be_visible()
+    first = page.url
+    page.keyboard.press("j")
+    page.wait_for_url(lambda url: url != first)
+    page.keyboard.press("k")
+    page.wait_for_url(first)
+    other = tab.context.new_page()
+    other.goto(first)
+    expect(other.locator("dialog[open]").get_by_text("Attempt 1: sandbox")).to_be_visible()
+    other.close()
+    page.keyboard.press("Escape")
+    page.wait_for_url("**/requests")
+    expect(page.locator("tbody tr").first.get_by_role("link")).to_be_focused()
+    page.keyboard.press("Enter")
+    sheet.get_by_role("link", name="Its own page").click()
     page.wait_for_url("**/requests/req_*")
     expect(page.get_by_text("Attempt 1: sandbox")).to_be_visible()
     shown = page.locator("main code").first.inner_text()
@@ -92,9 +124,15 @@ def what_is_chosen_stands_in_the_url(tab: Tab) -> None:
     page.get_by_label("Ended", exact=True).select_option("failed")
     expect(page.get_by_text("No request is like that")).to_be_visible()
     page.go_back()
-    expect(page.locator("tbody tr")).to_have_count(3)
-    page.get_by_label("Request id").fill("req_none")
-    page.get_by_role("button", name="Open").click()
+    expect(page.locator("tbody tr")).to_have_count(4)
+    bars = page.get_by_role("slider", name="Requests over time")
+    bars.press("End")
+    expect(bars).to_have_attribute("aria-valuetext", re.compile("4 requests. Enter"))
+    bars.press("Enter")
+    page.wait_for_url("**from=*")
+    expect(page.locator("tbody tr")).to_have_count(4)
+    page.get_by_label("Id of request, trace or provider").fill("req_none")
+    page.get_by_role("button", name="Find").click()
     expect(page.get_by_text("There is no such request")).to_be_visible()
 
 
@@ -107,14 +145,14 @@ def usage_is_grouped_and_downloaded(tab: Tab) -> None:
     page.wait_for_url("**by=model*")
     expect(page.locator(".js-plotly-plot")).to_be_visible()
     row = page.get_by_role("row", name=re.compile("^sandbox"))
-    expect(row.get_by_role("cell").nth(1)).to_have_text("3")
+    expect(row.get_by_role("cell").nth(1)).to_have_text("4")
     page.get_by_text("The chart's figures as a table").click()
-    expect(page.get_by_role("region", name="The chart's figures")).to_contain_text("3")
-    assert downloaded(page) == 3
+    expect(page.get_by_role("region", name="The chart's figures")).to_contain_text("4")
+    assert downloaded(page) == 4
     url = page.url
     other = tab.context.new_page()
     other.goto(url)
-    expect(other.get_by_role("row", name=re.compile("^sandbox")).get_by_role("cell").nth(1)).to_have_text("3")
+    expect(other.get_by_role("row", name=re.compile("^sandbox")).get_by_role("cell").nth(1)).to_have_text("4")
     expect(other.get_by_label("Group by")).to_have_value("model")
     other.close()
 

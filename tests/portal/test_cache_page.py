@@ -26,7 +26,7 @@ async def test_t57_a_developer_sets_and_purges_nothing_of_others(portal: PortalS
     for holder, words in (
         ("platform:", "Only an admin"),
         ("client:cli_none", "There is no"),
-        ("team:t", "There is no"),
+        ("team:t", "Only an admin"),
     ):
         told = await notice_after(portal, cookie, "cache_state.set_policy", {"form": {**FORM, "holder": holder}})
         assert words in told

@@ -16,3 +16,15 @@ def test_places_come_in_order_and_then_what_was_left_out_by_which_rule() -> None
 
 def test_a_decision_that_was_not_kept_is_no_table() -> None:
     assert considered_of(None) == []
+
+
+def test_what_a_preference_decided_leads_to_the_preferences() -> None:
+    place = {"provider": "east", "kind": "openai", "model": "fast"}
+    removed = {"provider": "west", "kind": "openai", "why": "It is."}
+    lines = considered_of(
+        {
+            "candidates": [{**place, "reason": "preference 1, key 2"}, {**place, "reason": "default order"}],
+            "removed": [{**removed, "rule": "ignore"}, {**removed, "rule": "disabled"}],
+        }
+    )
+    assert [line["is_preference"] for line in lines] == [True, False, True, False]

@@ -21,9 +21,10 @@ async def notice_after(portal: PortalServer, cookie: str, event: str, payload: d
 
 async def test_t57_a_developer_limits_neither_clients_nor_other_peoples_keys(portal: PortalServer) -> None:
     cookie = portal.cookie_of(f"{secrets.token_hex(6)}@example.test", is_new=True)
-    for holder in ("client:cli_none", "team:tea_none", "key:key_none"):
-        form = {"holder": holder, "limit": "requests/minute", "amount": "5"}
-        assert "There is no" in await notice_after(portal, cookie, "limits_state.set_limit", {"form": form})
+    refusals = {"client": "Only an admin", "team": "Only an admin", "key": "There is no"}
+    for scope, words in refusals.items():
+        form = {"holder": f"{scope}:{scope[:3]}_none", "limit": "requests/minute", "amount": "5"}
+        assert words in await notice_after(portal, cookie, "limits_state.set_limit", {"form": form})
     clearing = {"holder": "key:key_none", "name": "requests/minute"}
     assert "There is no" in await notice_after(portal, cookie, "limits_state.clear", clearing)
 
@@ -31,7 +32,7 @@ async def test_t57_a_developer_limits_neither_clients_nor_other_peoples_keys(por
 async def test_t54_teams_are_for_admins(portal: PortalServer) -> None:
     cookie = portal.cookie_of(f"{secrets.token_hex(6)}@example.test", is_new=True)
     told = await notice_after(portal, cookie, "teams_state.create", {"form": {"name": "mine"}})
-    assert told == "Only an admin can do that."
+    assert told == "Only an admin may make teams."
 
 
 async def test_what_is_no_number_or_no_limit_is_said(portal: PortalServer) -> None:

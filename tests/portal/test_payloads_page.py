@@ -26,7 +26,7 @@ async def test_an_admin_switches_a_client_on_and_off_and_a_developer_does_not(po
             await developer.hydrate("/payloads")
             event = {"client_id": row["id"], "is_on": False}
             await developer.send(named("payloads_state.switch"), event, path="/payloads")
-            assert developer.var("session_state", "notice") == "Only an admin can do that."
+            assert developer.var("session_state", "notice") == "Only an admin may have payloads kept."
         await admin.send(named("payloads_state.load"), path="/payloads")
         (still,) = [row for row in admin.var("payloads_state", "rows") if row["name"] == client]
         assert still["is_on"] is True

@@ -46,10 +46,13 @@ async def test_t57_a_developer_neither_sees_nor_changes_what_is_others(portal: P
             told = await notice_after(tab, "preferences_state.choose_scope", {"scope": scope})
             assert "There is no" in told
         assert "no version" in await notice_after(tab, "preferences_state.revert", {"number": 1})
-        assert await notice_after(tab, "preferences_state.test", {"entry": "sandbox"}) == "Only an admin can do that."
+        assert (
+            await notice_after(tab, "preferences_state.test", {"entry": "sandbox"})
+            == "Only an admin may test provider connections."
+        )
         await tab.send(named("preferences_state.choose_scope"), {"scope": "platform"}, path="/preferences")
         for event, payload in (("review", {"form": FORM}), ("clear", {})):
-            assert "Only an admin may change" in await notice_after(tab, f"preferences_state.{event}", payload)
+            assert "Only an admin may" in await notice_after(tab, f"preferences_state.{event}", payload)
         form = {"scope": "platform", "name": "fast-chat", "to": "sandbox"}
         assert "Only an admin" in await notice_after(tab, "aliases_state.set_alias", {"form": form}, "/aliases")
 

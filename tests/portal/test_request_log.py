@@ -82,13 +82,49 @@ async def test_new_requests_are_announced_and_move_no_row(portal: PortalServer) 
         await tab.settle(1.5)
         newest = owner.ask()
         began = time.monotonic()
-        while tab.var("requests_state", "fresh") != "1 new request" and time.monotonic() < began + 5:
+        while tab.var("requests_state", "fresh") != 1 and time.monotonic() < began + 5:
             await tab.settle(0.3)
-        assert tab.var("requests_state", "fresh") == "1 new request"
+        assert tab.var("requests_state", "fresh") == 1
         assert tab.var("requests_state", "rows") == shown
         await tab.send(named("requests_state.show_new"), path="/requests")
         assert tab.var("requests_state", "rows")[0]["id"] == newest
-        assert tab.var("requests_state", "fresh") == ""
+        assert tab.var("requests_state", "fresh") == 0
+
+
+async def test_a_hidden_page_is_told_of_news_when_it_is_looked_at_again(portal: PortalServer) -> None:
+    owner = Developer(portal)
+    async with Attacker(portal, cookie=owner.cookie) as tab:
+        await tab.hydrate("/requests")
+        await tab.send(named("requests_state.load"), path="/requests")
+        await tab.send(named("requests_state.pause"), {"is_hidden": True}, path="/requests")
+        owner.ask()
+        await tab.settle(1.5)
+        assert tab.var("requests_state", "fresh") == 0
+        await tab.send(named("requests_state.pause"), {"is_hidden": False}, path="/requests")
+        assert tab.var("requests_state", "fresh") == 1
+
+
+async def test_a_request_is_open_beside_the_log_at_an_address_of_its_own(portal: PortalServer) -> None:
+    owner, stranger = Developer(portal), Developer(portal)
+    second = owner.ask()
+    async with Attacker(portal, cookie=owner.cookie) as tab:
+        await tab.hydrate(f"/requests?peek={second}")
+        assert tab.var("request_state", "shown_id") == second
+        assert tab.var("request_state", "is_found") is True
+        listed = tab.var("requests_state", "rows")
+        assert [row["href"] for row in listed] == [f"/requests?peek={row['id']}" for row in listed]
+        assert [row["id"] for row in listed] == [second, owner.request_id]
+        await tab.hydrate(f"/requests?peek={stranger.request_id}")
+        assert tab.var("request_state", "is_found") is False
+        assert stranger.key_id not in str(tab.received)
+
+
+async def test_what_is_no_id_of_ours_is_looked_for_among_all_ids(portal: PortalServer) -> None:
+    async with Attacker(portal, cookie=Developer(portal).cookie) as tab:
+        await tab.hydrate("/requests?task=chat&before=1-1")
+        await tab.send(named("requests_state.find"), {"form": {"text_id": " req_01a2 "}}, path="/requests")
+        await tab.send(named("requests_state.find"), {"form": {"text_id": "0af7&x=1"}}, path="/requests")
+        assert tab.redirects()[-2:] == ["/requests/req_01a2", "/requests?task=chat&id=0af7%26x%3D1"]
 
 
 def test_a_download_holds_what_its_owner_may_see(portal: PortalServer) -> None:
@@ -96,6 +132,10 @@ def test_a_download_holds_what_its_owner_may_see(portal: PortalServer) -> None:
     rows = list(csv.DictReader(owner.export("requests.csv").text.splitlines()))
     assert [row["request_id"] for row in rows] == [owner.request_id]
     assert stranger.request_id not in owner.export(f"requests.csv?key={stranger.key_id}").text
+    told = owner.export("requests.json")
+    assert [row["request_id"] for row in told.json()] == [owner.request_id]
+    assert told.headers["content-type"] == "application/json"
+    assert owner.export("requests.json?status=504").json() == []
     usage = list(csv.DictReader(owner.export("usage.csv?by=key&range=1h").text.splitlines()))
     assert {row["key"] for row in usage} == {owner.key_id}
     assert sum(int(row["requests"]) for row in usage) == 1

@@ -86,7 +86,7 @@ async def test_t54_a_developer_is_refused_what_is_for_admins(portal: PortalServe
     async with Attacker(portal, cookie=cookie) as developer:
         await developer.hydrate("/users")
         await developer.send(named("users_state.load"), path="/users")
-        assert developer.var("session_state", "notice") == "Only an admin can do that."
+        assert developer.var("session_state", "notice") == "Only an admin may see people."
         assert developer.var("users_state", "rows") == []
 
 

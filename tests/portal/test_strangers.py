@@ -133,8 +133,8 @@ def test_t57_no_route_for_secrets_gives_or_changes_anything_of_another_person(po
     cookie = {"Cookie": portal.cookie_of(f"{secrets.token_hex(6)}@example.test", is_new=True)}
     httpx.post(f"{portal.url}{PREFIX}/first-key", headers=cookie, json={})
     before = everything(portal)
-    for (path, action), name in itertools.product(ACTIONS.items(), victim.ids()):
-        names = set(re.findall(r'fields\.(?:required|optional)\("(\w+)"', inspect.getsource(action)))
+    for (path, (_, act)), name in itertools.product(ACTIONS.items(), victim.ids()):
+        names = set(re.findall(r'fields\.(?:required|optional)\("(\w+)"', inspect.getsource(act)))
         plain = {"overlap_seconds": "0", "role": "developer", "is_test": "", "expires_in_days": "", "password": ""}
         plain |= {"scopes": "", "allow_ip": ""}
         body = {field: plain.get(field, name) for field in names}

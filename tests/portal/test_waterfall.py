@@ -16,6 +16,7 @@ def entry(**values: Any) -> Any:
         "outcome": "finished",
         "cost_nano_usd": 5_000_000,
         "attempts": [],
+        "cache": None,
     }
     return SimpleNamespace(**(given | values))
 

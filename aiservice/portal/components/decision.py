@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import reflex as rx
+from reflex_components_core.react_router.dom import ReactRouterLink
 
 from aiservice.portal import theme
 from aiservice.portal.components.parts import cell, data_table, state_badge, table_row
+from aiservice.services.routing_terms import FIELDS
 
 HEADS = ["Connection", "Place, or rule", "Why"]
 
@@ -19,6 +21,7 @@ class Considered(TypedDict):
     place: str
     kind: str
     why: str
+    is_preference: bool
 
 
 def considered_of(decision: Mapping[str, Any] | None) -> list[Considered]:
@@ -27,12 +30,24 @@ def considered_of(decision: Mapping[str, Any] | None) -> list[Considered]:
         return []
     places = [
         Considered(
-            name=one["provider"], model=one["model"], place=_place(number), kind="good", why=_sentence(one["reason"])
+            name=one["provider"],
+            model=one["model"],
+            place=_place(number),
+            kind="good",
+            why=_sentence(one["reason"]),
+            is_preference=one["reason"].startswith("preference"),
         )
         for number, one in enumerate(decision["candidates"], start=1)
     ]
     left_out = [
-        Considered(name=one["provider"], model="", place=one["rule"].replace("_", " "), kind="plain", why=one["why"])
+        Considered(
+            name=one["provider"],
+            model="",
+            place=one["rule"].replace("_", " "),
+            kind="plain",
+            why=one["why"],
+            is_preference=one["rule"] in FIELDS,
+        )
         for one in decision["removed"]
     ]
     return [*places, *left_out]
@@ -46,12 +61,19 @@ def _sentence(reason: str) -> str:
     return f"{reason[:1].upper()}{reason[1:]}."
 
 
-def decision_table(lines: Any) -> rx.Component:
-    """The table of `lines`, a Var of what `considered_of` gives."""
-    return data_table(HEADS, rx.foreach(lines, _line), caption="Connections that were looked at, in order")
+def decision_table(lines: Any, preferences: Any = None) -> rx.Component:
+    """The table of `lines`, a Var of what `considered_of` gives; `preferences` is the address of those that hold, where
+    there is a way to them."""
+    rows = rx.foreach(lines, lambda line: _line(line, preferences))
+    return data_table(HEADS, rows, caption="Connections that were looked at, in order")
 
 
-def _line(line: Any) -> rx.Component:
+def _way_to(preferences: Any, line: Any) -> rx.Component:
+    link = ReactRouterLink.create("See the preferences", to=preferences, class_name=f"block w-fit text-xs {theme.LINK}")
+    return rx.cond(line["is_preference"], link)
+
+
+def _line(line: Any, preferences: Any) -> rx.Component:
     return table_row(
         HEADS,
         cell(
@@ -61,5 +83,10 @@ def _line(line: Any) -> rx.Component:
             )
         ),
         cell(state_badge(line["place"], line["kind"])),
-        cell(rx.el.span(line["why"], class_name="break-words")),
+        cell(
+            rx.el.div(
+                rx.el.span(line["why"], class_name="break-words"),
+                *([_way_to(preferences, line)] if preferences is not None else []),
+            )
+        ),
     )

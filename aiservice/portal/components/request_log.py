@@ -22,14 +22,17 @@ ENDING_WORDS = [
     ("interrupted", "Interrupted"),
 ]
 STATUSES = ("200", "400", "401", "402", "403", "404", "413", "429", "499", "500", "502", "503", "504")
+CACHE_WORDS = [("hit", "From the cache"), ("coalesced", "With another's call"), ("miss", "Looked, not there")]
+RANGE_WORDS = [("", "All time"), ("1h", "1 hour"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days")]
 HEADS = ["Began", "Status", "Client, key", "Task", "Provider, model", "Tokens in / out", "Cost", "Took"]
 
 
 class LogRow(TypedDict):
-    """A request in the list."""
+    """A request in the list; `href` opens it beside the list. `marks` says that it was tried again, or of the cache."""
 
     id: str
     href: str
+    marks: str
     at: str
     client: str
     key: str
@@ -44,10 +47,41 @@ class LogRow(TypedDict):
     milliseconds: str
 
 
-def log_row(entry: Any, keys: dict[str, str], zone: Zone, zone_in_url: str) -> LogRow:
+class BarRow(TypedDict):
+    """A bar over the list: `start` and `end` are what the URL says of its time."""
+
+    label: str
+    words: str
+    requests: int
+    errors: int
+    start: str
+    end: str
+
+
+def bar_row(bar: Any, zone: Zone, *, is_of_days: bool) -> BarRow:
+    """`bar` is of `services/request_bars.py`."""
+    begins, ends = zone.moment(bar.start_us), zone.moment(bar.end_us)
+    if is_of_days:
+        when = f"{begins:%Y-%m-%d}" if (ends - begins).days == 1 else f"{begins:%Y-%m-%d} to {ends:%Y-%m-%d}"
+    else:
+        when = f"{begins:%Y-%m-%d %H:%M} to {ends:%H:%M}"
+    many = f"{bar.requests:,} request{'' if bar.requests == 1 else 's'}"
+    return BarRow(
+        label=f"{begins:%m-%d}" if is_of_days else f"{begins:%m-%d %H:%M}",
+        words=f"{when}: {many}, {bar.errors:,} failed" if bar.errors else f"{when}: {many}",
+        requests=bar.requests,
+        errors=bar.errors,
+        start=f"{begins:%Y-%m-%dT%H:%M}",
+        end=f"{ends:%Y-%m-%dT%H:%M}",
+    )
+
+
+def log_row(entry: Any, keys: dict[str, str], zone: Zone, url: dict[str, str]) -> LogRow:
+    """`url` is the query of the list that the row is in."""
     return LogRow(
         id=entry.request_id,
-        href=url_of(f"{PATH}/{entry.request_id}", {"tz": zone_in_url}),
+        href=url_of(PATH, url, peek=entry.request_id),
+        marks=_marks(entry),
         at=zone.show(entry.started_us),
         client=entry.client,
         key=keys.get(entry.key_id, entry.key_id),
@@ -63,20 +97,44 @@ def log_row(entry: Any, keys: dict[str, str], zone: Zone, zone_in_url: str) -> L
     )
 
 
-def log_table(rows: Any) -> rx.Component:
-    """The table of `rows`, a Var of `LogRow`s."""
-    return data_table(HEADS, rx.foreach(rows, _row), caption="Requests, newest first")
+def _marks(entry: Any) -> str:
+    tries = len(entry.attempts)
+    found = [entry.cache] if entry.cache in ("hit", "coalesced") else []
+    return " · ".join([*found, *([f"{tries} tries"] if tries > 1 else [])])
 
 
-def _row(row: Any) -> rx.Component:
+def log_table(rows: Any, shown: Any) -> rx.Component:
+    """The table of `rows`, a Var of `LogRow`s; `shown` is the id of the one that is open beside it."""
+    table = data_table(HEADS, rx.foreach(rows, lambda row: _row(row, shown)), caption="Requests, newest first")
+    return rx.el.div(table, id="log-rows")
+
+
+def _row(row: Any, shown: Any) -> rx.Component:
     return table_row(
         HEADS,
         cell(
             ReactRouterLink.create(
-                row["at"], to=row["href"], title=row["id"], class_name=f"tabular-nums whitespace-nowrap {theme.LINK}"
+                row["at"],
+                to=row["href"],
+                title=row["id"],
+                prevent_scroll_reset=True,
+                class_name=rx.cond(
+                    row["id"] == shown,
+                    f"tabular-nums whitespace-nowrap font-semibold {theme.LINK}",
+                    f"tabular-nums whitespace-nowrap {theme.LINK}",
+                ),
+                custom_attrs={
+                    "data-request": row["id"],
+                    "aria-current": rx.cond(row["id"] == shown, "true", "false"),
+                },
             )
         ),
-        cell(state_badge(row["status"], row["status_kind"])),
+        cell(
+            rx.el.div(
+                state_badge(row["status"], row["status_kind"]),
+                rx.cond(row["marks"] != "", rx.el.span(row["marks"], class_name=f"mt-0.5 block text-xs {theme.MUTED}")),
+            )
+        ),
         cell(
             rx.el.div(
                 rx.el.span(row["client"], title=row["client"], class_name="block max-w-40 truncate"),

@@ -4,10 +4,13 @@ from typing import Any, TypedDict
 
 import reflex as rx
 
+from aiservice.kit.money import to_usd_text
 from aiservice.portal import theme
 from aiservice.portal.components.parts import cell, data_table, state_badge, table_row
 from aiservice.portal.components.requests import cost_text, is_good, milliseconds
 from aiservice.portal.words import error_words
+
+_FREE = frozenset({"hit", "coalesced"})
 
 
 class Step(TypedDict):
@@ -34,6 +37,8 @@ def steps_of(entry: Any) -> list[Step]:
     """
     total_ms = max((entry.ended_us - entry.started_us) / 1000, 0.001)
     steps, at_ms = [_before(entry, total_ms)], 0.0
+    if not entry.attempts and entry.cache in _FREE:
+        steps.append(_from_cache(entry, total_ms))
     for number, attempt in enumerate(entry.attempts, start=1):
         start_ms, took_ms = float(attempt.get("start_ms", at_ms)), float(attempt.get("ms", 0))
         at_ms = start_ms + took_ms
@@ -48,7 +53,7 @@ def steps_of(entry: Any) -> list[Step]:
                 kind="good" if code is None else "bad",
                 reason=str(attempt.get("reason", "")),
                 words=error_words(code, status) if code is not None else "",
-                cost=cost_text(entry) if is_last and entry.outcome != "failed" else "nothing billed",
+                cost=_cost_of(entry, attempt, is_last=is_last),
                 began=f"+{start_ms:,.0f} ms",
                 took=_whole(took_ms),
                 left=left,
@@ -76,13 +81,40 @@ def steps_of(entry: Any) -> list[Step]:
     return steps
 
 
+def _cost_of(entry: Any, attempt: dict[str, Any], *, is_last: bool) -> str:
+    """What its provider takes for it, where that is kept by attempt; else what the answer was billed."""
+    if (own := attempt.get("cost_nano_usd")) is not None:
+        return f"${to_usd_text(own)}"
+    return cost_text(entry) if is_last and entry.outcome != "failed" else "nothing billed"
+
+
+def _from_cache(entry: Any, total_ms: float) -> Step:
+    """What a request was given that no provider was asked for."""
+    is_kept = entry.cache == "hit"
+    left, width = _bar(total_ms, 0, total_ms)
+    return Step(
+        name="Cache",
+        detail="an answer that was kept" if is_kept else "the answer of the same request, under way",
+        result=entry.cache,
+        kind="good",
+        reason="",
+        words="",
+        cost="nothing billed",
+        began="",
+        took="",
+        left=left,
+        width=width,
+    )
+
+
 def _before(entry: Any, total_ms: float) -> Step:
     """What the broker did before anybody was asked; without an attempt, all there was."""
     took_ms = float(entry.attempts[0].get("start_ms", 0)) if entry.attempts else total_ms
+    cache = f"cache ({entry.cache})" if entry.cache else "cache (no part)"
     left, width = _bar(0, took_ms, total_ms)
     return Step(
         name="Broker",
-        detail="read, checked, routed",
+        detail=f"authentication, limits, {cache}, choice",
         result="",
         kind="plain",
         reason="",
@@ -125,15 +157,18 @@ def _step(step: Any) -> rx.Component:
             )
         ),
         cell(
-            rx.el.div(
-                rx.cond(step["result"] != "", state_badge(step["result"], step["kind"])),
-                rx.cond(
-                    step["words"] != "",
-                    rx.el.span(step["words"], class_name=f"mt-1 block max-w-64 text-xs {theme.MUTED}"),
+            rx.cond(
+                step["result"] != "",
+                rx.el.div(
+                    state_badge(step["result"], step["kind"]),
+                    rx.cond(
+                        step["words"] != "",
+                        rx.el.span(step["words"], class_name=f"mt-1 block max-w-64 text-xs {theme.MUTED}"),
+                    ),
                 ),
             )
         ),
-        cell(rx.el.span(step["reason"], class_name="sm:whitespace-nowrap")),
+        cell(rx.cond(step["reason"] != "", rx.el.span(step["reason"], class_name="sm:min-w-24"))),
         cell(step["began"], class_name="whitespace-nowrap tabular-nums"),
         cell(step["took"], class_name="whitespace-nowrap tabular-nums"),
         cell(step["cost"], class_name="whitespace-nowrap tabular-nums"),

@@ -17,7 +17,7 @@ class BellState(rx.State):
     count: int = 0
     shown: str = ""
 
-    @handler()
+    @handler("alert.list")
     async def look(self) -> None:
         self.count = await current_core().alerts.count(signed_in(), "open")
         self.shown = f"{_MOST}+" if self.count > _MOST else str(self.count)

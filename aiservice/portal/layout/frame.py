@@ -25,7 +25,7 @@ class FrameState(rx.State):
     async def dismiss(self) -> None:
         show_notice(await self.get_state(SessionState), "", "")
 
-    @handler()
+    @handler("account.confirm")
     async def confirmed(self, _answer: str) -> None:
         """After the password was said again in the notice: what was refused is left to the person to do again."""
         await tell(self, "Thank you. Now do it again: your password is not asked for in the next five minutes.")

@@ -6,20 +6,28 @@ from typing import Any
 
 import reflex as rx
 
+from aiservice.portal.session.guard import guard_of
+from aiservice.services.rights import is_for_admins
+
 
 @dataclass(slots=True, frozen=True)
 class PageSpec:
-    """A page: `place` orders it in the navigation; None keeps it out. `is_admin` pages show only to admins there.
-    `below` is the route of the page that it belongs to, if it has no place of its own."""
+    """A page: `place` orders it in the navigation; None keeps it out. `below` is the route
+    of the page that it belongs to, if it has no place of its own."""
 
     route: str
     title: str
     icon: str
     place: int | None
-    is_admin: bool
     on_load: Any
     content: Callable[[], rx.Component]
     below: str = ""
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether it is for admins alone: what it is loaded with is, by the table of rights."""
+        guard = guard_of(self.on_load)
+        return guard is not None and not guard.is_public and is_for_admins(guard.action)
 
     @property
     def is_framed(self) -> bool:
@@ -36,14 +44,13 @@ def portal_page(
     title: str,
     icon: str = "list",
     place: int | None = None,
-    is_admin: bool = False,
     on_load: Any = None,
     below: str = "",
 ) -> Callable[[Callable[[], rx.Component]], Callable[[], rx.Component]]:
-    """Registers a function that returns a page's content. Rights are checked by handlers, never by this."""
+    """Registers a function that returns a page's content. Whose it is, the right of its `on_load` says."""
 
     def register(content: Callable[[], rx.Component]) -> Callable[[], rx.Component]:
-        _pages[route] = PageSpec(route, title, icon, place, is_admin, on_load, content, below)
+        _pages[route] = PageSpec(route, title, icon, place, on_load, content, below)
         return content
 
     return register

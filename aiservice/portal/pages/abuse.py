@@ -33,7 +33,6 @@ from aiservice.portal.components.sanctions import (
 )
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
-from aiservice.principal import Role
 from aiservice.services.abuse_policies import read_ceilings, written
 from aiservice.services.core import current_core
 
@@ -92,14 +91,14 @@ class AbuseState(rx.State):
     changes: int = 0
     is_loaded: bool = False
 
-    @handler(role=Role.ADMIN)
+    @handler("abuse_policy.list")
     async def load(self) -> None:
         clients = await current_core().clients.list(signed_in())
         self.clients = [Choice(value=client.id, label=client.name) for client in clients]
         await _show(self)
         self.is_loaded = True
 
-    @handler(role=Role.ADMIN)
+    @handler("sanction.undo")
     async def undo(self, sanction_id: str) -> None:
         verdict = await current_core().sanctions.undo(signed_in(), sanction_id)
         await tell(
@@ -107,7 +106,7 @@ class AbuseState(rx.State):
         )
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("abuse_policy.set")
     async def set_policy(self, form: SetPolicy) -> None:
         client = None if form["client"] == _EVERYBODY else form["client"]
         ceilings = read_ceilings(_parts(form["ceilings"]))
@@ -115,7 +114,7 @@ class AbuseState(rx.State):
         await tell(self, f"Set for {view.client or 'everybody without a policy of their own'}.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("abuse_policy.replay")
     async def replay(self, form: TryPolicy) -> None:
         ceilings = read_ceilings(_parts(form["replay_ceilings"]))
         replay = current_core().replay
@@ -128,7 +127,7 @@ class AbuseState(rx.State):
             else f"On the last 7 days of {name} it would have done nothing."
         )
 
-    @handler(role=Role.ADMIN)
+    @handler("abuse_policy.list")
     async def made_decoy(self, _key_id: str) -> None:
         """After a decoy's text has been seen: closes its dialog."""
         self.changes += 1
@@ -159,7 +158,7 @@ POLICY_HEADS = ["Client", "How far", "Ceilings"]
 page: Any = AbuseState  # in markup its attributes are Vars
 
 
-@portal_page("/abuse", title="Abuse", icon="shield", place=28, is_admin=True, on_load=AbuseState.load)
+@portal_page("/abuse", title="Abuse", icon="shield", place=28, on_load=AbuseState.load)
 def abuse() -> rx.Component:
     return rx.cond(
         page.is_loaded,

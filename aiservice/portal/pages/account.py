@@ -60,28 +60,28 @@ class AccountState(rx.State):
     is_factor_asked_for: bool = False
     changes: int = 0
 
-    @handler()
+    @handler("session.list")
     async def load(self) -> None:
         await _show(self)
         self.is_loaded = True
         if self.router.url.query_parameters.get("changed") == "password":
             await tell(self, "Your password is changed. Every other browser of yours has been signed out.")
 
-    @handler()
+    @handler("factor.list")
     async def changed(self, _answer: str) -> None:
         """After a factor was added, renamed or taken away: closes the dialog and shows what there is now."""
         self.changes += 1
         await tell(self, "Changed. Browsers that are signed in stay so; you can sign them out below.")
         await _show(self)
 
-    @handler()
+    @handler("session.end")
     async def end(self, session_id: str) -> None:
         """Signs one browser out."""
         await _end(session_id)
         await tell(self, "That browser is signed out.")
         await _show(self)
 
-    @handler()
+    @handler("session.end")
     async def end_others(self) -> None:
         """Signs out every browser but this one."""
         me = signed_in()

@@ -21,7 +21,6 @@ from aiservice.portal.components.parts import (
 )
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell, warn
-from aiservice.principal import Role
 from aiservice.services.alert_channels import ChannelView
 from aiservice.services.alerts import DeliveryView
 from aiservice.services.core import current_core
@@ -68,17 +67,17 @@ class AlertChannelsState(rx.State):
     testing: str = ""
     changes: int = 0
 
-    @handler(role=Role.ADMIN)
+    @handler("alert_channel.list")
     async def load(self) -> None:
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("alert_channel.list")
     async def changed(self, channel_id: str) -> None:
         """After a form of this page has been taken and a secret has been seen."""
         self.changes += 1
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("alert_channel.test")
     async def test(self, channel_id: str):  # type: ignore[no-untyped-def]
         self.testing = channel_id
         yield
@@ -89,13 +88,13 @@ class AlertChannelsState(rx.State):
             self.testing = ""
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("alert_channel.switch")
     async def switch(self, channel_id: str, is_on: bool) -> None:
         channels = current_core().alerts.channels
         await (channels.enable if is_on else channels.disable)(signed_in(), channel_id)
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("alert_channel.remove")
     async def remove(self, channel_id: str) -> None:
         await current_core().alerts.channels.remove(signed_in(), channel_id)
         await _show(self)
@@ -144,9 +143,7 @@ LOG_HEADS = ["When", "Channel", "What", "State", "Tries"]
 page: Any = AlertChannelsState  # in markup its attributes are Vars
 
 
-@portal_page(
-    "/alerts/channels", title="Alert channels", is_admin=True, on_load=AlertChannelsState.load, below="/alerts"
-)
+@portal_page("/alerts/channels", title="Alert channels", on_load=AlertChannelsState.load, below="/alerts")
 def alert_channels() -> rx.Component:
     return rx.el.div(
         rx.el.a("Back to the alerts", href="/alerts", class_name=f"text-sm {theme.LINK}"),

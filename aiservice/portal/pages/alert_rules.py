@@ -10,7 +10,6 @@ from aiservice.portal.components.browser import action_form, confirm_button, ope
 from aiservice.portal.components.parts import card, cell, data_table, field, select_field, state_badge, table_row
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
-from aiservice.principal import Role
 from aiservice.services.alert_metrics import METRICS, SCOPES
 from aiservice.services.alert_rules import RuleView
 from aiservice.services.core import current_core
@@ -47,23 +46,23 @@ class AlertRulesState(rx.State):
     rows: list[RuleRow] = []
     changes: int = 0
 
-    @handler(role=Role.ADMIN)
+    @handler("alert_rule.list")
     async def load(self) -> None:
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("alert_rule.list")
     async def changed(self, rule_id: str) -> None:
         """After a form of this page has been taken."""
         self.changes += 1
         await tell(self, "Saved. It is looked at every 15 seconds, from now on.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("alert_rule.switch")
     async def switch(self, rule_id: str, is_on: bool) -> None:
         await current_core().alerts.rules.switch(signed_in(), rule_id, is_on=is_on)
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("alert_rule.remove")
     async def remove(self, rule_id: str) -> None:
         await current_core().alerts.rules.remove(signed_in(), rule_id)
         await tell(self, "Removed. What it had found is resolved.")
@@ -112,7 +111,7 @@ HEADS = ["Name", "Watches", "Alarms", "Severity", "Channels", "State", ""]
 page: Any = AlertRulesState  # in markup its attributes are Vars
 
 
-@portal_page("/alerts/rules", title="Alert rules", is_admin=True, on_load=AlertRulesState.load, below="/alerts")
+@portal_page("/alerts/rules", title="Alert rules", on_load=AlertRulesState.load, below="/alerts")
 def alert_rules() -> rx.Component:
     return rx.el.div(
         rx.el.a("Back to the alerts", href="/alerts", class_name=f"text-sm {theme.LINK}"),

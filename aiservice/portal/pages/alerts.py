@@ -12,7 +12,7 @@ from aiservice.portal.components.filters import choices
 from aiservice.portal.components.parts import badge, card, empty, skeleton, state_badge
 from aiservice.portal.layout import portal_page
 from aiservice.portal.layout.bell import BellState
-from aiservice.portal.session.guard import SessionState, handler, signed_in, tell
+from aiservice.portal.session.guard import allowed, handler, signed_in, tell
 from aiservice.services.alert_notes import Severity
 from aiservice.services.alerts import AlertView
 from aiservice.services.core import current_core
@@ -58,34 +58,34 @@ class AlertsState(rx.State):
     changes: int = 0
     is_loaded: bool = False
 
-    @handler()
+    @handler("alert.list")
     async def load(self) -> None:
         self.first, self.is_past = 0, False
         await _show(self)
         self.is_loaded = True
 
-    @handler()
+    @handler("alert.list")
     async def choose(self, is_past: bool) -> None:
         self.is_past, self.first = is_past, 0
         await _show(self)
 
-    @handler()
+    @handler("alert.list")
     async def turn(self, by: int) -> None:
         if by in (-1, 1):
             self.first = max(0, min(self.first + by * _PAGE_ROWS, max(0, self.total - 1)))
             await _show(self)
 
-    @handler()
+    @handler("alert.acknowledge")
     async def acknowledge(self, alert_id: str) -> None:
         await current_core().alerts.acknowledge(signed_in(), alert_id)
         await _changed(self, "Acknowledged: the others see that you are on it.")
 
-    @handler()
+    @handler("alert.resolve")
     async def resolve(self, alert_id: str) -> None:
         await current_core().alerts.resolve(signed_in(), alert_id)
         await _changed(self, "Resolved. If it happens again, it is a new alert.")
 
-    @handler()
+    @handler("alert.mute")
     async def mute(self, alert_id: str, seconds: int) -> None:
         await current_core().alerts.mute(signed_in(), alert_id, seconds)
         self.changes += 1
@@ -163,7 +163,7 @@ def alerts() -> rx.Component:
                 "Which alerts", [("Open", False, ~page.is_past), ("Resolved", True, page.is_past)], AlertsState.choose
             ),
             rx.cond(
-                SessionState.is_admin,
+                allowed("alert_rule.list"),
                 rx.el.div(
                     rx.el.a("Rules", href="/alerts/rules", class_name=theme.SECONDARY),
                     rx.el.a("Channels and log", href="/alerts/channels", class_name=theme.SECONDARY),
@@ -194,7 +194,7 @@ def _nothing() -> rx.Component:
         empty(
             "Nothing is wrong",
             "Providers that do not answer, budgets, keys that expire and much else would show here.",
-            rx.cond(SessionState.is_admin, where),
+            rx.cond(allowed("alert_rule.list"), where),
         ),
     )
 

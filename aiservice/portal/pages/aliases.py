@@ -70,7 +70,7 @@ class AliasesState(rx.State):
     leads: list[LeadRow] = []
     is_loaded: bool = False
 
-    @handler()
+    @handler("alias.list")
     async def load(self) -> None:
         core, me = current_core(), signed_in()
         await core.clients.personal(me)
@@ -79,7 +79,7 @@ class AliasesState(rx.State):
         await _show(self)
         self.is_loaded = True
 
-    @handler()
+    @handler("alias.set")
     async def set_alias(self, form: SetAlias) -> None:
         targets = [target.strip() for target in form.get("to", "").split(",") if target.strip()]
         scope, name = Scope.read(form.get("scope", "")), form.get("name", "").strip()
@@ -87,18 +87,18 @@ class AliasesState(rx.State):
         await tell(self, f"{view.name} leads to {', then '.join(view.targets)}. It holds within a second, everywhere.")
         await _show(self)
 
-    @handler()
+    @handler("alias.remove")
     async def remove(self, scope: str, name: str) -> None:
         await current_core().aliases.remove(signed_in(), Scope.read(scope), name)
         await tell(self, f"Removed. Whoever asks for {name} is told that there is no such model.")
         await _show(self)
 
-    @handler()
+    @handler("alias.history")
     async def show_history(self, scope: str, name: str) -> None:
         self.shown_scope, self.shown_name = scope, name
         await _show(self)
 
-    @handler()
+    @handler("alias.revert")
     async def revert(self, number: int) -> None:
         view = await current_core().aliases.revert(signed_in(), number)
         words = "It is removed again" if view is None else f"{view.name} leads to {', then '.join(view.targets)}"

@@ -14,7 +14,6 @@ from aiservice.portal.components.parts import alert, card, cell, data_table, emp
 from aiservice.portal.layout import portal_page
 from aiservice.portal.queries import AuditView, Zone, url_of
 from aiservice.portal.session.guard import handler, signed_in
-from aiservice.principal import Role
 from aiservice.services.audit_entry import Entry
 from aiservice.services.core import current_core
 
@@ -49,7 +48,7 @@ class AuditState(rx.State):
     is_narrowed: bool = False
     is_loaded: bool = False
 
-    @handler(role=Role.ADMIN)
+    @handler("audit.list")
     async def load(self) -> None:
         self.url = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
         self.problem = ""
@@ -59,15 +58,15 @@ class AuditState(rx.State):
             self.rows, self.problem, self.problem_id = [], error.message, new_id("req")
         self.is_loaded = True
 
-    @handler(role=Role.ADMIN)
+    @handler("audit.list")
     async def choose(self, name: str, value: str) -> Any:
         return rx.redirect(url_of(PATH, _kept(self), **({name: value} if name in _NAMES else {})))
 
-    @handler(role=Role.ADMIN)
+    @handler("audit.list")
     async def choose_span(self, form: dict[str, str]) -> Any:
         return rx.redirect(url_of(PATH, _kept(self), **{name: form.get(name, "") for name in ("from", "to")}))
 
-    @handler(role=Role.ADMIN)
+    @handler("audit.list")
     async def find(self, form: dict[str, str]) -> Any:
         """Narrows the list to a person and to what something was done to."""
         typed = {name: form.get(name, "").strip()[:200] for name in ("actor", "subject")}
@@ -121,7 +120,7 @@ HEADS = ["Time (UTC)", "Who", "From", "Did", "On", "Change"]
 page: Any = AuditState  # in markup its attributes are Vars
 
 
-@portal_page(PATH, title="Audit", icon="list", place=65, is_admin=True, on_load=AuditState.load)
+@portal_page(PATH, title="Audit", icon="list", place=65, on_load=AuditState.load)
 def audit() -> rx.Component:
     return rx.el.div(
         card(

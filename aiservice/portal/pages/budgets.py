@@ -12,12 +12,13 @@ from aiservice.portal import theme
 from aiservice.portal.components.budget_item import budget_item
 from aiservice.portal.components.parts import card, empty, field, select_field, skeleton
 from aiservice.portal.layout import portal_page
-from aiservice.portal.session.guard import SessionState, handler, signed_in, tell
+from aiservice.portal.session.guard import allowed, handler, signed_in, tell
 from aiservice.principal import Person
 from aiservice.services.budget_terms import Terms, checked_cap, nano_of
 from aiservice.services.budget_words import amount_words, budget_words
 from aiservice.services.budgets import BudgetView
 from aiservice.services.core import Core, current_core
+from aiservice.services.rights import may
 
 _MOST_KEYS = 200
 
@@ -72,13 +73,13 @@ class BudgetsState(rx.State):
     choices: list[Choice] = []
     is_loaded: bool = False
 
-    @handler()
+    @handler("budget.list")
     async def load(self) -> None:
         self.choices = await _choices(current_core(), signed_in())
         await _show(self)
         self.is_loaded = True
 
-    @handler()
+    @handler("key.budget")
     async def save(self, form: SetBudget) -> None:
         scope, _, subject = form["subject"].partition(":")
         if not subject:
@@ -89,7 +90,7 @@ class BudgetsState(rx.State):
         await tell(self, f"Set. {view.name} may now spend {words}.")
         await _show(self)
 
-    @handler()
+    @handler("key.budget")
     async def clear(self, scope: str, subject: str, measure: str, period: str) -> None:
         await current_core().budgets.clear(signed_in(), scope, subject, measure, period)
         await tell(self, "Cleared. That budget limits nobody any more.")
@@ -104,8 +105,9 @@ async def _show(state: BudgetsState) -> None:
 async def _choices(core: Core, me: Person) -> list[Choice]:
     """Whose budgets the person may set: an admin everybody's, others those of their clients' keys."""
     found: list[Choice] = []
-    if me.is_admin:
+    if may(me, "team.budget"):
         found += [Choice(value=f"team:{team.id}", label=f"Team {team.name}") for team in await core.teams.list(me)]
+    if may(me, "client.budget"):
         clients = await core.clients.list(me)
         found += [Choice(value=f"client:{client.id}", label=f"Client {client.name}") for client in clients]
     keys = await core.keys.list(me, limit=_MOST_KEYS)
@@ -152,7 +154,7 @@ def _row(view: BudgetView, me: Person) -> BudgetRow:
         forecast_kind="warn" if forecast is not None and forecast > terms.cap else "plain",
         levels=", ".join(f"{level} %" for level in terms.warn_percent) or "no level",
         unpriced=", ".join(terms.unpriced_models),
-        may_change=me.is_admin or view.scope == "key",
+        may_change=may(me, f"{view.scope}.budget"),
     )
 
 
@@ -191,7 +193,7 @@ def _form() -> rx.Component:
     return card(
         rx.el.p(
             "It takes the place of the one of the same measure and period; what was spent of that counts on.",
-            rx.cond(SessionState.is_admin, "", " Budgets of clients and teams are set by admins."),
+            rx.cond(allowed("client.budget"), "", " Budgets of clients and teams are set by admins."),
             class_name=f"mb-4 max-w-prose text-sm {theme.MUTED}",
         ),
         rx.el.form(

@@ -16,13 +16,15 @@ from aiservice.portal.components.cache import PolicyLine, SavedLine, policy_tabl
 from aiservice.portal.components.cache_policy import Choice, policy_form
 from aiservice.portal.components.parts import badge, card, empty, skeleton, tile
 from aiservice.portal.layout import portal_page
-from aiservice.portal.session.guard import handler, signed_in, tell
+from aiservice.portal.session.guard import allowed, handler, signed_in, tell
 from aiservice.portal.session.live import watch
 from aiservice.principal import Person
 from aiservice.services.cache_policies import ANY_TASK, CachePolicyView
 from aiservice.services.cache_tally import CacheStanding
 from aiservice.services.cache_terms import CacheRule
 from aiservice.services.core import current_core
+from aiservice.services.rights import Reach, may
+from aiservice.services.rights_table import ROW_OF_SCOPE
 from aiservice.services.semantic_terms import SemanticRule
 
 _DAYS = 7
@@ -61,15 +63,14 @@ class CacheState(rx.State):
     saved: list[SavedLine] = []
     policies: list[PolicyLine] = []
     holders: list[Choice] = []
-    is_admin: bool = False
     is_loaded: bool = False
 
-    @handler()
+    @handler("cache.list")
     async def load(self) -> None:
         await _show(self)
         watch(self, _show)
 
-    @handler()
+    @handler("cache.policy")
     async def set_policy(self, form: SetPolicy) -> None:
         scope, ref = _holder(form["holder"])
         rule = CacheRule(
@@ -83,14 +84,14 @@ class CacheState(rx.State):
         await tell(self, f"Set. Answers for {view.name or 'everybody'} are kept {_MODES[view.rule.mode]}.")
         await _show(self)
 
-    @handler()
+    @handler("cache.policy")
     async def clear(self, holder: str, task: str) -> None:
         scope, ref = _holder(holder)
         await current_core().cache.policies.clear(signed_in(), scope, ref, task)
         await tell(self, "Cleared. What is less specific holds now.")
         await _show(self)
 
-    @handler()
+    @handler("cache.purge")
     async def purge(self, client_id: str) -> None:
         name = await current_core().cache.policies.purge(signed_in(), client_id or None)
         await tell(self, f"Purged. Nothing that was kept for {name} is given out any more.")
@@ -104,14 +105,13 @@ async def _show(state: CacheState) -> None:
     state.saved = [_saved(one) for one in found]
     state.policies = [_policy(me, view) for view in await core.cache.policies.list(me)]
     state.holders = [
-        *([Choice(value="platform:", label="Everybody")] if me.is_admin else []),
+        *([Choice(value="platform:", label="Everybody")] if may(me, "cache.policy", Reach.PLATFORM) else []),
         *[Choice(value=f"client:{one.id}", label=f"Client {one.name}") for one in await core.clients.list(me)],
         *[
             Choice(value=f"team:{one.id}", label=f"Team {one.name}")
-            for one in (await core.teams.list(me) if me.is_admin else ())
+            for one in (await core.teams.list(me) if may(me, "cache.policy", Reach.TEAM) else ())
         ],
     ]
-    state.is_admin = me.is_admin
     state.is_loaded = True
 
 
@@ -167,7 +167,7 @@ def _policy(me: Person, view: CachePolicyView) -> PolicyLine:
         shared="the team" if rule.shared_by == "team" else "the client",
         similar=_similar_words(view),
         is_off=view.semantic_off_us is not None,
-        is_mine=me.is_admin or view.scope == "client",
+        is_mine=may(me, "cache.policy", ROW_OF_SCOPE[view.scope]),
     )
 
 
@@ -256,7 +256,7 @@ def _saved_card() -> rx.Component:
             ),
         ),
         title=f"The last {_DAYS} days",
-        actions=rx.fragment(rx.cond(page.is_admin, purge_all), badge("live", "good")),
+        actions=rx.fragment(rx.cond(allowed("cache.purge", Reach.PLATFORM), purge_all), badge("live", "good")),
     )
 
 

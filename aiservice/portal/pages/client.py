@@ -25,7 +25,6 @@ from aiservice.portal.components.parts import (
 from aiservice.portal.layout import portal_page
 from aiservice.portal.queries import url_of
 from aiservice.portal.session.guard import handler, signed_in, tell
-from aiservice.principal import Role
 from aiservice.services.client_list import ClientLine
 from aiservice.services.client_views import ClientView
 from aiservice.services.clients import Bounds
@@ -91,7 +90,7 @@ class ClientState(rx.State):
     is_found: bool = False
     is_loaded: bool = False
 
-    @handler(role=Role.ADMIN)
+    @handler("client.change")
     async def load(self) -> None:
         self.client_id = self.router.url.path.rstrip("/").rpartition("/")[2][:80]
         self.is_found = False
@@ -101,7 +100,7 @@ class ClientState(rx.State):
             self.keys = []
         self.is_loaded = True
 
-    @handler(role=Role.ADMIN)
+    @handler("client.change")
     async def save(self, form: BoundsForm) -> None:
         clients, me, team = current_core().clients, signed_in(), form.get("team", "")
         weight = form.get("weight", "").strip()
@@ -120,13 +119,13 @@ class ClientState(rx.State):
         await tell(self, "Saved. Its keys are as narrow within a second.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("client.disable")
     async def disable(self, cuts_streams: bool) -> None:
         await current_core().clients.disable(signed_in(), self.client_id, cuts_streams=cuts_streams)
         await tell(self, "Disabled. Every key of it is refused within a second.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("client.enable")
     async def enable(self) -> None:
         await current_core().clients.enable(signed_in(), self.client_id)
         await tell(self, "Enabled again.")
@@ -207,7 +206,7 @@ HEADS = ["Key", "Last used", "State"]
 page: Any = ClientState  # in markup its attributes are Vars
 
 
-@portal_page("/clients/[client]", title="Client", below=_BELOW, is_admin=True, on_load=ClientState.load)
+@portal_page("/clients/[client]", title="Client", below=_BELOW, on_load=ClientState.load)
 def client() -> rx.Component:
     waiting = rx.el.div(skeleton("h-24"), skeleton("h-64"), class_name="grid gap-4", custom_attrs={"aria-busy": "true"})
     missing = empty(

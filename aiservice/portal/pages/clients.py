@@ -27,7 +27,6 @@ from aiservice.portal.components.parts import (
 from aiservice.portal.layout import portal_page
 from aiservice.portal.queries import url_of
 from aiservice.portal.session.guard import handler, signed_in
-from aiservice.principal import Role
 from aiservice.services.client_list import Asked, ClientLine
 from aiservice.services.core import current_core
 from aiservice.services.limit_names import words_of
@@ -86,7 +85,7 @@ class ClientsState(rx.State):
     is_narrowed: bool = False
     is_loaded: bool = False
 
-    @handler(role=Role.ADMIN)
+    @handler("client.create")
     async def load(self) -> None:
         self.url = {name: value for name, value in self.router.url.query_parameters.items() if name in _KNOWN}
         self.problem = ""
@@ -96,11 +95,11 @@ class ClientsState(rx.State):
             self.rows, self.problem, self.problem_id = [], error.message, new_id("req")
         self.is_loaded = True
 
-    @handler(role=Role.ADMIN)
+    @handler("client.create")
     async def narrow(self, form: Narrowing) -> Any:
         return rx.redirect(url_of(PATH, {name: str(value).strip()[:200] for name, value in form.items()}))
 
-    @handler(role=Role.ADMIN)
+    @handler("client.create")
     async def create(self, form: NewClient) -> Any:
         made = await current_core().clients.create(
             signed_in(), form["name"], form["owner"].strip() or None, team=form["team"] or None
@@ -158,7 +157,7 @@ HEADS = ["Client", "Keys", "Last 30 days", "Limits and budgets", "State"]
 page: Any = ClientsState  # in markup its attributes are Vars
 
 
-@portal_page(PATH, title="Clients", icon="stack", place=57, is_admin=True, on_load=ClientsState.load)
+@portal_page(PATH, title="Clients", icon="stack", place=57, on_load=ClientsState.load)
 def clients() -> rx.Component:
     waiting = rx.el.div(skeleton("h-96"), custom_attrs={"aria-busy": "true"})
     return rx.el.div(

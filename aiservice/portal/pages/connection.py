@@ -15,7 +15,6 @@ from aiservice.portal.components.parts import card, empty, field, skeleton, tile
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell, warn
 from aiservice.portal.session.live import watch
-from aiservice.principal import Role
 from aiservice.providers import registry
 from aiservice.services import health_views
 from aiservice.services.connection_uses import ConnectionUses, uses_of
@@ -62,7 +61,7 @@ class ConnectionState(rx.State):
     is_found: bool = False
     is_loaded: bool = False
 
-    @handler(role=Role.ADMIN)
+    @handler("connection.uses")
     async def load(self) -> None:
         self.connection_id = self.router.url.path.rstrip("/").rpartition("/")[2][:80]
         self.is_found = False
@@ -73,7 +72,7 @@ class ConnectionState(rx.State):
             self.keys = []
         self.is_loaded = True
 
-    @handler(role=Role.ADMIN)
+    @handler("provider_key.test")
     async def test_key(self, key_id: str):  # type: ignore[no-untyped-def]
         """Asks the provider with the stored key, now."""
         self.testing = key_id
@@ -87,14 +86,14 @@ class ConnectionState(rx.State):
             self.testing = ""
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("connection.uses")
     async def key_changed(self, _key_id: str) -> None:
         """After a form with a key has been taken: closes its dialog and shows what is stored."""
         self.changes += 1
         await tell(self, "Saved. What was secret is sealed and is not shown again.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("provider_key.change")
     async def save_key(self, form: SettingsForm) -> None:
         await current_core().provider_keys.update(
             signed_in(),
@@ -108,7 +107,7 @@ class ConnectionState(rx.State):
         await tell(self, "Saved.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("connection.change")
     async def save(self, form: SettingsForm) -> None:
         """Weight, limits and models of the connection that the page shows."""
         connections, me, of = current_core().connections, signed_in(), self.connection_id
@@ -120,23 +119,23 @@ class ConnectionState(rx.State):
         await tell(self, "Saved.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("provider_key.disable")
     async def disable_key(self, key_id: str) -> None:
         await current_core().provider_keys.disable(signed_in(), key_id)
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("provider_key.enable")
     async def enable_key(self, key_id: str) -> None:
         await current_core().provider_keys.enable(signed_in(), key_id)
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("provider_key.remove")
     async def remove_key(self, key_id: str) -> None:
         await current_core().provider_keys.remove(signed_in(), key_id)
         await tell(self, "Removed, with its sealed copy.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("connection.remove")
     async def remove(self) -> Any:
         """Takes the whole connection away."""
         await current_core().connections.remove(signed_in(), self.connection_id)
@@ -207,9 +206,7 @@ def _number(text: str, name: str) -> int:
 page: Any = ConnectionState  # in markup its attributes are Vars
 
 
-@portal_page(
-    "/providers/[connection]", title="Provider connection", below=_BELOW, is_admin=True, on_load=ConnectionState.load
-)
+@portal_page("/providers/[connection]", title="Provider connection", below=_BELOW, on_load=ConnectionState.load)
 def connection() -> rx.Component:
     back = ReactRouterLink.create("All providers", to=_BELOW, class_name=theme.LINK)
     missing = empty(

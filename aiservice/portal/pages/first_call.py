@@ -22,12 +22,12 @@ class FirstCallState(rx.State):
     newest: list[RequestRow] = []  # one at most
     client: str = ""
 
-    @handler()
+    @handler("key.list")
     async def load(self) -> None:
         _show(self, await _gather())
         watch_shared(self, _gather, _show)
 
-    @handler()
+    @handler("key.list")
     async def key_shown(self, _is_new: bool) -> None:
         """The browser has asked for the key, which may have made the person's client; the key itself stays there."""
         _show(self, await _gather())

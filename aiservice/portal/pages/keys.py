@@ -3,45 +3,37 @@
 from typing import Any, TypedDict
 
 import reflex as rx
+from reflex_components_core.react_router.dom import ReactRouterLink
 
-from aiservice.kit.clock import SECOND_US, from_us
+from aiservice.errors import BrokerError
+from aiservice.kit.clock import SECOND_US
 from aiservice.kit.durations import format_duration
+from aiservice.kit.ids import new_id
 from aiservice.portal import theme
-from aiservice.portal.components.key_dialogs import create_key, edit_key, end_overlap, revoke_key, roll_key, see_again
-from aiservice.portal.components.parts import badge, card, cell, data_table, empty, skeleton, state_badge, table_row
+from aiservice.portal.components.browser import zone_switch
+from aiservice.portal.components.filters import chooser
+from aiservice.portal.components.key_dialogs import create_key
+from aiservice.portal.components.key_rows import KeyRow, key_table, row_of
+from aiservice.portal.components.parts import alert, card, empty, skeleton
 from aiservice.portal.components.sanctions import notices_of, sanction_notices
 from aiservice.portal.layout import portal_page
+from aiservice.portal.queries import KeysView, url_of
 from aiservice.portal.session.guard import handler, signed_in, tell
-from aiservice.principal import Person
 from aiservice.services.core import current_core
-from aiservice.services.key_rights import READ_SCOPE
-from aiservice.services.key_views import KeyView
+from aiservice.services.key_listing import MOST_COUNTED
 
-_KINDS = {"active": "good", "rolling": "warn", "stopped": "bad", "expired": "plain", "revoked": "bad"}
-_MAX_SHOWN = 3
+PATH = "/keys"
 _PAGE_ROWS = 50
-
-
-class KeyRow(TypedDict):
-    """A key in the list."""
-
-    id: str
-    name: str
-    start: str
-    client: str
-    state: str
-    state_kind: str
-    detail: str
-    created: str
-    used: str
-    networks: str
-    scopes: str
-    bounds: str
-    is_live: bool
-    is_rolling: bool
-    is_idle: bool
-    is_leaked: bool
-    is_mine_to_see: bool
+_PLACE = ("before", "after")
+_NAMES = {"q", "state", "client", "tz", *_PLACE}
+_STATES = [
+    ("working", "Working"),
+    ("rolling", "Being rolled"),
+    ("idle", "Unused for 90 days"),
+    ("leaked", "Leaked"),
+    ("expired", "Expired"),
+    ("revoked", "Revoked"),
+]
 
 
 class Option(TypedDict):
@@ -52,198 +44,192 @@ class Option(TypedDict):
 
 
 class KeysState(rx.State):
-    """One page of the list of keys."""
+    """One page of the list of keys, and what it was narrowed by."""
 
     rows: list[KeyRow] = []
-    total: int = 0
-    first: int = 0
+    url: dict[str, str] = {}
+    total: str = ""
+    older: str = ""
+    newer: str = ""
+    zone: str = "UTC"
     clients: list[Option] = []
     client: str = ""
     retrieval: str = ""
     default_end: str = ""
     notices: list[str] = []
     changes: int = 0
+    problem: str = ""
+    problem_id: str = ""
+    is_narrowed: bool = False
     is_loaded: bool = False
 
-    @handler()
+    @handler("key.list")
     async def load(self) -> None:
         core, me = current_core(), signed_in()
+        self.url = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
         self.client = (await core.clients.personal(me)).id
         policy = core.keys.policy
         self.retrieval = policy.retrieval
         self.default_end = "Never" if policy.default_expiry_us is None else f"In {_duration(policy.default_expiry_us)}"
         self.clients = [Option(value=client.id, label=client.name) for client in await core.clients.list(me)]
-        await _show(self)
+        await _try_to_show(self)
         self.is_loaded = True
 
-    @handler()
-    async def turn(self, by: int) -> None:
-        if by in (-1, 1):
-            self.first = max(0, min(self.first + by * _PAGE_ROWS, max(0, self.total - 1)))
-            await _show(self)
+    @handler("key.list")
+    async def try_again(self) -> None:
+        await _try_to_show(self)
 
-    @handler()
+    @handler("key.list")
+    async def choose(self, name: str, value: str) -> Any:
+        """Narrows the list; the URL is where that is kept."""
+        return rx.redirect(url_of(PATH, _kept(self.url), **({name: value} if name in _NAMES else {})))
+
+    @handler("key.list")
+    async def choose_zone(self, name: str) -> Any:
+        return rx.redirect(url_of(PATH, self.url, tz="" if name == "UTC" else name))
+
+    @handler("key.list")
+    async def search(self, form: dict[str, str]) -> Any:
+        return rx.redirect(url_of(PATH, _kept(self.url), q=form.get("q", "").strip()))
+
+    @handler("key.list")
     async def changed(self, key_id: str) -> None:
         """After a key was made or rolled and its secret has been seen."""
         self.changes += 1
-        await _show(self)
+        await _try_to_show(self)
 
-    @handler()
+    @handler("key.end_overlap")
     async def end_overlap(self, key_id: str) -> None:
         await current_core().keys.end_overlap(signed_in(), key_id)
         await tell(self, "The old secret is refused from now on.")
-        await _show(self)
+        await _try_to_show(self)
 
-    @handler()
+    @handler("key.revoke")
     async def revoke(self, key_id: str, cuts_streams: bool = False) -> None:
         await current_core().keys.revoke(signed_in(), key_id, cuts_streams=cuts_streams)
         cut = " Its answers under way have ended." if cuts_streams else ""
         await tell(self, f"Revoked. Requests with this key get 401 from now on.{cut}")
-        await _show(self)
+        await _try_to_show(self)
+
+
+def _kept(url: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in url.items() if name not in _PLACE}
+
+
+async def _try_to_show(state: KeysState) -> None:
+    state.problem = ""
+    try:
+        await _show(state)
+    except BrokerError as error:
+        state.rows, state.problem, state.problem_id = [], error.message, new_id("req")
 
 
 async def _show(state: KeysState) -> None:
-    keys = current_core().keys
-    state.total = await keys.count(signed_in())
-    views = await keys.list(signed_in(), first=state.first, limit=_PAGE_ROWS)
-    state.rows = [_row_of(view, signed_in()) for view in views]
-    state.notices = notices_of(await current_core().sanctions.list(signed_in(), live_only=True))
-
-
-def _row_of(view: KeyView, me: Person) -> KeyRow:
-    detail = ""
-    if view.state == "stopped":
-        detail = "whoever made it may no longer use its client: roll it to take it over"
-    elif view.state == "rolling" and view.overlap_ends_us is not None:
-        detail = f"the old secret works until {from_us(view.overlap_ends_us):%Y-%m-%d %H:%M} UTC"
-    elif view.expires_us is not None:
-        detail = f"expires {from_us(view.expires_us):%Y-%m-%d %H:%M} UTC"
-    newest = view.secrets[-1].public_id if view.secrets else ""
-    return KeyRow(
-        id=view.id,
-        name=view.name,
-        start=f"ais_{'test' if view.is_test else 'live'}_{newest}…" if newest else "",
-        client=view.client,
-        state=view.state,
-        state_kind=_KINDS[view.state],
-        detail=detail,
-        created=f"{from_us(view.created_us):%Y-%m-%d}",
-        used=f"{from_us(view.last_used_us):%Y-%m-%d %H:%M} UTC" if view.last_used_us else "never",
-        networks=" ".join(view.networks or ()),
-        scopes=" ".join(view.scopes or ()),
-        bounds=_bounds(view),
-        is_live=view.state in ("active", "rolling", "stopped"),
-        is_rolling=view.overlap_ends_us is not None,
-        is_idle=view.is_idle,
-        is_leaked=view.leaked_us is not None,
-        is_mine_to_see=view.copy_owner_id == me.user_id,
-    )
-
-
-def _bounds(view: KeyView) -> str:
-    """In a few words what it may do, and from where."""
-    told = []
-    if view.scopes is not None:
-        told.append("reads only" if view.scopes == (READ_SCOPE,) else f"may: {_few(view.scopes)}")
-    if view.networks is not None:
-        told.append(f"from {_few(view.networks)}")
-    return " · ".join(told)
-
-
-def _few(names: tuple[str, ...]) -> str:
-    rest = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
-    return ", ".join(names[:_MAX_SHOWN]) + rest
+    core, me, view, kept = current_core(), signed_in(), KeysView.of(state.url), _kept(state.url)
+    page = await core.key_listing.page(me, view.asked, _PAGE_ROWS, before=view.before, after=view.after)
+    state.rows = [row_of(line, me, view.zone) for line in page.lines]
+    state.zone = view.zone.name
+    state.total = f"{page.total:,}{'+' if page.total == MOST_COUNTED else ''} key{'' if page.total == 1 else 's'}"
+    state.older = url_of(PATH, kept, before=page.next_before) if page.next_before else ""
+    state.newer = url_of(PATH, kept, after=page.next_after) if page.next_after else ""
+    state.is_narrowed = bool(kept.keys() - {"tz"})
+    state.notices = notices_of(await core.sanctions.list(me, live_only=True))
 
 
 def _duration(duration_us: int) -> str:
     return format_duration(duration_us // SECOND_US)
 
 
-HEADS = ["Name", "Client", "State", "Created", "Last used", ""]
 page: Any = KeysState  # in markup its attributes are Vars
 
 
-@portal_page("/keys", title="Keys", icon="key", place=30, on_load=KeysState.load)
+@portal_page(PATH, title="Keys", icon="key", place=30, on_load=KeysState.load)
 def keys() -> rx.Component:
     return rx.el.div(sanction_notices(page.notices), _list(), class_name="flex flex-col gap-5")
 
 
 def _list() -> rx.Component:
+    waiting = rx.el.div(
+        skeleton("h-14"),
+        skeleton("h-[36rem]"),
+        class_name="flex flex-col gap-3",
+        custom_attrs={"aria-busy": "true"},
+    )
+    rows = rx.cond(page.rows.length() > 0, key_table(page), _nothing())
+    shown = rx.el.div(_filters(), rx.cond(page.problem != "", _problem(), rows), _pager())
     return card(
-        rx.cond(
-            page.is_loaded,
-            rx.cond(
-                page.rows.length() > 0,
-                data_table(
-                    HEADS,
-                    rx.foreach(page.rows, _row),
-                    caption="Client keys",
-                ),
-                empty("No key yet", "A key lets a program call the API in a client's name.", create_key(page)),
-            ),
-            skeleton("h-40"),
-        ),
-        rx.cond(page.total > _PAGE_ROWS, _pager()),
+        rx.cond(page.is_loaded, shown, waiting),
         title="Client keys",
         actions=create_key(page),
     )
 
 
-def _row(row: Any) -> rx.Component:
-    return table_row(
-        HEADS,
-        cell(
-            rx.el.span(row["name"], class_name="block max-w-56 truncate font-medium", title=row["name"]),
-            rx.el.span(row["start"], class_name=f"font-mono text-xs {theme.MUTED}"),
-        ),
-        cell(row["client"]),
-        cell(
-            rx.el.span(
-                state_badge(row["state"], row["state_kind"]),
-                rx.cond(row["is_leaked"], badge("leaked", "bad")),
-                rx.cond(row["is_idle"], badge("idle", "warn")),
-                class_name="flex flex-wrap gap-1",
+def _filters() -> rx.Component:
+    search = rx.el.form(
+        rx.el.label("Search", html_for="key-search", class_name=f"text-xs font-medium {theme.MUTED}"),
+        rx.el.div(
+            rx.el.input(
+                id="key-search",
+                name="q",
+                type="search",
+                placeholder="name, client, owner, ais_live_…",
+                default_value=page.url.get("q", ""),
+                auto_complete="off",
+                class_name=theme.INPUT,
             ),
-            rx.el.span(row["detail"], class_name=f"block text-xs {theme.MUTED}"),
-            rx.cond(row["bounds"], rx.el.span(row["bounds"], class_name=f"block text-xs {theme.MUTED}")),
+            rx.el.button("Search", type="submit", class_name=theme.SECONDARY),
+            class_name="mt-0.5 flex gap-2",
         ),
-        cell(row["created"], class_name="whitespace-nowrap"),
-        cell(row["used"], class_name="whitespace-nowrap"),
-        cell(
-            rx.cond(
-                row["is_live"],
-                rx.el.div(
-                    rx.cond(row["is_rolling"], end_overlap(page, row)),
-                    rx.cond(row["is_mine_to_see"], see_again(page, row)),
-                    edit_key(page, row),
-                    roll_key(page, row),
-                    revoke_key(page, row),
-                    class_name="flex flex-wrap justify-end gap-1 sm:min-w-60 max-sm:justify-start",
-                ),
-            )
+        on_submit=page.search,
+        key=page.url.get("q", ""),
+        class_name="min-w-0 grow basis-64",
+    )
+    states = [rx.el.option(words, value=value) for value, words in _STATES]
+    clients = rx.foreach(page.clients, lambda one: rx.el.option(one["label"], value=one["value"]))
+    return rx.el.div(
+        search,
+        chooser("State", "state", states, page.url.get("state", ""), page.choose),
+        chooser("Client", "client", [clients], page.url.get("client", ""), page.choose),
+        zone_switch(page.zone, page.choose_zone),
+        class_name="mb-4 flex flex-wrap items-end gap-3",
+    )
+
+
+def _nothing() -> rx.Component:
+    return rx.cond(
+        page.is_narrowed,
+        empty(
+            "No key is like that",
+            "None fits what the list was narrowed to.",
+            ReactRouterLink.create("Show all keys", to=PATH, class_name=theme.PRIMARY),
         ),
+        empty("No key yet", "A key lets a program call the API in a client's name.", create_key(page)),
+    )
+
+
+def _problem() -> rx.Component:
+    return alert(
+        rx.el.p("The keys could not be read like that. ", page.problem),
+        rx.el.p("Request ", page.problem_id, class_name="mt-1 text-xs opacity-80"),
+        rx.el.div(
+            rx.el.button("Try again", type="button", on_click=page.try_again, class_name=theme.SECONDARY),
+            ReactRouterLink.create("Show all keys", to=PATH, class_name=theme.SECONDARY),
+            class_name="mt-3 flex flex-wrap gap-2",
+        ),
+        kind="error",
+        role="alert",
     )
 
 
 def _pager() -> rx.Component:
-    return rx.el.div(
-        rx.el.span(
-            f"{page.first + 1} to {page.first + page.rows.length()} of {page.total}",
-            class_name=f"text-sm {theme.MUTED}",
+    return rx.cond(
+        page.rows.length() > 0,
+        rx.el.nav(
+            rx.el.span(page.total, class_name=f"mr-auto text-sm {theme.MUTED}"),
+            rx.cond(page.newer != "", ReactRouterLink.create("Newest", to=PATH, class_name=theme.SECONDARY)),
+            rx.cond(page.newer != "", ReactRouterLink.create("Newer", to=page.newer, class_name=theme.SECONDARY)),
+            rx.cond(page.older != "", ReactRouterLink.create("Older", to=page.older, class_name=theme.SECONDARY)),
+            class_name="mt-4 flex items-center justify-end gap-2",
+            custom_attrs={"aria-label": "Pages of keys"},
         ),
-        rx.el.button(
-            "Newer",
-            type="button",
-            on_click=page.turn(-1),
-            disabled=page.first == 0,
-            class_name=theme.SECONDARY,
-        ),
-        rx.el.button(
-            "Older",
-            type="button",
-            on_click=page.turn(1),
-            disabled=page.first + _PAGE_ROWS >= page.total,
-            class_name=theme.SECONDARY,
-        ),
-        class_name="mt-4 flex items-center justify-end gap-2",
     )

@@ -29,6 +29,7 @@ from aiservice.services.core import current_core
 from aiservice.services.limit_names import KINDS, words_of
 from aiservice.services.limit_standing import Holder
 from aiservice.services.limiter import Standing
+from aiservice.services.rights import may
 
 _SCOPES = {"team": "Team", "client": "Client", "key": "Key"}
 _NEARLY, _FULL = 0.8, 1.0
@@ -73,12 +74,12 @@ class LimitsState(rx.State):
     is_whole: bool = True
     is_loaded: bool = False
 
-    @handler()
+    @handler("limit.list")
     async def load(self) -> None:
         await _show(self)
         watch(self, _show)
 
-    @handler()
+    @handler("key.limits")
     async def set_limit(self, form: SetLimit) -> None:
         scope, subject = _holder(form["holder"])
         text = form["amount"].strip().replace(",", "")
@@ -90,7 +91,7 @@ class LimitsState(rx.State):
         await tell(self, f"Set. {stored.name} now has {int(text):,} {words_of(form['limit'])}.")
         await _show(self)
 
-    @handler()
+    @handler("key.limits")
     async def clear(self, holder: str, name: str) -> None:
         scope, subject = _holder(holder)
         limits = current_core().limits
@@ -150,7 +151,7 @@ def _label(holder: Holder) -> str:
 
 def _may_change(me: Person, holder: Holder) -> bool:
     """Whether to offer it: who may is the service's to say."""
-    return me.is_admin or holder.scope == "key"
+    return may(me, f"{holder.scope}.limits")
 
 
 def _holder(text: str) -> tuple[str, str]:

@@ -17,12 +17,13 @@ from aiservice.portal.components.parts import alert, badge, card, data_table, em
 from aiservice.portal.components.requests import REQUEST_HEADS, RequestRow, request_line, request_row
 from aiservice.portal.components.sanctions import notices_of, sanction_notices
 from aiservice.portal.layout import portal_page
-from aiservice.portal.session.guard import SessionState, handler, signed_in
+from aiservice.portal.session.guard import allowed, handler, signed_in
 from aiservice.portal.session.live import put, watch_shared
 from aiservice.services import health_views
 from aiservice.services.core import current_core
 from aiservice.services.nearest_limits import Nearest, nearest
 from aiservice.services.request_log import LogFilter
+from aiservice.services.rights import may
 from aiservice.services.usage import Breakdown, Series
 from aiservice.services.usage_sums import Sums
 
@@ -77,7 +78,7 @@ class OverviewState(rx.State):
     problem_id: str = ""
     is_loaded: bool = False
 
-    @handler()
+    @handler("usage.get")
     async def load(self) -> None:
         self.problem = ""
         try:
@@ -100,7 +101,7 @@ async def _gather() -> _Gathered:
         "alerts": [_alert_row(one) for one in await core.alerts.list(me, "open", limit=_ALERTS)],
         "recent": [request_row(entry) for entry in (await core.requests.page(me, LogFilter(), _RECENT)).entries],
         "notices": notices_of(await core.sanctions.list(me, live_only=True)),
-        "health": await _health() if me.is_admin else [],
+        "health": await _health() if may(me, "connection.health") else [],
     }
     return _Gathered(await core.usage.tiles(me, now - DAY_US), before, hours, rest)
 
@@ -186,7 +187,7 @@ def _full() -> rx.Component:
             class_name="grid gap-5 lg:grid-cols-2",
         ),
         rx.cond(
-            SessionState.is_admin & (page.health.length() > 0),
+            allowed("connection.health") & (page.health.length() > 0),
             card(health_table(page.health), title="Providers", actions=_to("/providers", "All providers")),
         ),
         rx.cond(

@@ -10,7 +10,6 @@ from aiservice.portal.components.browser import confirm_button
 from aiservice.portal.components.parts import alert, card, cell, data_table, empty, skeleton, state_badge, table_row
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
-from aiservice.principal import Role
 from aiservice.services.core import current_core
 
 
@@ -31,7 +30,7 @@ class PayloadsState(rx.State):
     is_allowed: bool = False
     is_loaded: bool = False
 
-    @handler(role=Role.ADMIN)
+    @handler("client.payloads")
     async def load(self) -> None:
         core = current_core()
         self.is_allowed = core.payloads.is_allowed
@@ -39,7 +38,7 @@ class PayloadsState(rx.State):
         await _show(self)
         self.is_loaded = True
 
-    @handler(role=Role.ADMIN)
+    @handler("client.payloads")
     async def switch(self, client_id: str, is_on: bool) -> None:
         core = current_core()
         name = await core.payloads.switch(signed_in(), client_id, is_on=is_on)
@@ -47,7 +46,7 @@ class PayloadsState(rx.State):
         await tell(self, done)
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("client.shred")
     async def shred(self, client_id: str) -> None:
         destroyed = await current_core().bodies.shred_client(signed_in(), client_id)
         await tell(self, f"{destroyed} kept bodies were destroyed. No backup made from now on holds them.")
@@ -65,7 +64,7 @@ HEADS = ["Client", "Owner", "Bodies", ""]
 page: Any = PayloadsState  # in markup its attributes are Vars
 
 
-@portal_page("/payloads", title="Kept bodies", is_admin=True, on_load=PayloadsState.load, below="/requests")
+@portal_page("/payloads", title="Kept bodies", on_load=PayloadsState.load, below="/requests")
 def payloads() -> rx.Component:
     return rx.cond(
         page.is_loaded,

@@ -35,7 +35,7 @@ class PlaygroundState(rx.State):
     beside: list[Considered] = []
     is_loaded: bool = False
 
-    @handler()
+    @handler("playground.run")
     async def load(self) -> None:
         core, me = current_core(), signed_in()
         own = await core.clients.personal(me)
@@ -45,7 +45,7 @@ class PlaygroundState(rx.State):
         self.first, self.beside = [], []
         self.is_loaded = True
 
-    @handler()
+    @handler("playground.run")
     async def ran(self, side: int, request_id: str) -> None:
         """A request of this page has ended (or, with "", begun)."""
         if side not in (0, 1) or len(request_id) > 60:

@@ -32,10 +32,10 @@ from aiservice.portal.session.preference_forms import (
     version_rows,
     words_of,
 )
-from aiservice.principal import Role
 from aiservice.services.core import current_core
 from aiservice.services.preference_trial import Draft
 from aiservice.services.preferences import ANY_TASK, MAX_ENTRIES
+from aiservice.services.rights import may
 from aiservice.services.routing_scopes import Scope
 from aiservice.services.routing_terms import Terms
 
@@ -81,7 +81,7 @@ class PreferencesState(rx.State):
     _reviewed: dict[str, Any] = {}
     _seen_version: int = 0
 
-    @handler()
+    @handler("preference.list")
     async def load(self) -> None:
         core, me = current_core(), signed_in()
         own = await core.clients.personal(me)
@@ -96,18 +96,18 @@ class PreferencesState(rx.State):
         await _show(self)
         self.is_loaded = True
 
-    @handler()
+    @handler("preference.list")
     async def choose_scope(self, scope: str) -> None:
         await current_core().preferences.list(signed_in(), Scope.read(scope))
         self.scope = scope
         await _show(self)
 
-    @handler()
+    @handler("preference.list")
     async def choose_task(self, task: str) -> None:
         self.task = task
         await _show(self)
 
-    @handler()
+    @handler("preference.set")
     async def add(self, form: AddEntry) -> None:
         model = form["model"].strip()
         entry = f"{form['connection']}:{model}" if model else form["connection"]
@@ -119,7 +119,7 @@ class PreferencesState(rx.State):
             raise InvalidRequest(f"A chain has at most {MAX_ENTRIES} entries.")
         _edit(self, [*self.draft, entry])
 
-    @handler()
+    @handler("preference.set")
     async def move(self, index: int, by: int) -> None:
         to = index + by
         if by in (-1, 1) and 0 <= index < len(self.draft) and 0 <= to < len(self.draft):
@@ -129,19 +129,19 @@ class PreferencesState(rx.State):
             self.just_moved, self.moved_by, self.moves = draft[to], by, self.moves + 1
             self.order_words = f"{draft[to]} is now {to + 1} of {len(draft)}."
 
-    @handler()
+    @handler("preference.set")
     async def remove(self, index: int) -> None:
         if 0 <= index < len(self.draft):
             _edit(self, [*self.draft[:index], *self.draft[index + 1 :]])
 
-    @handler(role=Role.ADMIN)
+    @handler("connection.test")
     async def test(self, entry: str) -> None:
         name = entry.partition(":")[0]
         found = await current_core().connections.test(signed_in(), name)
         cost = " (asked for its models: costs nothing)" if found.is_ok else ""
         self.tested = {**self.tested, entry: f"{found.summary}{cost}"}
 
-    @handler()
+    @handler("preference.try")
     async def review(self, form: TermsForm) -> Any:
         core, me = current_core(), signed_in()
         terms = terms_of_form(form, list(self.draft))
@@ -158,7 +158,7 @@ class PreferencesState(rx.State):
         self.is_reviewed = True
         return rx.set_focus("draft")
 
-    @handler()
+    @handler("preference.set")
     async def save(self) -> None:
         if not self.is_reviewed:
             raise InvalidRequest("Review the draft before you save it.")
@@ -172,17 +172,17 @@ class PreferencesState(rx.State):
             await tell(self, "Cleared: the draft said nothing.")
         await _show(self)
 
-    @handler()
+    @handler("preference.list")
     async def discard(self) -> None:
         await _show(self)
 
-    @handler()
+    @handler("preference.clear")
     async def clear(self) -> None:
         await current_core().preferences.clear(signed_in(), Scope.read(self.scope), self.task)
         await tell(self, "Cleared. What holds above it holds now.")
         await _show(self)
 
-    @handler()
+    @handler("preference.revert")
     async def revert(self, number: int) -> None:
         view = await current_core().preferences.revert(signed_in(), number)
         said = "Nothing is stored there any more." if view.terms == Terms() else words_of(view.terms, view.task)
@@ -207,7 +207,11 @@ async def _show(state: PreferencesState) -> None:
     versions = await preferences.history(me, scope)
     state._seen_version = next((one.number for one in versions if one.name == state.task), 0)
     state.versions = version_rows(versions, Zone())
-    state.is_stored, state.may_change, state.may_test = terms is not None, may_change(me, scope), me.is_admin
+    state.is_stored, state.may_change, state.may_test = (
+        terms is not None,
+        may_change(me, scope),
+        may(me, "connection.test"),
+    )
     state.draft, state.fields = list((terms or Terms()).order or ()), fields_of(terms or Terms())
     state.now_words = words_of(terms, state.task) if terms is not None else "Nothing is stored here."
     state.above = [

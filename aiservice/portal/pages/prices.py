@@ -15,7 +15,6 @@ from aiservice.portal.components.prices import PriceRow, price_table, row_of
 from aiservice.portal.layout import portal_page
 from aiservice.portal.queries import url_of
 from aiservice.portal.session.guard import handler, signed_in, tell
-from aiservice.principal import Role
 from aiservice.services.core import current_core
 from aiservice.services.own_amounts import NAMES
 
@@ -27,6 +26,7 @@ _SOURCES = [("", "All"), ("none", "Unpriced"), ("own", "Yours"), ("published", "
 class SearchForm(TypedDict):
     """What is searched for."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
     q: str
 
 
@@ -64,7 +64,7 @@ class PricesState(rx.State):
     is_narrowed: bool = False
     is_loaded: bool = False
 
-    @handler(role=Role.ADMIN)
+    @handler("price.list")
     async def load(self) -> None:
         self.url = {name: value for name, value in self.router.url.query_parameters.items() if name in _KNOWN}
         self.problem = ""
@@ -74,11 +74,11 @@ class PricesState(rx.State):
             self.rows, self.problem, self.problem_id = [], error.message, new_id("req")
         self.is_loaded = True
 
-    @handler(role=Role.ADMIN)
+    @handler("price.list")
     async def search(self, form: SearchForm) -> Any:
         return rx.redirect(url_of(PATH, {"source": self.url.get("source", "")}, q=form["q"].strip()[:200]))
 
-    @handler(role=Role.ADMIN)
+    @handler("price.set")
     async def save(self, form: PriceForm) -> None:
         kind, model = form.get("kind", ""), form.get("model", "")
         amounts = {name: str(form.get(name, "")) for name in NAMES}
@@ -89,7 +89,7 @@ class PricesState(rx.State):
         await tell(self, f"From now on {model} costs what you said.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("price.clear")
     async def clear(self, kind: str, model: str) -> None:
         await current_core().own_prices.clear(signed_in(), kind, model)
         await tell(self, f"{model} goes by what is published.")
@@ -125,7 +125,7 @@ async def _show(state: PricesState) -> None:
 page: Any = PricesState  # in markup its attributes are Vars
 
 
-@portal_page(PATH, title="Prices", icon="chart", place=53, is_admin=True, on_load=PricesState.load)
+@portal_page(PATH, title="Prices", icon="chart", place=53, on_load=PricesState.load)
 def prices() -> rx.Component:
     waiting = rx.el.div(skeleton("h-96"), custom_attrs={"aria-busy": "true"})
     return rx.el.div(

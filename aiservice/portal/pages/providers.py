@@ -22,7 +22,6 @@ from aiservice.portal.components.parts import (
 from aiservice.portal.components.quotas import QuotaRow, quota_table, rows_of
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell, warn
-from aiservice.principal import Role
 from aiservice.providers import registry
 from aiservice.services import health_views
 from aiservice.services.core import current_core
@@ -50,22 +49,22 @@ class ProvidersState(rx.State):
     address_hint: str = ""
     key_hint: str = ""
 
-    @handler(role=Role.ADMIN)
+    @handler("connection.health")
     async def load(self) -> None:
         _describe(self, USUAL_KIND)
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("connection.add")
     async def choose_kind(self, kind: str) -> None:
         """What the chosen kind's address and key look like."""
         _describe(self, kind)
 
-    @handler(role=Role.ADMIN)
+    @handler("connection.health")
     async def look_again(self) -> None:
         """What is known of health and quotas now: it moves while the page stands still."""
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("connection.health")
     async def changed(self, connection_id: str) -> None:
         """After a form of this page has been taken: closes its dialog and shows what is stored."""
         self.changes += 1
@@ -77,7 +76,7 @@ class ProvidersState(rx.State):
         else:
             await tell(self, "Saved. What was secret is sealed and is not shown again.")
 
-    @handler(role=Role.ADMIN)
+    @handler("connection.test")
     async def test(self, connection_id: str):  # type: ignore[no-untyped-def]
         self.testing = connection_id
         yield
@@ -88,17 +87,17 @@ class ProvidersState(rx.State):
             self.testing = ""
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("connection.disable")
     async def disable(self, connection_id: str) -> None:
         await current_core().connections.disable(signed_in(), connection_id)
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("connection.enable")
     async def enable(self, connection_id: str) -> None:
         await current_core().connections.enable(signed_in(), connection_id)
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("connection.change")
     async def state_data(self, form: DataForm) -> None:
         view = await current_core().connections.set_data(signed_in(), form.get("id", ""), stated_in(form))
         self.changes += 1
@@ -137,7 +136,7 @@ HEADS = ["Name", "Address", "Key", "Models", "State", ""]
 page: Any = ProvidersState  # in markup its attributes are Vars
 
 
-@portal_page("/providers", title="Providers", icon="plug", place=50, is_admin=True, on_load=ProvidersState.load)
+@portal_page("/providers", title="Providers", icon="plug", place=50, on_load=ProvidersState.load)
 def providers() -> rx.Component:
     return rx.el.div(
         _connections(),

@@ -1,5 +1,7 @@
-"""Requests: the log, newest first, narrowed by what stands in the URL. New ones are announced and never move a row."""
+"""Requests: the log, newest first, narrowed by what stands in the URL, one of them open beside it. New ones are
+announced and never move a row under the pointer."""
 
+import time
 from typing import Any
 
 import reflex as rx
@@ -10,118 +12,175 @@ from aiservice.kit.clock import DAY_US, now_us
 from aiservice.kit.ids import new_id
 from aiservice.portal import theme
 from aiservice.portal.components.browser import zone_switch
-from aiservice.portal.components.filters import Option, chooser, download_link, filter_choosers, options_of, span_form
-from aiservice.portal.components.parts import (
-    alert,
-    card,
-    empty,
-    skeleton,
-)
-from aiservice.portal.components.request_log import ENDING_WORDS, PATH, STATUSES, LogRow, log_row, log_table
-from aiservice.portal.layout import portal_page
+from aiservice.portal.components.filters import Option, download_link, options_of
+from aiservice.portal.components.log_parts import live_tail, log_bars, peek
+from aiservice.portal.components.log_states import clear_link, log_pager, log_problem, nothing_logged
+from aiservice.portal.components.parts import card, skeleton
+from aiservice.portal.components.request_detail import request_detail
+from aiservice.portal.components.request_filters import request_filters
+from aiservice.portal.components.request_log import PATH, BarRow, LogRow, bar_row, log_row, log_table
+from aiservice.portal.layout import portal_page, registered_pages
 from aiservice.portal.queries import FILTERS, RequestsView, in_zone, url_of
-from aiservice.portal.session.guard import SessionState, handler, signed_in
+from aiservice.portal.session.guard import allowed, handler, signed_in
 from aiservice.portal.session.live import watch
+from aiservice.portal.session.request_shown import RequestState, show_request
 from aiservice.services.core import current_core
 
 _PAGE_ROWS = 50
+_FRESH_SECONDS = 60.0
 _CHOICES_SINCE_US = 30 * DAY_US
-_NAMES = {*FILTERS, "ended", "status", "from", "to", "tz", "before"}
+_PLACE = ("before", "after", "peek")
+_NAMES = {*FILTERS, "ended", "status", "cache", "tries", "id", "range", "from", "to", "tz", *_PLACE}
+_UNNARROWED = {"tz", *_PLACE}
 
 
 class RequestsState(rx.State):
-    """One page of the log, and what it was narrowed by."""
+    """One page of the log, what it was narrowed by, and which of its requests is open beside it."""
 
     rows: list[LogRow] = []
+    bars: list[BarRow] = []
+    bars_words: str = ""
     url: dict[str, str] = {}
     options: dict[str, list[Option]] = {name: [] for name in FILTERS}
     zone: str = "UTC"
     older: str = ""
+    newer: str = ""
     newest: str = PATH
-    export: str = ""
-    fresh: str = ""
+    export_csv: str = ""
+    export_json: str = ""
+    fresh: int = 0
+    peek: str = ""
     problem: str = ""
     problem_id: str = ""
     has_any: bool = True
+    has_span: bool = False
     is_narrowed: bool = False
+    is_newest: bool = True
     is_loaded: bool = False
-    _fresh: int = 0
     _seen_id: int = 0
+    _listed_at: float = 0.0
+    _is_paused: bool = False
 
-    @handler()
+    @handler("request.list")
     async def load(self) -> None:
-        self.url = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
-        self._fresh, self.fresh, self.problem = 0, "", ""
-        try:
-            await _show(self)
-        except BrokerError as error:
-            self.rows, self.problem, self.problem_id = [], error.message, new_id("req")
+        url = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
+        is_same_list = self.is_loaded and url != self.url and _listed(url) == _listed(self.url)
+        is_fresh = not self.problem and time.monotonic() - self._listed_at < _FRESH_SECONDS
+        self.url = url
+        if not (is_same_list and is_fresh):  # else only the sheet was opened, moved on or closed
+            await _try_to_show(self)
+        await _show_peek(self)
         self.is_loaded = True
         watch(self, _count_new)
 
-    @handler()
+    @handler("request.list")
+    async def try_again(self) -> None:
+        await _try_to_show(self)
+
+    @handler("request.list")
     async def choose(self, name: str, value: str) -> Any:
         """Narrows the list; the URL is where that is kept."""
-        return rx.redirect(url_of(PATH, _kept(self), **({name: value} if name in _NAMES else {})))
+        span = {"from": "", "to": ""} if name == "range" else {}
+        return rx.redirect(url_of(PATH, _kept(self.url), **({name: value, **span} if name in _NAMES else {})))
 
-    @handler()
+    @handler("request.list")
     async def choose_zone(self, name: str) -> Any:
-        return rx.redirect(url_of(PATH, in_zone(_kept(self), name)))
+        return rx.redirect(url_of(PATH, in_zone(_kept(self.url), name)))
 
-    @handler()
+    @handler("request.list")
     async def choose_span(self, form: dict[str, str]) -> Any:
         span = {name: form.get(name, "") for name in ("from", "to")}
-        return rx.redirect(url_of(PATH, _kept(self), **span))
+        return rx.redirect(url_of(PATH, _kept(self.url), range="", **span))
 
-    @handler()
+    @handler("request.list")
     async def find(self, form: dict[str, str]) -> Any:
-        """Opens the request with the id that was typed."""
-        wanted = form.get("request_id", "").strip()
-        if wanted.isascii() and wanted.replace("_", "").replace("-", "").isalnum():
-            return rx.redirect(f"{PATH}/{wanted[:60]}")
-        return None
+        """Opens the request with the id that was typed; any other text is looked for among all ids there are."""
+        wanted = form.get("text_id", "").strip()
+        is_ours = wanted.startswith("req_") and wanted.isascii() and wanted.replace("_", "").isalnum()
+        return rx.redirect(f"{PATH}/{wanted[:60]}" if is_ours else url_of(PATH, _kept(self.url), id=wanted))
 
-    @handler()
+    @handler("request.list")
     async def show_new(self) -> Any:
         """Loads the newest page."""
-        if self.url.get("before"):
-            return rx.redirect(url_of(PATH, _kept(self)))
-        await _show(self)
-        self._fresh, self.fresh = 0, ""
+        if not self.is_newest:
+            return rx.redirect(url_of(PATH, _kept(self.url)))
+        await _try_to_show(self)
         return None
 
+    @handler("request.list")
+    async def pause(self, is_hidden: bool) -> None:
+        """While nobody looks, nothing is counted."""
+        self._is_paused = is_hidden
+        await _count_new(self)
 
-def _kept(state: RequestsState) -> dict[str, str]:
-    return {name: value for name, value in state.url.items() if name != "before"}
+
+def _kept(url: dict[str, str]) -> dict[str, str]:
+    """What narrows the list, without the place in it."""
+    return {name: value for name, value in url.items() if name not in _PLACE}
+
+
+def _listed(url: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in url.items() if name != "peek"}
+
+
+async def _try_to_show(state: RequestsState) -> None:
+    state.fresh, state.problem, state._listed_at = 0, "", time.monotonic()
+    try:
+        await _show(state)
+    except BrokerError as error:
+        state.rows, state.bars, state.problem, state.problem_id = [], [], error.message, new_id("req")
 
 
 async def _show(state: RequestsState) -> None:
     core, me = current_core(), signed_in()
-    view = RequestsView.of(state.url)
-    seen_id = await core.requests.newest_id()
-    page = await core.requests.page(me, view.asked, _PAGE_ROWS, view.before)
+    view, listed, kept = RequestsView.of(state.url), _listed(state.url), _kept(state.url)
+    state.zone, seen_id = view.zone.name, await core.requests.newest_id()
+    page = await core.requests.page(me, view.asked, _PAGE_ROWS, view.before, view.after)
     names = await core.requests.key_names(sorted({entry.key_id for entry in page.entries}))
-    state.rows = [log_row(entry, names, view.zone, state.url.get("tz", "")) for entry in page.entries]
-    state.zone, state._seen_id = view.zone.name, seen_id
-    state.older = url_of(PATH, state.url, before=page.next_before) if page.next_before else ""
-    state.newest, state.export = url_of(PATH, _kept(state)), url_of("/auth/export/requests.csv", _kept(state))
-    state.is_narrowed = bool(_kept(state).keys() - {"tz"})
+    state.rows = [log_row(entry, names, view.zone, listed) for entry in page.entries]
+    await _show_bars(state, view)
+    state._seen_id, state.is_newest = seen_id, not page.next_after
+    state.older = url_of(PATH, kept, before=page.next_before) if page.next_before else ""
+    state.newer = url_of(PATH, kept, after=page.next_after) if page.next_after else ""
+    state.newest, state.has_span = url_of(PATH, kept), bool(kept.get("from") or kept.get("to"))
+    state.export_csv = url_of("/auth/export/requests.csv", kept)
+    state.export_json = url_of("/auth/export/requests.json", kept)
+    state.is_narrowed = bool(kept.keys() - _UNNARROWED)
     found = await core.usage.choices(me, now_us() - _CHOICES_SINCE_US)
     state.options = {name: options_of(found[column], state.url.get(name, "")) for name, column in FILTERS.items()}
     state.has_any = bool(state.rows) or bool(state.options["task"])
 
 
+async def _show_bars(state: RequestsState, view: RequestsView) -> None:
+    """The span that was asked for; else the last day, or month, where there was nothing in that day."""
+    requests, me, span = current_core().requests, signed_in(), view.span()
+    found = await requests.bars(me, view.asked, span)
+    if not found.requests and view.asked.start_us is None:
+        found = await requests.bars(me, view.asked, (span[1] - 30 * DAY_US, span[1]))
+    is_of_days = found.width_us >= DAY_US
+    state.bars = [bar_row(bar, view.zone, is_of_days=is_of_days) for bar in found.bars] if found.requests else []
+    state.bars_words = (
+        f"{found.requests:,} requests, {found.errors:,} failed, since {view.zone.show(found.bars[0].start_us)[:16]}"
+    )
+
+
+async def _show_peek(state: RequestsState) -> None:
+    shown = await state.get_state(RequestState)
+    wanted = state.url.get("peek", "")
+    if wanted and (wanted != shown.shown_id or wanted != state.peek):
+        await show_request(shown, wanted, RequestsView.of({"tz": state.url.get("tz", "")}).zone)
+    state.peek = wanted
+
+
 async def _count_new(state: RequestsState) -> None:
     core, me = current_core(), signed_in()
-    if state.problem or state.url.get("to"):
+    if state.problem or state.url.get("to") or state._is_paused:
         return
     newest = await core.requests.newest_id()
-    if newest == state._seen_id:
-        return
-    state._fresh += await core.requests.settled_after(me, RequestsView.of(state.url).asked, state._seen_id)
-    state._seen_id = newest
-    if state._fresh:
-        state.fresh = f"{state._fresh:,} new request{'' if state._fresh == 1 else 's'}"
+    if newest != state._seen_id:
+        asked = RequestsView.of(state.url).asked
+        state.fresh += await core.requests.settled_after(me, asked, state._seen_id)
+        state._seen_id = newest
 
 
 page: Any = RequestsState  # in markup its attributes are Vars
@@ -130,88 +189,51 @@ page: Any = RequestsState  # in markup its attributes are Vars
 @portal_page(PATH, title="Requests", icon="list", place=25, on_load=RequestsState.load)
 def requests() -> rx.Component:
     return rx.el.div(
-        card(_filters(), title="Narrow it down", actions=_clear()),
+        card(request_filters(page), title="Narrow it down", actions=clear_link(page)),
         card(
-            _bar(),
             rx.cond(
                 page.is_loaded,
-                rx.cond(
-                    page.problem != "", _problem(), rx.cond(page.rows.length() > 0, log_table(page.rows), _nothing())
+                rx.el.div(_bars(), _bar(), rx.cond(page.problem != "", log_problem(page), _rows()), log_pager(page)),
+                rx.el.div(
+                    skeleton("h-28"),
+                    skeleton("h-9"),
+                    skeleton("h-[40rem]"),
+                    class_name="flex flex-col gap-3",
+                    custom_attrs={"aria-busy": "true"},
                 ),
-                rx.el.div(skeleton("h-96"), custom_attrs={"aria-busy": "true"}),
             ),
-            _pager(),
         ),
+        _sheet(),
         class_name="flex flex-col gap-5",
     )
 
 
-def _filters() -> rx.Component:
-    return rx.el.div(
-        rx.el.div(
-            *filter_choosers(page.options, page.url, page.choose),
-            chooser(
-                "Ended",
-                "ended",
-                [rx.el.option(words, value=value) for value, words in ENDING_WORDS],
-                page.url.get("ended", ""),
-                page.choose,
-            ),
-            chooser(
-                "Status",
-                "status",
-                [rx.el.option(status, value=status) for status in STATUSES],
-                page.url.get("status", ""),
-                page.choose,
-            ),
-            class_name="grid grid-cols-2 gap-3 sm:grid-cols-4 lg:grid-cols-7",
-        ),
-        rx.el.div(
-            span_form(page.url.get("from", ""), page.url.get("to", ""), page.zone, page.choose_span, key=page.newest),
-            rx.el.form(
-                rx.el.div(
-                    rx.el.label("Request id", html_for="request_id", class_name=f"text-xs font-medium {theme.MUTED}"),
-                    rx.el.input(
-                        id="request_id",
-                        name="request_id",
-                        placeholder="req_…",
-                        auto_complete="off",
-                        class_name=f"mt-0.5 {theme.INPUT}",
-                    ),
-                ),
-                rx.el.button("Open", type="submit", class_name=theme.SECONDARY),
-                on_submit=page.find,
-                class_name="flex items-end gap-2",
-            ),
-            class_name="mt-4 flex flex-wrap items-end justify-between gap-4",
-        ),
-    )
-
-
-def _clear() -> rx.Component:
+def _bars() -> rx.Component:
+    """How many there were when; as high while there is nothing, so that nothing jumps."""
     return rx.cond(
-        page.is_narrowed, ReactRouterLink.create("Clear all", to=PATH, class_name=theme.QUIET), rx.fragment()
+        page.bars.length() > 0,
+        rx.el.div(
+            rx.el.p(page.bars_words, class_name=f"mb-2 text-sm {theme.MUTED}"),
+            log_bars(page.bars, label="Requests over time"),
+            class_name="mb-4",
+        ),
     )
 
 
 def _bar() -> rx.Component:
     """Above the rows and as high with news as without: they never move what the pointer is on."""
     return rx.el.div(
+        live_tail(page.fresh, is_newest=page.is_newest, on_show=page.show_new, on_pause=page.pause),
         rx.el.div(
-            rx.cond(
-                page.fresh != "",
-                rx.el.button("↑ ", page.fresh, type="button", on_click=page.show_new, class_name=theme.PRIMARY),
-                rx.el.span("Newest first; new ones are announced here.", class_name=f"text-sm {theme.MUTED}"),
-            ),
-            class_name="flex min-h-9 items-center",
-            custom_attrs={"aria-live": "polite"},
-        ),
-        rx.el.div(
-            rx.cond(SessionState.is_admin, rx.el.a("Kept bodies", href="/payloads", class_name=theme.SECONDARY)),
+            rx.cond(allowed("client.payloads"), rx.el.a("Kept bodies", href="/payloads", class_name=theme.SECONDARY)),
             zone_switch(page.zone, page.choose_zone),
             rx.cond(
-                (page.export != "") & (page.problem == ""),
-                download_link(page.export, "requests.csv"),
+                (page.export_csv != "") & (page.problem == ""),
+                rx.el.div(
+                    download_link(page.export_csv, "requests.csv"),
+                    download_link(page.export_json, "requests.json", "JSON"),
+                    class_name="flex gap-2",
+                ),
             ),
             class_name="flex flex-wrap items-center gap-2",
         ),
@@ -219,39 +241,12 @@ def _bar() -> rx.Component:
     )
 
 
-def _nothing() -> rx.Component:
-    return rx.cond(
-        page.is_narrowed,
-        empty(
-            "No request is like that",
-            "Nothing in the log fits what it was narrowed to.",
-            ReactRouterLink.create("Show all requests", to=PATH, class_name=theme.PRIMARY),
-        ),
-        empty(
-            "No request yet",
-            "Every request that is sent with a key of yours is listed here, with what it cost and how it went.",
-            rx.el.a("Make your first call", href="/first-call", class_name=theme.PRIMARY),
-        ),
-    )
+def _rows() -> rx.Component:
+    return rx.cond(page.rows.length() > 0, log_table(page.rows, page.peek), nothing_logged(page))
 
 
-def _problem() -> rx.Component:
-    return alert(
-        rx.el.p("The log could not be read like that. ", page.problem),
-        rx.el.p("Request ", page.problem_id, class_name="mt-1 text-xs opacity-80"),
-        ReactRouterLink.create("Show all requests", to=PATH, class_name=f"mt-3 {theme.SECONDARY}"),
-        kind="error",
-        role="alert",
-    )
-
-
-def _pager() -> rx.Component:
-    return rx.el.nav(
-        rx.cond(
-            page.url.get("before", "") != "",
-            ReactRouterLink.create("Newest", to=page.newest, class_name=theme.SECONDARY),
-        ),
-        rx.cond(page.older != "", ReactRouterLink.create("Older", to=page.older, class_name=theme.SECONDARY)),
-        class_name="mt-4 flex items-center justify-end gap-2 empty:hidden",
-        custom_attrs={"aria-label": "Pages of the log"},
-    )
+def _sheet() -> rx.Component:
+    shown: Any = RequestState
+    whole = ReactRouterLink.create("Its own page", to=f"{PATH}/{shown.shown_id}", class_name=theme.SECONDARY)
+    has_playground = any(one.route == "/playground" for one in registered_pages())
+    return peek(request_detail(shown, head=whole, has_playground=has_playground), rows=page.rows, shown=shown.shown_id)

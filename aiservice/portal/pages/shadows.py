@@ -13,7 +13,6 @@ from aiservice.portal.components.browser import confirm_button
 from aiservice.portal.components.parts import card, cell, data_table, empty, field, select_field, skeleton, table_row
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
-from aiservice.principal import Role
 from aiservice.services.connections import SANDBOX
 from aiservice.services.core import current_core
 from aiservice.services.shadows import ShadowView
@@ -56,11 +55,11 @@ class ShadowsState(rx.State):
     connections: list[str] = []
     is_loaded: bool = False
 
-    @handler(role=Role.ADMIN)
+    @handler("shadow.list")
     async def load(self) -> None:
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("shadow.set")
     async def set_rule(self, form: SetShadow) -> None:
         try:
             percent = float(form["percent"].strip().removesuffix("%").strip())
@@ -72,7 +71,7 @@ class ShadowsState(rx.State):
         await tell(self, f"Set. {view.percent:g} % of {view.client}'s requests also go to {to}, at your cost.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("shadow.clear")
     async def clear(self, client: str, task: str) -> None:
         await current_core().shadows.clear(signed_in(), client, task)
         await tell(self, f"Cleared. {client}'s requests have no shadow there any more.")
@@ -108,7 +107,7 @@ HEADS = ["Client", "Also asked", "Part", "Calls", "Took", "Your cost", ""]
 page: Any = ShadowsState  # in markup its attributes are Vars
 
 
-@portal_page("/shadows", title="Shadow traffic", icon="shadow", place=52, is_admin=True, on_load=ShadowsState.load)
+@portal_page("/shadows", title="Shadow traffic", icon="shadow", place=52, on_load=ShadowsState.load)
 def shadows() -> rx.Component:
     return rx.cond(
         page.is_loaded,

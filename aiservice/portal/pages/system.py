@@ -25,7 +25,6 @@ from aiservice.portal.components.system import (
 )
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
-from aiservice.principal import Role
 from aiservice.services.core import current_core
 from aiservice.services.system import Health, SystemFacts
 
@@ -54,7 +53,7 @@ class SystemState(rx.State):
     is_examining: bool = False
     is_loaded: bool = False
 
-    @handler(role=Role.ADMIN)
+    @handler("system.get")
     async def load(self) -> None:
         self.problem = ""
         try:
@@ -63,7 +62,7 @@ class SystemState(rx.State):
             self.problem, self.problem_id = error.message, new_id("req")
         self.is_loaded = True
 
-    @handler(role=Role.ADMIN)
+    @handler("system.examine")
     async def examine(self):  # type: ignore[no-untyped-def]
         """What `doctor` looks at, from inside."""
         self.is_examining = True
@@ -74,7 +73,7 @@ class SystemState(rx.State):
         finally:
             self.is_examining = False
 
-    @handler(role=Role.ADMIN)
+    @handler("retention.purge")
     async def purge(self, name: str) -> None:
         deleted = await current_core().retention.purge(signed_in(), name)
         await tell(self, f"Deleted {deleted:,} row{'' if deleted == 1 else 's'} past their time.")
@@ -152,7 +151,7 @@ def _warnings(facts: SystemFacts) -> list[str]:
 page: Any = SystemState  # in markup its attributes are Vars
 
 
-@portal_page("/system", title="System", icon="gauge", place=70, is_admin=True, on_load=SystemState.load)
+@portal_page("/system", title="System", icon="gauge", place=70, on_load=SystemState.load)
 def system() -> rx.Component:
     waiting = rx.el.div(skeleton("h-24"), skeleton("h-96"), class_name="grid gap-4", custom_attrs={"aria-busy": "true"})
     return rx.cond(page.is_loaded, rx.cond(page.problem != "", _problem(), _content()), waiting)

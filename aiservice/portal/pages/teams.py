@@ -11,7 +11,6 @@ from aiservice.portal.components.browser import confirm_button, open_dialog
 from aiservice.portal.components.parts import card, cell, data_table, empty, field, select_field, skeleton, table_row
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
-from aiservice.principal import Role
 from aiservice.services.core import current_core
 from aiservice.services.limit_names import words_of
 
@@ -64,31 +63,31 @@ class TeamsState(rx.State):
     changes: int = 0
     is_loaded: bool = False
 
-    @handler(role=Role.ADMIN)
+    @handler("team.create")
     async def load(self) -> None:
         await _show(self)
         self.is_loaded = True
 
-    @handler(role=Role.ADMIN)
+    @handler("team.create")
     async def create(self, form: NewTeam) -> None:
         made = await current_core().teams.create(signed_in(), form["name"])
         await tell(self, f"Made the team {made.name}. Put clients into it, then set its limits.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("team.rename")
     async def rename(self, form: Renamed) -> None:
         renamed = await current_core().teams.rename(signed_in(), form["id"], form["new_name"])
         self.changes += 1
         await tell(self, f"It is called {renamed.name} now.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("team.delete")
     async def delete(self, team_id: str) -> None:
         await current_core().teams.delete(signed_in(), team_id)
         await tell(self, "Deleted.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("client.team")
     async def move(self, form: Move) -> None:
         client = await current_core().clients.set_team(signed_in(), form["client"], form["team"] or None)
         await tell(self, f"{client.name} is in {f'the team {client.team}' if client.team else 'no team'} now.")
@@ -127,7 +126,7 @@ HEADS = ["Team", "Clients", "Limits", ""]
 page: Any = TeamsState  # in markup its attributes are Vars
 
 
-@portal_page("/teams", title="Teams", icon="team", place=55, is_admin=True, on_load=TeamsState.load)
+@portal_page("/teams", title="Teams", icon="team", place=55, on_load=TeamsState.load)
 def teams() -> rx.Component:
     return rx.cond(
         page.is_loaded,

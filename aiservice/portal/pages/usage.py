@@ -26,7 +26,7 @@ from aiservice.portal.components.filters import (
 from aiservice.portal.components.parts import alert, card, empty, skeleton
 from aiservice.portal.layout import portal_page
 from aiservice.portal.queries import DEFAULT_TOP, FILTERS, RANGES, TOPS, UsageView, in_zone, url_of
-from aiservice.portal.session.guard import SessionState, handler, signed_in
+from aiservice.portal.session.guard import allowed, handler, signed_in
 from aiservice.services.core import current_core
 
 _PATH = "/usage"
@@ -65,7 +65,7 @@ class UsageState(rx.State):
     is_narrowed: bool = False
     is_loaded: bool = False
 
-    @handler()
+    @handler("usage.get")
     async def load(self) -> None:
         self.url = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
         self.problem = ""
@@ -75,17 +75,17 @@ class UsageState(rx.State):
             self.problem, self.problem_id = error.message, new_id("req")
         self.is_loaded = True
 
-    @handler()
+    @handler("usage.get")
     async def choose(self, name: str, value: str) -> Any:
         """Changes one thing; the URL is where that is kept."""
         gone = {"from": "", "to": ""} if name == "range" else {}
         return rx.redirect(url_of(_PATH, self.url, **gone, **({name: value} if name in _NAMES else {})))
 
-    @handler()
+    @handler("usage.get")
     async def choose_zone(self, name: str) -> Any:
         return rx.redirect(url_of(_PATH, in_zone(self.url, name)))
 
-    @handler()
+    @handler("usage.get")
     async def choose_span(self, form: dict[str, str]) -> Any:
         span = {name: form.get(name, "") for name in ("from", "to")}
         return rx.redirect(url_of(_PATH, self.url, **span, range=""))
@@ -177,7 +177,7 @@ def _options(words: dict[str, str]) -> list[rx.Component]:
 
 def _groupings() -> list[rx.Component]:
     options = _options({name: words for name, words in GROUP_WORDS.items() if name != "user"})
-    return [*options, rx.cond(SessionState.is_admin, rx.el.option(GROUP_WORDS["user"], value="user"))]
+    return [*options, rx.cond(allowed("usage.by_user"), rx.el.option(GROUP_WORDS["user"], value="user"))]
 
 
 def _switch(words: str, name: str, is_on: Any) -> rx.Component:

@@ -11,7 +11,6 @@ from aiservice.portal.components.browser import action_form, confirm_button, ope
 from aiservice.portal.components.parts import badge, card, cell, data_table, field, select_field, table_row
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
-from aiservice.principal import Role
 from aiservice.services.core import current_core
 
 
@@ -33,23 +32,23 @@ class UsersState(rx.State):
     changes: int = 0
     is_loaded: bool = False
 
-    @handler(role=Role.ADMIN)
+    @handler("person.list")
     async def load(self) -> None:
         await _show(self)
         self.is_loaded = True
 
-    @handler(role=Role.ADMIN)
+    @handler("person.invite")
     async def made_link(self, _user_id: str) -> None:
         """After a reset link has been seen: closes its dialog."""
         self.changes += 1
 
-    @handler(role=Role.ADMIN)
+    @handler("person.disable")
     async def disable(self, user_id: str) -> None:
         await current_core().accounts.disable_user(signed_in(), user_id)
         await tell(self, "Disabled. All sessions of this person have ended.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("person.enable")
     async def enable(self, user_id: str) -> None:
         await current_core().accounts.enable_user(signed_in(), user_id)
         await tell(self, "Enabled again.")
@@ -80,7 +79,7 @@ HEADS = ["E-mail", "Role", "State", "Last seen", ""]
 page: Any = UsersState  # in markup its attributes are Vars
 
 
-@portal_page("/users", title="Users", icon="people", place=60, is_admin=True, on_load=UsersState.load)
+@portal_page("/users", title="Users", icon="people", place=60, on_load=UsersState.load)
 def users() -> rx.Component:
     return rx.el.div(
         card(

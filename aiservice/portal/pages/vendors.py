@@ -23,7 +23,6 @@ from aiservice.portal.components.vendors import VendorRow, row_of
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.portal.session.vendor_forms import RowForm, form_of, text_of
-from aiservice.principal import Role
 from aiservice.services.core import current_core
 
 _EXAMPLE = """# What it does otherwise than OpenAI
@@ -57,12 +56,12 @@ class VendorsState(rx.State):
     turn: int = 0
     is_loaded: bool = False
 
-    @handler(role=Role.ADMIN)
+    @handler("vendor.list")
     async def load(self) -> None:
         await _show(self)
         self.is_loaded = True
 
-    @handler(role=Role.ADMIN)
+    @handler("vendor.add")
     async def start_from(self, kind: str) -> None:
         """Fills the form with a built-in row, under a kind of its own."""
         view = await current_core().vendors.find(signed_in(), kind)
@@ -71,16 +70,16 @@ class VendorsState(rx.State):
         _fill(self, form, editing="")
         self.started_from = view.title
 
-    @handler(role=Role.ADMIN)
+    @handler("vendor.add")
     async def edit(self, kind: str) -> None:
         view = await current_core().vendors.find(signed_in(), kind)
         _fill(self, form_of(view.text), editing=kind)
 
-    @handler(role=Role.ADMIN)
+    @handler("vendor.add")
     async def clear(self) -> None:
         _fill(self, form_of(_EXAMPLE), editing="")
 
-    @handler(role=Role.ADMIN)
+    @handler("vendor.add")
     async def save(self, form: Row) -> None:
         row = RowForm(
             kind=self.editing or form["kind"],
@@ -96,7 +95,7 @@ class VendorsState(rx.State):
         await tell(self, f"{made.title}: saved. {done}.")
         await _show(self)
 
-    @handler(role=Role.ADMIN)
+    @handler("vendor.remove")
     async def remove(self, kind: str) -> None:
         await current_core().vendors.remove(signed_in(), kind)
         if self.editing == kind:
@@ -121,7 +120,7 @@ HEADS = ["Vendor", "Address", "Connections", ""]
 page: Any = VendorsState  # in markup its attributes are Vars
 
 
-@portal_page("/vendors", title="Vendors", icon="bars", place=52, is_admin=True, on_load=VendorsState.load)
+@portal_page("/vendors", title="Vendors", icon="bars", place=52, on_load=VendorsState.load)
 def vendors() -> rx.Component:
     return rx.cond(
         page.is_loaded,

@@ -21,6 +21,7 @@ from aiservice.portal.queries import AuditView, RequestsView, UsageView
 from aiservice.portal.session.cookie import read_session_cookie
 from aiservice.principal import Person
 from aiservice.services.core import Core
+from aiservice.services.rights import require
 from aiservice.services.usage import Breakdown, Series
 from aiservice.services.usage_export import series_csv, series_json
 
@@ -36,14 +37,8 @@ Export = Callable[[Core, Person, Mapping[str, str]], Awaitable[Lines]]
 
 def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
     """The ASGI app for every path below `PREFIX`; `beside` gets all others."""
-    exports: dict[str, Export] = {
-        "/requests.csv": _requests,
-        "/usage.csv": _usage_as(series_csv),
-        "/usage.json": _usage_as(series_json),
-        "/audit.csv": _audit,
-    }
     app = Starlette(
-        routes=[Route(PREFIX + path, _answered(core, export), methods=["GET"]) for path, export in exports.items()]
+        routes=[Route(PREFIX + path, _answered(core, *export), methods=["GET"]) for path, export in EXPORTS.items()]
     )
     app.router.redirect_slashes = False
 
@@ -57,6 +52,11 @@ def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
 async def _requests(core: Core, person: Person, params: Mapping[str, str]) -> Lines:
     """The request log, as the Requests page narrows it; all of it, not one page."""
     return core.requests.export_csv(person, RequestsView.of(params).asked)
+
+
+async def _requests_json(core: Core, person: Person, params: Mapping[str, str]) -> Lines:
+    """The same as a JSON array."""
+    return core.requests.export_json(person, RequestsView.of(params).asked)
 
 
 async def _audit(core: Core, person: Person, params: Mapping[str, str]) -> Lines:
@@ -75,12 +75,23 @@ def _usage_as(form: Callable[[Series, Breakdown], Lines]) -> Export:
     return usage
 
 
-def _answered(core: Callable[[], Core], export: Export) -> Callable[[Request], Awaitable[Response]]:
+EXPORTS: dict[str, tuple[str, Export]] = {
+    "/requests.csv": ("request.export", _requests),
+    "/requests.json": ("request.export", _requests_json),
+    "/usage.csv": ("usage.export", _usage_as(series_csv)),
+    "/usage.json": ("usage.export", _usage_as(series_json)),
+    "/audit.csv": ("audit.export", _audit),
+}
+"""By path: the action, and what does it."""
+
+
+def _answered(core: Callable[[], Core], action: str, export: Export) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         request_id = new_id("req")
         headers = {"cache-control": "no-store", "x-request-id": request_id, "x-content-type-options": "nosniff"}
         try:
             person = await _person(core(), request)
+            require(person, action)
             lines = await export(core(), person, dict(request.query_params))
         except BrokerError as error:
             return JSONResponse(error.body(request_id), status_code=error.status, headers=headers)

@@ -87,16 +87,16 @@ async def set_rule(core: Core, person: Person, fields: Fields) -> Answer:
 
 
 ACTIONS = {
-    "/confirm/ask-passkey": ask_passkey,
-    "/confirm/passkey": show_passkey,
-    "/factors/app": begin_app,
-    "/factors/app/prove": prove_app,
-    "/factors/app/remove": remove_app,
-    "/factors/codes": new_codes,
-    "/factors/passkeys": add_passkey,
-    "/factors/passkeys/ask": ask_new_passkey,
-    "/factors/passkeys/remove": remove_passkey,
-    "/factors/passkeys/rename": rename_passkey,
-    "/factors/reset": reset_factors,
-    "/factors/rule": set_rule,
+    "/confirm/ask-passkey": ("account.confirm", ask_passkey),
+    "/confirm/passkey": ("account.confirm", show_passkey),
+    "/factors/app": ("factor.change", begin_app),
+    "/factors/app/prove": ("factor.change", prove_app),
+    "/factors/app/remove": ("factor.change", remove_app),
+    "/factors/codes": ("factor.change", new_codes),
+    "/factors/passkeys": ("factor.change", add_passkey),
+    "/factors/passkeys/ask": ("factor.change", ask_new_passkey),
+    "/factors/passkeys/remove": ("factor.change", remove_passkey),
+    "/factors/passkeys/rename": ("factor.change", rename_passkey),
+    "/factors/reset": ("factor.reset", reset_factors),
+    "/factors/rule": ("sign_in.rule", set_rule),
 }

@@ -15,25 +15,32 @@ from urllib.parse import quote
 import reflex as rx
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from aiservice.errors import BrokerError, InternalFault, InvalidRequest, PermissionDenied, Unauthenticated
+from aiservice.errors import BrokerError, InternalFault, InvalidRequest, Unauthenticated
 from aiservice.kit.ids import new_id
 from aiservice.portal.session.redirects import with_query
-from aiservice.principal import Person, Role
+from aiservice.principal import Person
+from aiservice.services.rights import known, require
+from aiservice.services.rights_table import TABLE, Reach
 
 log = logging.getLogger(__name__)
 
 GUARD_ATTRIBUTE = "__guard__"
 SIGN_IN_PATH = "/sign-in"
+_YES: Any = rx.Var.create(True)
+_NO: Any = rx.Var.create(False)
 
 _current: ContextVar[Person | None] = ContextVar("portal_person", default=None)
 
 
 @dataclass(slots=True, frozen=True)
 class Guard:
-    """What a handler asks of its caller. `is_public` handlers run for anybody."""
+    """What a handler asks of its caller: the right to its action. Without one it is public: it runs for anybody."""
 
-    role: Role | None
-    is_public: bool
+    action: str
+
+    @property
+    def is_public(self) -> bool:
+        return not self.action
 
 
 class SessionState(rx.State):
@@ -49,15 +56,18 @@ class SessionState(rx.State):
     _bound_session: str = ""
 
 
-def handler(*, role: Role | None = None, public: bool = False, **event_options: Any) -> Callable[[Any], Any]:
+def handler(action: str = "", *, public: bool = False, **event_options: Any) -> Callable[[Any], Any]:
     """Registers an `async def` (or async generator) of a State as an event handler, behind the guard.
 
-    Without `public` the caller must be signed in, with `role` they must have it. Every parameter needs an annotation:
-    arguments that do not match it strictly are refused. A BrokerError becomes the page's notice.
+    `action` is its name in the table of rights (services/rights_table.py): the caller must be signed in and have that
+    right to some row; to which row, the service checks. Only a `public` one has none. Every parameter needs an
+    annotation: arguments that do not match it strictly are refused. A BrokerError becomes the page's notice.
     """
+    if public == bool(action):
+        raise TypeError("an event handler names its action in the table of rights, or is public")
+    guard = Guard(known(action) if action else "")
 
     def register(function: Any) -> Any:
-        guard = Guard(role, public)
         bind = _binder(function)
         if inspect.isasyncgenfunction(function):
             guarded: Any = _guarded_generator(function, guard, bind)
@@ -69,6 +79,21 @@ def handler(*, role: Role | None = None, public: bool = False, **event_options: 
         return rx.event(guarded, **event_options)
 
     return register
+
+
+def guard_of(function: Any) -> Guard | None:
+    """What a registered handler (or the event made of it) asks; None: it is not registered here."""
+    found = getattr(getattr(function, "fn", function), GUARD_ATTRIBUTE, None)
+    return found if isinstance(found, Guard) else None
+
+
+def allowed(action: str, row: Reach = Reach.OWN) -> rx.Var[bool]:
+    """Whether a page shows what does `action` with such rows: a courtesy, since the service refuses."""
+    held = TABLE[known(action)][0]
+    if held.developer >= row:
+        return _YES
+    by_admins: Any = SessionState.is_admin
+    return by_admins if held.admin >= row else _NO
 
 
 def signed_in() -> Person:
@@ -143,9 +168,7 @@ def _guarded_generator(function: Any, guard: Guard, bind: Callable[..., dict[str
 def _admit(guard: Guard) -> None:
     if guard.is_public:
         return
-    person = signed_in()
-    if guard.role is not None and person.role is not guard.role:
-        raise PermissionDenied("Only an admin can do that.", code="admin_only")
+    require(signed_in(), guard.action)
 
 
 def _binder(function: Any) -> Callable[..., dict[str, Any]]:

@@ -24,6 +24,7 @@ from aiservice.portal.session.guard import SIGN_IN_PATH, SessionState, acting_as
 from aiservice.principal import Person
 from aiservice.services.core import Core, current_core
 from aiservice.services.request_log import LogFilter
+from aiservice.services.rights import Reach, may
 from aiservice.services.sessions import hash_of
 
 log = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ def _add(state: rx.State, **how: Any) -> None:
 class SightState(rx.State):
     """What the browser says of its tab."""
 
-    @handler()
+    @handler("usage.get")
     async def seen(self, is_visible: bool) -> None:
         """A tab has come into sight, or out of it. The next round shows it what it has missed."""
         watcher = _watchers.get(self.router.session.client_token)
@@ -218,7 +219,7 @@ class LivePages:
 
 async def _mark_of(core: Core, person: Person, last: _Mark | None, newest: int) -> _Mark:
     """Where news for the person begin: only what was settled since the last look is looked at."""
-    if last is None or person.is_admin:
+    if last is None or may(person, "request.list", Reach.ANYONE):
         return _Mark(newest, newest)
     if newest == last.seen or not await core.requests.settled_after(person, LogFilter(), last.seen):
         return _Mark(newest, last.changed_at)

@@ -11,6 +11,8 @@ from aiservice.principal import Person
 from aiservice.services.core import Core
 from aiservice.services.preference_trial import Trial
 from aiservice.services.preferences import ANY_TASK
+from aiservice.services.rights import may
+from aiservice.services.rights_table import ROW_OF_SCOPE
 from aiservice.services.routing_decision import Decision
 from aiservice.services.routing_history import Version
 from aiservice.services.routing_scopes import Scope
@@ -192,7 +194,7 @@ async def scopes_of(core: Core, me: Person) -> list[Option]:
 
 def may_change(me: Person, scope: Scope) -> bool:
     """Whether the page offers it; the service decides."""
-    return me.is_admin or scope.kind in ("client", "key")
+    return may(me, "preference.set", ROW_OF_SCOPE[scope.kind])
 
 
 def difference_rows(before: Terms, after: Terms) -> list[DifferenceRow]:

@@ -25,7 +25,7 @@ from aiservice.errors import (
 )
 from aiservice.kit.clock import iso
 from aiservice.kit.ids import new_id
-from aiservice.portal.session import alert_forms, connection_forms, factor_forms, people_forms
+from aiservice.portal.session import alert_forms, connection_forms, factor_forms, key_forms, people_forms
 from aiservice.portal.session.bodies import Fields, read_fields, receive_body
 from aiservice.portal.session.caller import posting_person
 from aiservice.principal import Person
@@ -33,6 +33,7 @@ from aiservice.services.core import Core
 from aiservice.services.key_rights import Edit
 from aiservice.services.keys import NewKey
 from aiservice.services.playground import KEY_NAME as PLAYGROUND_KEY
+from aiservice.services.rights import require
 
 log = logging.getLogger(__name__)
 
@@ -62,20 +63,8 @@ class SecretRoutes:
             return _shown_once(await core.keys.create(person, client.id, "Another key" if known else "First key"))
 
     async def create_key(self, person: Person, fields: Fields) -> Answer:
-        """`client`, `name`, `expires_in_days` ("" is never), `is_test`, `retrievable` ("true", or left to the policy),
-        `allow_ip` and `scopes` (separated by spaces, commas or lines; "" is all), `is_decoy`."""
-        key = await self._core().keys.create(
-            person,
-            fields.required("client"),
-            fields.required("name"),
-            is_test=fields.optional("is_test") == "true",
-            is_decoy=fields.optional("is_decoy") == "true",
-            is_retrievable=_choice(fields, "retrievable"),
-            networks=_list(fields.optional("allow_ip")),
-            scopes=_list(fields.optional("scopes")),
-            expires_in_seconds=_days(fields.optional("expires_in_days")),
-        )
-        return _shown_once(key)
+        """See `key_forms.new_key`."""
+        return _shown_once(await key_forms.new_key(self._core(), person, fields))
 
     async def reveal_key(self, person: Person, fields: Fields) -> Answer:
         """`id`: a key that can be shown again."""
@@ -115,8 +104,8 @@ class SecretRoutes:
         form whose mistakes are told beside its fields."""
         edit = Edit(
             name=fields.required("name"),
-            networks=_list(fields.required("allow_ip")),
-            scopes=_list(fields.required("scopes")),
+            networks=key_forms.names_in(fields.required("allow_ip")),
+            scopes=key_forms.names_in(fields.required("scopes")),
         )
         days = fields.optional("expires_in_days") if "expires_in_days" in fields.values else "keep"
         if days != "keep":
@@ -133,26 +122,27 @@ def _of_core(
     return act
 
 
-ACTIONS: dict[str, Callable[[SecretRoutes, Person, Fields], Awaitable[Answer]]] = {
-    "/first-key": SecretRoutes.first_key,
-    "/keys": SecretRoutes.create_key,
-    "/keys/roll": SecretRoutes.roll_key,
-    "/keys/reveal": SecretRoutes.reveal_key,
-    "/keys/update": SecretRoutes.update_key,
-    "/payload": SecretRoutes.show_payload,
-    "/connections": _of_core(connection_forms.add),
-    "/connections/import": _of_core(connection_forms.import_from_environment),
-    "/connections/key": _of_core(connection_forms.set_key),
-    "/connections/keys": _of_core(connection_forms.add_key),
-    "/connections/keys/secret": _of_core(connection_forms.set_further_key),
-    "/alert-channels": _of_core(alert_forms.add_channel),
-    "/alert-channels/secret": _of_core(alert_forms.roll_secret),
-    "/alert-rules": _of_core(alert_forms.set_rule),
-    "/invite": _of_core(people_forms.invite),
-    "/reset-link": _of_core(people_forms.reset_link),
-    "/confirm": _of_core(people_forms.confirm),
-    **{path: _of_core(action) for path, action in factor_forms.ACTIONS.items()},
+ACTIONS: dict[str, tuple[str, Callable[[SecretRoutes, Person, Fields], Awaitable[Answer]]]] = {
+    "/first-key": ("key.create", SecretRoutes.first_key),
+    "/keys": ("key.create", SecretRoutes.create_key),
+    "/keys/roll": ("key.roll", SecretRoutes.roll_key),
+    "/keys/reveal": ("key.reveal", SecretRoutes.reveal_key),
+    "/keys/update": ("key.change", SecretRoutes.update_key),
+    "/payload": ("payload.read", SecretRoutes.show_payload),
+    "/connections": ("connection.add", _of_core(connection_forms.add)),
+    "/connections/import": ("environment_key.import", _of_core(connection_forms.import_from_environment)),
+    "/connections/key": ("connection.set_key", _of_core(connection_forms.set_key)),
+    "/connections/keys": ("provider_key.add", _of_core(connection_forms.add_key)),
+    "/connections/keys/secret": ("provider_key.set_secret", _of_core(connection_forms.set_further_key)),
+    "/alert-channels": ("alert_channel.add", _of_core(alert_forms.add_channel)),
+    "/alert-channels/secret": ("alert_channel.roll_secret", _of_core(alert_forms.roll_secret)),
+    "/alert-rules": ("alert_rule.set", _of_core(alert_forms.set_rule)),
+    "/invite": ("person.invite", _of_core(people_forms.invite)),
+    "/reset-link": ("person.reset_link", _of_core(people_forms.reset_link)),
+    "/confirm": ("account.confirm", _of_core(people_forms.confirm)),
+    **{path: (action, _of_core(act)) for path, (action, act) in factor_forms.ACTIONS.items()},
 }
+"""By path below `PREFIX`: the action in the table of rights, and what does it."""
 
 
 def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
@@ -160,8 +150,8 @@ def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
     actions = SecretRoutes(core)
     app = Starlette(
         routes=[
-            Route(PREFIX + path, _answered(core, functools.partial(action, actions)), methods=["POST"])
-            for path, action in ACTIONS.items()
+            Route(PREFIX + path, _answered(core, action, functools.partial(act, actions)), methods=["POST"])
+            for path, (action, act) in ACTIONS.items()
         ]
     )
     app.router.redirect_slashes = False
@@ -173,16 +163,17 @@ def build(core: Callable[[], Core], *, beside: ASGIApp) -> ASGIApp:
     return chosen
 
 
-def _answered(core: Callable[[], Core], action: Action) -> Callable[[Request], Awaitable[JSONResponse]]:
+def _answered(core: Callable[[], Core], action: str, act: Action) -> Callable[[Request], Awaitable[JSONResponse]]:
     async def answer(request: Request) -> JSONResponse:
         request_id = new_id("req")
         try:
             await receive_body(request)
             person = await posting_person(core(), request)
+            require(person, action)
             fields = await read_fields(request)
             if fields.optional("password"):
                 await core().accounts.confirm(person, fields.required("password"))
-            body, status = await action(person, fields), 200
+            body, status = await act(person, fields), 200
         except BrokerError as error:
             body, status = error.body(request_id), error.status
         except Exception:
@@ -201,16 +192,6 @@ def _shown_once(key: NewKey) -> Answer:
 
 def _days(text: str) -> float | None:
     return _number("expires_in_days", text) * 86_400 if text else None
-
-
-def _choice(fields: Fields, name: str) -> bool | None:
-    """A checkbox: None where the form has none."""
-    return fields.values[name] == "true" if name in fields.values else None
-
-
-def _list(text: str) -> list[str] | None:
-    """What somebody wrote into a field for several; None where that is nothing."""
-    return text.replace(",", " ").split() or None
 
 
 def _number(param: str, text: str) -> float:
