@@ -58,6 +58,14 @@ if {"run", "export", "init"} & set(sys.argv[1:2]) and "NPM_CONFIG_REGISTRY" not 
     if _asked.returncode == 0 and _asked.stdout.startswith("http"):
         os.environ["NPM_CONFIG_REGISTRY"] = _asked.stdout.strip()
 
+
+def _frame_modules() -> list[tuple[Path, str]]:
+    """The frame's scripts. The pages, of which they tell, are not there yet when this file is read."""
+    from aiservice.portal.layout.shell import frame_modules  # noqa: PLC0415
+
+    return frame_modules()
+
+
 config = rx.Config(
     app_name="aiservice",
     backend_port=8000,
@@ -68,6 +76,6 @@ config = rx.Config(
     redis_url=None,
     default_color_mode="system",
     frontend_compression_formats=["gzip", "brotli"],
-    plugins=[rx.plugins.TailwindV4Plugin({"darkMode": "class", "plugins": []}), OneOriginPlugin()],
+    plugins=[rx.plugins.TailwindV4Plugin({"darkMode": "class", "plugins": []}), OneOriginPlugin(_frame_modules)],
     disable_plugins=[SitemapPlugin],
 )

@@ -7,10 +7,12 @@ the cookie and an API path asked of the frontend's port reach the same program a
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from reflex.plugins import Plugin
+from reflex_base.compiler import templates
 from reflex_base.config import get_config
 
 # First path segments that belong to the API, the sign-in routes or the socket, never to a page.
@@ -48,6 +50,24 @@ _OWN_ENDPOINT = f"""{_BAKED_ENDPOINT}
     const scheme = endpoint.protocol.startsWith("ws") ? (secure ? "wss:" : "ws:") : window.location.protocol;
     return new URL(scheme + "//" + window.location.host + endpoint.pathname + endpoint.search);
   }}"""
+_BAKED_RETRY = """    retry_timer = window.setTimeout(() => {
+      retry_timer = undefined;
+      if (socket.current && !socket.current.connected) {
+        socket.current.reconnect();
+      }
+    }, 200 * failed_attempts); // Incremental backoff"""
+_OWN_RETRY = """    // Twice as long each time, to ten seconds, each tab at a moment of its own. The banner counts
+    // down to it, and may ask for it at once.
+    const again = () => {
+      window.clearTimeout(retry_timer);
+      retry_timer = undefined;
+      if (socket.current && !socket.current.connected) {
+        socket.current.reconnect();
+      }
+    };
+    const wait = Math.min(10_000, 250 * 2 ** failed_attempts) * (0.75 + Math.random() / 2);
+    retry_timer = window.setTimeout(again, wait);
+    window.dispatchEvent(new CustomEvent("aiservice:retrying", { detail: { at: Date.now() + wait, again } }));"""
 _VITE_SERVER = "  server: {\n    port: process.env.PORT,"
 
 
@@ -56,22 +76,38 @@ class BundleError(Exception):
 
 
 class OneOriginPlugin(Plugin):
-    """Applies both changes at every compile and adds our own components; an unknown template stops the build."""
+    """Applies the changes at every compile and adds our own components; an unknown template stops the build.
+
+    `frame_modules` gives the frame's scripts by where they belong; it is asked once the pages are registered.
+    """
+
+    def __init__(self, frame_modules: Callable[[], list[tuple[Path, str]]]) -> None:
+        self._frame_modules = frame_modules
 
     def get_static_assets(self, **context: Any) -> list[tuple[Path, str | bytes]]:
         modules = sorted(_COMPONENTS.glob("*.jsx"))
-        return [(Path("utils") / module.name, module.read_text(encoding="utf-8")) for module in modules]
+        ours = [(Path("utils") / module.name, module.read_text(encoding="utf-8")) for module in modules]
+        return [*ours, *self._frame_modules()]
 
     def pre_compile(self, **context: Any) -> None:
-        context["add_modify_task"](_STATE_MODULE, use_own_origin)
+        context["add_modify_task"](_STATE_MODULE, lambda _built_before: own_state_module())
         context["add_modify_task"](_VITE_CONFIG, proxy_backend_paths)
 
 
+def own_state_module() -> str:
+    """`utils/state.js`, always from Reflex's own: what lies in `.web` may carry the changes of an older release."""
+    template = Path(templates.__file__).parents[1] / ".templates" / "web" / _STATE_MODULE
+    return announce_retries(use_own_origin(template.read_text(encoding="utf-8")))
+
+
 def use_own_origin(source: str) -> str:
-    """`utils/state.js` with `getBackendURL` answering the page's own origin. Idempotent."""
-    if _OWN_ENDPOINT in source:
-        return source
+    """`utils/state.js` with `getBackendURL` answering the page's own origin."""
     return _replace_once(source, _BAKED_ENDPOINT, _OWN_ENDPOINT, _STATE_MODULE)
+
+
+def announce_retries(source: str) -> str:
+    """`utils/state.js` that says when it tries to connect again, and can be told to do so now."""
+    return _replace_once(source, _BAKED_RETRY, _OWN_RETRY, _STATE_MODULE)
 
 
 def proxy_backend_paths(source: str) -> str:

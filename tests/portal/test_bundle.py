@@ -7,7 +7,7 @@ import pytest
 from reflex_base.compiler import templates
 
 import aiservice.portal
-from aiservice.portal.bundle import BundleError, proxy_backend_paths, use_own_origin
+from aiservice.portal.bundle import BundleError, announce_retries, own_state_module, proxy_backend_paths, use_own_origin
 from tests.harness.process import ROOT
 
 STATE_TEMPLATE = Path(templates.__file__).parents[1] / ".templates" / "web" / "utils" / "state.js"
@@ -17,7 +17,20 @@ BUILD = ROOT / ".web" / "build" / "client"
 def test_the_backends_url_is_the_pages_own_origin_and_port() -> None:
     changed = use_own_origin(STATE_TEMPLATE.read_text())
     assert 'scheme + "//" + window.location.host + endpoint.pathname' in changed
-    assert use_own_origin(changed) == changed
+
+
+def test_the_socket_says_when_it_tries_again_and_can_be_told_to() -> None:
+    changed = announce_retries(STATE_TEMPLATE.read_text())
+    assert 'new CustomEvent("aiservice:retrying", { detail: { at: Date.now() + wait, again } })' in changed
+    assert "200 * failed_attempts" not in changed
+
+
+def test_the_changes_are_made_to_reflexs_own_whatever_an_older_build_left() -> None:
+    module = own_state_module()
+    assert "aiservice:retrying" in module
+    assert "window.location.host" in module
+    with pytest.raises(BundleError):
+        announce_retries(module)
 
 
 def test_a_template_that_has_changed_stops_the_build() -> None:

@@ -146,7 +146,7 @@ export function ActionForm({ action, fixed, fromQuery, submit, busy, after, next
   };
   return h(
     "form",
-    { ref: form, onSubmit: send, className, noValidate: false, autoComplete: "on" },
+    { ref: form, onSubmit: send, className, noValidate: false, autoComplete: "on", "data-resets": "yes" },
     children,
     mustConfirm ? h(PasswordAgain, { styles, onShown: () => form.current?.requestSubmit() }) : null,
     h(ErrorNote, { error, className: error?.code === "step_up_required" ? styles.warning : styles.error }),
@@ -348,12 +348,29 @@ export function ConfirmButton(props) {
 }
 
 // A button that opens its children as a modal form; a finished ActionForm inside closes it through `openKey`.
-export function OpenDialog({ label, title, className, styles, closeSignal, children }) {
+export function OpenDialog({ label, title, className, styles, closeSignal, opensAt, children }) {
   const dialog = useRef(null);
   const heading = useId();
   useEffect(() => {
     dialog.current?.close();
   }, [closeSignal]);
+  useEffect(() => {
+    // An address may ask for it: the command palette's "Create a key" is /keys#create.
+    const look = () => {
+      if (!opensAt || window.location.hash !== "#" + opensAt || dialog.current?.open) return;
+      window.history.replaceState(window.history.state, "", window.location.pathname + window.location.search);
+      open();
+    };
+    look();
+    window.addEventListener("hashchange", look);
+    window.addEventListener("popstate", look);
+    window.addEventListener("aiservice:went", look);
+    return () => {
+      window.removeEventListener("hashchange", look);
+      window.removeEventListener("popstate", look);
+      window.removeEventListener("aiservice:went", look);
+    };
+  }, [opensAt]);
   const open = () => {
     dialog.current.showModal();
     // The browser would focus the first thing that takes focus, and that is the ✕.
@@ -362,10 +379,10 @@ export function OpenDialog({ label, title, className, styles, closeSignal, child
   return h(
     "span",
     { className: "contents" },
-    h("button", { type: "button", className, onClick: open }, label),
+    h("button", { type: "button", className, "data-opens": title, onClick: open }, label),
     h(
       "dialog",
-      { ref: dialog, className: styles.dialog, "aria-labelledby": heading },
+      { ref: dialog, className: styles.dialog, "aria-labelledby": heading, "data-form": "yes" },
       h(
         "div",
         { className: "mb-3 flex items-center justify-between gap-4" },

@@ -101,7 +101,8 @@ class ConfirmButton(rx.Component):
 
 
 class OpenDialog(rx.Component):
-    """A button that opens its children in a modal dialog; a change of `close_signal` closes it."""
+    """A button that opens its children in a modal dialog; a change of `close_signal` closes it, an address that ends in
+    "#" and `opens_at` opens it."""
 
     library = _LIBRARY
     tag = "OpenDialog"
@@ -110,6 +111,7 @@ class OpenDialog(rx.Component):
     title: rx.Var[str]
     styles: rx.Var[dict[str, str]]
     close_signal: rx.Var[int]
+    opens_at: rx.Var[str]
 
 
 class ZoneSwitch(rx.Component):

@@ -28,7 +28,16 @@ _PATHS = {
     "screen": "M4 5h16v11H4zM9 20h6m-3-4v4",
     "menu": "M4 7h16M4 12h16M4 17h16",
     "out": "M14 4h5v16h-5M10 8l-4 4 4 4M6 12h9",
+    "search": "M11 4a7 7 0 1 1 0 14 7 7 0 0 1 0-14Zm5 12 4 4",
+    "book": "M5 4h11a3 3 0 0 1 3 3v13H8a3 3 0 0 1-3-3V4Zm0 13a3 3 0 0 1 3-3h11",
+    "wifi": "M4 9a12 12 0 0 1 16 0M7 13a7.5 7.5 0 0 1 10 0m-5 5h.01M4 4l16 16",
+    "again": "M20 11a8 8 0 1 0-.6 4M20 5v6h-6",
 }
+
+
+def paths_of(*names: str) -> dict[str, str]:
+    """The paths of these icons, for what draws them in the browser itself."""
+    return {name: _PATHS[name] for name in names}
 
 
 def icon(name: str, class_name: str = "size-4 shrink-0") -> rx.Component:

@@ -51,6 +51,7 @@ def create_key(page: Any) -> rx.Component:
             after="reveal",
             on_done=page.changed,
         ),
+        opens_at="create",
         label="Create key",
         title="Create a key",
         close_signal=page.changes,

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import reflex as rx
 
 from aiservice.portal import theme
+from aiservice.portal.components.browser import copy_button
 
 
 def card(*children: Any, title: Any = None, actions: Any = None, class_name: str = "") -> rx.Component:
@@ -102,6 +103,39 @@ def empty(title: str, text: str, action: rx.Component | None = None) -> rx.Compo
 def skeleton(class_name: str = "h-24") -> rx.Component:
     """Room of the final size while data is on its way."""
     return rx.el.div(class_name=f"{theme.SKELETON} {class_name}", custom_attrs={"aria-hidden": "true"})
+
+
+def skeleton_tiles(count: int = 4) -> rx.Component:
+    """Room for a row of tiles."""
+    return rx.el.div(
+        *[skeleton("h-[6.5rem]") for _ in range(count)],
+        class_name="grid grid-cols-2 gap-3 sm:grid-cols-3 xl:grid-cols-5",
+    )
+
+
+def skeleton_table(rows: int = 5) -> rx.Component:
+    """Room for a table of so many rows, its head included; rows are higher on a phone, where they are cards."""
+    return rx.el.div(
+        skeleton("h-4 w-1/3"), *[skeleton("h-8 max-sm:h-28") for _ in range(rows)], class_name="flex flex-col gap-3"
+    )
+
+
+def error_card(title: str, text: Any, *, request_id: Any = "", on_retry: Any = None) -> rx.Component:
+    """What stands where something could not be loaded: what failed, its request id, another try, and words to copy."""
+    details = rx.Var.create(f"{title} ") + text + " Request: " + request_id
+    again = (
+        []
+        if on_retry is None
+        else [rx.el.button("Try again", type="button", on_click=on_retry, class_name=theme.PRIMARY)]
+    )
+    return rx.el.section(
+        rx.el.h2(title, class_name=theme.H2),
+        rx.el.p(text, class_name=f"mt-1 max-w-prose text-sm {theme.MUTED}"),
+        rx.cond(request_id != "", rx.el.p("Request ", request_id, class_name=f"mt-2 {theme.ID_TEXT}")),
+        rx.el.div(*again, copy_button(details, "Copy the details"), class_name="mt-4 flex flex-wrap gap-2"),
+        class_name=theme.CARD,
+        role="alert",
+    )
 
 
 class Cell(NamedTuple):

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import reflex as rx
 
-from aiservice.portal.layout.frame import PRODUCT, framed, plain
+from aiservice.portal.layout.frame import framed, plain
 from aiservice.portal.layout.registry import PageSpec, portal_page, registered_pages
+from aiservice.portal.layout.site import PRODUCT
 
 __all__ = ["add_pages", "portal_page", "registered_pages"]
 

@@ -3,19 +3,18 @@
 from typing import Any
 
 import reflex as rx
-from reflex_components_core.core.banner import has_connection_errors
 
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form, sight
 from aiservice.portal.components.icons import icon
-from aiservice.portal.components.parts import alert, field, skeleton
-from aiservice.portal.components.scheme import scheme_switch
-from aiservice.portal.layout.bell import ALERTS, bell
-from aiservice.portal.layout.registry import PageSpec, navigation
+from aiservice.portal.components.parts import alert, error_card, field, skeleton
+from aiservice.portal.layout.bell import BellState, bell_watch
+from aiservice.portal.layout.find import FindState
+from aiservice.portal.layout.registry import PageSpec
+from aiservice.portal.layout.shell import OfflineBanner, shell
+from aiservice.portal.layout.site import PRODUCT
 from aiservice.portal.session.guard import SessionState, handler, show_notice, tell
 from aiservice.portal.session.live import SightState
-
-PRODUCT = "aiservice"
 
 
 class FrameState(rx.State):
@@ -31,25 +30,46 @@ class FrameState(rx.State):
         await tell(self, "Thank you. Now do it again: your password is not asked for in the next five minutes.")
 
 
+_bell: Any = BellState  # in markup its attributes are Vars
+
+
 def framed(page: PageSpec) -> rx.Component:
-    """A page for signed-in people: navigation at the side, its content in the middle."""
-    return rx.el.div(
-        _offline_banner(),
-        rx.el.div(
-            _sidebar(page),
-            rx.el.main(
+    """A page for signed-in people: navigation at the side, its content in the middle, no wider than can be read."""
+    return shell(
+        rx.el.main(
+            rx.el.div(
                 _insecure_banner(),
                 rx.el.h1(page.title, class_name=f"mb-5 {theme.H1}"),
                 notice(),
-                rx.cond(SessionState.is_signed_in, _content(page), _waiting()),
+                rx.cond(SessionState.is_signed_in, _loaded(page), _waiting()),
+                bell_watch(),
                 sight(SightState.seen),
-                id="content",
-                class_name="min-w-0 flex-1 px-3 py-6 sm:px-8",
+                class_name=theme.CONTENT,
             ),
-            class_name="mx-auto flex max-w-7xl flex-col md:flex-row",
+            id="content",
+            tab_index=-1,
+            class_name="min-w-0 flex-1 outline-none",
         ),
-        class_name=theme.PAGE,
+        email=SessionState.email,
+        is_admin=SessionState.is_admin,
+        alerts=rx.cond(_bell.count > 0, _bell.shown, ""),
+        found=FindState.found,
+        found_for=FindState.found_for,
+        on_find=FindState.find,
     )
+
+
+def _loaded(page: PageSpec) -> rx.Component:
+    """The page, or why it could not be loaded."""
+    if page.on_load is None:
+        return _content(page)
+    failed = error_card(
+        "This page could not be loaded.",
+        SessionState.load_error,
+        request_id=SessionState.load_error_id,
+        on_retry=page.on_load,
+    )
+    return rx.cond(SessionState.load_error != "", failed, _content(page))
 
 
 def _content(page: PageSpec) -> rx.Component:
@@ -64,7 +84,7 @@ def _content(page: PageSpec) -> rx.Component:
 def plain(page: PageSpec) -> rx.Component:
     """A page for people who are not signed in: one card in the middle."""
     return rx.el.div(
-        _offline_banner(),
+        OfflineBanner.create(),
         rx.el.main(
             rx.el.div(_brand(), class_name="mb-6 flex justify-center"),
             rx.el.div(
@@ -150,71 +170,6 @@ def _brand() -> rx.Component:
         rx.el.span(PRODUCT, class_name="font-semibold tracking-tight"),
         href="/",
         class_name=f"flex items-center gap-2 rounded-lg {theme.FOCUS}",
-    )
-
-
-# What does not fit on a low screen scrolls; who is signed in, and the way out, stay in sight.
-_NAV_LIST = (
-    "flex gap-1 max-md:flex-wrap md:-mx-1 md:mt-4 md:min-h-0 md:flex-1 md:flex-col md:gap-0.5 md:overflow-y-auto md:p-1"
-)
-
-
-def _sidebar(page: PageSpec) -> rx.Component:
-    return rx.el.header(
-        rx.el.a("Skip to content", href="#content", class_name=theme.SKIP),
-        rx.el.div(_brand(), class_name="px-2 max-md:py-1"),
-        rx.el.nav(
-            *[_nav_item(item, is_here=item.route in (page.route, page.below)) for item in navigation()],
-            class_name=_NAV_LIST,
-            custom_attrs={"aria-label": "Main"},
-        ),
-        rx.el.div(
-            scheme_switch(), _person(), class_name="flex shrink-0 items-center gap-2 md:flex-col md:items-stretch"
-        ),
-        class_name=(
-            "flex shrink-0 flex-col gap-2 border-slate-200 bg-white p-3 dark:border-slate-800 dark:bg-slate-900 "
-            "max-md:border-b md:sticky md:top-0 md:h-screen md:w-56 md:border-r md:py-6"
-        ),
-    )
-
-
-def _nav_item(item: PageSpec, *, is_here: bool) -> rx.Component:
-    look = theme.NAV_HERE if is_here else theme.NAV
-    entry = rx.el.a(
-        icon(item.icon),
-        rx.el.span(item.title, class_name="whitespace-nowrap"),
-        *([bell()] if item.route == ALERTS else []),
-        href=item.route,
-        class_name=look,
-        custom_attrs={"aria-current": "page"} if is_here else {},
-    )
-    return rx.cond(SessionState.is_admin, entry) if item.is_admin else entry
-
-
-def _person() -> rx.Component:
-    return rx.el.div(
-        rx.el.span(SessionState.email, class_name=f"truncate text-sm {theme.MUTED}", title=SessionState.email),
-        action_form(
-            action="/auth/sign-out",
-            submit="Sign out",
-            after="leave",
-            next="/sign-in",
-            submit_class=f"{theme.SECONDARY} md:w-full",
-            class_name="",
-        ),
-        class_name="flex min-w-0 items-center justify-between gap-2 max-md:grow md:flex-col md:items-stretch",
-    )
-
-
-def _offline_banner() -> rx.Component:
-    return rx.cond(
-        has_connection_errors,
-        rx.el.div(
-            alert(
-                "The connection to the server is lost. Trying again; what you typed is kept.", kind="warn", role="alert"
-            ),
-            class_name="sticky top-0 z-20 p-2",
-        ),
     )
 
 

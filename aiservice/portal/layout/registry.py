@@ -1,7 +1,7 @@
-"""The registry of pages: one decorator, from which routes and navigation are built."""
+"""The registry of pages: one decorator, from which routes, navigation and the command palette are built."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import reflex as rx
@@ -9,11 +9,18 @@ import reflex as rx
 from aiservice.portal.session.guard import guard_of
 from aiservice.services.rights import is_for_admins
 
+# The groups of the navigation, in their order: what everybody uses, what admins run, what is one's own.
+USE, RUN, OWN = "use", "run", "own"
+GROUPS = {USE: "Use", RUN: "Run", OWN: ""}
+
+Action = tuple[str, str]
+"""Something to do, for the command palette: its words, and the address that begins it ("/keys#create")."""
+
 
 @dataclass(slots=True, frozen=True)
 class PageSpec:
-    """A page: `place` orders it in the navigation; None keeps it out. `below` is the route
-    of the page that it belongs to, if it has no place of its own."""
+    """A page: `place` orders it within its `group` of the navigation; None keeps it out. `below` is the route of the
+    page that it belongs to, if it has no place of its own."""
 
     route: str
     title: str
@@ -22,6 +29,8 @@ class PageSpec:
     on_load: Any
     content: Callable[[], rx.Component]
     below: str = ""
+    group: str = USE
+    actions: tuple[Action, ...] = ()
 
     @property
     def is_admin(self) -> bool:
@@ -46,11 +55,17 @@ def portal_page(
     place: int | None = None,
     on_load: Any = None,
     below: str = "",
+    group: str = "",
+    actions: tuple[Action, ...] = (),
 ) -> Callable[[Callable[[], rx.Component]], Callable[[], rx.Component]]:
-    """Registers a function that returns a page's content. Whose it is, the right of its `on_load` says."""
+    """Registers a function that returns a page's content. Whose it is, the right of its `on_load` says.
+
+    Without a `group` an admin's page stands under Run, any other under Use. `actions` are for the command palette.
+    """
 
     def register(content: Callable[[], rx.Component]) -> Callable[[], rx.Component]:
-        _pages[route] = PageSpec(route, title, icon, place, on_load, content, below)
+        page = PageSpec(route, title, icon, place, on_load, content, below, group, actions)
+        _pages[route] = page if group else replace(page, group=RUN if page.is_admin else USE)
         return content
 
     return register
@@ -58,9 +73,13 @@ def portal_page(
 
 def registered_pages() -> list[PageSpec]:
     """All pages, in the order of the navigation."""
-    return sorted(_pages.values(), key=lambda page: (page.place is None, page.place or 0, page.route))
+    return sorted(_pages.values(), key=_order)
 
 
 def navigation() -> list[PageSpec]:
-    """The pages that have a place in the navigation."""
+    """The pages that have a place in the navigation, group by group."""
     return [page for page in registered_pages() if page.place is not None]
+
+
+def _order(page: PageSpec) -> tuple[int, bool, int, str]:
+    return (list(GROUPS).index(page.group), page.place is None, page.place or 0, page.route)

@@ -12,6 +12,8 @@ from aiservice.portal.components.parts import badge, card, cell, data_table, fie
 from aiservice.portal.components.scheme import scheme_switch
 from aiservice.portal.components.security import security_card
 from aiservice.portal.layout import portal_page
+from aiservice.portal.layout.registry import OWN
+from aiservice.portal.layout.shell import shortcut_switch
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.services.accounts import SessionSummary
 from aiservice.services.core import current_core
@@ -156,7 +158,7 @@ HEADS = ["Browser", "Address", "Signed in", "Last seen", ""]
 page: Any = AccountState  # in markup its attributes are Vars
 
 
-@portal_page("/account", title="Account", icon="person", place=70, on_load=AccountState.load)
+@portal_page("/account", title="Account", icon="person", place=70, group=OWN, on_load=AccountState.load)
 def account() -> rx.Component:
     return rx.el.div(
         card(_change_password(), title="Password"),
@@ -174,6 +176,11 @@ def account() -> rx.Component:
             rx.el.p("Kept in this browser only.", class_name=f"mb-3 text-sm {theme.MUTED}"),
             scheme_switch(has_words=True),
             title="Colours",
+        ),
+        card(
+            rx.el.p("Kept in this browser only. Ctrl K stays on.", class_name=f"mb-3 text-sm {theme.MUTED}"),
+            shortcut_switch(),
+            title="Keyboard shortcuts",
         ),
         class_name="flex flex-col gap-5",
     )

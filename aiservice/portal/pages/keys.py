@@ -143,7 +143,14 @@ def _duration(duration_us: int) -> str:
 page: Any = KeysState  # in markup its attributes are Vars
 
 
-@portal_page(PATH, title="Keys", icon="key", place=30, on_load=KeysState.load)
+@portal_page(
+    PATH,
+    title="Keys",
+    icon="key",
+    place=30,
+    on_load=KeysState.load,
+    actions=(("Create a key", "/keys#create"),),
+)
 def keys() -> rx.Component:
     return rx.el.div(sanction_notices(page.notices), _list(), class_name="flex flex-col gap-5")
 

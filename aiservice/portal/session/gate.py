@@ -51,7 +51,7 @@ class SessionMiddleware(rx.Middleware):
             return StateUpdate()
         cookie = read_session_cookie(state.router_data.get("headers", {}).get("cookie", ""))
         person = await self._resolve(cookie) if cookie else None
-        become(person)
+        become(person, had_session=bool(cookie))
         CALLER_ADDRESS.set(self._address_of(state.router.session.session_id))
         await _bind(state, person)
         if event.name.endswith(".on_load_internal"):
@@ -85,6 +85,8 @@ async def _begin_notice(state: BaseState) -> None:
     words = form_words(code, query.get("retry_after", "")) if code else ""
     if session.notice or words:
         show_notice(session, words, "error" if words else "")
+    if session.load_error:
+        session.load_error = session.load_error_id = ""
 
 
 def is_admitted(event_name: str) -> bool:

@@ -26,10 +26,12 @@ log = logging.getLogger(__name__)
 
 GUARD_ATTRIBUTE = "__guard__"
 SIGN_IN_PATH = "/sign-in"
+LOAD = "load"  # what every page's load handler is called
 _YES: Any = rx.Var.create(True)
 _NO: Any = rx.Var.create(False)
 
 _current: ContextVar[Person | None] = ContextVar("portal_person", default=None)
+_had_session: ContextVar[bool] = ContextVar("portal_had_session", default=False)
 
 
 @dataclass(slots=True, frozen=True)
@@ -53,6 +55,8 @@ class SessionState(rx.State):
     notice_kind: str = ""  # "error" or "done"
     notice_id: str = ""  # the request id of an error
     asks_password: bool = False  # what failed goes through once the password is said again
+    load_error: str = ""  # why the page has nothing to show
+    load_error_id: str = ""
     _bound_session: str = ""
 
 
@@ -108,9 +112,11 @@ def signed_in() -> Person:
     return person
 
 
-def become(person: Person | None) -> None:
-    """Says who the rest of this event is by; only the gate knows."""
+def become(person: Person | None, *, had_session: bool = False) -> None:
+    """Says who the rest of this event is by; only the gate knows. `had_session`: the browser showed a cookie of ours,
+    so a person who is nobody now was signed in before."""
     _current.set(person)
+    _had_session.set(had_session)
 
 
 @contextmanager
@@ -145,9 +151,12 @@ def _guarded_coroutine(function: Any, guard: Guard, bind: Callable[..., dict[str
     async def guarded(self: rx.State, *args: Any, **kwargs: Any) -> Any:
         try:
             _admit(guard)
-            return await function(self, **bind(args, kwargs))
+            answer = await function(self, **bind(args, kwargs))
         except Exception as exc:  # noqa: BLE001 - the edge: what is not ours to show becomes a plain fault
-            return await _notice_of(self, exc, function.__qualname__)
+            return await _notice_of(self, exc, function)
+        if function.__name__ == LOAD:
+            _show_load_error(await self.get_state(SessionState), "", "")
+        return answer
 
     return guarded
 
@@ -160,7 +169,7 @@ def _guarded_generator(function: Any, guard: Guard, bind: Callable[..., dict[str
             async for event in function(self, **bind(args, kwargs)):
                 yield event
         except Exception as exc:  # noqa: BLE001 - as above
-            yield await _notice_of(self, exc, function.__qualname__)
+            yield await _notice_of(self, exc, function)
 
     return guarded
 
@@ -201,17 +210,29 @@ def _adapter(hint: Any, strict: ConfigDict) -> TypeAdapter[Any]:
     return TypeAdapter(hint) if has_own_config else TypeAdapter(hint, config=strict)
 
 
-async def _notice_of(state: rx.State, exc: Exception, where: str) -> Any:
-    """Shows the failure to the person: its public words, or only a request id when it is not one of ours."""
+async def _notice_of(state: rx.State, exc: Exception, function: Any) -> Any:
+    """Shows the failure to the person: its public words, or only a request id when it is not one of ours.
+
+    A page that could not be loaded shows that in its place; anything else that failed stands above what there is.
+    """
     if isinstance(exc, Unauthenticated):
-        return rx.redirect(f"{SIGN_IN_PATH}?next={quote(_here(state), safe='/')}")
+        why = "&error=session_expired" if _had_session.get() else ""
+        return rx.redirect(f"{SIGN_IN_PATH}?next={quote(_here(state), safe='/')}{why}")
     request_id = new_id("req")
     if not isinstance(exc, BrokerError):
-        log.exception("portal event %s failed", where, extra={"request_id": request_id})
+        log.exception("portal event %s failed", function.__qualname__, extra={"request_id": request_id})
         exc = InternalFault()
     session = await state.get_state(SessionState)
-    show_notice(session, exc.message, "error", request_id, asks_password=exc.code == "step_up_required")
+    if function.__name__ == LOAD and exc.status >= InternalFault.status:
+        _show_load_error(session, exc.message, request_id)
+    else:
+        show_notice(session, exc.message, "error", request_id, asks_password=exc.code == "step_up_required")
     return None
+
+
+def _show_load_error(session: SessionState, text: str, request_id: str) -> None:
+    if session.load_error or text:
+        session.load_error, session.load_error_id = text, request_id
 
 
 def _here(state: rx.State) -> str:

@@ -1,0 +1,37 @@
+"""What the command palette finds on the server, as links."""
+
+from urllib.parse import quote
+
+import reflex as rx
+
+from aiservice.portal.session.guard import handler, signed_in
+from aiservice.services.core import current_core
+from aiservice.services.finding import Found, find
+
+_KINDS = {"request": "Request", "key": "Key", "client": "Client", "person": "Person", "connection": "Provider"}
+_WAYS = {
+    "request": "/requests/{id}",
+    "key": "/requests?key={id}",
+    "client": "/requests?client={id}",
+    "person": "/users",
+    "connection": "/requests?provider={name}",
+}
+
+
+class FindState(rx.State):
+    """What was found last, and for which text: an answer that comes late is for another one."""
+
+    found: list[dict[str, str]] = []
+    found_for: str = ""
+
+    @handler("key.list")
+    async def find(self, text: str) -> None:
+        found = await find(current_core().db, signed_in(), text)
+        self.found = [_link(one) for one in found]
+        self.found_for = text
+
+
+def _link(one: Found) -> dict[str, str]:
+    way = _WAYS[one.kind].format(id=quote(one.id, safe=""), name=quote(one.name, safe=""))
+    hint = f"{_KINDS[one.kind]} · {one.of}" if one.of else _KINDS[one.kind]
+    return {"kind": "Found", "title": one.name or one.id, "hint": hint, "to": way}
