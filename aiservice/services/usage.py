@@ -16,6 +16,7 @@ from aiservice.services.usage_metrics import COUNTED_BY_ENDING, metric_of
 from aiservice.services.usage_reading import COLUMNS, ENDING, NAMED, GroupKey, Reading
 from aiservice.services.usage_sums import Sums
 from aiservice.store import usage as store
+from aiservice.store import usage_folding as folding
 from aiservice.store.session import AsyncSession, Database
 
 GroupBy = Literal["none", "key", "task", "model", "provider", "client", "user", "team", "status"]
@@ -24,7 +25,7 @@ Bucket = Literal["minute", "hour", "day"]
 BUCKETS_US: dict[Bucket, int] = {"minute": MINUTE_US, "hour": HOUR_US, "day": DAY_US}
 MAX_POINTS = 2000
 MAX_GROUPS = 50
-HOURS_AT_ONCE = store.HOURS_AT_ONCE
+HOURS_AT_ONCE = folding.HOURS_AT_ONCE
 OTHER = "other"
 _NEVER_US = 2**62
 _MAX_CHOICES = 200
@@ -172,10 +173,15 @@ class Usage:
         """Folds some of the hours that changed, and their days, and returns how many hours that were: fewer than
         `HOURS_AT_ONCE` at the end."""
         async with self._db.read() as session:
-            if not await store.dirty_hours(session):
+            if not await folding.marked_hours(session) and not await folding.days_to_fold(session):
                 return 0
         async with self._db.write() as session:
-            return await store.fold_dirty_hours(session)
+            return await folding.fold_dirty_hours(session)
+
+    async def fold_models_again(self) -> None:
+        """Puts right what a node of the release before has folded in part, of the last two days."""
+        async with self._db.write() as session:
+            await folding.fold_models_again(session, now_us() - 2 * DAY_US)
 
     async def _total(self, scope: store.Scope, since_us: int, until_us: int | None = None) -> Sums:
         end_us = (now_us() if until_us is None else until_us) // MINUTE_US * MINUTE_US + MINUTE_US
@@ -193,8 +199,10 @@ def bucket_for(span_us: int) -> Bucket:
 
 
 async def _groups(reading: Reading, asked: Breakdown, frame: "_Frame") -> list[Group]:
-    ranks = await reading.ranks()
-    kept, has_rest = _kept(ranks, max(1, min(asked.top, MAX_GROUPS)))
+    top = max(1, min(asked.top, MAX_GROUPS))
+    # One too many is shown by itself rather than called "other".
+    found = await reading.largest(top + 2) or [()]
+    kept, has_rest = (found, False) if len(found) <= top + 1 else (found[:top], True)
     totals = await reading.totals(kept if has_rest else None)
     points = await reading.points(kept, frame.width_us, has_rest=has_rest)
     names = await reading.names(kept)
@@ -271,12 +279,3 @@ def _scope(actor: Person, filters: Mapping[str, str]) -> store.Scope:
     if unknown:
         raise InvalidRequest(f"There is no filter {sorted(unknown)[0]}.", param=sorted(unknown)[0])
     return store.Scope(scope(actor, "usage.get"), tuple(sorted(filters.items())))
-
-
-def _kept(ranks: dict[GroupKey, int], top: int) -> tuple[list[GroupKey], bool]:
-    """The groups that are shown by themselves, largest first, and whether there are others. One too many is shown
-    rather than called "other"."""
-    if not ranks:
-        return [()], False
-    ranked = sorted(ranks, key=lambda group: (-ranks[group], group))
-    return (ranked, False) if len(ranked) <= top + 1 else (ranked[:top], True)

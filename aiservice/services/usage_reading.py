@@ -4,6 +4,7 @@ hours that are not folded yet from the minutes."""
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from aiservice.kit.clock import DAY_US, HOUR_US
 from aiservice.services.usage_metrics import ENDING_COLUMNS, Metric, by_ending, metric_of
 from aiservice.services.usage_sums import Sums, plan
 from aiservice.store import usage as store
@@ -26,6 +27,8 @@ COLUMNS = {
 }
 NAMED = {"client_id", "key_id", USER, TEAM}
 _OF_CLIENT = {USER, TEAM}
+_LONG_US = 2 * DAY_US
+_MOST_LIKELY = 300  # keys of which each one's sums are read to find those that are shown
 
 
 @dataclass(slots=True)
@@ -57,8 +60,30 @@ class Reading:
         """The same of a range that lies so much before."""
         return replace(self, span=(self.span[0] - by_us, self.span[1] - by_us))
 
-    async def ranks(self) -> dict[GroupKey, int]:
-        """What each group is ranked by: the largest come first."""
+    async def largest(self, most: int) -> list[GroupKey]:
+        """The `most` groups that the measure ranks first, largest first."""
+        if ENDING in self.columns or _OF_CLIENT & set(self.columns):
+            ranks = await self._ranks()
+            return sorted(ranks, key=lambda group: (-ranks[group], group))[:most]
+        scope = await self._likely()
+        asked = store.Asked(scope, self.columns, 0, (self.metric.rank,))
+        return [key for key, _ in await store.largest(self.session, plan(self.span, self.dirty_hours, 0), asked, most)]
+
+    async def _likely(self) -> store.Scope:
+        """The scope, narrowed to the keys that may be among the largest, where looking at all would take long."""
+        is_long = self.span[1] - self.span[0] > _LONG_US
+        if self.columns[:1] != ("key_id",) or self.scope != store.Scope() or not is_long:
+            return self.scope
+        recent_us = max(self.span[0], min(await store.unfolded_days(self.session)))
+        late = [hour for hour in self.dirty_hours if hour < recent_us]
+        parts = plan((recent_us, max(recent_us, self.span[1])), self.dirty_hours, 0)
+        if late:
+            parts.setdefault("minute", []).extend((hour, hour + HOUR_US) for hour in late)
+        keys = await store.likely_keys(self.session, self.span, parts, self.metric.rank, _MOST_LIKELY)
+        return replace(self.scope, chosen=("key_id", tuple(keys)))
+
+    async def _ranks(self) -> dict[GroupKey, int]:
+        """What each group is ranked by."""
         column = self.metric.rank
         columns = ENDING_COLUMNS if ENDING in self.columns else (column,)
         found: dict[GroupKey, int] = {}

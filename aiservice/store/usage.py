@@ -1,16 +1,29 @@
-"""SQL of usage: roll-ups folded from finer ones, and the queries behind charts, lists and exports."""
+"""SQL of usage: queries of the roll-ups behind charts, lists and exports; `usage_folding.py` makes the roll-ups."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, delete, func, literal, or_, select, text
+from sqlalchemy import ColumnElement, Select, Table, and_, func, literal, or_, select, text, union_all
 from sqlmodel import col
 
 from aiservice.kit.clock import DAY_US, HOUR_US
-from aiservice.store.ledger import ROLLUP_KEY, SUMMED
+from aiservice.store.ledger import SUMMED
 from aiservice.store.session import AsyncSession
-from aiservice.tables import Client, ClientKey, Horizon, RollupDirty, Team, UsageDay, UsageHour, UsageMinute, User
+from aiservice.store.usage_folding import HOURS_AT_ONCE, SPAN_US, dirty_hours, unfolded_days
+from aiservice.tables import (
+    Client,
+    ClientKey,
+    Horizon,
+    Team,
+    UsageDay,
+    UsageHour,
+    UsageMinute,
+    UsageModelDay,
+    UsageModelHour,
+    UsageSpan,
+    User,
+)
 
 EVERY_SUM = SUMMED
 
@@ -19,6 +32,13 @@ _TABLES: dict[str, Table] = {
     "hour": UsageHour.__table__,  # type: ignore[attr-defined]
     "day": UsageDay.__table__,  # type: ignore[attr-defined]
 }
+_BY_MODEL: dict[str, Table] = {
+    "hour": UsageModelHour.__table__,  # type: ignore[attr-defined]
+    "day": UsageModelDay.__table__,  # type: ignore[attr-defined]
+}
+_SPANS: Table = UsageSpan.__table__  # type: ignore[attr-defined]
+Spans = Sequence[tuple[int, int]]
+__all__ = ["HOURS_AT_ONCE", "dirty_hours", "unfolded_days"]
 
 
 @dataclass(slots=True, frozen=True)
@@ -46,48 +66,6 @@ class Scope:
         return found
 
 
-_ADVISORY_LOCK = 0x6169_726F  # any constant that nothing else in the database uses
-HOURS_AT_ONCE = 24  # hours a transaction, so that the writer is never held for long
-
-
-def _fold(coarse: str, fine: str) -> Any:
-    names = ", ".join((*ROLLUP_KEY, *SUMMED))
-    key = ", ".join(ROLLUP_KEY[1:])
-    sums = ", ".join(f"SUM({name})" for name in SUMMED)
-    return text(
-        f"INSERT INTO {coarse} ({names}) SELECT CAST(:start AS BIGINT), {key}, {sums} FROM {fine} "  # noqa: S608
-        f"WHERE start_us >= :start AND start_us < :end GROUP BY {key}"
-    )
-
-
-_FOLD_HOUR, _FOLD_DAY = _fold("usage_hour", "usage_minute"), _fold("usage_day", "usage_hour")
-
-
-async def fold_dirty_hours(session: AsyncSession) -> int:
-    """Recomputes up to a day's worth of the hours that changed, and their days; returns how many hours.
-
-    The marks go first: whoever adds minutes to such an hour while we fold waits for us and marks it again. One process
-    folds at a time: two would insert the same day.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        await session.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
-    oldest = select(col(RollupDirty.start_us)).order_by(col(RollupDirty.start_us)).limit(HOURS_AT_ONCE)
-    marks = delete(RollupDirty).where(col(RollupDirty.start_us).in_(oldest)).returning(col(RollupDirty.start_us))
-    hours = sorted((await session.execute(marks)).scalars())
-    for hour in hours:
-        await session.execute(delete(UsageHour).where(col(UsageHour.start_us) == hour))
-        await session.execute(_FOLD_HOUR, {"start": hour, "end": hour + HOUR_US})
-    for day in sorted({hour // DAY_US * DAY_US for hour in hours}):
-        await session.execute(delete(UsageDay).where(col(UsageDay.start_us) == day))
-        await session.execute(_FOLD_DAY, {"start": day, "end": day + DAY_US})
-    return len(hours)
-
-
-async def dirty_hours(session: AsyncSession) -> list[int]:
-    """Hours whose minutes have not been folded yet."""
-    return list((await session.execute(select(col(RollupDirty.start_us)))).scalars())
-
-
 @dataclass(slots=True, frozen=True)
 class Asked:
     """What is summed: `columns` of the requests in `scope`, by the values of the columns `group_by` and per bucket of
@@ -98,21 +76,28 @@ class Asked:
     width_us: int
     columns: tuple[str, ...]
 
+    def table(self, grain: str) -> Table:
+        """The smallest roll-up of `grain` that has all of these columns."""
+        scope = self.scope
+        narrowed = {*self.group_by, *(name for name, _ in scope.filters), *((scope.chosen or ("",))[:1])} - {""}
+        is_everybodys = scope.owner_id is None and scope.client_ids is None
+        if is_everybodys and grain in _BY_MODEL and narrowed <= {"task", "provider", "model"}:
+            return _BY_MODEL[grain]
+        return _TABLES[grain]
+
 
 async def sums(
-    session: AsyncSession, grain: str, spans: Sequence[tuple[int, int]], asked: Asked
+    session: AsyncSession, grain: str, spans: Spans, asked: Asked
 ) -> list[tuple[int, tuple[str, ...], dict[str, int]]]:
     """From the roll-up of `grain`, over the [start, end) of `spans`: the bucket's start, the values of `group_by`, and
     the sums by column."""
-    table, width_us = _TABLES[grain], asked.width_us
-    summed = [func.sum(table.c[name]) for name in asked.columns]
+    table, width_us = asked.table(grain), asked.width_us
     bucket = (table.c.start_us - table.c.start_us % width_us) if width_us else literal(0)
     groups = [table.c[name] for name in asked.group_by]
-    selected: list[Any] = [bucket, *groups, *summed]
+    selected: list[Any] = [bucket, *groups, *(func.sum(table.c[name]) for name in asked.columns)]
     query = (
         select(*selected)
-        .where(or_(*(and_(table.c.start_us >= start, table.c.start_us < end) for start, end in spans)))
-        .where(*asked.scope.conditions(table.c))
+        .where(_within(table, spans), *asked.scope.conditions(table.c))
         .group_by(*(text(str(place)) for place in range(1, len(groups) + 2)))
     )
     first = len(groups) + 1
@@ -123,6 +108,51 @@ async def sums(
     ]
 
 
+async def largest(
+    session: AsyncSession, parts: Mapping[str, Spans], asked: Asked, limit: int
+) -> list[tuple[tuple[str, ...], int]]:
+    """The `limit` groups with the most of the one column that is asked for, largest first, with how much that is."""
+    rows = [_rows(asked.table(grain), spans, asked) for grain, spans in parts.items()]
+    return await _top(session, rows, asked, limit)
+
+
+async def likely_keys(
+    session: AsyncSession, span: tuple[int, int], parts: Mapping[str, Spans], column: str, limit: int
+) -> list[str]:
+    """The `limit` keys with the most of `column` in the spans of days that [start, end) touches, and in `parts`, which
+    are not in those: whoever is among the largest of the range is hardly missing."""
+    asked = Asked(Scope(), ("key_id",), 0, (column,))
+    touched = (span[0] // SPAN_US * SPAN_US, span[1])
+    rows = [_rows(_SPANS, [touched], asked), *(_rows(_TABLES[grain], spans, asked) for grain, spans in parts.items())]
+    return [key[0] for key, _ in await _top(session, rows, asked, limit)]
+
+
+def _rows(table: Table, spans: Spans, asked: Asked) -> "Select[Any]":
+    groups = [table.c[name] for name in asked.group_by]
+    summed = func.sum(table.c[asked.columns[0]]).label("ranked")
+    selected: list[Any] = [*groups, summed]
+    found = select(*selected).where(_within(table, spans), *asked.scope.conditions(table.c))
+    return found.group_by(*groups) if groups else found
+
+
+async def _top(
+    session: AsyncSession, rows: Sequence["Select[Any]"], asked: Asked, limit: int
+) -> list[tuple[tuple[str, ...], int]]:
+    if not rows:
+        return []
+    every = union_all(*rows).subquery()
+    groups = [every.c[name] for name in asked.group_by]
+    total = func.sum(every.c.ranked)
+    selected: list[Any] = [*groups, total]
+    query = select(*selected).having(total.is_not(None)).order_by(total.desc(), *groups).limit(limit)
+    found = await session.execute(query.group_by(*groups) if groups else query)
+    return [(tuple(row[:-1]), int(row[-1])) for row in found]
+
+
+def _within(table: Table, spans: Spans) -> ColumnElement[bool]:
+    return or_(*(and_(table.c.start_us >= start, table.c.start_us < end) for start, end in spans))
+
+
 async def details_since_us(session: AsyncSession) -> int:
     """From when on the roll-ups have their `DETAILS`, microseconds UTC; 0 where they always had."""
     return await session.scalar(select(col(Horizon.before_us)).where(col(Horizon.name) == "usage_detail")) or 0
@@ -131,10 +161,14 @@ async def details_since_us(session: AsyncSession) -> int:
 async def first_start_us(session: AsyncSession, scope: Scope) -> int | None:
     """When the earliest of the requests began, to the minute; None without any.
 
-    The first day is found in days, and its first minute among that day's: never among all minutes there are.
+    The first day is found in days or, of days that are not folded, in hours; its first minute among that day's: never
+    among all minutes there are.
     """
     found = []
     day = await _first_of(session, "day", scope, (0, None))
+    if day is None:
+        hour = await _first_of(session, "hour", scope, (0, None))
+        day = None if hour is None else hour // DAY_US * DAY_US
     spans = [] if day is None else [(day, day + DAY_US)]
     spans += [(hour, hour + HOUR_US) for hour in await dirty_hours(session) if day is None or hour < day + DAY_US]
     for span in spans:
@@ -162,16 +196,17 @@ async def hold_still(session: AsyncSession) -> None:
 async def combinations(
     session: AsyncSession, scope: Scope, columns: Sequence[str], since_us: int
 ) -> list[tuple[tuple[str, ...], int]]:
-    """The values that occur together in `columns` since a day, with their requests; also in hours not folded yet."""
+    """The values that occur together in `columns` since a day, with their requests; also in what is not folded yet."""
     found: list[tuple[tuple[str, ...], int]] = []
-    hours = [hour for hour in await dirty_hours(session) if hour >= since_us]
-    for grain, spans in (("day", [(since_us, None)]), ("minute", [(hour, hour + HOUR_US) for hour in hours])):
-        table = _TABLES[grain].c
-        for start, end in spans:
-            query = select(*(table[name] for name in columns), func.sum(table.requests)).where(table.start_us >= start)
-            query = query.where(table.start_us < end) if end is not None else query
-            query = query.where(*scope.conditions(table)).group_by(*(table[name] for name in columns))
-            found += [(tuple(row[:-1]), int(row[-1])) for row in await session.execute(query)]
+    parts: list[tuple[str, int, int | None]] = [("day", since_us, None)]
+    parts += [("hour", day, day + DAY_US) for day in await unfolded_days(session) if day >= since_us]
+    parts += [("minute", hour, hour + HOUR_US) for hour in await dirty_hours(session) if hour >= since_us]
+    for grain, start, end in parts:
+        table = Asked(scope, tuple(columns), 0, ()).table(grain).c
+        query = select(*(table[name] for name in columns), func.sum(table.requests)).where(table.start_us >= start)
+        query = query.where(table.start_us < end) if end is not None else query
+        query = query.where(*scope.conditions(table)).group_by(*(table[name] for name in columns))
+        found += [(tuple(row[:-1]), int(row[-1])) for row in await session.execute(query)]
     return found
 
 

@@ -14,7 +14,18 @@ from aiservice.tables.cluster import Lease, Worker
 from aiservice.tables.connections import Connection, MasterKeyVersion, ProviderKey, SealedSecret
 from aiservice.tables.factors import HeldSignIn, Passkey, PasskeyChallenge, RecoveryCode, SignInRule, Totp
 from aiservice.tables.idempotency import IdempotentCall, Replay
-from aiservice.tables.ledger import Decision, Horizon, LedgerEntry, RollupDirty, UsageDay, UsageHour, UsageMinute
+from aiservice.tables.ledger import (
+    Decision,
+    Horizon,
+    LedgerEntry,
+    RollupDirty,
+    UsageDay,
+    UsageHour,
+    UsageMinute,
+    UsageModelDay,
+    UsageModelHour,
+    UsageSpan,
+)
 from aiservice.tables.management import ManagementCall, PersonalToken
 from aiservice.tables.people import OneTimeLink, PortalSession, SignInAttempt, User
 from aiservice.tables.preferences import ModelAlias, Preference, RoutingVersion
@@ -87,6 +98,9 @@ __all__ = [
     "UsageDay",
     "UsageHour",
     "UsageMinute",
+    "UsageModelDay",
+    "UsageModelHour",
+    "UsageSpan",
     "User",
     "Vendor",
     "Worker",

@@ -110,7 +110,7 @@ def _detail() -> Any:
 LATENCY_BOUNDS_US = tuple(10_000 * 2**step for step in range(13))
 
 
-class _Rollup(SQLModel):
+class _Sums(SQLModel):
     """Sums over a bucket that starts at `start_us` (UTC). `unpriced` counts requests whose model has no price.
 
     `latency_<n>` counts requests that took at most `LATENCY_BOUNDS_US[n]` and longer than the one before, `first_<n>`
@@ -119,12 +119,6 @@ class _Rollup(SQLModel):
     their callers hung up. `fallbacks` ended at another place than their first.
     """
 
-    start_us: int = Field(primary_key=True, sa_type=BigInteger)
-    client_id: str = Field(primary_key=True, max_length=40)
-    key_id: str = Field(primary_key=True, max_length=40)
-    task: str = Field(primary_key=True, max_length=40)
-    provider: str = Field(primary_key=True, max_length=64)
-    model: str = Field(primary_key=True, max_length=200)
     requests: int = Field(default=0, sa_type=BigInteger)
     errors: int = Field(default=0, sa_type=BigInteger)
     unpriced: int = Field(default=0, sa_type=BigInteger)
@@ -170,6 +164,17 @@ class _Rollup(SQLModel):
     first_13: int = _detail()
 
 
+class _Rollup(_Sums):
+    """By everything that requests are told apart by."""
+
+    start_us: int = Field(primary_key=True, sa_type=BigInteger)
+    client_id: str = Field(primary_key=True, max_length=40)
+    key_id: str = Field(primary_key=True, max_length=40)
+    task: str = Field(primary_key=True, max_length=40)
+    provider: str = Field(primary_key=True, max_length=64)
+    model: str = Field(primary_key=True, max_length=200)
+
+
 DETAILS = (
     "cache_write_tokens",
     "fallbacks",
@@ -192,12 +197,60 @@ class UsageHour(_Rollup, table=True):
     """Folded from minutes by the roll-up job."""
 
     __tablename__ = "usage_hour"
+    __table_args__ = (
+        Index("ix_usage_hour_client", "client_id", "start_us"),
+        Index("ix_usage_hour_key", "key_id", "start_us"),
+    )
 
 
 class UsageDay(_Rollup, table=True):
-    """Folded from hours by the roll-up job."""
+    """Folded from hours by the roll-up job, once the day is over."""
 
     __tablename__ = "usage_day"
+    __table_args__ = (
+        Index("ix_usage_day_client", "client_id", "start_us"),
+        Index("ix_usage_day_key", "key_id", "start_us"),
+    )
+
+
+class _ModelRollup(_Sums):
+    """By what few values there are of: whatever is asked of everybody's requests is read here."""
+
+    start_us: int = Field(primary_key=True, sa_type=BigInteger)
+    task: str = Field(primary_key=True, max_length=40)
+    provider: str = Field(primary_key=True, max_length=64)
+    model: str = Field(primary_key=True, max_length=200)
+
+
+class UsageModelHour(_ModelRollup, table=True):
+    """Folded with its hour."""
+
+    __tablename__ = "usage_model_hour"
+
+
+class UsageModelDay(_ModelRollup, table=True):
+    """Folded with its day."""
+
+    __tablename__ = "usage_model_day"
+
+
+class UsageSpan(SQLModel, table=True):
+    """What each key used in the days of a span of 32 that are over. It tells which keys may be among the largest of any
+    range; what they used in it is read from the other roll-ups."""
+
+    __tablename__ = "usage_span"
+
+    start_us: int = Field(primary_key=True, sa_type=BigInteger)
+    client_id: str = Field(primary_key=True, max_length=40)
+    key_id: str = Field(primary_key=True, max_length=40)
+    requests: int = Field(default=0, sa_type=BigInteger)
+    errors: int = Field(default=0, sa_type=BigInteger)
+    input_tokens: int = Field(default=0, sa_type=BigInteger)
+    output_tokens: int = Field(default=0, sa_type=BigInteger)
+    cached_input_tokens: int = Field(default=0, sa_type=BigInteger)
+    cache_write_tokens: int = Field(default=0, sa_type=BigInteger)
+    reasoning_tokens: int = Field(default=0, sa_type=BigInteger)
+    cost_nano_usd: int = Field(default=0, sa_type=BigInteger)
 
 
 class RollupDirty(SQLModel, table=True):

@@ -51,7 +51,7 @@ async def test_sums_are_the_same_before_during_and_after_folding(db: Database) -
     before = await total("minute")
     assert before == (expected, expected * 3_750_000)
     async with db.write() as session:
-        from aiservice.store.usage import fold_dirty_hours
+        from aiservice.store.usage_folding import fold_dirty_hours
 
         await fold_dirty_hours(session)
     assert await total("minute") == before

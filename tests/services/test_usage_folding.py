@@ -1,0 +1,107 @@
+"""What the roll-ups by few values and by spans of days say is what the minutes say, whatever is folded and when."""
+
+import pytest
+from sqlalchemy import text
+
+from aiservice.jobs.rollup import fold
+from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, now_us
+from aiservice.services import usage_reading
+from aiservice.services.usage import OTHER, Breakdown, Usage
+from aiservice.store import usage_folding as folding
+from aiservice.store.session import Database
+from tests.services.usage_rows import ADMIN, DEVELOPER, put, row_of
+
+TODAY = now_us() // DAY_US * DAY_US
+
+
+async def counted(db: Database, table: str) -> int:
+    async with db.read() as session:
+        return int(await session.scalar(text(f"SELECT COALESCE(SUM(requests), 0) FROM {table}")) or 0)
+
+
+async def test_a_day_is_folded_once_it_is_over_and_is_exact_before(db: Database) -> None:
+    usage = Usage(db)
+    await put(db, row_of("old", started_us=TODAY - DAY_US + HOUR_US), row_of("new", started_us=TODAY))
+    for _ in range(2):
+        series = await usage.series(ADMIN, TODAY - 2 * DAY_US, TODAY + DAY_US, Breakdown(bucket="day"))
+        assert [point and point.requests for point in series.groups[0].points][1:] == [1, 1]
+        await fold(usage)
+    assert [await counted(db, f"usage_{name}") for name in ("hour", "day", "model_hour", "model_day")] == [2, 1, 2, 1]
+    assert await counted(db, "usage_span") == 1
+
+
+async def test_a_day_that_ended_without_another_request_is_folded_too(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = Usage(db)
+    await put(db, row_of("a", started_us=TODAY))
+    await fold(usage)
+    assert await counted(db, "usage_day") == 0
+    monkeypatch.setattr(folding, "now_us", lambda: TODAY + DAY_US + MINUTE_US)
+    assert (await usage.series(ADMIN, TODAY, TODAY + DAY_US, Breakdown(bucket="day"))).groups[0].total.requests == 1
+    await fold(usage)
+    assert await counted(db, "usage_day") == 1
+    assert (await usage.choices(ADMIN, TODAY))["model"] == [("claude-sonnet-4-5", "claude-sonnet-4-5")]
+
+
+async def test_a_late_request_changes_its_day_and_span_by_itself_alone(db: Database) -> None:
+    usage = Usage(db)
+    at = TODAY - 3 * DAY_US
+    await put(db, *(row_of(f"r{n}", started_us=at + n * HOUR_US, key_id=f"key_{n % 3}") for n in range(9)))
+    await fold(usage)
+    await put(db, row_of("late", started_us=at, key_id="key_0"))
+    await fold(usage)
+    assert [await counted(db, f"usage_{name}") for name in ("day", "model_day", "span")] == [10, 10, 10]
+    async with db.read() as session:
+        found = await session.execute(text("SELECT key_id, SUM(requests) FROM usage_span GROUP BY 1 ORDER BY 1"))
+        assert [(row[0], int(row[1])) for row in found] == [("key_0", 4), ("key_1", 3), ("key_2", 3)]
+
+
+async def test_the_largest_keys_of_a_long_range_are_those_that_minutes_tell(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_reading, "_MOST_LIKELY", 12)
+    usage = Usage(db)
+    rows = [
+        row_of(
+            f"r{n}", started_us=TODAY - 20 * DAY_US + n * 97 * MINUTE_US, key_id=f"key_{int((n * 7919 % 400) ** 0.5)}"
+        )
+        for n in range(290)
+    ]
+    await put(db, *rows, *(row_of(f"t{n}", started_us=TODAY, key_id="key_new") for n in range(40)))
+    wanted: dict[str, int] = {}
+    for row in [*rows, *(row_of(f"t{n}", started_us=TODAY, key_id="key_new") for n in range(40))]:
+        wanted[row.key_id] = wanted.get(row.key_id, 0) + 1
+    largest = sorted(wanted, key=lambda key: (-wanted[key], key))[:5]
+    for _ in range(2):
+        series = await usage.series(ADMIN, TODAY - 30 * DAY_US, TODAY + DAY_US, Breakdown("key", top=5))
+        assert [group.id for group in series.groups] == [*largest, OTHER]
+        assert sum(group.total.requests for group in series.groups) == 330
+        assert sum(point.requests for group in series.groups for point in group.points if point) == 330
+        await fold(usage)
+
+
+async def test_everybodys_sums_are_the_same_by_few_values_as_by_all(db: Database) -> None:
+    usage = Usage(db)
+    rows = [
+        row_of(f"r{n}", started_us=TODAY - 5 * DAY_US + n * 2 * HOUR_US, model=f"m{n % 3}", client_id=f"cli_{n % 2}")
+        for n in range(50)
+    ]
+    await put(db, *rows)
+    await fold(usage)
+    by_model = await usage.series(ADMIN, TODAY - 6 * DAY_US, TODAY + DAY_US, Breakdown("model"))
+    by_both = await usage.series(ADMIN, TODAY - 6 * DAY_US, TODAY + DAY_US, Breakdown("client", "model"))
+    assert sum(group.total.input_tokens for group in by_model.groups) == 50_000
+    assert {group.id for group in by_model.groups} == {group.sub_id for group in by_both.groups}
+    assert (await usage.series(DEVELOPER, TODAY - 6 * DAY_US, TODAY + DAY_US)).groups[0].total.requests == 0
+
+
+async def test_what_a_node_of_the_release_before_folded_is_put_right(db: Database) -> None:
+    usage = Usage(db)
+    await put(db, row_of("a", started_us=TODAY - DAY_US + HOUR_US), row_of("b", started_us=TODAY - HOUR_US))
+    await fold(usage)
+    async with db.write() as session:
+        for grain in ("hour", "day"):
+            await session.execute(text(f"UPDATE usage_model_{grain} SET requests = 0"))
+    await usage.fold_models_again()
+    assert [await counted(db, f"usage_model_{grain}") for grain in ("hour", "day")] == [2, 2]
