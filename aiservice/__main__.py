@@ -13,6 +13,7 @@ from aiservice.kit.process import harden_process
 app = group("aiservice: one way to many AI providers. Secrets are read from standard input, never from arguments.")
 app.command(
     "serve",
+    action="server.run",
     short_help="Serve portal and API on one port.",
     epilog=examples("serve", "serve --host 127.0.0.1 --port 9000"),
 )(server.serve)
@@ -41,16 +42,19 @@ def add_groups() -> None:
         vendors,
     )
 
-    app.command("migrate", epilog=examples("migrate"))(upkeep.migrate)
+    app.command("migrate", action="server.migrate", epilog=examples("migrate"))(upkeep.migrate)
     app.command(
         "rotate-master-key",
+        action="server.rotate_master_key",
         epilog=examples(
             "rotate-master-key --generate", "openssl rand -base64 32 | python -m aiservice rotate-master-key"
         ),
     )(upkeep.rotate_master_key)
-    app.command("backup", epilog=examples("backup", "backup --to /backups/today.backup"))(backups.backup)
-    app.command("restore", epilog=examples("restore /backups/today.backup"))(backups.restore)
-    app.command("doctor", epilog=examples("doctor", "doctor --json"))(doctor.doctor)
+    app.command("backup", action="server.backup", epilog=examples("backup", "backup --to /backups/today.backup"))(
+        backups.backup
+    )
+    app.command("restore", action="server.restore", epilog=examples("restore /backups/today.backup"))(backups.restore)
+    app.command("doctor", action="server.examine", epilog=examples("doctor", "doctor --json"))(doctor.doctor)
     app.add_typer(people.admin, name="admin")
     app.add_typer(people.user, name="user")
     app.add_typer(clients.client, name="client")

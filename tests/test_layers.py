@@ -9,6 +9,7 @@ import pytest
 from importlinter.cli import lint_imports
 
 from aiservice.services.rights_table import TABLE
+from tests.services.rights_page import as_markdown, in_readme
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,6 +30,10 @@ def test_every_handler_of_the_portal_and_route_of_the_api_names_an_action_of_the
         elif not any(keyword.arg == "public" for keyword in call.keywords):
             assert call.args, f'{where}: name the action in the table of rights: @handler("object.verb")'
             assert text_of(call.args[0]) in TABLE, f"{where}: its action is not in services/rights_table.py"
+
+
+def test_the_readme_shows_the_table_as_it_is() -> None:
+    assert in_readme() == as_markdown(), "run: python -m tests.services.rights_page"
 
 
 def registrations() -> Iterator[tuple[Path, ast.Call]]:

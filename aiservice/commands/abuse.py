@@ -20,7 +20,7 @@ abuse = group("Unusual traffic: verdicts, undo, policies, replay.")
 ClientOption = Annotated[str | None, typer.Option("--client", help="Name or id of a client.")]
 
 
-@abuse.command("list", epilog=examples("abuse list", "abuse list --client shop --live"))
+@abuse.command("list", action="sanction.list", epilog=examples("abuse list", "abuse list --client shop --live"))
 def list_verdicts(
     client: ClientOption = None,
     is_live: Annotated[bool, typer.Option("--live", help="Only what holds now.")] = False,
@@ -36,7 +36,7 @@ def list_verdicts(
     show_table(rows, columns, as_json=as_json, empty="Nothing unusual in the last 30 days.")
 
 
-@abuse.command("undo", epilog=examples("abuse undo san_01ABCDEFGHJKMNPQRSTVWXYZ01"))
+@abuse.command("undo", action="sanction.undo", epilog=examples("abuse undo san_01ABCDEFGHJKMNPQRSTVWXYZ01"))
 def undo(which: Annotated[str, typer.Argument(metavar="VERDICT")], as_json: JsonFlag = False) -> None:
     """End a sanction now; as much of the same is taken to be all right for a week."""
     verdict = run(lambda core: core.sanctions.undo(OPERATOR, which), as_json=as_json)
@@ -45,6 +45,7 @@ def undo(which: Annotated[str, typer.Argument(metavar="VERDICT")], as_json: Json
 
 @abuse.command(
     "policy",
+    action="abuse_policy.set",
     epilog=examples(
         "abuse policy",
         "abuse policy --default --set throttle",
@@ -84,7 +85,7 @@ def policy(
     show(row, [f"{row['client']}: {row['policy']}. {row['ceilings']}".rstrip()], as_json=as_json)
 
 
-@abuse.command("replay", epilog=examples("abuse replay --client shop --policy automatic"))
+@abuse.command("replay", action="abuse_policy.replay", epilog=examples("abuse replay --client shop --policy automatic"))
 def replay(
     client: Annotated[str, typer.Option("--client", help="Name or id of a client.")],
     name: Annotated[str, typer.Option("--policy", help="The policy to try.")] = "automatic",

@@ -23,7 +23,7 @@ SecretFlag = Annotated[
 ]
 
 
-@channel.command("list", epilog=examples("alert channel list"))
+@channel.command("list", action="alert_channel.list", epilog=examples("alert channel list"))
 def list_channels(as_json: JsonFlag = False) -> None:
     """List the ways to tell people; the portal is always one."""
     rows = [_channel(view) for view in run(lambda core: core.alerts.channels.list(OPERATOR), as_json=as_json)]
@@ -32,6 +32,7 @@ def list_channels(as_json: JsonFlag = False) -> None:
 
 @channel.command(
     "add",
+    action="alert_channel.add",
     epilog=examples(
         "alert channel add ops --email ops@example.org --email owner",
         "alert channel add pager --webhook https://hooks.example.org/aiservice --severity critical",
@@ -68,7 +69,9 @@ def add_channel(
     _show_secret(view, made if secret is None else None, as_json=as_json)
 
 
-@channel.command("roll-secret", epilog=examples("alert channel roll-secret pager --overlap 24h"))
+@channel.command(
+    "roll-secret", action="alert_channel.roll_secret", epilog=examples("alert channel roll-secret pager --overlap 24h")
+)
 def roll_secret(
     which: WhichChannel,
     overlap: Annotated[str, typer.Option("--overlap", help="How long both secrets sign; at most 7d.")] = "24h",
@@ -82,21 +85,21 @@ def roll_secret(
     _show_secret(view, made if secret is None else None, as_json=as_json)
 
 
-@channel.command("remove", epilog=examples("alert channel remove pager"))
+@channel.command("remove", action="alert_channel.remove", epilog=examples("alert channel remove pager"))
 def remove_channel(which: WhichChannel, as_json: JsonFlag = False) -> None:
     """Remove a channel and its secret."""
     run(lambda core: core.alerts.channels.remove(OPERATOR, which), as_json=as_json)
     show({"channel": which, "removed": True}, ["Removed."], as_json=as_json)
 
 
-@channel.command("enable", epilog=examples("alert channel enable pager"))
+@channel.command("enable", action="alert_channel.switch", epilog=examples("alert channel enable pager"))
 def enable_channel(which: WhichChannel, as_json: JsonFlag = False) -> None:
     """Take a channel into use again."""
     view = run(lambda core: core.alerts.channels.enable(OPERATOR, which), as_json=as_json)
     show(_channel(view), ["In use."], as_json=as_json)
 
 
-@channel.command("disable", epilog=examples("alert channel disable pager"))
+@channel.command("disable", action="alert_channel.switch", epilog=examples("alert channel disable pager"))
 def disable_channel(which: WhichChannel, as_json: JsonFlag = False) -> None:
     """Take a channel out of use; what waits for it is given up."""
     view = run(lambda core: core.alerts.channels.disable(OPERATOR, which), as_json=as_json)

@@ -36,7 +36,7 @@ Which = Annotated[str, typer.Argument(metavar="ALERT", help="The alert's id.")]
 WhichRule = Annotated[str, typer.Argument(metavar="RULE", help="Name or id.")]
 
 
-@alert.command("list", epilog=examples("alert list", "alert list --state resolved"))
+@alert.command("list", action="alert.list", epilog=examples("alert list", "alert list --state resolved"))
 def list_alerts(
     state: Annotated[str, typer.Option("--state", help="open, acknowledged, resolved or all.")] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, max=500)] = 50,
@@ -55,21 +55,23 @@ def list_alerts(
     show_table(rows, columns, as_json=as_json, empty="There are no alerts.")
 
 
-@alert.command("ack", epilog=examples("alert ack alt_01…"))
+@alert.command("ack", action="alert.acknowledge", epilog=examples("alert ack alt_01…"))
 def acknowledge(which: Which, as_json: JsonFlag = False) -> None:
     """Say that somebody sees to it."""
     run(lambda core: core.alerts.acknowledge(OPERATOR, which), as_json=as_json)
     show({"id": which, "acknowledged": True}, ["Acknowledged."], as_json=as_json)
 
 
-@alert.command("resolve", epilog=examples("alert resolve alt_01…"))
+@alert.command("resolve", action="alert.resolve", epilog=examples("alert resolve alt_01…"))
 def resolve(which: Which, as_json: JsonFlag = False) -> None:
     """Say that it is over."""
     run(lambda core: core.alerts.resolve(OPERATOR, which), as_json=as_json)
     show({"id": which, "resolved": True}, ["Resolved."], as_json=as_json)
 
 
-@alert.command("mute", epilog=examples("alert mute alt_01… --for 4h", "alert mute kind:budget --for 1d"))
+@alert.command(
+    "mute", action="alert.mute", epilog=examples("alert mute alt_01… --for 4h", "alert mute kind:budget --for 1d")
+)
 def mute(
     target: Annotated[str, typer.Argument(metavar="TARGET", help="An alert's id, a rule's name, or kind:<kind>.")],
     lasting: Annotated[str, typer.Option("--for", help="Such as 4h; 0 ends a mute.")] = "4h",
@@ -82,7 +84,7 @@ def mute(
     show({"target": stored, "seconds": seconds}, [done], as_json=as_json)
 
 
-@alert.command("test", epilog=examples("alert test ops"))
+@alert.command("test", action="alert_channel.test", epilog=examples("alert test ops"))
 def test(which: WhichChannel, as_json: JsonFlag = False) -> None:
     """Send a test message to a channel now; status 1 where it was not taken."""
 
@@ -96,7 +98,7 @@ def test(which: WhichChannel, as_json: JsonFlag = False) -> None:
     show(answer, [f"{outcome.words} ({outcome.ms} ms)"], as_json=as_json)
 
 
-@alert.command("log", epilog=examples("alert log"))
+@alert.command("log", action="alert.deliveries", epilog=examples("alert log"))
 def log(
     limit: Annotated[int, typer.Option("--limit", min=1, max=500)] = 50,
     as_json: JsonFlag = False,
@@ -109,7 +111,7 @@ def log(
     show_table(rows, columns, as_json=as_json, empty="Nothing was sent yet.")
 
 
-@rule.command("list", epilog=examples("alert rule list"))
+@rule.command("list", action="alert_rule.list", epilog=examples("alert rule list"))
 def list_rules(as_json: JsonFlag = False) -> None:
     """List what is watched."""
     rows = [_rule(view) for view in run(lambda core: core.alerts.rules.list(OPERATOR), as_json=as_json)]
@@ -119,6 +121,7 @@ def list_rules(as_json: JsonFlag = False) -> None:
 
 @rule.command(
     "set",
+    action="alert_rule.set",
     epilog=examples(
         "alert rule set 'shop is slow' --metric latency_p95 --above 4000 --scope client --subject shop --window 10m",
         "alert rule set 'shop is silent' --metric requests --below 1 --scope client --subject shop --window 1h",
@@ -159,21 +162,21 @@ def set_rule(
     show(_rule(view), [f"'{view.name}' is watched: {_condition(view)}."], as_json=as_json)
 
 
-@rule.command("remove", epilog=examples("alert rule remove 'shop is slow'"))
+@rule.command("remove", action="alert_rule.remove", epilog=examples("alert rule remove 'shop is slow'"))
 def remove_rule(which: WhichRule, as_json: JsonFlag = False) -> None:
     """Watch it no longer."""
     run(lambda core: core.alerts.rules.remove(OPERATOR, which), as_json=as_json)
     show({"rule": which, "removed": True}, ["Removed."], as_json=as_json)
 
 
-@rule.command("disable", epilog=examples("alert rule disable 'A key expires soon'"))
+@rule.command("disable", action="alert_rule.switch", epilog=examples("alert rule disable 'A key expires soon'"))
 def disable_rule(which: WhichRule, as_json: JsonFlag = False) -> None:
     """Switch a rule off."""
     view = run(lambda core: core.alerts.rules.switch(OPERATOR, which, is_on=False), as_json=as_json)
     show(_rule(view), ["Switched off."], as_json=as_json)
 
 
-@rule.command("enable", epilog=examples("alert rule enable 'A key expires soon'"))
+@rule.command("enable", action="alert_rule.switch", epilog=examples("alert rule enable 'A key expires soon'"))
 def enable_rule(which: WhichRule, as_json: JsonFlag = False) -> None:
     """Switch a rule on."""
     view = run(lambda core: core.alerts.rules.switch(OPERATOR, which, is_on=True), as_json=as_json)

@@ -21,6 +21,7 @@ Shadow = Annotated[bool, typer.Option("--shadow", help="Though a model is called
 
 @alias.command(
     "set",
+    action="alias.set",
     epilog=examples(
         "alias set fast-chat --platform --to openai/gpt-5-mini,anthropic/claude-haiku-4-5",
         "alias set fast-chat --client shop --to local/llama3:8b",
@@ -41,14 +42,14 @@ def set_alias(
     show(_told(view), [f"{view.name} → {', then '.join(view.targets)}"], as_json=as_json)
 
 
-@alias.command("list", epilog=examples("alias list", "alias list --json"))
+@alias.command("list", action="alias.list", epilog=examples("alias list", "alias list --json"))
 def list_aliases(as_json: JsonFlag = False) -> None:
     """List the aliases, the platform's first."""
     rows = [_told(view) for view in run(lambda core: core.aliases.list(OPERATOR), as_json=as_json)]
     show_table(rows, ("name", "to", "scope", "of", "updated_at"), as_json=as_json, empty="There are no aliases.")
 
 
-@alias.command("remove", epilog=examples("alias remove fast-chat --platform"))
+@alias.command("remove", action="alias.remove", epilog=examples("alias remove fast-chat --platform"))
 def remove(
     name: Name, client: ClientName = None, team: TeamName = None, platform: Platform = False, as_json: JsonFlag = False
 ) -> None:
@@ -58,7 +59,7 @@ def remove(
     show({"name": name, "removed": True}, [f"Removed {name}."], as_json=as_json)
 
 
-@alias.command("history", epilog=examples("alias history fast-chat --platform"))
+@alias.command("history", action="alias.history", epilog=examples("alias history fast-chat --platform"))
 def history(
     name: Name, client: ClientName = None, team: TeamName = None, platform: Platform = False, as_json: JsonFlag = False
 ) -> None:
@@ -69,7 +70,7 @@ def history(
     show_table([_version(one) for one in found], columns, as_json=as_json, empty="Nothing was ever changed here.")
 
 
-@alias.command("revert", epilog=examples("alias revert 17"))
+@alias.command("revert", action="alias.revert", epilog=examples("alias revert 17"))
 def revert(
     version: Annotated[int, typer.Argument(metavar="VERSION", help="A number that `alias history` shows.")],
     as_json: JsonFlag = False,

@@ -17,7 +17,9 @@ audit = group("Who changed what, and whether the log of it is whole.")
 
 
 @audit.command(
-    "list", epilog=examples("audit list", "audit list --action key. --since 7d", "audit list --subject key_01…")
+    "list",
+    action="audit.list",
+    epilog=examples("audit list", "audit list --action key. --since 7d", "audit list --subject key_01…"),
 )
 def list_entries(
     actor: Annotated[str, typer.Option("--actor", help="Who did it: an e-mail address or an id.")] = "",
@@ -38,7 +40,11 @@ def list_entries(
     show_table(rows, columns, as_json=as_json, empty="Nothing like that was changed.")
 
 
-@audit.command("verify", epilog=examples("audit verify", "audit verify --anchor 214:9f86d081884c7d659a2feaa0c55ad015"))
+@audit.command(
+    "verify",
+    action="audit.verify",
+    epilog=examples("audit verify", "audit verify --anchor 214:9f86d081884c7d659a2feaa0c55ad015"),
+)
 def verify(
     anchor: Annotated[
         str, typer.Option("--anchor", help="What the log or an earlier run named: that entry must still be there.")

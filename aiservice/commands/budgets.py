@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aiservice.commands.console import JsonFlag, examples, group, names_of, show_table, usage_error
+from aiservice.commands.console import Group, JsonFlag, examples, group, names_of, show_table, usage_error
 from aiservice.commands.opening import run
 from aiservice.errors import BrokerError
 from aiservice.kit.clock import iso
@@ -53,7 +53,7 @@ class _Given:
         return [Terms(measure, self.period, cap, self.is_rolling, warn, unpriced) for measure, cap in caps]
 
 
-def budget_group(scope: str) -> typer.Typer:
+def budget_group(scope: str) -> Group:
     """The commands for the budgets of a key, a client or a team."""
     commands = group(f"Budgets of a {scope}: show, set, clear.")
     _add_show(commands, scope)
@@ -66,16 +66,17 @@ def _whose(scope: str) -> Any:
     return typer.Argument(metavar=scope.upper(), help="Name or id." if scope != "key" else "Id, or the public part.")
 
 
-def _add_show(commands: typer.Typer, scope: str) -> None:
-    @commands.command("show", epilog=examples(f"{scope} budget show {_EXAMPLE[scope]}"))
+def _add_show(commands: Group, scope: str) -> None:
+    @commands.command("show", action="budget.get", epilog=examples(f"{scope} budget show {_EXAMPLE[scope]}"))
     def show_budgets(which: Annotated[str, _whose(scope)], as_json: JsonFlag = False) -> None:
         """Show what may be spent, was spent and is left, and when it begins anew."""
         _show(run(lambda core: core.budgets.of(OPERATOR, scope, which), as_json=as_json), as_json=as_json)
 
 
-def _add_set(commands: typer.Typer, scope: str) -> None:
+def _add_set(commands: Group, scope: str) -> None:
     @commands.command(
         "set",
+        action=f"{scope}.budget",
         epilog=examples(
             f"{scope} budget set {_EXAMPLE[scope]} --usd 25 --period month",
             f"{scope} budget set {_EXAMPLE[scope]} --tokens 5000000 --period day --rolling --warn 80,100",
@@ -104,8 +105,10 @@ def _add_set(commands: typer.Typer, scope: str) -> None:
         _show(run(work, as_json=as_json), as_json=as_json)
 
 
-def _add_clear(commands: typer.Typer, scope: str) -> None:
-    @commands.command("clear", epilog=examples(f"{scope} budget clear {_EXAMPLE[scope]} --period day"))
+def _add_clear(commands: Group, scope: str) -> None:
+    @commands.command(
+        "clear", action=f"{scope}.budget", epilog=examples(f"{scope} budget clear {_EXAMPLE[scope]} --period day")
+    )
     def clear_budgets(
         which: Annotated[str, _whose(scope)],
         period: Annotated[str | None, typer.Option("--period", help="Only those of this period.")] = None,

@@ -45,6 +45,7 @@ Precision = Annotated[
 
 @policy.command(
     "set",
+    action="cache.policy",
     epilog=examples(
         "cache policy set --client shop --task embedding --mode on --ttl 7d --max-ttl 7d",
         "cache policy set --platform --mode off",
@@ -84,7 +85,7 @@ def set_policy(
     show(row, [f"{name}: {value}" for name, value in row.items()], as_json=as_json)
 
 
-@policy.command("list", epilog=examples("cache policy list"))
+@policy.command("list", action="cache.list", epilog=examples("cache policy list"))
 def list_policies(as_json: JsonFlag = False) -> None:
     """List the policies."""
     views = run(lambda core: core.cache.policies.list(OPERATOR), as_json=as_json)
@@ -97,7 +98,9 @@ def list_policies(as_json: JsonFlag = False) -> None:
 
 
 @policy.command(
-    "clear", epilog=examples("cache policy clear --client shop", "cache policy clear --platform --task chat")
+    "clear",
+    action="cache.policy",
+    epilog=examples("cache policy clear --client shop", "cache policy clear --platform --task chat"),
 )
 def clear_policies(
     client: ClientName = None,
@@ -112,7 +115,7 @@ def clear_policies(
     show({"scope": scope, "name": ref, "cleared": cleared}, [f"{cleared} removed."], as_json=as_json)
 
 
-@cache.command("purge", epilog=examples("cache purge --client shop", "cache purge --all"))
+@cache.command("purge", action="cache.purge", epilog=examples("cache purge --client shop", "cache purge --all"))
 def purge(
     client: ClientName = None,
     is_all: Annotated[bool, typer.Option("--all", help="Of everybody.")] = False,
@@ -125,7 +128,7 @@ def purge(
     show({"purged": name}, [f"Nothing that was kept for {name} is given out any more."], as_json=as_json)
 
 
-@cache.command("stats", epilog=examples("cache stats", "cache stats --client shop --since 7d"))
+@cache.command("stats", action="cache.list", epilog=examples("cache stats", "cache stats --client shop --since 7d"))
 def stats(
     client: ClientName = None,
     since: Annotated[str, typer.Option("--since", help="How far back: 24h, 7d, at most 90d.")] = "24h",

@@ -36,7 +36,11 @@ Which = Annotated[str | None, typer.Argument(metavar="CLIENT", help="Name or id.
 WhichOption = Annotated[str | None, typer.Option("--name", help="The same, as an option.")]
 
 
-@client.command("create", epilog=examples("client create --name shop", "client create --name shop --owner ada@x.org"))
+@client.command(
+    "create",
+    action="client.create",
+    epilog=examples("client create --name shop", "client create --name shop --owner ada@x.org"),
+)
 def create(
     name: Annotated[str, typer.Option("--name", help="A name of your choice, unique.")],
     owner: Annotated[str | None, typer.Option("--owner", help="E-mail address of the developer it belongs to.")] = None,
@@ -69,7 +73,7 @@ def create(
     )
 
 
-@client.command("list", epilog=examples("client list", "client list --json"))
+@client.command("list", action="client.list", epilog=examples("client list", "client list --json"))
 def list_clients(as_json: JsonFlag = False) -> None:
     """List all clients by name."""
 
@@ -97,7 +101,11 @@ def list_clients(as_json: JsonFlag = False) -> None:
     show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="There are no clients yet.")
 
 
-@client.command("update", epilog=examples("client update shop --scope chat --allow-ip 203.0.113.0/24 --models any"))
+@client.command(
+    "update",
+    action="client.change",
+    epilog=examples("client update shop --scope chat --allow-ip 203.0.113.0/24 --models any"),
+)
 def update(
     which: Which = None,
     option: WhichOption = None,
@@ -123,7 +131,9 @@ def update(
     show({**told, "scopes": row.scopes, "allowed_ips": row.networks}, [f"Changed {row.name}."], as_json=as_json)
 
 
-@client.command("set-team", epilog=examples("client set-team shop search", "client set-team shop --none"))
+@client.command(
+    "set-team", action="client.team", epilog=examples("client set-team shop search", "client set-team shop --none")
+)
 def set_team(
     which: Annotated[str, typer.Argument(metavar="CLIENT", help="Name or id.")],
     team: Annotated[str | None, typer.Argument(metavar="TEAM", help="Name or id.")] = None,
@@ -138,7 +148,7 @@ def set_team(
     show({"id": row.id, "name": row.name, "team": row.team}, [done], as_json=as_json)
 
 
-@client.command("set-weight", epilog=examples("client set-weight shop --weight 3"))
+@client.command("set-weight", action="client.change", epilog=examples("client set-weight shop --weight 3"))
 def set_weight(
     which: Which = None,
     option: WhichOption = None,
@@ -151,7 +161,11 @@ def set_weight(
     show({"id": row.id, "name": row.name, "weight": row.weight}, [f"{row.name} has {row.weight}."], as_json=as_json)
 
 
-@client.command("disable", epilog=examples("client disable shop", "client disable shop --cut-streams --shred"))
+@client.command(
+    "disable",
+    action="client.disable",
+    epilog=examples("client disable shop", "client disable shop --cut-streams --shred"),
+)
 def disable(
     which: Which = None,
     name: WhichOption = None,
@@ -174,7 +188,7 @@ def disable(
     _show_state(run(work, as_json=as_json), as_json=as_json)
 
 
-@client.command("enable", epilog=examples("client enable shop"))
+@client.command("enable", action="client.enable", epilog=examples("client enable shop"))
 def enable(which: Which = None, name: WhichOption = None, as_json: JsonFlag = False) -> None:
     """Accept a disabled client's keys again."""
     ref = one_of(which, name, "client")

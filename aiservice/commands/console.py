@@ -7,7 +7,8 @@ import getpass
 import json
 import select
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from types import EllipsisType
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -15,6 +16,8 @@ import typer
 
 from aiservice.errors import BrokerError
 from aiservice.kit.secret import Secret
+from aiservice.principal import OPERATOR
+from aiservice.services.rights import known, named, require
 from aiservice.settings import Settings, SettingsError, load_settings
 
 T = TypeVar("T")
@@ -33,9 +36,33 @@ _MAX_SECRET_BYTES = 64 * 1024
 _OPTIONAL_WAIT_SECONDS = 10.0
 
 
-def group(help_text: str) -> typer.Typer:
-    """A Typer group with our habits: plain text, no completion to install, no tracebacks that print values."""
-    return typer.Typer(
+class Group(typer.Typer):
+    """A Typer group whose every command names its action in the table of rights (services/rights_table.py)."""
+
+    def command(self, name: str, *, action: str, **options: Any) -> Callable[[Any], Any]:  # type: ignore[override]
+        """Registers a command as how the machine's operator does `action`; what it calls asks the table again."""
+        register = super().command(name, **options)
+        known(action)
+
+        def add(function: Any) -> Any:
+            @wraps(function)
+            def allowed(*args: Any, **kwargs: Any) -> Any:
+                try:
+                    require(OPERATOR, action)
+                except BrokerError as error:
+                    refuse(error, as_json=bool(kwargs.get("as_json")))
+                return function(*args, **kwargs)
+
+            named(allowed, action)
+            register(allowed)
+            return function
+
+        return add
+
+
+def group(help_text: str) -> Group:
+    """A group with our habits: plain text, no completion to install, no tracebacks that print values."""
+    return Group(
         help=help_text,
         no_args_is_help=True,
         add_completion=False,

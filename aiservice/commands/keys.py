@@ -41,6 +41,7 @@ WhichOption = Annotated[str | None, typer.Option("--key", "--id", help="The same
 
 @key.command(
     "create",
+    action="key.create",
     epilog=examples(
         "key create --client shop",
         "key create --client shop --name ci --expires-in 30d --scope chat --models gpt-5-mini",
@@ -94,7 +95,7 @@ def create(
     _show_new(run(work, as_json=as_json), as_json=as_json)
 
 
-@key.command("list", epilog=examples("key list", "key list --client shop --json"))
+@key.command("list", action="key.list", epilog=examples("key list", "key list --client shop --json"))
 def list_keys(
     client: Annotated[str | None, typer.Option("--client", help="Only this client's keys.")] = None,
     idle: Annotated[str | None, typer.Option("--idle", help="Only those that work and were not used for 90d.")] = None,
@@ -113,6 +114,7 @@ def list_keys(
 
 @key.command(
     "update",
+    action="key.change",
     epilog=examples(
         "key update key_01ABCDEFGHJKMNPQRSTVWXYZ01 --scope read --allow-ip 203.0.113.0/24 --allow-ip 2001:db8::/32",
         "key update key_01… --allow-ip any --expires-in 30d",
@@ -151,7 +153,11 @@ def update(
     show(_told(row), [f"Changed {row.id} ({row.name} of {row.client})."], as_json=as_json)
 
 
-@key.command("revoke", epilog=examples("key revoke key_01ABCDEFGHJKMNPQRSTVWXYZ01", "key revoke key_01… --cut-streams"))
+@key.command(
+    "revoke",
+    action="key.revoke",
+    epilog=examples("key revoke key_01ABCDEFGHJKMNPQRSTVWXYZ01", "key revoke key_01… --cut-streams"),
+)
 def revoke(
     which: Which = None, option: WhichOption = None, cut_streams: CutStreams = False, as_json: JsonFlag = False
 ) -> None:
@@ -161,7 +167,11 @@ def revoke(
     show({"id": key_id, "revoked": True}, [f"Revoked {key_id}."], as_json=as_json)
 
 
-@key.command("roll", epilog=examples("key roll key_01ABCDEFGHJKMNPQRSTVWXYZ01", "key roll key_01… --overlap 0"))
+@key.command(
+    "roll",
+    action="key.roll",
+    epilog=examples("key roll key_01ABCDEFGHJKMNPQRSTVWXYZ01", "key roll key_01… --overlap 0"),
+)
 def roll(
     which: Which = None,
     option: WhichOption = None,
@@ -176,7 +186,7 @@ def roll(
     _show_new(run(lambda core: core.keys.roll(OPERATOR, ref, seconds), as_json=as_json), as_json=as_json)
 
 
-@key.command("report-leak", epilog=examples("key report-leak < found-key.txt"))
+@key.command("report-leak", action="key.report_leak", epilog=examples("key report-leak < found-key.txt"))
 def report_leak(
     where: Annotated[str, typer.Option("--where", help="Where it was found: an address or a few words.")] = "",
     as_json: JsonFlag = False,

@@ -40,13 +40,15 @@ def amounts_of(rpm: int | None, tpm: int | None, concurrency: int | None, more: 
     return amounts
 
 
-@key_limits.command("list", epilog=examples("key limits list key_01…"))
+@key_limits.command("list", action="limit.get", epilog=examples("key limits list key_01…"))
 def list_of_key(which: Annotated[str, typer.Argument(metavar="KEY")], as_json: JsonFlag = False) -> None:
     """Show a key's limits, and those of its client."""
     _show(lambda core: core.limits.of_key(OPERATOR, which), as_json=as_json)
 
 
-@key_limits.command("set", epilog=examples("key limits set key_01… --rpm 600 --limit tokens/day=5000000"))
+@key_limits.command(
+    "set", action="key.limits", epilog=examples("key limits set key_01… --rpm 600 --limit tokens/day=5000000")
+)
 def set_of_key(
     which: Annotated[str, typer.Argument(metavar="KEY")],
     rpm: Rpm = None,
@@ -60,7 +62,11 @@ def set_of_key(
     _show(lambda core: core.limits.set_key(OPERATOR, which, amounts), as_json=as_json)
 
 
-@key_limits.command("clear", epilog=examples("key limits clear key_01…", "key limits clear key_01… --limit tokens/day"))
+@key_limits.command(
+    "clear",
+    action="key.limits",
+    epilog=examples("key limits clear key_01…", "key limits clear key_01… --limit tokens/day"),
+)
 def clear_of_key(
     which: Annotated[str, typer.Argument(metavar="KEY")], limit: Names = None, as_json: JsonFlag = False
 ) -> None:
@@ -68,13 +74,15 @@ def clear_of_key(
     _show(lambda core: core.limits.clear_key(OPERATOR, which, limit or None), as_json=as_json)
 
 
-@client_limits.command("list", epilog=examples("client limits list shop"))
+@client_limits.command("list", action="limit.get", epilog=examples("client limits list shop"))
 def list_of_client(which: Annotated[str, typer.Argument(metavar="CLIENT")], as_json: JsonFlag = False) -> None:
     """Show a client's limits."""
     _show(lambda core: core.limits.of_client(OPERATOR, which), as_json=as_json)
 
 
-@client_limits.command("set", epilog=examples("client limits set shop --rpm 600 --tpm 200000 --concurrency 20"))
+@client_limits.command(
+    "set", action="client.limits", epilog=examples("client limits set shop --rpm 600 --tpm 200000 --concurrency 20")
+)
 def set_of_client(
     which: Annotated[str, typer.Argument(metavar="CLIENT")],
     rpm: Rpm = None,
@@ -88,7 +96,7 @@ def set_of_client(
     _show(lambda core: core.limits.set_client(OPERATOR, which, amounts), as_json=as_json)
 
 
-@client_limits.command("clear", epilog=examples("client limits clear shop"))
+@client_limits.command("clear", action="client.limits", epilog=examples("client limits clear shop"))
 def clear_of_client(
     which: Annotated[str, typer.Argument(metavar="CLIENT")], limit: Names = None, as_json: JsonFlag = False
 ) -> None:
@@ -96,13 +104,15 @@ def clear_of_client(
     _show(lambda core: core.limits.clear_client(OPERATOR, which, limit or None), as_json=as_json)
 
 
-@team_limits.command("list", epilog=examples("team limits list search"))
+@team_limits.command("list", action="limit.get", epilog=examples("team limits list search"))
 def list_of_team(which: Annotated[str, typer.Argument(metavar="TEAM")], as_json: JsonFlag = False) -> None:
     """Show a team's limits."""
     _show(lambda core: core.limits.of_team(OPERATOR, which), as_json=as_json)
 
 
-@team_limits.command("set", epilog=examples("team limits set search --rpm 600 --tpm 200000 --concurrency 20"))
+@team_limits.command(
+    "set", action="team.limits", epilog=examples("team limits set search --rpm 600 --tpm 200000 --concurrency 20")
+)
 def set_of_team(
     which: Annotated[str, typer.Argument(metavar="TEAM")],
     rpm: Rpm = None,
@@ -116,7 +126,7 @@ def set_of_team(
     _show(lambda core: core.limits.set_team(OPERATOR, which, amounts), as_json=as_json)
 
 
-@team_limits.command("clear", epilog=examples("team limits clear search"))
+@team_limits.command("clear", action="team.limits", epilog=examples("team limits clear search"))
 def clear_of_team(
     which: Annotated[str, typer.Argument(metavar="TEAM")], limit: Names = None, as_json: JsonFlag = False
 ) -> None:
@@ -147,4 +157,4 @@ for _group, _listing, _example in (
     (team_limits, list_of_team, "team limits show search"),
 ):
     # What people type before they look.
-    _group.command("show", hidden=True, epilog=examples(_example))(_listing)
+    _group.command("show", action="limit.get", hidden=True, epilog=examples(_example))(_listing)

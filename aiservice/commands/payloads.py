@@ -14,13 +14,15 @@ client_payloads = group("Keep what a client asks and is answered, sealed, for so
 Which = Annotated[str, typer.Argument(metavar="CLIENT", help="Name or id.")]
 
 
-@client_payloads.command("on", epilog=examples("client payloads on shop"))
+@client_payloads.command("on", action="client.payloads", epilog=examples("client payloads on shop"))
 def switch_on(which: Which, as_json: JsonFlag = False) -> None:
     """Keep bodies from now on, for its owner and, noted in the audit log, for admins to read."""
     _switch(which, is_on=True, as_json=as_json)
 
 
-@client_payloads.command("off", epilog=examples("client payloads off shop", "client payloads off shop --shred"))
+@client_payloads.command(
+    "off", action="client.payloads", epilog=examples("client payloads off shop", "client payloads off shop --shred")
+)
 def switch_off(
     which: Which,
     shred: Annotated[

@@ -18,13 +18,13 @@ Who = Annotated[str | None, typer.Argument(metavar="USER", help="E-mail address 
 WhoOption = Annotated[str | None, typer.Option("--email", help="The same, as an option.")]
 
 
-@admin.command("create", epilog=examples("admin create --email ada@example.org < password.txt"))
+@admin.command("create", action="person.create", epilog=examples("admin create --email ada@example.org < password.txt"))
 def admin_create(email: Email, as_json: JsonFlag = False) -> None:
     """Create a platform admin. The password is read from standard input."""
     _create(email, Role.ADMIN, as_json=as_json)
 
 
-@user.command("create", epilog=examples("user create --email bob@example.org < password.txt"))
+@user.command("create", action="person.create", epilog=examples("user create --email bob@example.org < password.txt"))
 def user_create(email: Email, as_json: JsonFlag = False) -> None:
     """Create a developer. The password is read from standard input."""
     _create(email, Role.DEVELOPER, as_json=as_json)
@@ -41,7 +41,7 @@ def _create(email: str, role: Role, *, as_json: bool) -> None:
     show(answer, [f"Created the {made.role.value} {made.email}."], as_json=as_json)
 
 
-@user.command("list", epilog=examples("user list", "user list --json"))
+@user.command("list", action="person.list", epilog=examples("user list", "user list --json"))
 def user_list(as_json: JsonFlag = False) -> None:
     """List all accounts, oldest first."""
 
@@ -63,7 +63,12 @@ def user_list(as_json: JsonFlag = False) -> None:
     show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="There are no accounts yet.")
 
 
-@user.command("disable", short_help="Keep a person out, at once.", epilog=examples("user disable bob@example.org"))
+@user.command(
+    "disable",
+    action="person.disable",
+    short_help="Keep a person out, at once.",
+    epilog=examples("user disable bob@example.org"),
+)
 def user_disable(who: Who = None, email: WhoOption = None, as_json: JsonFlag = False) -> None:
     """Keep a person out of the portal, at once; their clients' keys are refused too."""
     ref = one_of(who, email, "user")
@@ -71,7 +76,7 @@ def user_disable(who: Who = None, email: WhoOption = None, as_json: JsonFlag = F
     show({"user": ref, "disabled": True}, [f"Disabled {ref}."], as_json=as_json)
 
 
-@user.command("enable", epilog=examples("user enable bob@example.org"))
+@user.command("enable", action="person.enable", epilog=examples("user enable bob@example.org"))
 def user_enable(who: Who = None, email: WhoOption = None, as_json: JsonFlag = False) -> None:
     """Let a disabled person in again."""
     ref = one_of(who, email, "user")
@@ -81,6 +86,7 @@ def user_enable(who: Who = None, email: WhoOption = None, as_json: JsonFlag = Fa
 
 @user.command(
     "reset-password",
+    action="person.reset_password",
     short_help="Set a new password, from standard input.",
     epilog=examples("user reset-password bob@example.org < password.txt"),
 )
@@ -94,6 +100,7 @@ def user_reset_password(who: Who = None, email: WhoOption = None, as_json: JsonF
 
 @user.command(
     "reset-factors",
+    action="factor.reset",
     short_help="Take a person's second factors away.",
     epilog=examples("user reset-factors bob@example.org"),
 )
@@ -111,6 +118,7 @@ def user_reset_factors(who: Who = None, email: WhoOption = None, as_json: JsonFl
 
 @user.command(
     "second-factor",
+    action="sign_in.rule",
     short_help="Of whom a second factor is asked.",
     epilog=examples("user second-factor", "user second-factor admins"),
 )

@@ -103,6 +103,7 @@ def terms_from(options: dict[str, Any]) -> dict[str, Any]:
 
 @preference.command(
     "set",
+    action="preference.set",
     epilog=examples(
         "preference set --client shop --task chat --order openai:gpt-5-mini,ollama:llama3:8b",
         "preference set --team search --order anthropic --max-price prompt=3,completion=15 --zdr",
@@ -142,6 +143,7 @@ def set_terms(
 
 @preference.command(
     "try",
+    action="preference.try",
     epilog=examples(
         "preference try --client shop --task chat --order anthropic,openai",
         "preference try --platform --ignore east --model gpt-5-mini",
@@ -180,7 +182,9 @@ def try_terms(
     show_trial(*run(work, as_json=as_json), as_json=as_json)
 
 
-@preference.command("list", epilog=examples("preference list", "preference list --client shop --json"))
+@preference.command(
+    "list", action="preference.list", epilog=examples("preference list", "preference list --client shop --json")
+)
 def list_terms(
     client: ClientName = None,
     team: TeamName = None,
@@ -203,7 +207,9 @@ def list_terms(
 
 
 @preference.command(
-    "clear", epilog=examples("preference clear --client shop --task chat", "preference clear --client shop")
+    "clear",
+    action="preference.clear",
+    epilog=examples("preference clear --client shop --task chat", "preference clear --client shop"),
 )
 def clear(
     client: ClientName = None,
@@ -221,7 +227,9 @@ def clear(
     show({**whose, "cleared": count}, lines, as_json=as_json)
 
 
-@preference.command("history", epilog=examples("preference history --client shop --task chat"))
+@preference.command(
+    "history", action="preference.history", epilog=examples("preference history --client shop --task chat")
+)
 def history(
     client: ClientName = None,
     team: TeamName = None,
@@ -241,7 +249,7 @@ def history(
     )
 
 
-@preference.command("revert", epilog=examples("preference revert 17"))
+@preference.command("revert", action="preference.revert", epilog=examples("preference revert 17"))
 def revert(
     version: Annotated[int, typer.Argument(metavar="VERSION", help="A number that `preference history` shows.")],
     as_json: JsonFlag = False,

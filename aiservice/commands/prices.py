@@ -16,7 +16,9 @@ price = group("Prices of models: published, yours, or none, which is not 0.")
 Model = Annotated[str, typer.Argument(metavar="KIND/MODEL", help="Such as openai/gpt-5-mini.")]
 
 
-@price.command("list", epilog=examples("price list", "price list --unpriced", "price list gpt-5 --json"))
+@price.command(
+    "list", action="price.list", epilog=examples("price list", "price list --unpriced", "price list gpt-5 --json")
+)
 def list_prices(
     containing: Annotated[str, typer.Argument(metavar="[WORD]", help="Only models whose name has it.")] = "",
     unpriced: Annotated[bool, typer.Option("--unpriced", help="Only what nobody knows the price of.")] = False,
@@ -37,6 +39,7 @@ def list_prices(
 
 @price.command(
     "set",
+    action="price.set",
     epilog=examples(
         "price set openai/gpt-5-mini --input 0.20 --output 1.60 --reason 'contract of May'",
         "price set my-vendor/painter --unit image --per-unit 0.03 --reason 'price list 2026'",
@@ -75,7 +78,7 @@ def set_price(
     show(answer, [f"{model} costs what you said, from now on."], as_json=as_json)
 
 
-@price.command("clear", epilog=examples("price clear openai/gpt-5-mini"))
+@price.command("clear", action="price.clear", epilog=examples("price clear openai/gpt-5-mini"))
 def clear(model: Model, as_json: JsonFlag = False) -> None:
     """Go by the published price again."""
     kind, name = _split(model)

@@ -21,6 +21,7 @@ __all__ = ["provider"]
 provider.add_typer(provider_key, name="key")
 provider.command(
     "list",
+    action="connection.list",
     short_help="List the connections, without their keys.",
     epilog=examples("provider list", "provider list --json"),
 )(list_connections)
@@ -30,6 +31,7 @@ ModelOption = Annotated[str, typer.Option("--model", help="Of this model alone; 
 
 @provider.command(
     "set",
+    action="connection.change",
     short_help="State what a connection's models can do.",
     epilog=examples(
         "provider set local --capability images=yes --capability context_tokens=32768 --model llava:13b",
@@ -61,7 +63,9 @@ def set_capabilities(
     show(answer, lines or [f"{row.name}: nothing is stated."], as_json=as_json)
 
 
-@provider.command("capabilities", epilog=examples("provider capabilities openai --model gpt-5-mini"))
+@provider.command(
+    "capabilities", action="connection.get", epilog=examples("provider capabilities openai --model gpt-5-mini")
+)
 def show_capabilities(
     which: Which = None, name: WhichOption = None, model: ModelOption = "", as_json: JsonFlag = False
 ) -> None:

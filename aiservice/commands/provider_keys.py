@@ -25,7 +25,11 @@ Rpm = Annotated[int | None, typer.Option("--rpm", help="Requests a minute that t
 Tpm = Annotated[int | None, typer.Option("--tpm", help="Tokens a minute that the provider gives it; 0: find out.")]
 
 
-@provider_key.command("add", epilog=examples("provider key add openai --label billing-b --weight 2 < second.key"))
+@provider_key.command(
+    "add",
+    action="provider_key.add",
+    epilog=examples("provider key add openai --label billing-b --weight 2 < second.key"),
+)
 def add(
     connection: Connection,
     label: Label = None,
@@ -50,7 +54,7 @@ def add(
     show(_told(key), [f"{connection} has key {key.number} (…{key.key_hint})."], as_json=as_json)
 
 
-@provider_key.command("list", epilog=examples("provider key list openai"))
+@provider_key.command("list", action="provider_key.get", epilog=examples("provider key list openai"))
 def list_keys(connection: Connection, as_json: JsonFlag = False) -> None:
     """List a connection's further keys, by their last four characters."""
 
@@ -61,7 +65,7 @@ def list_keys(connection: Connection, as_json: JsonFlag = False) -> None:
     show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="It has no further keys.")
 
 
-@provider_key.command("set", epilog=examples("provider key set openai 2 < new.key"))
+@provider_key.command("set", action="provider_key.set_secret", epilog=examples("provider key set openai 2 < new.key"))
 def set_secret(connection: Connection, number: Number, no_test: NoTest = False, as_json: JsonFlag = False) -> None:
     """Put another key, read from standard input, in the place of this one."""
     secret = read_secret("Provider key")
@@ -77,7 +81,9 @@ def set_secret(connection: Connection, number: Number, no_test: NoTest = False, 
     show(_told(key), [f"Set key {number} of {connection} (…{key.key_hint})."], as_json=as_json)
 
 
-@provider_key.command("update", epilog=examples("provider key update openai 2 --weight 3 --rpm 500"))
+@provider_key.command(
+    "update", action="provider_key.change", epilog=examples("provider key update openai 2 --weight 3 --rpm 500")
+)
 def update(
     connection: Connection,
     number: Number,
@@ -95,7 +101,7 @@ def update(
     _on_key(connection, number, work, "Changed", as_json=as_json)
 
 
-@provider_key.command("disable", epilog=examples("provider key disable openai 2"))
+@provider_key.command("disable", action="provider_key.disable", epilog=examples("provider key disable openai 2"))
 def disable(connection: Connection, number: Number, as_json: JsonFlag = False) -> None:
     """Let no call carry this key, within a second."""
     _on_key(
@@ -103,7 +109,7 @@ def disable(connection: Connection, number: Number, as_json: JsonFlag = False) -
     )
 
 
-@provider_key.command("enable", epilog=examples("provider key enable openai 2"))
+@provider_key.command("enable", action="provider_key.enable", epilog=examples("provider key enable openai 2"))
 def enable(connection: Connection, number: Number, as_json: JsonFlag = False) -> None:
     """Use a disabled key again."""
     _on_key(
@@ -111,7 +117,7 @@ def enable(connection: Connection, number: Number, as_json: JsonFlag = False) ->
     )
 
 
-@provider_key.command("test", epilog=examples("provider key test openai 2"))
+@provider_key.command("test", action="provider_key.test", epilog=examples("provider key test openai 2"))
 def test(connection: Connection, number: Number, as_json: JsonFlag = False) -> None:
     """Call the provider's list of models with this key. Exit status 1 when that fails."""
 
@@ -126,7 +132,7 @@ def test(connection: Connection, number: Number, as_json: JsonFlag = False) -> N
         raise typer.Exit(1)
 
 
-@provider_key.command("remove", epilog=examples("provider key remove openai 2"))
+@provider_key.command("remove", action="provider_key.remove", epilog=examples("provider key remove openai 2"))
 def remove(connection: Connection, number: Number, as_json: JsonFlag = False) -> None:
     """Destroy this key's sealed copy and forget it."""
 

@@ -39,6 +39,7 @@ AllowPrivate = Annotated[
 
 @provider.command(
     "add",
+    action="connection.add",
     short_help="Add a connection; its key on standard input.",
     epilog=examples(
         "provider add openai --name openai < openai.key",
@@ -93,7 +94,7 @@ def add(
     show({"id": made.id, "name": made.name, "kind": made.kind}, lines, as_json=as_json)
 
 
-@provider.command("test", epilog=examples("provider test openai"))
+@provider.command("test", action="connection.test", epilog=examples("provider test openai"))
 def test(which: Which = None, name: WhichOption = None, as_json: JsonFlag = False) -> None:
     """Call a provider's list of models with the stored key. Exit status 1 when that fails."""
     ref = one_of(which, name, "connection")
@@ -111,21 +112,21 @@ def test(which: Which = None, name: WhichOption = None, as_json: JsonFlag = Fals
         raise typer.Exit(1)
 
 
-@provider.command("disable", epilog=examples("provider disable openai"))
+@provider.command("disable", action="connection.disable", epilog=examples("provider disable openai"))
 def disable(which: Which = None, name: WhichOption = None, as_json: JsonFlag = False) -> None:
     """Leave a connection out of routing, within a second."""
     ref = one_of(which, name, "connection")
     _show_state(run(lambda core: core.connections.disable(OPERATOR, ref), as_json=as_json), as_json=as_json)
 
 
-@provider.command("enable", epilog=examples("provider enable openai"))
+@provider.command("enable", action="connection.enable", epilog=examples("provider enable openai"))
 def enable(which: Which = None, name: WhichOption = None, as_json: JsonFlag = False) -> None:
     """Use a disabled connection again."""
     ref = one_of(which, name, "connection")
     _show_state(run(lambda core: core.connections.enable(OPERATOR, ref), as_json=as_json), as_json=as_json)
 
 
-@provider.command("set-key", epilog=examples("provider set-key openai < openai.key"))
+@provider.command("set-key", action="connection.set_key", epilog=examples("provider set-key openai < openai.key"))
 def set_key(which: Which = None, name: WhichOption = None, no_test: NoTest = False, as_json: JsonFlag = False) -> None:
     """Replace a connection's key, read from standard input. The new key is tested before it is saved."""
     ref = one_of(which, name, "connection")
@@ -148,7 +149,9 @@ def set_key(which: Which = None, name: WhichOption = None, no_test: NoTest = Fal
 
 
 @provider.command(
-    "set-address", epilog=examples("provider set-address openai --base-url https://eu.api.openai.com/v1 < openai.key")
+    "set-address",
+    action="connection.set_address",
+    epilog=examples("provider set-address openai --base-url https://eu.api.openai.com/v1 < openai.key"),
 )
 def set_address(
     which: Which = None,
@@ -171,7 +174,9 @@ def set_address(
     show(answer, [f"{row.name} is at {row.base_url} now."], as_json=as_json)
 
 
-@provider.command("set-quota", epilog=examples("provider set-quota openai --rpm 500 --tpm 200000"))
+@provider.command(
+    "set-quota", action="connection.change", epilog=examples("provider set-quota openai --rpm 500 --tpm 200000")
+)
 def set_quota(
     which: Which = None,
     name: WhichOption = None,
@@ -191,6 +196,7 @@ def set_quota(
 
 @provider.command(
     "set-data",
+    action="connection.change",
     epilog=examples("provider set-data eu-azure --data-collection deny --region eu", "provider set-data x --zdr"),
 )
 def set_data(
@@ -215,7 +221,12 @@ def set_data(
     show({"id": row.id, **answer}, [f"{words}{', it keeps nothing' if row.is_zdr else ''}."], as_json=as_json)
 
 
-@provider.command("remove", short_help="Remove a connection and its key.", epilog=examples("provider remove openai"))
+@provider.command(
+    "remove",
+    action="connection.remove",
+    short_help="Remove a connection and its key.",
+    epilog=examples("provider remove openai"),
+)
 def remove(which: Which = None, name: WhichOption = None, as_json: JsonFlag = False) -> None:
     """Remove a connection, its key, and its places in stored preferences."""
     ref = one_of(which, name, "connection")

@@ -16,7 +16,9 @@ ClientOption = Annotated[str, typer.Option("--client", help="Whose requests.")]
 TaskOption = Annotated[str, typer.Option("--task", help="Of which task; '*' is any.")]
 
 
-@shadow.command("set", epilog=examples("shadow set --client shop --to anthropic:claude-haiku-4-5 --percent 5"))
+@shadow.command(
+    "set", action="shadow.set", epilog=examples("shadow set --client shop --to anthropic:claude-haiku-4-5 --percent 5")
+)
 def set_rule(
     client: ClientOption,
     to: Annotated[str, typer.Option("--to", help="connection, or connection:model.")],
@@ -30,7 +32,7 @@ def set_rule(
     show(_told(view), lines, as_json=as_json)
 
 
-@shadow.command("list", epilog=examples("shadow list", "shadow list --json"))
+@shadow.command("list", action="shadow.list", epilog=examples("shadow list", "shadow list --json"))
 def list_rules(as_json: JsonFlag = False) -> None:
     """List the rules, and what came of their calls in the last 30 days."""
     rows = [_told(view) for view in run(lambda core: core.shadows.list(OPERATOR), as_json=as_json)]
@@ -38,7 +40,7 @@ def list_rules(as_json: JsonFlag = False) -> None:
     show_table(rows, columns, as_json=as_json, empty="There is no shadow traffic.")
 
 
-@shadow.command("clear", epilog=examples("shadow clear --client shop --task chat"))
+@shadow.command("clear", action="shadow.clear", epilog=examples("shadow clear --client shop --task chat"))
 def clear(client: ClientOption, task: TaskOption = "*", as_json: JsonFlag = False) -> None:
     """Take a rule away. What came of its calls is kept for 30 days."""
     run(lambda core: core.shadows.clear(OPERATOR, client, task), as_json=as_json)

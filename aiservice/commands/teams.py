@@ -21,7 +21,11 @@ team.add_typer(budget_group("team"), name="budget")
 Which = Annotated[str, typer.Argument(metavar="TEAM", help="Name or id.")]
 
 
-@team.command("create", epilog=examples("team create --name search", "team create --name search --models gpt-5-mini"))
+@team.command(
+    "create",
+    action="team.create",
+    epilog=examples("team create --name search", "team create --name search --models gpt-5-mini"),
+)
 def create(
     name: Annotated[str, typer.Option("--name", help="A name of your choice, unique.")],
     providers: Annotated[str | None, typer.Option("--providers", help="Only these connections: a,b.")] = None,
@@ -41,7 +45,7 @@ def create(
     )
 
 
-@team.command("list", epilog=examples("team list", "team list --json"))
+@team.command("list", action="team.list", epilog=examples("team list", "team list --json"))
 def list_teams(as_json: JsonFlag = False) -> None:
     """List all teams by name."""
 
@@ -63,7 +67,7 @@ def list_teams(as_json: JsonFlag = False) -> None:
     show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="There are no teams yet.")
 
 
-@team.command("rename", epilog=examples("team rename search find"))
+@team.command("rename", action="team.rename", epilog=examples("team rename search find"))
 def rename(
     which: Which, name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")], as_json: JsonFlag = False
 ) -> None:
@@ -76,7 +80,7 @@ def rename(
     show({"id": row.id, "name": row.name}, [f"The team is called {row.name} now."], as_json=as_json)
 
 
-@team.command("delete", epilog=examples("team delete search"))
+@team.command("delete", action="team.delete", epilog=examples("team delete search"))
 def delete(which: Which, as_json: JsonFlag = False) -> None:
     """Remove a team that has no clients any more."""
     run(lambda core: core.teams.delete(OPERATOR, which), as_json=as_json)

@@ -19,6 +19,7 @@ _DAY_SECONDS = 86_400
 
 @token.command(
     "create",
+    action="access_token.create",
     short_help="Make a token of a person; it is printed once.",
     epilog=examples(
         "token create --email ada@example.org --name deploy --write --expires-in 30d",
@@ -56,7 +57,7 @@ def create(
     show(answer, lines, as_json=as_json)
 
 
-@token.command("list", epilog=examples("token list", "token list --json"))
+@token.command("list", action="access_token.list", epilog=examples("token list", "token list --json"))
 def list_all(as_json: JsonFlag = False) -> None:
     """List everybody's access tokens, newest first."""
 
@@ -80,7 +81,7 @@ def list_all(as_json: JsonFlag = False) -> None:
     show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="There are no access tokens.")
 
 
-@token.command("revoke", epilog=examples("token revoke pat_01a2…"))
+@token.command("revoke", action="access_token.revoke", epilog=examples("token revoke pat_01a2…"))
 def revoke(
     token_id: Annotated[str, typer.Argument(metavar="TOKEN", help="An id that `token list` shows.")],
     as_json: JsonFlag = False,

@@ -125,6 +125,7 @@ def _progress(done: int, total: int) -> None:
 
 @usage.command(
     "export",
+    action="request.export",
     epilog=examples(
         "usage export --csv > usage.csv",
         "usage export --csv --since 7d --client shop",

@@ -21,6 +21,7 @@ _MAX_BYTES = 1 << 20
 
 @vendor.command(
     "add",
+    action="vendor.add",
     short_help="Add a vendor from a row; no code.",
     epilog=examples(
         "vendor show groq > acme.toml   # a row to start from",
@@ -43,7 +44,7 @@ def add(
     show({"kind": made.kind, "title": made.title}, lines, as_json=as_json)
 
 
-@vendor.command("list", epilog=examples("vendor list", "vendor list --json"))
+@vendor.command("list", action="vendor.list", epilog=examples("vendor list", "vendor list --json"))
 def list_vendors(as_json: JsonFlag = False) -> None:
     """List the vendors: your own, then the built-in ones."""
 
@@ -54,7 +55,7 @@ def list_vendors(as_json: JsonFlag = False) -> None:
     show_table(run(work, as_json=as_json), columns, as_json=as_json, empty="There are no vendors.")
 
 
-@vendor.command("show", epilog=examples("vendor show groq", "vendor show groq > acme.toml"))
+@vendor.command("show", action="vendor.list", epilog=examples("vendor show groq", "vendor show groq > acme.toml"))
 def show_vendor(which: Which, as_json: JsonFlag = False) -> None:
     """Print a vendor's row as it was written: a place to start from."""
 
@@ -65,7 +66,7 @@ def show_vendor(which: Which, as_json: JsonFlag = False) -> None:
     show({**_row(view), "row": view.text}, [view.text.rstrip()], as_json=as_json)
 
 
-@vendor.command("remove", epilog=examples("vendor remove acme"))
+@vendor.command("remove", action="vendor.remove", epilog=examples("vendor remove acme"))
 def remove(which: Which, as_json: JsonFlag = False) -> None:
     """Remove a vendor that no connection uses."""
     run(lambda core: core.vendors.remove(OPERATOR, which), as_json=as_json)

@@ -1,4 +1,4 @@
-"""The table of rights, and what its columns mean. README › Rights is printed from it: `python -m tests.rights_page`.
+"""The table of rights, and what its columns mean. `python -m tests.services.rights_page` puts it into the README.
 
 An action is `object.verb`, as the audit log calls it. `words` end the sentence "Only an admin may …".
 """
