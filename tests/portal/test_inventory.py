@@ -11,7 +11,8 @@ from aiservice.aiservice import app
 from aiservice.portal.layout.registry import registered_pages
 from aiservice.portal.session import exports, playground, reveal, routes
 from aiservice.settings import Settings
-from tests.portal.server import PortalServer
+from tests.portal.server import PASSWORD, PortalServer
+from tests.portal.test_rights import new_email
 
 pytestmark = pytest.mark.process
 assert app is not None  # importing it registers every page
@@ -22,7 +23,7 @@ SIGN_IN = (
     "sign-out", "sign-up",
 )  # fmt: skip
 SECRETS = (
-    "/alert-channels", "/alert-channels/secret", "/alert-rules", "/confirm", "/confirm/ask-passkey",
+    "/access-tokens", "/alert-channels", "/alert-channels/secret", "/alert-rules", "/confirm", "/confirm/ask-passkey",
     "/confirm/passkey",
     "/connections", "/connections/import", "/connections/key", "/connections/keys", "/connections/keys/secret",
     "/factors/app", "/factors/app/prove", "/factors/app/remove", "/factors/codes",
@@ -80,11 +81,32 @@ def test_t53_nobody_gets_anything_without_signing_in(portal: PortalServer) -> No
 
 
 @pytest.mark.parametrize(
-    "path", ["/_health", "/_upload", "/_all_routes", "/ping", "/admin", "/docs", "/openapi.json", "/auth/nothing"]
+    "path",
+    ["/_health", "/_upload", "/_all_routes", "/ping", "/admin", "/docs/oauth2-redirect", "/redoc", "/auth/nothing"],
 )
 def test_t53_what_frameworks_open_by_themselves_is_closed(portal: PortalServer, path: str) -> None:
     for method in ("GET", "POST", "TRACE"):
         assert httpx.request(method, portal.url + path).status_code in (404, 405), (method, path)
+
+
+def test_t53_what_describes_the_api_is_ours_and_the_management_api_takes_no_session(portal: PortalServer) -> None:
+    assert httpx.get(f"{portal.url}/openapi.json").json()["info"]["title"] == "aiservice"
+    page = httpx.get(f"{portal.url}/docs")
+    assert (page.status_code, "<script" in page.text) == (200, False)
+    cookie = portal.cookie_of(new_email(), is_new=True)
+    for method in ("GET", "POST", "DELETE"):
+        answer = httpx.request(method, f"{portal.url}/api/clients", headers={"Cookie": cookie})
+        assert answer.status_code in (401, 405), (method, answer.text)
+
+
+def test_t68_a_token_is_made_with_the_password_and_acts_for_its_person(portal: PortalServer) -> None:
+    email = new_email()
+    cookie = portal.cookie_of(email, is_new=True)
+    form = {"name": "script", "may": "read", "days": "30", "password": PASSWORD}
+    made = httpx.post(f"{portal.url}/auth/secrets/access-tokens", json=form, headers={"Cookie": cookie}).json()
+    headers = {"Authorization": f"Bearer {made['secret']}"}
+    assert httpx.get(f"{portal.url}/api/account", headers=headers).json()["email"] == email
+    assert httpx.post(f"{portal.url}/api/keys", headers=headers, json={}).json()["code"] == "read_only_token"
 
 
 @pytest.mark.parametrize("path", ["/", "/keys", "/auth/nothing", "/auth/export/usage.csv", "/_health", "/no-such"])

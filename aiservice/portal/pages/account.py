@@ -3,6 +3,7 @@
 from typing import Any, TypedDict
 
 import reflex as rx
+from reflex_components_core.react_router.dom import ReactRouterLink
 
 from aiservice.errors import NotFound
 from aiservice.kit.clock import from_us
@@ -171,6 +172,14 @@ def account() -> rx.Component:
             ),
             title="Signed-in browsers",
             actions=rx.cond(page.sessions.length() > 1, _sign_out_others()),
+        ),
+        card(
+            rx.el.p(
+                "Programs that manage clients, keys and the rest act for you with an access token of yours.",
+                class_name=f"mb-3 max-w-prose text-sm {theme.MUTED}",
+            ),
+            ReactRouterLink.create("Access tokens", to="/account/tokens", class_name=theme.SECONDARY),
+            title="Programs",
         ),
         card(
             rx.el.p("Kept in this browser only.", class_name=f"mb-3 text-sm {theme.MUTED}"),

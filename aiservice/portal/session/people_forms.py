@@ -1,4 +1,5 @@
-"""The forms about people: links that are handed over by an admin, and one's own password, said again."""
+"""The forms about people: links that are handed over by an admin; one's own access tokens, and one's own password, said
+again."""
 
 from typing import Any
 
@@ -35,6 +36,22 @@ async def reset_link(core: Core, person: Person, fields: Fields) -> Answer:
     words = f"Whoever opens it chooses this user's new password. It works once, for 30 minutes. {mailed}"
     about = {"title": "Copy the reset link", "text": words.rstrip(), "copy": "Copy link"}
     return {"secret": url, "is_path": url == path, "about": about}
+
+
+async def access_token(core: Core, person: Person, fields: Fields) -> Answer:
+    """`name`, `may` ("read" or "write"), `days`: a token of the person's own, shown this once."""
+    may, days = fields.required("may"), fields.required("days")
+    if may not in ("read", "write"):
+        raise InvalidRequest("'may' must be read or write.", param="may")
+    if not days.isdecimal() or len(days) > 4:
+        raise InvalidRequest("'days' must be a whole number.", param="days")
+    made = await core.personal_tokens.create(person, fields.required("name"), may_write=may == "write", days=int(days))
+    about = {
+        "title": f"Copy the token '{made.name}' now",
+        "text": "This is the only time it is shown. We keep a keyed hash of it, not the token.",
+        "copy": "Copy token",
+    }
+    return {"id": made.id, "name": made.name, "secret": made.token.reveal_text(), "about": about}
 
 
 async def confirm(_core: Core, _person: Person, fields: Fields) -> Answer:

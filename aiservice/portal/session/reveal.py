@@ -139,6 +139,7 @@ ACTIONS: dict[str, tuple[str, Callable[[SecretRoutes, Person, Fields], Awaitable
     "/alert-rules": ("alert_rule.set", _of_core(alert_forms.set_rule)),
     "/invite": ("person.invite", _of_core(people_forms.invite)),
     "/reset-link": ("person.reset_link", _of_core(people_forms.reset_link)),
+    "/access-tokens": ("access_token.create", _of_core(people_forms.access_token)),
     "/confirm": ("account.confirm", _of_core(people_forms.confirm)),
     **{path: (action, _of_core(act)) for path, (action, act) in factor_forms.ACTIONS.items()},
 }
