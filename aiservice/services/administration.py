@@ -158,6 +158,15 @@ class Administration:
         """The signed-in browsers of a person, by default the actor's own. Raises: NotFound: not the actor's to see."""
         return await self._sessions.live_of(await self._owner_seen_by(actor, ref))
 
+    @needs("session.end_all")
+    async def end_sessions(self, actor: Person, ref: str) -> None:
+        """Signs a person out of every browser. Raises: PermissionDenied, NotFound."""
+        async with self._db.write() as session:
+            user = await self._user(session, ref)
+            record(session, actor, "session.end_all", user.id)
+            await self._sessions.end_all(session, user.id)
+        self._sessions.forget(user.id)
+
     @needs("session.end")
     async def revoke_session(self, actor: Person, session_hash: str) -> None:
         """Ends one session: the actor's own, or anybody's if the actor is an admin. Raises: NotFound."""

@@ -39,6 +39,7 @@ from aiservice.services.management_calls import ManagementCalls
 from aiservice.services.own_prices import OwnPrices
 from aiservice.services.page_copies import PageCopies
 from aiservice.services.payloads import Payloads
+from aiservice.services.people_list import PeopleList
 from aiservice.services.personal_tokens import PersonalTokens
 from aiservice.services.preference_trial import PreferenceTrial
 from aiservice.services.preferences import Preferences
@@ -89,6 +90,7 @@ class Core:
     resumption: Resumption
     responses: KeptResponses
     accounts: Accounts
+    people_list: PeopleList
     clients: Clients
     client_list: ClientList
     teams: Teams

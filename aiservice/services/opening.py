@@ -51,6 +51,7 @@ from aiservice.services.management_calls import ManagementCalls
 from aiservice.services.own_prices import OwnPrices
 from aiservice.services.page_copies import PageCopies
 from aiservice.services.payloads import Payloads
+from aiservice.services.people_list import PeopleList
 from aiservice.services.personal_tokens import PersonalTokens
 from aiservice.services.preference_trial import PreferenceTrial
 from aiservice.services.preferences import Preferences
@@ -175,6 +176,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         resumption=Resumption(db, idempotency, bodies),
         responses=KeptResponses(db, bodies),
         accounts=accounts,
+        people_list=PeopleList(db),
         clients=Clients(db, changes),
         client_list=ClientList(db),
         teams=Teams(db, changes),
