@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiservice.errors import Unprocessable
+from aiservice.errors import Conflict, Unprocessable
 from aiservice.kit.clock import DAY_US, SECOND_US, now_us
 from aiservice.principal import Person
 from aiservice.services.alert_channels import AlertChannels, existing
@@ -167,6 +167,23 @@ class Alerts(AlertNotes):
         async with self._db.read() as session:
             rows = await delivery_store.recent(session, alert_id=alert_id, first=first, limit=limit)
         return [_delivery(*row) for row in rows]
+
+    @needs("alert_channel.resend")
+    async def send_again(self, actor: Person, delivery_id: str) -> None:
+        """Has a message that did not arrive sent once more, within seconds, with the same id.
+
+        Raises:
+            PermissionDenied. NotFound: there is no such message.
+            Conflict: it was delivered (`already_delivered`).
+        """
+        async with self._db.write() as session:
+            row = await delivery_store.find(session, delivery_id)
+            if row is None:
+                raise no_such("message", delivery_id, [])
+            if row.state == "delivered":
+                raise Conflict("That message was delivered.", code="already_delivered")
+            before, row.state, row.next_us, row.ended_us = row.state, "waiting", now_us(), None
+            record(session, actor, "alert_channel.resend", row.id, before={"state": before})
 
     @needs("alert_channel.test")
     async def test(self, actor: Person, channel: str) -> Outcome:

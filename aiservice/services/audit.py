@@ -10,7 +10,9 @@ Fails closed: a change whose entry cannot be signed or stored is not made.
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+import orjson
 
 from aiservice.errors import InvalidRequest
 from aiservice.kit.clock import iso
@@ -109,6 +111,31 @@ class Audit:
     async def export_csv(self, actor: Person, asked: AuditFilter) -> AsyncIterator[str]:
         """The entries as lines of CSV (RFC 4180), the header first, newest first. Raises: PermissionDenied."""
         return self._lines(asked)
+
+    @needs("audit.export")
+    async def export_json(self, actor: Person, asked: AuditFilter) -> AsyncIterator[str]:
+        """The entries as one JSON array, newest first, an entry a line. Raises: PermissionDenied."""
+        return self._json_lines(asked)
+
+    async def _json_lines(self, asked: AuditFilter) -> AsyncIterator[str]:
+        before: int | None = None
+        mark = "[\n"
+        while True:
+            async with self._db.read() as session:
+                rows = await store.page(session, *_query(asked), before, _BATCH)
+            for row in rows:
+                told = {**asdict(entry_of(row)), "at": iso(row.at_us)}
+                yield mark + orjson.dumps(told).decode()
+                mark = ",\n"
+            if len(rows) < _BATCH:
+                break
+            before = rows[-1].number
+        yield "[]\n" if mark == "[\n" else "\n]\n"
+
+    @needs("audit.verify")
+    async def verified(self, actor: Person) -> Verdict:
+        """What `verify` finds, for who may know. Raises: PermissionDenied, Overloaded."""
+        return await self.verify()
 
     async def _lines(self, asked: AuditFilter) -> AsyncIterator[str]:
         yield csv_line(CSV_COLUMNS)

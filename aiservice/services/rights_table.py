@@ -189,6 +189,7 @@ TABLE: dict[str, tuple[Held, str]] = {
     "alert_channel.roll_secret": (ADMINS, "change a channel's secret"),
     "alert_channel.switch": (ADMINS, "switch alert channels"),
     "alert_channel.remove": (ADMINS, "remove alert channels"),
+    "alert_channel.resend": (ADMINS, "send alerts again"),
     "alert_channel.test": (ADMINS, "test alert channels"),
     # The installation, on its machine
     "server.run": (MACHINE, "run the server"),

@@ -52,6 +52,11 @@ async def claimed(session: AsyncSession, delivery_id: str, attempt: int) -> Aler
     return row if row is not None and row.state == _WAITING and row.attempts == attempt else None
 
 
+async def find(session: AsyncSession, delivery_id: str) -> AlertDelivery | None:
+    """The message with that id, locked where rows can be."""
+    return await session.get(AlertDelivery, delivery_id, with_for_update=True)
+
+
 async def recent(
     session: AsyncSession, *, alert_id: str | None = None, first: int = 0, limit: int = 50
 ) -> Sequence[tuple[AlertDelivery, str | None, AlertEvent | None]]:

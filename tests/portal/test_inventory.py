@@ -31,7 +31,7 @@ SECRETS = (
     "/factors/reset", "/factors/rule", "/first-key",
     "/invite", "/keys", "/keys/reveal", "/keys/roll", "/keys/update", "/payload", "/reset-link",
 )  # fmt: skip
-EXPORTS = ("audit.csv", "requests.csv", "requests.json", "usage.csv", "usage.json")
+EXPORTS = ("audit.csv", "audit.json", "requests.csv", "requests.json", "usage.csv", "usage.json")
 PLAYGROUND = ("models", "run", "tasks")
 FOR_ADMINS = (
     "/abuse",

@@ -11,6 +11,7 @@ from aiservice.services.vault import Vault
 from aiservice.settings import Settings
 from aiservice.store import alerts as store
 from aiservice.store.session import Database
+from aiservice.tables import AlertDelivery
 from aiservice.upstream.client import Upstream
 from aiservice.upstream.socket_transport import SocketTransport
 from tests.services.key_rig import STRANGER
@@ -90,6 +91,22 @@ async def test_what_is_muted_is_told_once_the_mute_ends(alerts: Alerts, target: 
         await alerts.post.settle()
         assert len(hook.received) == 1
     await alerts.close()
+
+
+async def test_a_message_that_failed_is_sent_again_and_one_that_arrived_is_not(alerts: Alerts, db: Database) -> None:
+    def message(name: str, state: str) -> AlertDelivery:
+        return AlertDelivery(
+            id=name, channel_id="ach_1", event="alert.opened", body="{}", state=state, attempts=10, created_us=1
+        )
+
+    async with db.write() as session:
+        session.add_all([message("failed", "failed"), message("arrived", "delivered")])
+    await alerts.send_again(OPERATOR, "failed")
+    [again] = [view for view in await alerts.deliveries(OPERATOR) if view.id == "failed"]
+    assert (again.state, again.next_us is not None) == ("waiting", True)
+    assert await refused(alerts.send_again(OPERATOR, "arrived")) == "already_delivered"
+    assert await refused(alerts.send_again(OPERATOR, "none")) == "message_not_found"
+    assert await refused(alerts.send_again(DEVELOPER, "failed")) == "admin_only"
 
 
 async def test_a_rule_may_name_its_channels_or_be_off(alerts: Alerts) -> None:

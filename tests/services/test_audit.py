@@ -1,6 +1,7 @@
 """The audit log: in the unit of work of what it tells of, one chain whoever appends, and every tampering named."""
 
 import asyncio
+import json
 import os
 
 import pytest
@@ -209,6 +210,11 @@ async def test_pages_and_filters(database: Database, audit: Audit) -> None:
     assert await audit.actions(OPERATOR) == ["client.create", "key.roll"]
     lines = [line async for line in await audit.export_csv(OPERATOR, AuditFilter())]
     assert len(lines) == 6 and lines[0].startswith("number,at,actor")
+    said = json.loads("".join([line async for line in await audit.export_json(OPERATOR, asked)]))
+    assert [(each["number"], each["action"], each["subject"]) for each in said] == [(5, "key.roll", "cli_1")]
+    nothing = AuditFilter(action="nothing")
+    assert json.loads("".join([line async for line in await audit.export_json(OPERATOR, nothing)])) == []
+    assert ((await audit.verified(OPERATOR)).entries, (await audit.verified(OPERATOR)).damage) == (5, ())
 
 
 async def test_only_admins_read_it(audit: Audit) -> None:
@@ -216,6 +222,8 @@ async def test_only_admins_read_it(audit: Audit) -> None:
         audit.page(DEVELOPER, AuditFilter()),
         audit.actions(DEVELOPER),
         audit.export_csv(DEVELOPER, AuditFilter()),
+        audit.export_json(DEVELOPER, AuditFilter()),
+        audit.verified(DEVELOPER),
     ):
         with pytest.raises(BrokerError) as raised:
             await work

@@ -6,6 +6,7 @@ import reflex as rx
 
 from aiservice.kit.clock import from_us
 from aiservice.portal import theme
+from aiservice.portal.components.alert_messages import MessageRow, message_of, message_table
 from aiservice.portal.components.browser import action_form, confirm_button, open_dialog
 from aiservice.portal.components.parts import (
     alert,
@@ -22,12 +23,9 @@ from aiservice.portal.components.parts import (
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell, warn
 from aiservice.services.alert_channels import ChannelView
-from aiservice.services.alerts import DeliveryView
 from aiservice.services.core import current_core
 
-_STATES = {"delivered": "good", "waiting": "warn", "failed": "bad", "dropped": "plain"}
 _TIME = "%Y-%m-%d %H:%M:%S UTC"
-_EVENTS = {"alert.opened": "alert", "alert.resolved": "all-clear", "alert.test": "test"}
 
 
 class ChannelRow(TypedDict):
@@ -43,19 +41,6 @@ class ChannelRow(TypedDict):
     detail: str
     is_webhook: bool
     is_disabled: bool
-
-
-class MessageRow(TypedDict):
-    """A message in the log."""
-
-    at: str
-    channel: str
-    event: str
-    words: str
-    state: str
-    state_kind: str
-    tries: str
-    next_try: str
 
 
 class AlertChannelsState(rx.State):
@@ -88,6 +73,12 @@ class AlertChannelsState(rx.State):
             self.testing = ""
         await _show(self)
 
+    @handler("alert_channel.resend")
+    async def send_again(self, delivery_id: str) -> None:
+        await current_core().alerts.send_again(signed_in(), delivery_id)
+        await tell(self, "It is sent again within a few seconds.")
+        await _show(self)
+
     @handler("alert_channel.switch")
     async def switch(self, channel_id: str, is_on: bool) -> None:
         channels = current_core().alerts.channels
@@ -103,7 +94,7 @@ class AlertChannelsState(rx.State):
 async def _show(state: AlertChannelsState) -> None:
     alerts, me = current_core().alerts, signed_in()
     state.rows = [_row_of(view) for view in await alerts.channels.list(me)]
-    state.messages = [_message_of(view) for view in await alerts.deliveries(me, limit=50)]
+    state.messages = [message_of(view) for view in await alerts.deliveries(me, limit=50)]
     state.has_mail = alerts.channels.has_mail
 
 
@@ -123,23 +114,7 @@ def _row_of(view: ChannelView) -> ChannelRow:
     )
 
 
-def _message_of(view: DeliveryView) -> MessageRow:
-    tries = len(view.attempts)
-    last = view.attempts[-1]["words"] if view.attempts else "not tried yet"
-    return MessageRow(
-        at=f"{from_us(view.created_us):{_TIME}}",
-        channel=view.channel,
-        event=_EVENTS.get(view.event, view.event),
-        words=view.words,
-        state=view.state,
-        state_kind=_STATES.get(view.state, "plain"),
-        tries=f"{tries} {'try' if tries == 1 else 'tries'}: {last}",
-        next_try=f"next {from_us(view.next_us):{_TIME}}" if view.next_us else "",
-    )
-
-
 HEADS = ["Name", "To", "From severity", "State", ""]
-LOG_HEADS = ["When", "Channel", "What", "State", "Tries"]
 page: Any = AlertChannelsState  # in markup its attributes are Vars
 
 
@@ -159,7 +134,7 @@ def alert_channels() -> rx.Component:
         card(
             rx.cond(
                 page.messages.length() > 0,
-                data_table(LOG_HEADS, rx.foreach(page.messages, _message), caption="Messages to channels"),
+                message_table(page),
                 empty("Nothing was sent yet", "Try a channel with its Test button."),
             ),
             title="Messages",
@@ -277,21 +252,4 @@ def _new_secret(row: Any) -> rx.Component:
         title=f"A new secret for {row['name']}",
         close_signal=page.changes,
         class_name=theme.QUIET,
-    )
-
-
-def _message(row: Any) -> rx.Component:
-    return table_row(
-        LOG_HEADS,
-        cell(row["at"], class_name="text-xs whitespace-nowrap"),
-        cell(row["channel"]),
-        cell(
-            rx.el.span(row["event"], class_name="block text-xs"),
-            rx.el.span(row["words"], class_name=f"block text-xs wrap-anywhere {theme.MUTED}"),
-        ),
-        cell(state_badge(row["state"], row["state_kind"])),
-        cell(
-            rx.el.span(row["tries"], class_name="block text-xs"),
-            rx.el.span(row["next_try"], class_name=f"block text-xs {theme.MUTED}"),
-        ),
     )

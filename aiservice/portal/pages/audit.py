@@ -43,6 +43,10 @@ class AuditState(rx.State):
     older: str = ""
     newest: str = PATH
     export: str = ""
+    export_json: str = ""
+    verdict: str = ""
+    verdict_kind: str = ""
+    is_verifying: bool = False
     problem: str = ""
     problem_id: str = ""
     is_narrowed: bool = False
@@ -57,6 +61,23 @@ class AuditState(rx.State):
         except BrokerError as error:
             self.rows, self.problem, self.problem_id = [], error.message, new_id("req")
         self.is_loaded = True
+
+    @handler("audit.verify")
+    async def verify(self):  # type: ignore[no-untyped-def]
+        """Looks at the whole chain, every entry of it."""
+        self.is_verifying = True
+        yield
+        try:
+            found = await current_core().audit.verified(signed_in())
+            self.verdict_kind = "error" if found.damage else "done"
+            self.verdict = (
+                f"The log was tampered with. {'; '.join(map(str, found.damage[:3]))}. Compare with a backup."
+                if found.damage
+                else f"Every one of its {found.entries:,} entries is as it was written. It stands at {found.anchor}: "
+                "kept elsewhere, that proves later that nothing before it was changed (audit verify --anchor)."
+            )
+        finally:
+            self.is_verifying = False
 
     @handler("audit.list")
     async def choose(self, name: str, value: str) -> Any:
@@ -85,6 +106,7 @@ async def _show(state: AuditState) -> None:
     state.older = url_of(PATH, state.url, before=following) if following else ""
     kept = _kept(state)
     state.newest, state.export = url_of(PATH, kept), url_of("/auth/export/audit.csv", kept)
+    state.export_json = url_of("/auth/export/audit.json", kept)
     state.is_narrowed = bool(kept)
     actions = await audit.actions(me)
     groups = [(f"{noun}.", f"{noun}: all") for noun in dict.fromkeys(name.partition(".")[0] for name in actions)]
@@ -130,6 +152,14 @@ def audit() -> rx.Component:
                 page.is_narrowed, ReactRouterLink.create("Clear all", to=PATH, class_name=theme.QUIET), rx.fragment()
             ),
         ),
+        rx.cond(
+            page.verdict != "",
+            rx.cond(
+                page.verdict_kind == "error",
+                alert(page.verdict, kind="error", role="alert"),
+                alert(page.verdict, kind="done"),
+            ),
+        ),
         card(
             rx.cond(
                 page.is_loaded,
@@ -138,9 +168,28 @@ def audit() -> rx.Component:
             ),
             _pager(),
             title="Who changed what",
-            actions=rx.cond((page.export != "") & (page.problem == ""), download_link(page.export, "audit.csv")),
+            actions=rx.fragment(
+                _verify(),
+                rx.cond(
+                    (page.export != "") & (page.problem == ""),
+                    rx.fragment(
+                        download_link(page.export, "audit.csv"),
+                        download_link(page.export_json, "audit.json", "Download JSON"),
+                    ),
+                ),
+            ),
         ),
         class_name="flex flex-col gap-5",
+    )
+
+
+def _verify() -> rx.Component:
+    return rx.el.button(
+        rx.cond(page.is_verifying, "Verifying…", "Verify the chain"),
+        type="button",
+        on_click=page.verify,
+        disabled=page.is_verifying,
+        class_name=theme.SECONDARY,
     )
 
 

@@ -64,6 +64,11 @@ async def _audit(core: Core, person: Person, params: Mapping[str, str]) -> Lines
     return await core.audit.export_csv(person, AuditView.of(params).asked)
 
 
+async def _audit_json(core: Core, person: Person, params: Mapping[str, str]) -> Lines:
+    """The same as JSON, with what was before and after as it was kept."""
+    return await core.audit.export_json(person, AuditView.of(params).asked)
+
+
 def _usage_as(form: Callable[[Series, Breakdown], Lines]) -> Export:
     """The points of the chart on the Usage page, every figure of each."""
 
@@ -81,6 +86,7 @@ EXPORTS: dict[str, tuple[str, Export]] = {
     "/usage.csv": ("usage.export", _usage_as(series_csv)),
     "/usage.json": ("usage.export", _usage_as(series_json)),
     "/audit.csv": ("audit.export", _audit),
+    "/audit.json": ("audit.export", _audit_json),
 }
 """By path: the action, and what does it."""
 
