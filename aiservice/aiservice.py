@@ -14,6 +14,7 @@ from reflex_base import constants
 from reflex_base.config import get_config
 from reflex_base.environment import environment
 
+from aiservice.docs import Docs
 from aiservice.errors import Overloaded
 from aiservice.gateway import build_gateway
 from aiservice.gateway.admit import InFlight
@@ -139,7 +140,8 @@ class BrokerApp(rx.App):
     def __call__(self) -> Any:
         reflex = super().__call__()
         policy = BrowserPolicy.of_build(get_web_dir() / constants.Dirs.STATIC)
-        BrokerApp._door = Door(Front(reflex, policy=policy, settings=lambda: current_core().settings))
+        docs = Docs(lambda: current_core().settings)
+        BrokerApp._door = Door(Front(reflex, policy=policy, settings=lambda: current_core().settings, docs=docs))
         return BrokerApp._door
 
     @asynccontextmanager

@@ -155,7 +155,9 @@ def _dialect_of(route: Mapping[str, Handler] | None) -> Dialect | None:
 
 
 def is_api_path(path: str) -> bool:
-    """Whether `path` (slashes collapsed) belongs to the API."""
+    """Whether `path` (slashes collapsed) belongs to the API. Below the reference, /docs, stand pages to be read."""
+    if path.startswith("/docs/"):
+        return False
     return any(path == prefix or path.startswith(prefix + "/") for prefix in API_PREFIXES)
 
 

@@ -159,6 +159,7 @@ async def send_error(
         extra.append((b"retry-after", b"%d" % max(1, round(error.retry_after + 0.499))))
     if error.should_retry is not None:
         extra.append(_RETRY if error.should_retry else _NO_RETRY)
+    extra.append((b"link", f'</docs/errors/{error.code}>; rel="help"'.encode("ascii", "ignore")))
     if error.status == 401:
         extra.append((b"www-authenticate", b'Bearer realm="aiservice"'))
     await send_whole(send, error.status, extra, body)

@@ -29,6 +29,7 @@ BACKEND_SEGMENTS = (
     "openapi.json",
     "docs",
     "llms.txt",
+    "llms-full.txt",
     ".well-known",
     "_event",
     "_upload",

@@ -40,11 +40,15 @@ _SERVER = (b"server", b"aiservice")  # else the HTTP server names itself
 class Front:
     """ASGI in front of Reflex.
 
-    `settings` is asked for when a request comes, since the services open after this object is made.
+    `settings` is asked for when a request comes, since the services open after this object is made. `docs` answers for
+    the documentation, which stands beside the pages.
     """
 
-    def __init__(self, reflex: Asgi, *, policy: BrowserPolicy, settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self, reflex: Asgi, *, policy: BrowserPolicy, settings: Callable[[], Settings], docs: Asgi | None = None
+    ) -> None:
         self._reflex = reflex
+        self._docs = docs
         self._policy = policy
         self._settings = settings
 
@@ -59,7 +63,9 @@ class Front:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = _collapsed(scope["path"])
-        if _is_backend(path):
+        if self._docs is not None and _is_docs(path):
+            await self._docs({**scope, "path": path}, receive, send)
+        elif _is_backend(path):
             await _refuse(scope, send, NotFound())
         elif scope["method"] not in ("GET", "HEAD"):
             await _refuse(scope, send, MethodNotAllowed(f"Pages take GET and HEAD, not {scope['method']}."))
@@ -127,6 +133,10 @@ def _collapsed(path: str) -> str:
 
 def _is_backend(path: str) -> bool:
     return path.split("/", 2)[1] in BACKEND_SEGMENTS if path.startswith("/") else True
+
+
+def _is_docs(path: str) -> bool:
+    return path.startswith("/docs/") or path in ("/llms.txt", "/llms-full.txt")
 
 
 def _page_path(path: str) -> str:
