@@ -103,6 +103,13 @@ class Alerts(AlertNotes):
         return [_view(row, client, mutes) for row, client in rows]
 
     @needs("alert.list")
+    async def find(self, actor: Person, alert_id: str) -> AlertView:
+        """One alert. Raises: NotFound: there is none, or not one of the actor's."""
+        async with self._db.read() as session:
+            row = await self._visible(session, actor, "alert.list", alert_id)
+            return _view(row, None, await store.mutes(session, now_us()))
+
+    @needs("alert.list")
     async def count(self, actor: Person, state: str = "open") -> int:
         """How many `list` would give without a limit."""
         async with self._db.read() as session:

@@ -1,51 +1,25 @@
 """Alerts: what happened that somebody should know of, with the figures behind it; acknowledged, muted, resolved."""
 
-from typing import Any, TypedDict
-from urllib.parse import quote
+from typing import Any
 
 import reflex as rx
 
-from aiservice.kit.clock import from_us, iso
 from aiservice.portal import theme
+from aiservice.portal.charts.alert_course import NO_COURSE, Course, course, course_of
+from aiservice.portal.components.alert_rows import AlertRow, Fact, filters_of, row_of, span_of
 from aiservice.portal.components.browser import open_dialog
 from aiservice.portal.components.filters import choices
 from aiservice.portal.components.parts import badge, card, empty, skeleton, state_badge
 from aiservice.portal.layout import portal_page
 from aiservice.portal.layout.bell import BellState
+from aiservice.portal.queries import FILTERS, url_of
 from aiservice.portal.session.guard import allowed, handler, signed_in, tell
-from aiservice.services.alert_notes import Severity
-from aiservice.services.alerts import AlertView
 from aiservice.services.core import current_core
+from aiservice.services.usage import Breakdown
 
+PATH = "/alerts"
 _PAGE_ROWS = 30
-_LOOKS = {Severity.CRITICAL: "bad", Severity.WARNING: "warn", Severity.INFO: "plain"}
-_FILTERS = {"client": "client", "key": "key", "connection": "provider", "task": "task", "model": "model"}
 _MUTES = (("1 hour", 3_600), ("4 hours", 14_400), ("1 day", 86_400), ("7 days", 604_800))
-
-
-class Fact(TypedDict):
-    """A figure behind an alert."""
-
-    name: str
-    value: str
-
-
-class AlertRow(TypedDict):
-    """An alert in the list."""
-
-    id: str
-    title: str
-    words: str
-    severity: str
-    severity_kind: str
-    client: str
-    since: str
-    detail: str
-    muted: str
-    is_open: bool
-    is_resolved: bool
-    facts: list[Fact]
-    requests: str
 
 
 class AlertsState(rx.State):
@@ -55,25 +29,41 @@ class AlertsState(rx.State):
     is_past: bool = False
     first: int = 0
     total: int = 0
+    course: Course = NO_COURSE
     changes: int = 0
     is_loaded: bool = False
 
     @handler("alert.list")
     async def load(self) -> None:
-        self.first, self.is_past = 0, False
+        """What the URL asks for: `state` "resolved" or nothing, `first` how many are passed over."""
+        asked = self.router.url.query_parameters
+        first = asked.get("first", "")
+        self.first = int(first) if first.isdecimal() and len(first) < 7 else 0
+        self.is_past, self.course = asked.get("state") == "resolved", NO_COURSE
         await _show(self)
         self.is_loaded = True
 
     @handler("alert.list")
-    async def choose(self, is_past: bool) -> None:
-        self.is_past, self.first = is_past, 0
-        await _show(self)
+    async def choose(self, is_past: bool) -> Any:
+        return rx.redirect(url_of(PATH, {"state": "resolved" if is_past else ""}))
 
     @handler("alert.list")
-    async def turn(self, by: int) -> None:
-        if by in (-1, 1):
-            self.first = max(0, min(self.first + by * _PAGE_ROWS, max(0, self.total - 1)))
-            await _show(self)
+    async def turn(self, by: int) -> Any:
+        first = max(0, min(self.first + (1 if by > 0 else -1) * _PAGE_ROWS, max(0, self.total - 1)))
+        kept = {"state": "resolved" if self.is_past else ""}
+        return rx.redirect(url_of(PATH, kept, first=str(first) if first else ""))
+
+    @handler("usage.get")
+    async def show_course(self, alert_id: str) -> None:
+        """How the requests went that it is about, around the time that it fired."""
+        view = await current_core().alerts.find(signed_in(), alert_id)
+        begin, end = span_of(view)
+        before = (end - begin) // 2
+        ours = {FILTERS[name]: value for name, value in filters_of(view).items()}
+        series = await current_core().usage.series(
+            signed_in(), begin - before, end, Breakdown(has_all=True, filters=ours)
+        )
+        self.course = course_of(alert_id, series)
 
     @handler("alert.acknowledge")
     async def acknowledge(self, alert_id: str) -> None:
@@ -105,51 +95,7 @@ async def _show(state: AlertsState) -> None:
     wanted = "resolved" if state.is_past else "unresolved"
     state.total = await alerts.count(me, wanted)
     views = await alerts.list(me, wanted, first=state.first, limit=_PAGE_ROWS)
-    state.rows = [_row_of(view) for view in views]
-
-
-def _row_of(view: AlertView) -> AlertRow:
-    detail = ""
-    if view.resolved_us is not None:
-        detail = f"Resolved {_at(view.resolved_us)}" + (f" by {view.resolved_by}" if view.resolved_by else " by itself")
-    elif view.acknowledged_us is not None:
-        detail = f"{view.acknowledged_by} is on it since {_at(view.acknowledged_us)}"
-    times = f", {view.count:,} times, last {_at(view.last_us)}" if view.count > 1 else ""
-    return AlertRow(
-        id=view.id,
-        title=view.title,
-        words=view.words,
-        severity=view.severity.name.lower(),
-        severity_kind=_LOOKS[view.severity],
-        client=view.client or "",
-        since=f"Since {_at(view.first_us)}{times}",
-        detail=detail,
-        muted=f"muted until {_at(view.muted_until_us)}" if view.muted_until_us else "",
-        is_open=view.state == "open",
-        is_resolved=view.state == "resolved",
-        facts=[
-            Fact(name=name.replace("_", " "), value=_fact(name, value))
-            for name, value in view.evidence.items()
-            if value not in (None, "")
-        ],
-        requests=_requests(view),
-    )
-
-
-def _at(at_us: int) -> str:
-    return f"{from_us(at_us):%Y-%m-%d %H:%M} UTC"
-
-
-def _fact(name: str, value: object) -> str:
-    if name.endswith("_us") and isinstance(value, int):
-        return iso(value) or ""
-    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)[:300]
-
-
-def _requests(view: AlertView) -> str:
-    """Where the requests are that it is about."""
-    scope = str(view.evidence.get("scope", ""))
-    return f"/requests?{_FILTERS[scope]}={quote(view.subject)}" if scope in _FILTERS and view.subject else ""
+    state.rows = [row_of(view) for view in views]
 
 
 page: Any = AlertsState  # in markup its attributes are Vars
@@ -227,9 +173,25 @@ def _row(row: Any) -> rx.Component:
         rx.el.p(row["words"], class_name="mt-2 text-sm wrap-anywhere"),
         rx.el.p(row["since"], class_name=f"mt-1 text-xs {theme.MUTED}"),
         rx.cond(row["detail"] != "", rx.el.p(row["detail"], class_name=f"text-xs wrap-anywhere {theme.MUTED}")),
-        rx.cond(row["facts"].to(list).length() > 0, _evidence(row)),
+        rx.cond(row["measured"] != "", _measure(row)),
+        rx.cond(page.course["of"] == row["id"], course(page.course)),
+        rx.cond((row["facts"].to(list).length() > 0) | (row["requests"] != ""), _evidence(row)),
         rx.cond(~row["is_resolved"], _actions(row)),
         class_name=f"{theme.SURFACE} p-4",
+    )
+
+
+def _measure(row: Any) -> rx.Component:
+    """Value and threshold on one scale; the words say the same."""
+    return rx.el.div(
+        rx.el.p(row["measured"], class_name="text-xs tabular-nums"),
+        rx.el.div(
+            rx.el.div(class_name=theme.BAR_FILLS["bad"], style={"width": row["width"]}),
+            rx.el.div(class_name="absolute inset-y-0 w-0.5 bg-slate-900 dark:bg-white", style={"left": row["mark"]}),
+            class_name=f"relative mt-1 max-w-md {theme.BAR}",
+            custom_attrs={"aria-hidden": "true"},
+        ),
+        class_name="mt-2",
     )
 
 
@@ -242,7 +204,16 @@ def _evidence(row: Any) -> rx.Component:
         ),
         rx.cond(
             row["requests"] != "",
-            rx.el.a("See these requests", href=row["requests"], class_name=f"mt-2 inline-block text-sm {theme.LINK}"),
+            rx.el.div(
+                rx.el.a("See these requests", href=row["requests"], class_name=f"text-sm {theme.LINK}"),
+                rx.el.button(
+                    "Show how they went",
+                    type="button",
+                    on_click=page.show_course(row["id"]),
+                    class_name=theme.QUIET,
+                ),
+                class_name="mt-2 flex flex-wrap items-center gap-2",
+            ),
         ),
         class_name="mt-2",
     )
