@@ -20,12 +20,15 @@ from tests.harness.evidence import Evidence
 pytestmark = pytest.mark.browser
 
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 360)]
-PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/no-such-page"]
+PLAIN_PAGES = [
+    *("/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/forgot", "/second-factor", "/first-factor"),
+    "/no-such-page",
+]
 FRAMED_PAGES = [
     *("/", "/first-call", "/playground", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers"),
     *("/teams", "/users"),
     *("/account", "/abuse", "/audit", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels", "/payloads"),
-    *("/aliases", "/shadows", "/cache", "/vendors", "/prices", "/clients", "/system"),
+    *("/aliases", "/shadows", "/cache", "/vendors", "/sign-in-rules", "/prices", "/clients", "/system"),
 ]
 VIEWS = [
     "/usage?by=model&range=1h&metric=cost",
@@ -106,7 +109,6 @@ def test_pages_before_anything_has_happened(inspected: Inspection) -> None:
     inspected.pages(PLAIN_PAGES, "plain")
     tab.problems = [line for line in tab.problems if "404" not in line]  # the page that is not there
     tab.open("/sign-in")
-    tab.page.get_by_text("Forgot your password?").click()
     tab.page.get_by_label("E-mail").fill(ADMIN)
     tab.page.get_by_label("Password").fill("not the password")
     tab.page.get_by_role("button", name="Sign in").click()

@@ -45,6 +45,7 @@ FOR_ADMINS = (
     "/providers",
     "/providers/[connection]",
     "/shadows",
+    "/sign-in-rules",
     "/system",
     "/teams",
     "/users",

@@ -140,7 +140,7 @@ def notice() -> rx.Component:
 def _password_again() -> rx.Component:
     return action_form(
         field(
-            "Your password",
+            "Your password, or a code of your app",
             "password",
             id="password-again",
             type="password",
