@@ -157,8 +157,10 @@ async def database(installed: Settings) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argon2 is tested elsewhere, and would be most of the time here."""
+def quick_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2 has tests of its own (marked so), and would be most of the time in all others."""
+    if request.node.get_closest_marker("argon2"):
+        return
 
     def digest(password: str) -> str:
         return hashlib.sha256(password.encode()).hexdigest()

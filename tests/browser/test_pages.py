@@ -20,10 +20,7 @@ from tests.harness.evidence import Evidence
 pytestmark = pytest.mark.browser
 
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 360)]
-PLAIN_PAGES = [
-    *("/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/forgot", "/second-factor", "/first-factor"),
-    "/no-such-page",
-]
+PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/forgot", "/no-such-page"]
 FRAMED_PAGES = [
     *("/", "/first-call", "/playground", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers"),
     *("/teams", "/users"),

@@ -69,6 +69,13 @@ class Steps:
         return totp.code_at(self._secret, self._last)
 
 
+def steps_of(page: Page, installation: Installation) -> Steps:
+    """The codes of the secret that is shown; no trace of the installation may hold it (T-24)."""
+    secret = page.locator("code[data-secret]").inner_text().replace(" ", "")
+    installation.secrets.add(secret)
+    return Steps(secret)
+
+
 def sign_in(page: Page, base: str, path: str = "/sign-in") -> None:
     page.goto(base + path)
     page.get_by_label("E-mail").fill(ADMIN)
@@ -100,7 +107,9 @@ def save_codes(page: Page, inspected: Inspection | None = None) -> list[str]:
     return codes
 
 
-def test_an_app_a_passkey_and_a_recovery_code_are_set_up_and_sign_in(inspected: Inspection) -> None:
+def test_an_app_a_passkey_and_a_recovery_code_are_set_up_and_sign_in(
+    inspected: Inspection, installation: Installation
+) -> None:
     tab = inspected.tab
     page = tab.page
     sign_in(page, tab.base)
@@ -110,13 +119,14 @@ def test_an_app_a_passkey_and_a_recovery_code_are_set_up_and_sign_in(inspected: 
     page.get_by_role("button", name="Set up an app").click()
     expect(page.get_by_role("img", name="QR code for your authenticator app")).to_be_visible()
     inspected.look("factors-app")
-    steps = Steps(page.locator("code[data-secret]").inner_text().replace(" ", ""))
+    steps = steps_of(page, installation)
     for code in ("000 000", steps.next()):
         page.get_by_label("Type the six digits").fill(code)
         page.get_by_role("button", name="Turn it on").click()
         if code == "000 000":
             expect(page.get_by_role("alert")).to_contain_text("not right")
     codes = save_codes(page, inspected)
+    installation.secrets.update(codes)
     page.get_by_label("Name of the passkey").fill("My laptop")
     page.get_by_role("button", name="Add a passkey").click()
     expect(page.get_by_role("cell", name="My laptop")).to_be_visible()
@@ -172,7 +182,7 @@ def test_who_must_have_a_factor_is_led_to_it_and_does_it_by_keyboard_alone(
     page.keyboard.press("Enter")
     expect(page.get_by_label("Type the six digits")).to_be_focused()
     inspected.look("factors-first-app")
-    steps = Steps(page.locator("code[data-secret]").inner_text().replace(" ", ""))
+    steps = steps_of(page, installation)
     page.get_by_label("Type the six digits").focus()
     page.keyboard.type(steps.next())
     page.keyboard.press("Enter")

@@ -57,7 +57,7 @@ SiteOf = Callable[..., Site]
 
 
 @pytest.fixture
-async def site_of(database: Database, settings: Settings) -> AsyncIterator[SiteOf]:
+async def site_of(database: Database, settings: Settings, quick_passwords: None) -> AsyncIterator[SiteOf]:
     """Makes a site with other settings."""
 
     def make(frontend_port: int | None = None, **changes: Any) -> Site:

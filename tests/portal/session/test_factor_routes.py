@@ -22,8 +22,6 @@ from tests.portal.session.test_routes import token_of
 from tests.services.authenticator import Authenticator
 from tests.services.people import BROWSER, ROOT, OpenVault
 
-pytestmark = pytest.mark.usefixtures("quick_passwords")
-
 FORM = {"email": EMAIL, "password": PASSWORD}
 LOCAL = "http://localhost:8000"
 

@@ -70,6 +70,7 @@ async def test_a_refused_form_goes_back_to_its_page_with_a_code_and_nothing_the_
     assert answer.content == b""
 
 
+@pytest.mark.argon2
 async def test_t65_unknown_and_wrong_answers_are_equal_to_the_byte(site: Site) -> None:
     async with site.browser() as browser:
         answers = [
@@ -380,6 +381,7 @@ async def test_in_development_the_browser_returns_to_the_pages_port(site_of: Sit
 
 
 @pytest.mark.sqlite_only("what could stall the loop is the hash")
+@pytest.mark.argon2
 async def test_t66_fifty_people_sign_in_at_once_without_stalling_the_loop_or_filling_the_memory(
     site: Site, database: Database
 ) -> None:
