@@ -264,6 +264,9 @@ SAMPLES: dict[str, Sample] = {
     "PATCH /api/users/{user}": of_admin(a_user, {"role": "admin", "disabled": True}, unknown=_USER),
     "POST /api/invites": of_admin(body={"email": "guest@example.org"}),
     "POST /api/users/{user}/reset-link": of_admin(a_user, unknown=_USER),
+    "DELETE /api/users/{user}/factors": of_admin(a_user, unknown=_USER),
+    "GET /api/sign-in": of_admin(),
+    "PUT /api/sign-in": of_admin(body={"second_factor": "admins"}),
     "GET /api/users/{user}/sessions": of_admin(a_session, stranger=404, unknown=_USER),
     "DELETE /api/users/{user}/sessions/{session}": of_admin(
         a_session, stranger=404, unknown=nobodys(user="ada@example.org", session="none")

@@ -38,6 +38,7 @@ class UserTold(Told):
     email: str
     role: RoleName
     disabled: bool
+    second_factor: bool
     created_at: At
     last_seen_at: At | None
 
@@ -135,6 +136,7 @@ def _told(one: PersonSummary) -> UserTold:
         email=one.email,
         role=one.role.value,
         disabled=one.is_disabled,
+        second_factor=one.has_second_factor,
         created_at=at(one.created_us),
         last_seen_at=iso(one.last_seen_us),
     )
