@@ -114,3 +114,5 @@ SPARK = {
     "errors": "fill-red-700 stroke-white dark:fill-red-400 dark:stroke-slate-900 [stroke-width:0.6]",
 }
 FOLDED = f"cursor-pointer rounded py-1 text-sm font-medium {FOCUS}"
+DRAG_HANDLE = f"{ICON_BUTTON} w-7 cursor-grab touch-none aria-pressed:cursor-grabbing"
+ROW_GROUND = "bg-white dark:bg-slate-900"

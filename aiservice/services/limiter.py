@@ -289,3 +289,6 @@ def _words(limit: Limit) -> str:
 
 def _now() -> int:
     return time.monotonic_ns() // 1_000
+
+
+refusal_of = _refusal  # for whoever shows beforehand what a caller will be told

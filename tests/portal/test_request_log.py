@@ -91,19 +91,6 @@ async def test_new_requests_are_announced_and_move_no_row(portal: PortalServer) 
         assert tab.var("requests_state", "fresh") == 0
 
 
-async def test_a_hidden_page_is_told_of_news_when_it_is_looked_at_again(portal: PortalServer) -> None:
-    owner = Developer(portal)
-    async with Attacker(portal, cookie=owner.cookie) as tab:
-        await tab.hydrate("/requests")
-        await tab.send(named("requests_state.load"), path="/requests")
-        await tab.send(named("requests_state.pause"), {"is_hidden": True}, path="/requests")
-        owner.ask()
-        await tab.settle(1.5)
-        assert tab.var("requests_state", "fresh") == 0
-        await tab.send(named("requests_state.pause"), {"is_hidden": False}, path="/requests")
-        assert tab.var("requests_state", "fresh") == 1
-
-
 async def test_a_request_is_open_beside_the_log_at_an_address_of_its_own(portal: PortalServer) -> None:
     owner, stranger = Developer(portal), Developer(portal)
     second = owner.ask()

@@ -118,7 +118,7 @@ export function LogBars({ bars, label, styles }) {
 
 // News of the log. Rows never move by themselves: the server only says how many there are. Switched on, the browser
 // asks for them, but not while the pointer or the focus is among the rows, something is open over them, or nobody looks.
-export function LiveTail({ count, isNewest, styles, onShow, onPause }) {
+export function LiveTail({ count, isNewest, styles, onShow }) {
   const [isOn, setOn] = useState(false);
   const [isHeld, setHeld] = useState(false);
   useEffect(() => setOn(localStorage.getItem(LIVE) === "on"), []);
@@ -131,11 +131,6 @@ export function LiveTail({ count, isNewest, styles, onShow, onPause }) {
     turn();
     return true;
   });
-  useEffect(() => {
-    const looked = () => onPause?.(document.hidden);
-    document.addEventListener("visibilitychange", looked);
-    return () => document.removeEventListener("visibilitychange", looked);
-  }, []);
   useEffect(() => {
     if (!count || !isOn || !isNewest) {
       setHeld(false);

@@ -45,8 +45,7 @@ class LogBars(rx.Component):
 
 
 class LiveTail(rx.Component):
-    """How many requests are new, and the switch that lets them in where the page `is_newest`; `on_pause` is told
-    whether nobody looks."""
+    """How many requests are new, and the switch that lets them in where the page `is_newest`."""
 
     library = _LIBRARY
     tag = "LiveTail"
@@ -55,7 +54,6 @@ class LiveTail(rx.Component):
     is_newest: rx.Var[bool]
     styles: rx.Var[dict[str, str]]
     on_show: rx.EventHandler[rx.event.no_args_event_spec]  # type: ignore[type-arg,valid-type]
-    on_pause: rx.EventHandler[rx.event.passthrough_event_spec(bool)]  # type: ignore[type-arg,valid-type]
 
 
 class Peek(rx.Component):
@@ -87,8 +85,8 @@ def log_bars(bars: Any, *, label: str) -> rx.Component:
     return LogBars.create(bars=bars, label=label, styles=LOG_STYLES)
 
 
-def live_tail(count: Any, *, is_newest: Any, on_show: Any, on_pause: Any) -> rx.Component:
-    return LiveTail.create(count=count, is_newest=is_newest, on_show=on_show, on_pause=on_pause, styles=LOG_STYLES)
+def live_tail(count: Any, *, is_newest: Any, on_show: Any) -> rx.Component:
+    return LiveTail.create(count=count, is_newest=is_newest, on_show=on_show, styles=LOG_STYLES)
 
 
 def peek(*content: Any, rows: Any, shown: Any) -> rx.Component:

@@ -22,6 +22,7 @@ from aiservice.portal.components.parts import (
     state_badge,
     table_row,
 )
+from aiservice.portal.components.reorder import drag_handle
 
 _YES_NO = [("", "not set"), ("yes", "yes"), ("no", "no")]
 _SORTS = [
@@ -89,7 +90,10 @@ def _member(page: Any, entry: Any, index: Any) -> rx.Component:
         _icon_button("close", f"Remove {entry}", page.remove(index)),
         class_name="flex items-center",
     )
+    is_dragged = is_moved & (page.moved_by == 0)
+    handle = drag_handle(index, f"Drag {entry}, or move it with the arrow keys", page.move_to, has_focus=is_dragged)
     return rx.el.li(
+        rx.cond(page.may_change, handle),
         rx.el.span(index + 1, class_name=f"w-6 shrink-0 text-center text-sm {theme.MUTED}"),
         rx.el.div(
             rx.el.span(entry, class_name="block break-all font-mono text-sm"),
@@ -101,7 +105,7 @@ def _member(page: Any, entry: Any, index: Any) -> rx.Component:
         ),
         rx.cond(page.may_change, buttons),
         key=rx.cond(is_moved, f"{entry} {page.moves}", entry),
-        class_name=f"flex flex-wrap items-center gap-1 {theme.LINE} py-1 first:border-t-0",
+        class_name=f"flex flex-wrap items-center gap-1 {theme.LINE} {theme.ROW_GROUND} py-1 first:border-t-0",
     )
 
 

@@ -9,18 +9,20 @@ from typing_extensions import TypedDict as ValidatedDict
 from aiservice.errors import InvalidRequest
 from aiservice.kit.clock import from_us
 from aiservice.portal import theme
+from aiservice.portal.components.answer_example import answer_example, answer_text
 from aiservice.portal.components.budget_item import budget_item
 from aiservice.portal.components.parts import card, empty, field, select_field, skeleton
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import allowed, handler, signed_in, tell
-from aiservice.principal import Person
+from aiservice.principal import Budget, Person
 from aiservice.services.budget_terms import Terms, checked_cap, nano_of
-from aiservice.services.budget_words import amount_words, budget_words
+from aiservice.services.budget_words import amount_words, budget_words, spent_out
 from aiservice.services.budgets import BudgetView
 from aiservice.services.core import Core, current_core
-from aiservice.services.rights import may
+from aiservice.services.rights import Reach, may
 
 _MOST_KEYS = 200
+_NEARLY_PERCENT = 80
 
 
 class Choice(TypedDict):
@@ -71,6 +73,8 @@ class BudgetsState(rx.State):
 
     rows: list[BudgetRow] = []
     choices: list[Choice] = []
+    example: str = ""
+    contact: str = ""
     is_loaded: bool = False
 
     @handler("budget.list")
@@ -98,8 +102,18 @@ class BudgetsState(rx.State):
 
 
 async def _show(state: BudgetsState) -> None:
-    me = signed_in()
-    state.rows = [_row(view, me) for view in await current_core().budgets.list(me)]
+    core, me = current_core(), signed_in()
+    views = await core.budgets.list(me)
+    state.rows = [_row(view, me) for view in views]
+    state.example = _example(max(views, key=lambda view: view.used_percent)) if views else ""
+    state.contact = f"an admin ({core.settings.admin_email})" if core.settings.admin_email else "an admin"
+
+
+def _example(view: BudgetView) -> str:
+    """What a caller is told once that budget is spent."""
+    terms = view.terms
+    budget = Budget(view.id, view.scope, view.subject, terms.measure, terms.period, terms.is_rolling, terms.cap)
+    return answer_text(spent_out(budget, view.standing.resets_us))
 
 
 async def _choices(core: Core, me: Person) -> list[Choice]:
@@ -147,7 +161,7 @@ def _row(view: BudgetView, me: Person) -> BudgetRow:
         spent=amount_words(terms.measure, standing.spent),
         left=amount_words(terms.measure, view.left),
         percent=view.used_percent,
-        kind="bad" if view.left == 0 else "warn" if warned else "good",
+        kind="bad" if view.left == 0 else "warn" if warned or view.used_percent >= _NEARLY_PERCENT else "good",
         resets_name="First comes back" if terms.is_rolling else "Begins anew",
         resets=f"{from_us(standing.resets_us):%Y-%m-%d %H:%M} UTC",
         forecast="" if forecast is None else f"At this pace {_rounded(terms.measure, forecast)} by then",
@@ -183,9 +197,31 @@ def budgets() -> rx.Component:
     several = rx.el.ul(items, class_name="flex flex-col", custom_attrs={"aria-label": "Budgets"})
     shown = rx.cond(page.rows.length() > 0, several, nothing)
     return rx.el.div(
-        card(rx.cond(page.is_loaded, shown, skeleton("h-40")), title="Budgets"),
+        card(rx.cond(page.is_loaded, rx.el.div(shown, _when_spent()), _room()), title="Budgets"),
         rx.cond(page.choices.length() > 0, _form(), None),
         class_name="flex flex-col gap-5",
+    )
+
+
+def _room() -> rx.Component:
+    return rx.el.div(
+        skeleton("h-28"), skeleton("h-28"), class_name="flex flex-col gap-3", custom_attrs={"aria-busy": "true"}
+    )
+
+
+def _when_spent() -> rx.Component:
+    """What comes of it, and whom to ask before it does."""
+    when = "Status 402. Trying again is of no use before it begins anew; answers under way end where the budget ends."
+    ask = rx.el.p(
+        "To have a client's or a team's raised, ask ", page.contact, ".", class_name=f"mb-3 text-sm {theme.MUTED}"
+    )
+    return rx.cond(
+        page.example != "",
+        rx.el.div(
+            rx.cond(allowed("client.budget", Reach.ANYONE), None, ask),
+            answer_example(page.example, when),
+            class_name=f"pt-4 {theme.LINE}",
+        ),
     )
 
 

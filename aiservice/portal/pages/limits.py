@@ -8,7 +8,9 @@ from typing_extensions import TypedDict as ValidatedDict
 
 from aiservice.errors import InvalidRequest
 from aiservice.portal import theme
+from aiservice.portal.components.answer_example import answer_example, answer_text
 from aiservice.portal.components.browser import confirm_button
+from aiservice.portal.components.limit_binding import BindingRow, binding_rows, binding_table, level_of, used_bar
 from aiservice.portal.components.parts import (
     alert,
     badge,
@@ -25,14 +27,15 @@ from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.portal.session.live import watch
 from aiservice.principal import Person
-from aiservice.services.core import current_core
+from aiservice.services.core import Core, current_core
+from aiservice.services.limit_binding import bindings
 from aiservice.services.limit_names import KINDS, words_of
 from aiservice.services.limit_standing import Holder
-from aiservice.services.limiter import Standing
-from aiservice.services.rights import may
+from aiservice.services.limiter import Standing, refusal_of
+from aiservice.services.rights import Reach, may
 
+_EXAMPLE_WAIT_US = 12_400_000
 _SCOPES = {"team": "Team", "client": "Client", "key": "Key"}
-_NEARLY, _FULL = 0.8, 1.0
 
 
 class LimitRow(TypedDict):
@@ -71,6 +74,8 @@ class LimitsState(rx.State):
 
     rows: list[LimitRow] = []
     holders: list[Choice] = []
+    bindings: list[BindingRow] = []
+    example: str = ""
     is_whole: bool = True
     is_loaded: bool = False
 
@@ -110,8 +115,18 @@ async def _show(state: LimitsState) -> None:
         for holder in found.holders
         if _may_change(me, holder)
     ]
+    tightest = bindings(found.holders)
+    state.bindings = binding_rows(
+        tightest, may_limit_all=may(me, "client.limits", Reach.ANYONE), contact=_contact(core)
+    )
+    state.example = answer_text(refusal_of(tightest[0].standing.limit, _EXAMPLE_WAIT_US)) if tightest else ""
     state.is_whole = found.is_whole
     state.is_loaded = True
+
+
+def _contact(core: Core) -> str:
+    """Whom to ask for more: the address that the operator gave, if they gave one."""
+    return f"an admin ({core.settings.admin_email})" if core.settings.admin_email else "an admin"
 
 
 def _row(me: Person, holder: Holder, standing: Standing) -> LimitRow:
@@ -125,7 +140,7 @@ def _row(me: Person, holder: Holder, standing: Standing) -> LimitRow:
         words=f"{limit.amount:,} {words_of(limit.name)}",
         used=f"{standing.used:,} of {limit.amount:,}",
         width=f"{part:.0%}",
-        level="bad" if part >= _FULL else "warn" if part >= _NEARLY else "good",
+        level=level_of(part),
         free=_free(standing),
         is_mine=_may_change(me, holder),
     )
@@ -169,8 +184,26 @@ page: Any = LimitsState  # in markup its attributes are Vars
 def limits() -> rx.Component:
     return rx.cond(
         page.is_loaded,
-        rx.el.div(_standing(), _form(), class_name="flex flex-col gap-5"),
-        rx.el.div(skeleton("h-72"), skeleton("h-40"), class_name="flex flex-col gap-5"),
+        rx.el.div(
+            rx.cond(page.bindings.length() > 0, _first()), _standing(), _form(), class_name="flex flex-col gap-5"
+        ),
+        rx.el.div(
+            *(skeleton(height) for height in ("h-56", "h-72", "h-40")),
+            class_name="flex flex-col gap-5",
+            custom_attrs={"aria-busy": "true"},
+        ),
+    )
+
+
+def _first() -> rx.Component:
+    when = (
+        "Status 429, until enough of the window has passed. Libraries wait as long as retry-after says by themselves."
+    )
+    return card(
+        binding_table(page.bindings),
+        rx.el.div(answer_example(page.example, when), class_name="mt-4"),
+        title="What binds first",
+        actions=badge("live", "good"),
     )
 
 
@@ -212,7 +245,7 @@ def _line(row: Any) -> rx.Component:
             rx.el.span(row["what"], class_name=f"block text-xs {theme.MUTED}"),
         ),
         cell(row["words"]),
-        cell(_bar(row)),
+        cell(used_bar(row)),
         cell(row["free"], class_name=theme.MUTED),
         cell(
             rx.cond(
@@ -228,30 +261,6 @@ def _line(row: Any) -> rx.Component:
             ),
             class_name="text-right max-sm:text-left",
         ),
-    )
-
-
-def _bar(row: Any) -> rx.Component:
-    """The words say what the bar shows, so that it is no news to a screen reader."""
-    look = "h-full rounded-full"
-    colour = rx.match(
-        row["level"],
-        ("bad", f"{look} bg-red-700 dark:bg-red-400"),
-        ("warn", f"{look} bg-amber-600 dark:bg-amber-400"),
-        f"{look} bg-indigo-600 dark:bg-indigo-400",
-    )
-    return rx.el.div(
-        rx.el.div(
-            rx.el.span(row["used"], class_name="tabular-nums"),
-            rx.cond(row["level"] == "bad", badge("used up", "bad")),
-            class_name="flex flex-wrap items-center gap-2",
-        ),
-        rx.el.div(
-            rx.el.div(class_name=colour, style={"width": row["width"]}),
-            class_name="mt-1 h-1.5 w-full min-w-32 overflow-hidden rounded-full bg-slate-200 dark:bg-slate-700",
-            custom_attrs={"aria-hidden": "true"},
-        ),
-        class_name="w-full",
     )
 
 

@@ -7,10 +7,11 @@ from pydantic import ConfigDict
 from typing_extensions import TypedDict as ValidatedDict
 
 from aiservice.errors import InvalidRequest
+from aiservice.portal.components.parts import skeleton
 from aiservice.portal.components.preference_choice import choice, stored
 from aiservice.portal.components.preference_editor import chain, history, review, terms_form
 from aiservice.portal.layout import portal_page
-from aiservice.portal.queries import Zone
+from aiservice.portal.queries import Zone, url_of
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.portal.session.preference_forms import (
     DifferenceRow,
@@ -38,6 +39,7 @@ from aiservice.services.preferences import ANY_TASK, MAX_ENTRIES
 from aiservice.services.rights import may
 from aiservice.services.routing_scopes import Scope
 from aiservice.services.routing_terms import Terms
+from aiservice.tasks import registry
 
 
 class AddEntry(ValidatedDict):
@@ -80,32 +82,37 @@ class PreferencesState(rx.State):
     is_loaded: bool = False
     _reviewed: dict[str, Any] = {}
     _seen_version: int = 0
+    _is_chosen: bool = False
 
     @handler("preference.list")
     async def load(self) -> None:
         core, me = current_core(), signed_in()
         own = await core.clients.personal(me)
         self.scopes = await scopes_of(core, me)
+        asked = self.router.url.query_parameters
+        is_chosen, self._is_chosen = self._is_chosen, False
+        self.scope, self.task = asked.get("scope") or self.scope, asked.get("task") or self.task
         if self.scope not in {option["value"] for option in self.scopes}:
             self.scope = f"client:{own.id}"
+        if self.task != ANY_TASK and self.task not in registry():
+            self.task = ANY_TASK
         self.connections = [
             Option(value=connection.name, label=f"{connection.name} ({connection.kind})")
             for connection in await core.connections.list(me)
             if not connection.is_disabled
         ]
-        await _show(self)
+        if not is_chosen:  # else it is shown already, and the address has only followed
+            await _show(self)
         self.is_loaded = True
 
     @handler("preference.list")
-    async def choose_scope(self, scope: str) -> None:
+    async def choose_scope(self, scope: str) -> Any:
         await current_core().preferences.list(signed_in(), Scope.read(scope))
-        self.scope = scope
-        await _show(self)
+        return await _choose(self, scope, self.task)
 
     @handler("preference.list")
-    async def choose_task(self, task: str) -> None:
-        self.task = task
-        await _show(self)
+    async def choose_task(self, task: str) -> Any:
+        return await _choose(self, self.scope, task)
 
     @handler("preference.set")
     async def add(self, form: AddEntry) -> None:
@@ -127,6 +134,16 @@ class PreferencesState(rx.State):
             draft[index], draft[to] = draft[to], draft[index]
             _edit(self, draft)
             self.just_moved, self.moved_by, self.moves = draft[to], by, self.moves + 1
+            self.order_words = f"{draft[to]} is now {to + 1} of {len(draft)}."
+
+    @handler("preference.set")
+    async def move_to(self, index: int, to: int) -> None:
+        """What the handle does, however far it was dragged."""
+        if 0 <= index < len(self.draft) and 0 <= to < len(self.draft) and index != to:
+            draft = list(self.draft)
+            draft.insert(to, draft.pop(index))
+            _edit(self, draft)
+            self.just_moved, self.moved_by, self.moves = draft[to], 0, self.moves + 1
             self.order_words = f"{draft[to]} is now {to + 1} of {len(draft)}."
 
     @handler("preference.set")
@@ -190,6 +207,14 @@ class PreferencesState(rx.State):
         await _show(self)
 
 
+async def _choose(state: PreferencesState, scope: str, task: str) -> Any:
+    """Shows what is chosen, and has the address say it: it is found again in another tab."""
+    state.scope, state.task = scope, task
+    await _show(state)
+    state._is_chosen = True
+    return rx.redirect(url_of("/preferences", {"scope": scope, "task": "" if task == ANY_TASK else task}))
+
+
 def _edit(state: PreferencesState, draft: list[str]) -> None:
     state.draft, state.is_reviewed, state.just_moved = draft, False, ""
 
@@ -235,4 +260,9 @@ page: Any = PreferencesState  # in markup its attributes are Vars
 @portal_page("/preferences", title="Preferences", icon="order", place=40, on_load=PreferencesState.load)
 def preferences() -> rx.Component:
     parts = (choice(page), chain(page), terms_form(page), review(page), stored(page), history(page))
-    return rx.el.div(*parts, class_name="flex flex-col gap-5")
+    room = [skeleton(height) for height in ("h-40", "h-56", "h-96", "h-40", "h-56")]
+    return rx.cond(
+        page.is_loaded,
+        rx.el.div(*parts, class_name="flex flex-col gap-5"),
+        rx.el.div(*room, class_name="flex flex-col gap-5", custom_attrs={"aria-busy": "true"}),
+    )

@@ -59,7 +59,6 @@ class RequestsState(rx.State):
     is_loaded: bool = False
     _seen_id: int = 0
     _listed_at: float = 0.0
-    _is_paused: bool = False
 
     @handler("request.list")
     async def load(self) -> None:
@@ -106,12 +105,6 @@ class RequestsState(rx.State):
             return rx.redirect(url_of(PATH, _kept(self.url)))
         await _try_to_show(self)
         return None
-
-    @handler("request.list")
-    async def pause(self, is_hidden: bool) -> None:
-        """While nobody looks, nothing is counted."""
-        self._is_paused = is_hidden
-        await _count_new(self)
 
 
 def _kept(url: dict[str, str]) -> dict[str, str]:
@@ -174,7 +167,7 @@ async def _show_peek(state: RequestsState) -> None:
 
 async def _count_new(state: RequestsState) -> None:
     core, me = current_core(), signed_in()
-    if state.problem or state.url.get("to") or state._is_paused:
+    if state.problem or state.url.get("to"):
         return
     newest = await core.requests.newest_id()
     if newest != state._seen_id:
@@ -223,7 +216,7 @@ def _bars() -> rx.Component:
 def _bar() -> rx.Component:
     """Above the rows and as high with news as without: they never move what the pointer is on."""
     return rx.el.div(
-        live_tail(page.fresh, is_newest=page.is_newest, on_show=page.show_new, on_pause=page.pause),
+        live_tail(page.fresh, is_newest=page.is_newest, on_show=page.show_new),
         rx.el.div(
             rx.cond(allowed("client.payloads"), rx.el.a("Kept bodies", href="/payloads", class_name=theme.SECONDARY)),
             zone_switch(page.zone, page.choose_zone),
