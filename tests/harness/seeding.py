@@ -78,6 +78,37 @@ async def _add_people(session: AsyncSession) -> None:
     )
 
 
+async def seed_keys(database: Database, count: int, at_us: int) -> None:
+    """That many keys more, of the clients that `seed_month` has made: a tenth revoked, a twentieth expired, one in 500 in
+    the middle of being rolled. Each was asked with on one of the last 30 days."""
+    series = (
+        f"WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {count})"
+        if database.is_sqlite
+        else f"WITH numbers AS (SELECT n FROM generate_series(0, {count - 1}) AS n)"
+    )
+    day, at = at_us // DAY_US * DAY_US, f"CAST({at_us} AS BIGINT)"
+    number, client = "CAST(100000000 + n AS TEXT)", f"'cli_' || CAST(1000 + n % {CLIENTS} AS TEXT)"
+    digest = "x'00'" if database.is_sqlite else "decode('00', 'hex')"
+    counts = ", ".join("5" if name == "requests" else "1" for name in SUMMED)
+    statements = [
+        f"""INSERT INTO client_key (id, client_id, name, is_test, is_decoy, created_us, expires_us, revoked_us, last_used_us)
+{series} SELECT 'key_a' || {number}, {client}, 'service ' || CAST(n AS TEXT), false, false, {at} - n,
+    CASE WHEN n % 20 = 3 THEN {at} - 1 END, CASE WHEN n % 10 = 1 THEN {at} - 1 END, {at} - n FROM numbers""",
+        f"""INSERT INTO key_secret (public_id, key_id, digest, pepper_version, created_us)
+{series} SELECT 'n' || {number}, 'key_a' || {number}, {digest}, 1, {at} - n FROM numbers""",
+        f"""INSERT INTO key_secret (public_id, key_id, digest, pepper_version, created_us, expires_us)
+{series} SELECT 'o' || {number}, 'key_a' || {number}, {digest}, 1, {at} - n - 9, {at} + {HOUR_US} FROM numbers
+WHERE n % 500 = 7""",
+        f"""INSERT INTO usage_day ({", ".join((*ROLLUP_KEY, *SUMMED))})
+{series} SELECT {day} - n % {DAYS} * CAST({DAY_US} AS BIGINT), {client}, 'key_a' || {number}, 'chat', 'p', 'm', {counts}
+FROM numbers""",
+    ]
+    for statement in statements:
+        async with database.write() as session:
+            await session.execute(text(statement))
+    await _settle_down(database)
+
+
 def _entries(month: Month, first: int, end: int, is_sqlite: bool) -> str:
     numbers = (
         f"WITH RECURSIVE numbers(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {end})"

@@ -83,3 +83,27 @@ async def test_what_cannot_be_read_is_said(portal: PortalServer) -> None:
         ):
             told = await notice_after(tab, "preferences_state.review", {"form": {**FORM, field: text}})
             assert words in told, (field, told)
+
+
+async def test_the_chain_is_put_in_any_order_and_nothing_else(portal: PortalServer) -> None:
+    async with Attacker(portal, cookie=developer(portal)) as tab:
+        await tab.hydrate("/preferences")
+        await tab.send(named("preferences_state.load"), path="/preferences")
+        for model in ("a", "b", "c"):
+            form = {"connection": "sandbox", "model": model}
+            await tab.send(named("preferences_state.add"), {"form": form}, path="/preferences")
+        for index, to, order in ((0, 2, "bca"), (2, 0, "abc"), (0, 3, "abc"), (-1, 0, "abc"), (1, 1, "abc")):
+            await tab.send(named("preferences_state.move_to"), {"index": index, "to": to}, path="/preferences")
+            assert tab.var("preferences_state", "draft") == [f"sandbox:{letter}" for letter in order]
+
+
+async def test_whose_and_which_task_stand_in_the_address(portal: PortalServer) -> None:
+    async with Attacker(portal, cookie=developer(portal)) as tab:
+        await tab.hydrate("/preferences?scope=platform&task=chat")
+        assert (tab.var("preferences_state", "scope"), tab.var("preferences_state", "task")) == ("platform", "chat")
+        await tab.send(named("preferences_state.choose_task"), {"task": "*"}, path="/preferences")
+        assert tab.redirects()[-1] == "/preferences?scope=platform"
+        await tab.hydrate("/preferences?scope=client:cli_of_others&task=no-such-task")
+        assert tab.var("preferences_state", "scope").startswith("client:")
+        assert tab.var("preferences_state", "scope") != "client:cli_of_others"
+        assert tab.var("preferences_state", "task") == "*"

@@ -12,15 +12,19 @@ import pytest
 
 from aiservice.kit.clock import DAY_US, HOUR_US, now_us
 from aiservice.principal import Person, Role
+from aiservice.services.key_listing import STATES, KeyFilter, KeyListing
+from aiservice.services.key_policy import KeyPolicy
+from aiservice.services.limiter import Limiter
 from aiservice.services.request_log import LogFilter, RequestLog
 from aiservice.services.usage import Breakdown, GroupBy, Usage
 from aiservice.store.session import Database
 from tests.harness.evidence import Evidence
-from tests.harness.seeding import RARE, Month, seed_month
+from tests.harness.seeding import RARE, Month, seed_keys, seed_month
 from tests.services.usage_rows import ADMIN
 
 USAGE_MS, PAGE_MS = 500.0, 300.0
 OWNER = Person("usr_7", "p7@example.org", Role.DEVELOPER)
+KEYS = 100_000
 ROWS = {"sqlite": 1_000_000, "postgres": 5_000_000}
 
 pytestmark = pytest.mark.long
@@ -87,6 +91,29 @@ async def test_pages_of_a_large_ledger_are_quick(db: Database, month: Month, evi
     assert _too_slow(newer, PAGE_MS) == []
     assert _too_slow(bars, USAGE_MS) == []
     assert _too_slow(groups, USAGE_MS) == []
+
+
+async def test_pages_of_a_hundred_thousand_keys_are_quick(db: Database, evidence: Evidence) -> None:
+    now = now_us()
+    await seed_month(db, 20_000, now)
+    await seed_keys(db, KEYS, now)
+    listing = KeyListing(db, Limiter(), KeyPolicy())
+    asked = {
+        "nothing": KeyFilter(),
+        "a name": KeyFilter(text="service 77777"),
+        "a name of nobody": KeyFilter(text="nobody at all"),
+        "a client": KeyFilter(client="cli_1007"),
+        **{f"state {state}": KeyFilter(state=state) for state in STATES if state},
+    }
+    pages = {name: await _measured(lambda one=one: listing.page(ADMIN, one)) for name, one in asked.items()}  # type: ignore[misc]
+    middle = f"key_a{100_000_000 + KEYS // 2}"
+    pages["from the middle on"] = await _measured(lambda: listing.page(ADMIN, KeyFilter(), before=middle))
+    pages["up to the middle"] = await _measured(lambda: listing.page(ADMIN, KeyFilter(), after=middle))
+    pages["a developer's own"] = await _measured(lambda: listing.page(OWNER, KeyFilter()))
+    [line] = (await listing.page(ADMIN, KeyFilter(text="service 77777"))).lines
+    assert sum(requests for requests, _ in line.days) == 5
+    evidence.note(keys=KEYS, milliseconds=pages)
+    assert _too_slow(pages, PAGE_MS) == []
 
 
 async def _measured(work: Callable[[], Awaitable[Any]]) -> dict[str, float]:
