@@ -108,7 +108,7 @@ def test_pages_before_anything_has_happened(inspected: Inspection) -> None:
     tab.open("/sign-in")
     tab.page.get_by_label("E-mail").fill(ADMIN)
     tab.page.get_by_label("Password").fill("not the password")
-    tab.page.get_by_role("button", name="Sign in").click()
+    tab.page.get_by_role("button", name="Sign in", exact=True).click()
     expect(tab.page.get_by_role("alert")).to_contain_text("not right")
     inspected.look("plain-sign-in-refused")
     tab.problems = [line for line in tab.problems if "401" not in line]  # the refusal
@@ -277,7 +277,7 @@ def sign_in(tab: Tab) -> None:
     tab.open("/sign-in")
     tab.page.get_by_label("E-mail").fill(ADMIN)
     tab.page.get_by_label("Password").fill(PASSWORD)
-    tab.page.get_by_role("button", name="Sign in").click()
+    tab.page.get_by_role("button", name="Sign in", exact=True).click()
     tab.page.wait_for_url(re.compile(r"/$"))
 
 
