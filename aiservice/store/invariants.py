@@ -9,6 +9,7 @@ from aiservice.kit.clock import DAY_US, HOUR_US
 from aiservice.store.budget_charges import charged
 from aiservice.store.ledger import SUMMED as EVERY_SUM
 from aiservice.store.session import AsyncSession
+from aiservice.store.usage_folding import unfolded_days
 from aiservice.tables import Horizon
 from aiservice.tables.ledger import DETAILS
 
@@ -67,7 +68,7 @@ async def days_unlike_hours(session: AsyncSession) -> list[int]:
     found = await _unlike(
         session, fine + "WHERE start_us >= :since", "usage_day", width_us=DAY_US, since_us=0, names=_SUMMED
     )
-    dirty = {hour // DAY_US * DAY_US for hour in await _dirty(session)}
+    dirty = {hour // DAY_US * DAY_US for hour in await _dirty(session)} | {*(await unfolded_days(session))}
     return [day for day in found if day not in dirty]
 
 

@@ -7,6 +7,7 @@ from aiservice.jobs.rollup import fold
 from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, now_us
 from aiservice.services import usage_reading
 from aiservice.services.usage import OTHER, Breakdown, Usage
+from aiservice.store import invariants
 from aiservice.store import usage_folding as folding
 from aiservice.store.session import Database
 from tests.services.usage_rows import ADMIN, DEVELOPER, put, row_of
@@ -105,3 +106,15 @@ async def test_what_a_node_of_the_release_before_folded_is_put_right(db: Databas
             await session.execute(text(f"UPDATE usage_model_{grain} SET requests = 0"))
     await usage.fold_models_again()
     assert [await counted(db, f"usage_model_{grain}") for grain in ("hour", "day")] == [2, 2]
+
+
+async def test_a_day_that_is_not_folded_yet_is_no_fault(db: Database) -> None:
+    await put(db, row_of("a", started_us=TODAY), row_of("b", started_us=TODAY - DAY_US))
+    await fold(Usage(db))
+    async with db.read() as session:
+        assert await invariants.days_unlike_hours(session) == []
+        assert await invariants.hours_unlike_minutes(session, 0) == []
+    async with db.write() as session:
+        await session.execute(text("UPDATE usage_day SET requests = 7"))
+    async with db.read() as session:
+        assert await invariants.days_unlike_hours(session) == [TODAY - DAY_US]

@@ -132,7 +132,7 @@ export function Playground({ clients, chosenClient, styles, devPort, onRan, chil
     { className: "flex flex-col gap-5" },
     h(
       "form",
-      { className: styles.card, onSubmit: run, onKeyDown: keys, "aria-label": "What is asked" },
+      { className: styles.card, onSubmit: run, onKeyDown: keys, "aria-label": "The request" },
       h(
         "div",
         { className: "grid gap-3 sm:grid-cols-2 lg:grid-cols-4" },
@@ -209,8 +209,9 @@ function Answer({ run, name, styles, decision }) {
 const WORDS = { idle: "", running: "running…", done: "done", failed: "failed", stopped: "stopped by you" };
 
 function Details({ error }) {
-  const parts = [error.code, error.status ? "HTTP " + error.status : "", error.request_id ? "Request " + error.request_id : "", error.retry_after ? "again in " + error.retry_after + " s" : ""];
-  return h("p", { className: "mt-1 text-xs opacity-80 wrap-anywhere" }, parts.filter(Boolean).join(" · "));
+  const parts = [error.status ? "HTTP " + error.status : "", error.request_id ? "Request " + error.request_id : "", error.retry_after ? "again in " + error.retry_after + " s" : ""];
+  const code = error.code ? h("a", { href: root(PAGE) + "/docs/errors/" + error.code, className: "underline" }, error.code) : null;
+  return h("p", { className: "mt-1 text-xs wrap-anywhere" }, code, code ? " · " : "", parts.filter(Boolean).join(" · "));
 }
 
 function NextStep({ code, styles }) {
