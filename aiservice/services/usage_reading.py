@@ -28,7 +28,7 @@ COLUMNS = {
 NAMED = {"client_id", "key_id", USER, TEAM}
 _OF_CLIENT = {USER, TEAM}
 _LONG_US = 2 * DAY_US
-_MOST_LIKELY = 300  # keys of which each one's sums are read to find those that are shown
+_MOST_LIKELY = 150  # keys of each span of days whose sums are read to find those that are shown
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class Reading:
         if late:
             parts.setdefault("minute", []).extend((hour, hour + HOUR_US) for hour in late)
         keys = await store.likely_keys(self.session, self.span, parts, self.metric.rank, _MOST_LIKELY)
-        return replace(self.scope, chosen=("key_id", tuple(keys)))
+        return replace(self.scope, chosen=("key_id", tuple(sorted(keys))))
 
     async def _ranks(self) -> dict[GroupKey, int]:
         """What each group is ranked by."""

@@ -117,14 +117,17 @@ async def largest(
 
 
 async def likely_keys(
-    session: AsyncSession, span: tuple[int, int], parts: Mapping[str, Spans], column: str, limit: int
-) -> list[str]:
-    """The `limit` keys with the most of `column` in the spans of days that [start, end) touches, and in `parts`, which
-    are not in those: whoever is among the largest of the range is hardly missing."""
+    session: AsyncSession, span: tuple[int, int], parts: Mapping[str, Spans], column: str, most: int
+) -> set[str]:
+    """The `most` keys with the most of `column` in each span of days that [start, end) touches, and those in `parts`,
+    which are not in the spans: whoever is among the largest of the range is hardly missing."""
+    keys = _SPANS.c.key_id
+    found: set[str] = set()
+    for start_us in range(span[0] // SPAN_US * SPAN_US, span[1], SPAN_US):
+        query = select(keys).where(_SPANS.c.start_us == start_us).order_by(_SPANS.c[column].desc()).limit(most)
+        found.update((await session.execute(query)).scalars())
     asked = Asked(Scope(), ("key_id",), 0, (column,))
-    touched = (span[0] // SPAN_US * SPAN_US, span[1])
-    rows = [_rows(_SPANS, [touched], asked), *(_rows(_TABLES[grain], spans, asked) for grain, spans in parts.items())]
-    return [key[0] for key, _ in await _top(session, rows, asked, limit)]
+    return found | {key[0] for key, _ in await largest(session, parts, asked, most)}
 
 
 def _rows(table: Table, spans: Spans, asked: Asked) -> "Select[Any]":
