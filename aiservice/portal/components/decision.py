@@ -61,11 +61,13 @@ def _sentence(reason: str) -> str:
     return f"{reason[:1].upper()}{reason[1:]}."
 
 
-def decision_table(lines: Any, preferences: Any = None) -> rx.Component:
+def decision_table(
+    lines: Any, preferences: Any = None, *, caption: str = "Connections that were looked at, in order"
+) -> rx.Component:
     """The table of `lines`, a Var of what `considered_of` gives; `preferences` is the address of those that hold, where
-    there is a way to them."""
+    there is a way to them. Two on a page have captions of their own."""
     rows = rx.foreach(lines, lambda line: _line(line, preferences))
-    return data_table(HEADS, rows, caption="Connections that were looked at, in order")
+    return data_table(HEADS, rows, caption=caption)
 
 
 def _way_to(preferences: Any, line: Any) -> rx.Component:

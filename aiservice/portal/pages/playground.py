@@ -76,20 +76,26 @@ page: Any = PlaygroundState  # in markup its attributes are Vars
 def playground_page() -> rx.Component:
     return rx.cond(
         page.is_loaded,
-        playground(_why(page.first), _why(page.beside), clients=page.clients, chosen=page.chosen, on_ran=page.ran),
+        playground(
+            _why(page.first, "Why the first went there"),
+            _why(page.beside, "Why the other went there"),
+            clients=page.clients,
+            chosen=page.chosen,
+            on_ran=page.ran,
+        ),
         rx.el.div(
             skeleton("h-96"), skeleton("h-48"), class_name="flex flex-col gap-5", custom_attrs={"aria-busy": "true"}
         ),
     )
 
 
-def _why(lines: Any) -> rx.Component:
+def _why(lines: Any, caption: str) -> rx.Component:
     return rx.el.div(
         rx.cond(
             lines.length() > 0,
             rx.fragment(
                 rx.el.h3("Why it went there", class_name=f"mb-2 text-sm font-medium {theme.MUTED}"),
-                decision_table(lines),
+                decision_table(lines, caption=caption),
             ),
         ),
     )
