@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aiservice.portal.session import live
-from aiservice.portal.session.guard import SessionState
+from aiservice.portal.session.guard import SessionState, signed_in
 from aiservice.portal.session.live import LivePages, put
 from aiservice.principal import Person, Role
 
@@ -47,7 +47,7 @@ class World:
         return {"hash_a": ADA, "hash_b": BOB}.get(session_hash)
 
     async def gather(self) -> str:
-        person = live.signed_in().user_id
+        person = signed_in().user_id
         self.gathered.append(person)
         return f"{person} {self.newest}"
 
