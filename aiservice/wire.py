@@ -126,6 +126,8 @@ class Ask:
     `answer_fields` are what an answer of the Responses API says of where it is kept; with them, `answered` is that
     answer as its client was told it, once it is whole.
 
+    `is_large`: it came in a body that is not read or written beside other requests, but in a thread.
+
     `at_most` is what work that is no chat may use at most, as far as its request tells: what budgets reserve.
     """
 
@@ -143,6 +145,7 @@ class Ask:
     answered: Json | None = None
     may_drop: frozenset[str] = frozenset()
     at_most: Usage | None = None
+    is_large: bool = False
 
 
 @dataclass(slots=True)
@@ -154,6 +157,7 @@ class Answer:
     `media` is an answer that is no JSON (sound, subtitles), of type `media_type`; `body` says what it can beside it.
     `raw` holds the provider's own bytes, which are of the wire `raw_wire`: a client of that wire is given them
     unchanged.
+    `is_large`: it was read in a thread, and is written in one.
     `is_usage_valid` is False where the provider sent numbers that cannot be (negative, NaN, text).
     """
 
@@ -166,6 +170,7 @@ class Answer:
     raw_wire: str = CHAT_WIRE
     media: bytes | None = None
     media_type: str = ""
+    is_large: bool = False
 
     def end_with(self, finish_reason: FinishReason) -> None:
         """Says why it ended in another word than the provider's, which knew only that it was to be no longer."""

@@ -6,6 +6,7 @@ import orjson
 
 from aiservice.dialects._base import Outcome
 from aiservice.dialects._google_state import FORMAT, signature_of
+from aiservice.kit.bounded_json import loads
 from aiservice.wire import Answer, FinishReason, Usage
 
 Json = dict[str, Any]
@@ -150,7 +151,7 @@ def _args(arguments: object) -> Json:
     if not isinstance(arguments, str) or not arguments.strip():
         return {}
     try:
-        given = orjson.loads(arguments)
+        given = loads(arguments)
     except orjson.JSONDecodeError:
         return {"invalid_arguments": arguments}
     if isinstance(given, dict):

@@ -4,6 +4,7 @@ Calls of Gemini's often have no id, and results name their function: the n-th re
 of that name that has none yet.
 """
 
+from collections import deque
 from typing import Any
 
 import orjson
@@ -17,17 +18,28 @@ _ABOUT = frozenset({"thought", "thoughtSignature", "partMetadata"})  # said besi
 _DATA = ("text", "inlineData", "fileData", "functionCall", "functionResponse")
 
 
+class _Call:
+    """A call, and whether it has a result."""
+
+    __slots__ = ("call_id", "is_answered")
+
+    def __init__(self, call_id: str) -> None:
+        self.call_id = call_id
+        self.is_answered = False
+
+
 class Conversation:
     """Collects messages in our form. `uncarried` names what that has no word for; `has_foreign_state` says that there
     are signatures which hold state of other vendors."""
 
-    __slots__ = ("_made", "_unanswered", "has_foreign_state", "messages", "uncarried")
+    __slots__ = ("_made", "_waiting_ids", "_waiting_names", "has_foreign_state", "messages", "uncarried")
 
     def __init__(self) -> None:
         self.messages: list[Json] = []
         self.uncarried: list[str] = []
         self.has_foreign_state = False
-        self._unanswered: list[tuple[str, str]] = []  # calls without a result: name and id
+        self._waiting_ids: dict[str, deque[_Call]] = {}  # calls without a result, and some that have one by now
+        self._waiting_names: dict[str, deque[_Call]] = {}
         self._made = 0  # ids that we gave
 
     def system(self, given: object) -> None:
@@ -159,7 +171,9 @@ class Conversation:
         if type(call_id) is not str or not call_id:
             self._made += 1
             call_id = f"call_{self._made}"
-        self._unanswered.append((name, call_id))
+        waiting = _Call(call_id)
+        self._waiting_ids.setdefault(call_id, deque()).append(waiting)
+        self._waiting_names.setdefault(name, deque()).append(waiting)
         function = {"name": name, "arguments": orjson.dumps(args or {}).decode()}
         return {"id": call_id, "type": "function", "function": function}
 
@@ -187,12 +201,13 @@ class Conversation:
     def _answered(self, result: Json, path: str) -> str:
         """The id of the call that a result is of, which is answered then."""
         name, call_id = text_in(result, "name", path), result.get("id")
-        waiting = self._unanswered
-        place = next((at for at, (_, known) in enumerate(waiting) if known == call_id), None)
-        if place is None:
-            place = next((at for at, (known, _) in enumerate(waiting) if known == name), None)
-        if place is not None:
-            return waiting.pop(place)[1]
+        by_id = self._waiting_ids.get(call_id) if type(call_id) is str else None
+        for waiting in (by_id, self._waiting_names.get(name)):
+            while waiting:
+                call = waiting.popleft()
+                if not call.is_answered:
+                    call.is_answered = True
+                    return call.call_id
         raise wrong(path, f"answers no call of '{name[:60]}' before it.")
 
     def _add_part(self, part: Json, path: str, parts: list[Json]) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
+
 Json = dict[str, Any]
 
 FORMAT = "google-gemini-v1"
@@ -40,7 +42,7 @@ def opened(signature: str) -> Json:
         raw = base64.b64decode(signature.replace("-", "+").replace("_", "/") + "==", validate=False)
     except binascii.Error as exc:
         raise ValueError("not a state") from exc
-    state = orjson.loads(raw.removeprefix(_MARK))
+    state = loads(raw.removeprefix(_MARK))
     if isinstance(state, dict):
         return state
     raise ValueError("not a state")

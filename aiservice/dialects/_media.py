@@ -17,6 +17,7 @@ from aiservice.dialects._base import (
     refuse_overrides,
 )
 from aiservice.errors import BrokerError, InvalidRequest
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.sse import data_frame
 from aiservice.wire import Answer, Ask, StreamEvent
 
@@ -106,6 +107,6 @@ def flag(body: Json, name: str) -> bool:
 
 def _json_of(text: str, name: str) -> Any:
     try:
-        return orjson.loads(text)
+        return loads(text)
     except orjson.JSONDecodeError:
         raise InvalidRequest(f"'{name}' must be JSON.", param=name) from None

@@ -8,6 +8,7 @@ import orjson
 
 from aiservice.dialects._base import Outcome
 from aiservice.dialects._messages_state import block_of_extra_content, blocks_of_details
+from aiservice.kit.bounded_json import loads
 from aiservice.wire import Answer, FinishReason, Usage
 
 Json = dict[str, Any]
@@ -140,7 +141,7 @@ def _input_of(arguments: object) -> Json:
     if not isinstance(arguments, str) or not arguments.strip():
         return {}
     try:
-        given = orjson.loads(arguments)
+        given = loads(arguments)
     except orjson.JSONDecodeError:
         return {"invalid_arguments": arguments}
     if given is None:

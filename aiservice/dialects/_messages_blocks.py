@@ -16,6 +16,7 @@ from aiservice.dialects._messages_state import (
     block_of_extra_content,
     signature_of_detail,
 )
+from aiservice.kit.bounded_json import loads
 from aiservice.wire import StreamEvent, ToolCallDelta
 
 Json = dict[str, Any]
@@ -70,7 +71,7 @@ class _Block:
         self.seen = len(self.pieces)
         self.looks += 1
         try:
-            self.is_whole = isinstance(orjson.loads("".join(self.pieces)), dict)
+            self.is_whole = isinstance(loads("".join(self.pieces)), dict)
         except orjson.JSONDecodeError:
             return False
         return self.is_whole

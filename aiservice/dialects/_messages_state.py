@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
+
 Json = dict[str, Any]
 
 CLAUDE_FORMAT = "anthropic-claude-v1"
@@ -30,7 +32,7 @@ def opened(text: str) -> Json | None:
     """
     if not text.startswith(_MARK):
         return None
-    state = orjson.loads(base64.urlsafe_b64decode(text[len(_MARK) :]))
+    state = loads(base64.urlsafe_b64decode(text[len(_MARK) :]))
     if isinstance(state, dict):
         return state
     raise ValueError("not a state")

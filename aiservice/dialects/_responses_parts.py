@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 
 from aiservice.dialects._responses_items import OPENAI_FORMAT
+from aiservice.kit.bounded_json import loads
 
 Json = dict[str, Any]
 
@@ -97,7 +98,7 @@ def is_openai(detail: Json) -> bool:
 def text_in(arguments: str) -> str:
     """What a tool that takes a text was called with; arguments that are not as they were asked for are the text."""
     try:
-        said = orjson.loads(arguments)
+        said = loads(arguments)
     except orjson.JSONDecodeError:
         return arguments
     given = said.get("input") if isinstance(said, dict) else None

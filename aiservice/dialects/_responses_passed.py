@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.sse import SseSplitter, named_frame
 from aiservice.wire import Ask
 
@@ -37,7 +38,7 @@ def whole_with(raw: bytes, ask: Ask | None) -> bytes:
     bytes without them."""
     if ask is None or not ask.answer_fields:
         return raw
-    response: Json = orjson.loads(raw)
+    response: Json = loads(raw)
     response |= ask.answer_fields
     ask.answered = response
     return orjson.dumps(response)
@@ -117,7 +118,7 @@ def _said(frame: bytes) -> Json:
     splitter = SseSplitter()
     events = splitter.feed(frame) or splitter.end()
     try:
-        said = orjson.loads(events[-1].data) if events else None
+        said = loads(events[-1].data) if events else None
     except orjson.JSONDecodeError:
         said = None
     return said if isinstance(said, dict) else {}

@@ -4,6 +4,8 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
+
 Json = dict[str, Any]
 
 _USAGE = ("usage", "usageMetadata")
@@ -33,7 +35,7 @@ def unbilled_bytes(raw: bytes) -> bytes:
     if _MARK not in raw:
         return raw
     try:
-        body = orjson.loads(raw)
+        body = loads(raw)
     except ValueError:
         return raw
     made = unbilled(body) if isinstance(body, dict) else body

@@ -22,7 +22,7 @@ from aiservice.dialects._base import (
 from aiservice.errors import BrokerError, InvalidRequest
 from aiservice.kit.money import to_usd_text
 from aiservice.kit.sse import named_frame
-from aiservice.tasks import inferred_task, registry, task_named
+from aiservice.tasks import inference, inferred_task, registry, task_named
 from aiservice.wire import AI_SERVICE_WIRE, MEDIA_KINDS, Answer, Ask, Attempt, EventKind, StreamEvent, ToolCallDelta
 
 _FIELDS = (
@@ -200,6 +200,11 @@ def _check_metadata(given: Any) -> None:
     )
     if not is_fine:
         raise InvalidRequest(f"'metadata' must be an object of at most {_MAX_METADATA} short texts.", param="metadata")
+
+
+def prepare() -> None:
+    """Makes what tells tasks apart: its patterns take 50 ms, which the first request must not hold everybody up for."""
+    inference()
 
 
 DIALECT = AiService()

@@ -16,6 +16,7 @@ from aiservice.dialects._base import (
     refuse_overrides,
 )
 from aiservice.errors import BrokerError, InvalidRequest
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.sse import SseSplitter, data_frame
 from aiservice.wire import CHAT_WIRE, Answer, Ask, EventKind, StreamEvent, ToolCallDelta, Usage
 
@@ -162,7 +163,7 @@ class ChatWriter(StreamWriter):
                 "model": outcome.model,
             }
             if self._first_frame is not None:  # the chunks that were passed on have an id already: the same for all
-                first = orjson.loads(SseSplitter().feed(self._first_frame)[0].data)
+                first = loads(SseSplitter().feed(self._first_frame)[0].data)
                 base = {name: first.get(name, value) for name, value in base.items()}
             self._base = {**base, "object": self.OBJECT}
         return self._base

@@ -80,6 +80,8 @@ class WholeAnswer:
         await self._meter.durable(exchange)
         if answer.raw is not None and answer.raw_wire == exchange.dialect.raw_wire:
             body = answer.raw
+        elif answer.is_large:
+            body = await asyncio.to_thread(exchange.dialect.answer, answer, exchange.told())
         else:
             body = exchange.dialect.answer(answer, exchange.told())
         if exchange.payload is not None:

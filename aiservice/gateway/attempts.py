@@ -1,5 +1,6 @@
 """One attempt at one candidate: build the call, make it, read what came. Also how an attempt is noted."""
 
+import asyncio
 import time
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from aiservice.gateway.provider_stream import OpenStream
 from aiservice.gateway.quota_turns import QuotaTurns
 from aiservice.gateway.targets import Targets
 from aiservice.gateway.trace_ids import upstream_id_in
+from aiservice.kit.strict_json import SMALL_BYTES
 from aiservice.providers._base import AttemptFailed, Provider
 from aiservice.providers._lossy import built_with_less
 from aiservice.services.candidates import Candidate
@@ -52,10 +54,10 @@ class Attempts:
         provider, ask = candidate.provider, exchange.request.ask
         if ask.kind == "token-count" and not provider.counts(candidate.model):
             return estimated_count(exchange)
-        if ask.may_drop:
-            ask, call = _built_with_less(exchange, candidate)
+        if ask.is_large:
+            ask, call = await asyncio.to_thread(_built, exchange, candidate)
         else:
-            call = provider.build(ask, candidate.model)
+            ask, call = _built(exchange, candidate)
         target = self._targets.at_hand(candidate) or await self._targets.of(candidate)
         began = time.perf_counter()
         try:
@@ -73,15 +75,19 @@ class Attempts:
         if reply.status != 200:
             raise AttemptFailed(_refused(exchange, provider, reply))
         self._turns.accepted(exchange, provider.quota_in(reply.headers))
-        return provider.read(ask, call, reply)
+        if len(reply.body) <= SMALL_BYTES:
+            return provider.read(ask, call, reply)
+        answer = await asyncio.to_thread(provider.read, ask, call, reply)
+        answer.is_large = True
+        return answer
 
     async def begin(self, exchange: Exchange, candidate: Candidate) -> OpenStream:
         """A stream that has given its first event; raises as `ask`."""
         provider, ask = candidate.provider, exchange.request.ask
-        if ask.may_drop:
-            ask, call = _built_with_less(exchange, candidate)
+        if ask.is_large:
+            ask, call = await asyncio.to_thread(_built, exchange, candidate)
         else:
-            call = provider.build(ask, candidate.model)
+            ask, call = _built(exchange, candidate)
         target = self._targets.at_hand(candidate) or await self._targets.of(candidate)
         began = time.perf_counter()
         try:
@@ -128,9 +134,11 @@ class Attempts:
         return found
 
 
-def _built_with_less(exchange: Exchange, candidate: Candidate) -> tuple[Ask, HttpCall]:
-    """The call without what may be dropped of it. Once the head of the answer is out, that is what it has named."""
+def _built(exchange: Exchange, candidate: Candidate) -> tuple[Ask, HttpCall]:
+    """The call, without what may be dropped of it. Once the head of the answer is out, that is what it has named."""
     ask = exchange.request.ask
+    if not ask.may_drop:
+        return ask, candidate.provider.build(ask, candidate.model)
     if exchange.told_dropped is not None:
         ask = replace(ask, may_drop=frozenset(exchange.told_dropped))
     ask, call, exchange.dropped = built_with_less(candidate.provider, ask, candidate.model)
@@ -179,6 +187,8 @@ def note(
 
 
 def _refused(exchange: Exchange, provider: Provider, reply: HttpReply) -> AttemptFailure:
+    if len(reply.body) > SMALL_BYTES:  # no error is so long: it is not looked through beside other requests
+        reply = HttpReply(reply.status, reply.headers, b"")
     if reply.status == 429:
         exchange.quota_notes = provider.quota_in_refusal(reply)
     return provider.failure(reply)

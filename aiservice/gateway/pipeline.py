@@ -1,5 +1,6 @@
 """Puts the hops of an inference request in order: authenticate, read, admit, route, dispatch, meter, respond."""
 
+import asyncio
 import time
 from functools import partial
 from typing import NamedTuple
@@ -99,6 +100,7 @@ class Pipeline:
 
     def routes(self) -> Routes:
         """The routes, each with the dialect its clients speak."""
+        ai_service.prepare()
         dialects = {
             "/ai-service": ai_service.DIALECT,
             "/v1/chat/completions": openai_chat.DIALECT,
@@ -162,14 +164,14 @@ class Pipeline:
         turn = None
         if dialect.keeps_answers:
             turn, body = await self._conversations.begun(principal, body)
-        request = _request_in(dialect, scope, body)
+        given = (dialect, scope, body, len(raw))  # in a thread what is large: it would hold everybody up
+        request, tokens = _read_in(*given) if len(raw) <= SMALL_BYTES else await asyncio.to_thread(_read_in, *given)
         if turn is not None:
             send = turn.answered(request.ask, request_id, send)
         is_recorded = RECORDED in scope
         if request.is_resumable and not is_recorded:
             raise AsksToResume(principal, raw, body)
         check_scope(principal, request.ask.task)
-        tokens = estimated_input(request.ask, len(raw))
         exchange = Exchange(request_id, dialect, principal, request, started_us, started, tokens)
         exchange.is_recorded = is_recorded
         scope[EXCHANGE] = exchange
@@ -209,7 +211,9 @@ class Pipeline:
         token = _token_in(scope) if HINTS in scope else None
         told = None if token is None else core.explain_tokens.read(principal, await json_object(raw), token)
         decided = self._choice.decide(principal, request, exchange.est_input_tokens, told)
-        if (object_id := object_id_in(body)) is not None:
+        is_large = request.ask.is_large
+        object_id = await asyncio.to_thread(object_id_in, body) if is_large else object_id_in(body)
+        if object_id is not None:
             decided = self._choice.own(principal, decided, object_id)
         elif (use := self._cached.plan(exchange, scope, body, decided.candidates)) is not None:
             await self._cached.look(exchange, use, decided.candidates)
@@ -233,11 +237,13 @@ class Pipeline:
         return ClientStream(exchange, source, self._meter, receive, send, charges=self._charges)
 
 
-def _request_in(dialect: Dialect, scope: Scope, body: Json) -> ClientRequest:
+def _read_in(dialect: Dialect, scope: Scope, body: Json, size: int) -> tuple[ClientRequest, int]:
+    """The request that a body of so many bytes is, and about how many tokens go in."""
     request = dialect.read(body)
+    request.ask.is_large = size > SMALL_BYTES
     if dialect.native_headers:
         request.ask.native_headers = headers_of_wire(dialect, scope["headers"])
-    return request
+    return request, estimated_input(request.ask, size)
 
 
 def _token_in(scope: Scope) -> bytes | None:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from aiservice.gateway.exchange import ProviderGaveUp
+from aiservice.kit.strict_json import SMALL_BYTES
 from aiservice.providers._base import AttemptFailed, LocalProvider, StreamReader
 from aiservice.upstream.client import UpstreamStream
 from aiservice.upstream.failures import UpstreamFailure
@@ -159,6 +160,8 @@ class InProcess:
         self._provider = provider
 
     async def serve(self, call: HttpCall) -> HttpReply:
+        if len(call.body) > SMALL_BYTES:
+            return await asyncio.to_thread(self._provider.serve, call)
         return self._provider.serve(call)
 
     async def serve_stream(self, call: HttpCall) -> LocalStream:

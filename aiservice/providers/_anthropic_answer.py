@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._anthropic_errors import failure_from_body
 from aiservice.providers._anthropic_tools import JSON_TOOL
 from aiservice.providers._anthropic_turns import REASONING_FORMAT
@@ -116,7 +117,7 @@ def parsed(raw: bytes) -> Json:
         AttemptFailed: it is none, or it is an error.
     """
     try:
-        body = orjson.loads(raw)
+        body = loads(raw)
     except orjson.JSONDecodeError as exc:
         raise AttemptFailed(invalid_answer("its answer was not JSON")) from exc
     if not isinstance(body, dict):

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter
 from aiservice.providers._anthropic_answer import (
     finish_reason_of,
@@ -125,7 +126,7 @@ class MessagesStreamReader(StreamReader):
     def _read_one(self, frame: SseEvent, events: list[StreamEvent]) -> str:
         """Reads one event into `events`; what kind it says it is."""
         try:
-            event = orjson.loads(frame.data)
+            event = loads(frame.data)
         except orjson.JSONDecodeError:
             events.append(self._failed(invalid_answer("its stream held something that is not JSON")))
             return ""
@@ -273,7 +274,7 @@ class MessagesStreamReader(StreamReader):
 def _not_a_stream(body: bytes) -> AttemptFailure:
     """A body without one event: an error object in plain JSON, or no answer at all."""
     try:
-        said = orjson.loads(body)
+        said = loads(body)
     except orjson.JSONDecodeError:
         said = None
     if isinstance(said, dict) and said.get("error"):

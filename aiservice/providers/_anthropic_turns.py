@@ -7,11 +7,13 @@ tools belong to the user, directly behind the calls and first in their turn; thi
 import base64
 import hashlib
 import re
+from bisect import bisect_left
 from collections import deque
 from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._base import AttemptFailed, cannot_carry
 from aiservice.wire import Json
 
@@ -86,8 +88,12 @@ def _add(turns: list[Json], role: str, blocks: list[Json]) -> None:
     if blocks[0]["type"] != "tool_result":
         content.extend(blocks)
         return
-    first_other = next((i for i, block in enumerate(content) if block["type"] != "tool_result"), len(content))
+    first_other = bisect_left(content, 1, key=_is_other)  # results stand first
     content[first_other:first_other] = blocks
+
+
+def _is_other(block: Json) -> bool:
+    return bool(block["type"] != "tool_result")
 
 
 def _system(message: Json, where: str) -> list[Json]:
@@ -162,7 +168,7 @@ def _tool_use(call: Any, where: str) -> Json:
     arguments = function.get("arguments")
     if isinstance(arguments, str):
         try:
-            arguments = orjson.loads(arguments) if arguments.strip() else {}
+            arguments = loads(arguments) if arguments.strip() else {}
         except orjson.JSONDecodeError:
             raise _not_an_object(where) from None
     if arguments is None:

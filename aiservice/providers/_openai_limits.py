@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._limit_headers import DAY, MINUTE, MONTH, Row, amount, notes_of
 from aiservice.wire import HttpReply, QuotaMeasure, QuotaNote
 
@@ -102,7 +103,7 @@ def _of_openai(headers: Mapping[str, str]) -> tuple[QuotaNote, ...]:
 
 def _error_in(body: bytes) -> dict[str, Any]:
     try:
-        said = orjson.loads(body) if body else None
+        said = loads(body) if body else None
     except orjson.JSONDecodeError:
         return {}
     if isinstance(said, list) and said:

@@ -2,13 +2,14 @@
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.wire import HttpReply
 
 
 def models_in(reply: HttpReply) -> list[str]:
     """The names in a list of models: `{"data": […]}`, `{"models": […]}` or the list alone."""
     try:
-        body = orjson.loads(reply.body)
+        body = loads(reply.body)
     except orjson.JSONDecodeError:
         return []
     items = body.get("data", body.get("models")) if isinstance(body, dict) else body

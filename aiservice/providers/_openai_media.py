@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.multipart import write_form
 from aiservice.providers._base import MAX_TOKENS, AttemptFailed, cannot_carry
 from aiservice.providers._failures import invalid_answer
@@ -174,7 +175,7 @@ def speech_answer(ask: Ask, content: bytes, content_type: str, model: str) -> An
     """Speech as it came; where it is base64 in JSON (Mistral's), the sound itself."""
     if content_type.startswith("application/json"):
         try:
-            said = orjson.loads(content)
+            said = loads(content)
             content = base64.b64decode(said["audio_data"], validate=True)
         except (orjson.JSONDecodeError, binascii.Error, KeyError, TypeError, ValueError) as exc:
             raise AttemptFailed(invalid_answer("its answer had no sound")) from exc
@@ -193,7 +194,7 @@ def transcript_answer(ask: Ask, content: bytes, model: str, usage: Usage | None)
     """A transcript in JSON; in the form that was asked for, where that is none."""
     wanted = ask.body.get("response_format", "json")
     try:
-        said = orjson.loads(content)
+        said = loads(content)
     except orjson.JSONDecodeError:
         said = None
     if isinstance(said, dict) and isinstance(said.get("text"), str):

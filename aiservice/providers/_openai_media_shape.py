@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._base import AttemptFailed
 from aiservice.providers._failures import invalid_answer
 from aiservice.providers._media_names import media_kind_of
@@ -68,7 +69,7 @@ def _plain(reply: HttpReply) -> str:
 
 def _object(reply: HttpReply) -> Json:
     try:
-        body = orjson.loads(reply.body)
+        body = loads(reply.body)
     except orjson.JSONDecodeError as exc:
         raise AttemptFailed(invalid_answer("its answer was not JSON")) from exc
     if not isinstance(body, dict):

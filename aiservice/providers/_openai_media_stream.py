@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import invalid_answer
@@ -47,7 +48,7 @@ class MediaStreamReader(StreamReader):
         if event.data == b"[DONE]":
             return [StreamEvent(EventKind.OTHER, frame=event.frame)]
         try:
-            said: Any = orjson.loads(event.data)
+            said: Any = loads(event.data)
         except orjson.JSONDecodeError:
             return [self._failed("an event of its stream was not JSON")]
         if not isinstance(said, dict):

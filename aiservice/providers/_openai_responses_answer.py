@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._base import AttemptFailed, token_count
 from aiservice.providers._failures import cut_short, invalid_answer
 from aiservice.providers._openai_errors import failure_from_body
@@ -23,7 +24,7 @@ def read_response(reply: HttpReply, *, keeps_raw: bool = False) -> Answer:
         AttemptFailed: an error after 200, an answer that was broken off, or none.
     """
     try:
-        said = orjson.loads(reply.body)
+        said = loads(reply.body)
     except orjson.JSONDecodeError as exc:
         raise AttemptFailed(invalid_answer("its answer was not JSON")) from exc
     if not isinstance(said, dict):

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import cut_short, invalid_answer
@@ -61,7 +62,7 @@ class ResponsesStreamReader(StreamReader):
             if frame.data == b"[DONE]":  # OpenRouter's; it says nothing of the answer
                 continue
             try:
-                said = orjson.loads(frame.data)
+                said = loads(frame.data)
             except orjson.JSONDecodeError:
                 said = None
             if type(said) is not dict:
@@ -225,7 +226,7 @@ def _index(said: Json) -> int:
 
 def _not_a_stream(body: bytes) -> AttemptFailure:
     try:
-        said: Any = orjson.loads(body)
+        said: Any = loads(body)
     except orjson.JSONDecodeError:
         said = None
     if isinstance(said, dict) and said.get("error"):

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.secret import Secret
 from aiservice.providers import _openai_limits
 from aiservice.providers._base import (
@@ -193,7 +194,7 @@ class OpenAiShape(OpenAiMedia, Provider):
         if ask.kind in MEDIA_KINDS:
             return self.media_answer(ask, call, reply, read_usage)
         try:
-            body = orjson.loads(reply.body)
+            body = loads(reply.body)
         except orjson.JSONDecodeError as exc:
             raise AttemptFailed(invalid_answer("its answer was not JSON")) from exc
         if not isinstance(body, dict):
@@ -223,7 +224,7 @@ class OpenAiShape(OpenAiMedia, Provider):
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         try:
-            body = orjson.loads(reply.body) if reply.body else None
+            body = loads(reply.body) if reply.body else None
         except orjson.JSONDecodeError:
             body = None
         return failure_from_body(reply.status, body, reply.headers)

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter, data_frame
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import cut_short, invalid_answer
@@ -102,7 +103,7 @@ class ChatStreamReader(StreamReader):
 
     def _read_one(self, frame: SseEvent, events: list[StreamEvent]) -> None:
         try:
-            chunk = orjson.loads(frame.data)
+            chunk = loads(frame.data)
         except orjson.JSONDecodeError:
             events.append(self._failed(invalid_answer("its stream held something that is not JSON")))
             return
@@ -215,7 +216,7 @@ class ChatStreamReader(StreamReader):
 def _not_a_stream(body: bytes) -> AttemptFailure:
     """A body without one event: an error object in plain JSON (whatever its content type says), or no answer at all."""
     try:
-        said = orjson.loads(body)
+        said = loads(body)
     except orjson.JSONDecodeError:
         said = None
     if isinstance(said, dict) and said.get("error"):

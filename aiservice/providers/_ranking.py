@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._base import AttemptFailed, cannot_carry, token_count
 from aiservice.providers._failures import invalid_answer
 from aiservice.wire import RERANK_WIRE, Answer, Ask, Json, Usage
@@ -70,7 +71,7 @@ def total_tokens(said: Any) -> tuple[Usage | None, bool]:
 def parsed(raw: bytes) -> Any:
     """What a reply says. Raises AttemptFailed where it is no JSON."""
     try:
-        return orjson.loads(raw)
+        return loads(raw)
     except orjson.JSONDecodeError as exc:
         raise AttemptFailed(invalid_answer("its answer was not JSON")) from exc
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._base import AttemptFailed, cannot_carry
 from aiservice.providers._failures import invalid_answer
 from aiservice.providers._openai_media import speech_answer, transcript_usage
@@ -44,7 +45,7 @@ def spoken(ask: Ask, sound: bytes, media_type: str, characters: int | None = Non
 def said_in(reply: HttpReply) -> Json:
     """The object in a reply; empty where there is none."""
     try:
-        said = orjson.loads(reply.body)
+        said = loads(reply.body)
     except orjson.JSONDecodeError:
         return {}
     return said if isinstance(said, dict) else {}

@@ -5,6 +5,7 @@ from typing import Final
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.secret import Secret
 from aiservice.providers import _anthropic_limits, _anthropic_models
 from aiservice.providers._anthropic_answer import read_answer, read_count
@@ -66,7 +67,7 @@ class Anthropic(Provider):
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         try:
-            body = orjson.loads(reply.body) if reply.body else None
+            body = loads(reply.body) if reply.body else None
         except orjson.JSONDecodeError:
             body = None
         return failure_from_body(reply.status, body, reply.headers)
@@ -82,7 +83,7 @@ class Anthropic(Provider):
 
     def models_in(self, reply: HttpReply) -> list[str]:
         try:
-            body = orjson.loads(reply.body)
+            body = loads(reply.body)
         except orjson.JSONDecodeError:
             return []
         items = body.get("data") if isinstance(body, dict) else None

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.secret import Secret
 from aiservice.providers._azure_address import Form, Place, place_of, stored_address
 from aiservice.providers._base import Provider, StreamReader
@@ -135,7 +136,7 @@ def azure_failure(reply: HttpReply) -> AttemptFailure:
 
 def _object(raw: bytes) -> Json:
     try:
-        said: Any = orjson.loads(raw) if raw else None
+        said: Any = loads(raw) if raw else None
     except orjson.JSONDecodeError:
         return {}
     return said if isinstance(said, dict) else {}

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.secret import Secret
 from aiservice.providers import _openai_limits
 from aiservice.providers._base import Provider, StreamReader, refuse_uncarried
@@ -72,7 +73,7 @@ class Cohere(Provider):
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         try:
-            body = orjson.loads(reply.body) if reply.body else None
+            body = loads(reply.body) if reply.body else None
         except orjson.JSONDecodeError:
             body = None
         return failure_of(reply.status, body, reply.headers)
@@ -85,7 +86,7 @@ class Cohere(Provider):
 
     def models_in(self, reply: HttpReply) -> list[str]:
         try:
-            body = orjson.loads(reply.body)
+            body = loads(reply.body)
         except orjson.JSONDecodeError:
             return []
         items: Any = body.get("models") if isinstance(body, dict) else None

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.multipart import write_form
 from aiservice.kit.secret import Secret
 from aiservice.providers._base import Provider, StreamReader, cannot_carry, refuse_uncarried
@@ -85,7 +86,7 @@ class ElevenLabs(Provider):
     def models_in(self, reply: HttpReply) -> list[str]:
         """Those that speak, as it lists them, and those that hear, which it has published."""
         try:
-            said = orjson.loads(reply.body)
+            said = loads(reply.body)
         except orjson.JSONDecodeError:
             said = None
         listed = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.secret import Secret
 from aiservice.providers import _openai_limits
 from aiservice.providers._base import Provider, StreamReader, cannot_carry, refuse_uncarried
@@ -87,7 +88,7 @@ class Jina(Provider):
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         try:
-            body = orjson.loads(reply.body) if reply.body else None
+            body = loads(reply.body) if reply.body else None
         except orjson.JSONDecodeError:
             body = None
         return failure_from_body(reply.status, body, reply.headers)

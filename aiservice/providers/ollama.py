@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.secret import Secret
 from aiservice.providers._base import Provider, StreamReader, cannot_carry, refuse_uncarried
 from aiservice.providers._capabilities import Capabilities
@@ -66,7 +67,7 @@ class Ollama(Provider):
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         try:
-            body = orjson.loads(reply.body) if reply.body else None
+            body = loads(reply.body) if reply.body else None
         except orjson.JSONDecodeError:
             body = None
         return failure_from_body(reply.status, body, reply.headers)
@@ -76,7 +77,7 @@ class Ollama(Provider):
 
     def models_in(self, reply: HttpReply) -> list[str]:
         try:
-            body = orjson.loads(reply.body)
+            body = loads(reply.body)
         except orjson.JSONDecodeError:
             return []
         items: Any = body.get("models") if isinstance(body, dict) else None

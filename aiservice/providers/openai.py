@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers import _openai_models
 from aiservice.providers._base import AttemptFailed, StreamReader, cannot_carry, refuse_uncarried, token_count
 from aiservice.providers._capabilities import Capabilities
@@ -138,7 +139,7 @@ def _is_only_for_responses(message: Any) -> bool:
 
 def _token_count(reply: HttpReply) -> Answer:
     try:
-        said = orjson.loads(reply.body)
+        said = loads(reply.body)
     except orjson.JSONDecodeError:
         said = None
     count = token_count(said.get("input_tokens")) if isinstance(said, dict) else None

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.secret import Secret
 from aiservice.providers._base import Provider, StreamReader, refuse_uncarried, token_count
 from aiservice.providers._capabilities import Capabilities
@@ -65,7 +66,7 @@ class TextEmbeddingsInference(Provider):
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         try:
-            body = orjson.loads(reply.body) if reply.body else None
+            body = loads(reply.body) if reply.body else None
         except orjson.JSONDecodeError:
             body = None
         if reply.status == 429:  # its queue is full, which is no quota
@@ -78,7 +79,7 @@ class TextEmbeddingsInference(Provider):
     def models_in(self, reply: HttpReply) -> list[str]:
         said: Any
         try:
-            said = orjson.loads(reply.body)
+            said = loads(reply.body)
         except orjson.JSONDecodeError:
             return []
         name = said.get("model_id") if isinstance(said, dict) else None

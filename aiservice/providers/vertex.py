@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.secret import Secret
 from aiservice.providers import _anthropic_models
 from aiservice.providers._anthropic_answer import read_answer, read_count
@@ -115,7 +116,7 @@ class Vertex(Provider):
     def failure(self, reply: HttpReply) -> AttemptFailure:
         """Claude's own errors come in Anthropic's words, those before it in Google's."""
         try:
-            body = orjson.loads(reply.body) if reply.body else None
+            body = loads(reply.body) if reply.body else None
         except orjson.JSONDecodeError:
             body = None
         if isinstance(body, dict) and body.get("type") == "error":
@@ -130,7 +131,7 @@ class Vertex(Provider):
 
     def models_in(self, reply: HttpReply) -> list[str]:
         try:
-            said = orjson.loads(reply.body)
+            said = loads(reply.body)
         except orjson.JSONDecodeError:
             return []
         listed = said.get("publisherModels", said.get("models")) if isinstance(said, dict) else None

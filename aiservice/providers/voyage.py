@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.secret import Secret
 from aiservice.providers import _openai_limits
 from aiservice.providers._base import Provider, StreamReader, cannot_carry, refuse_uncarried
@@ -68,7 +69,7 @@ class Voyage(Provider):
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         try:
-            body = orjson.loads(reply.body) if reply.body else None
+            body = loads(reply.body) if reply.body else None
         except orjson.JSONDecodeError:
             body = None
         failure = failure_from_body(reply.status, body, reply.headers)

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.multipart import write_form
 from aiservice.providers._base import AttemptFailed, cannot_carry
 from aiservice.providers._failures import invalid_answer
@@ -58,7 +59,7 @@ class XAi(VendorShape):
         if ask.kind != "transcription":
             return super().media_answer(ask, call, reply, read_usage)
         try:
-            said: Any = orjson.loads(reply.body)
+            said: Any = loads(reply.body)
         except orjson.JSONDecodeError:
             said = None
         if not isinstance(said, dict) or not isinstance(said.get("text"), str):

@@ -2,10 +2,12 @@
 
 import time
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiservice.kit import strict_json
 from aiservice.kit.strict_json import MAX_DEPTH, BadJson, parse
 
 _BOMBS = [
@@ -70,3 +72,25 @@ def test_any_bytes_parse_or_are_refused(raw: bytes) -> None:
         parse(raw)
     except BadJson as exc:
         assert str(exc)
+
+
+@pytest.mark.parametrize("unit", [b"[],", b"1,", b"{},", b"[[[[1]]]],", b'"\\"[[",'])
+def test_t47_what_holds_too_much_is_refused_before_it_is_read(unit: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty megabytes of empty lists would be half a gigabyte of memory."""
+    raw = b"[" + unit * 250_000 + b"1]"
+    assert orjson.loads(raw)
+
+    class Unread:
+        JSONDecodeError = orjson.JSONDecodeError
+
+        def loads(self, _raw: bytes) -> None:
+            raise AssertionError("it was read")
+
+    monkeypatch.setattr(strict_json, "orjson", Unread())
+    with pytest.raises(BadJson, match="values"):
+        parse(raw)
+
+
+def test_t47_texts_may_hold_as_many_commas_and_brackets_as_they_like() -> None:
+    said = {"a": '[{,\\"' * 300_000, "b": ['"', "\\", ","]}
+    assert parse(orjson.dumps(said)) == said

@@ -9,8 +9,6 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-import orjson
-
 from aiservice.dialects import (
     ai_service,
     anthropic_messages,
@@ -23,12 +21,14 @@ from aiservice.dialects import (
 )
 from aiservice.dialects._base import Dialect
 from aiservice.errors import BrokerError
+from aiservice.kit.strict_json import BadJson, parse
 from aiservice.providers import registry
 from aiservice.providers._base import AttemptFailed, LocalProvider, Provider
 from aiservice.wire import Ask, AskKind, HttpCall, HttpReply
 from tests.replay import wires
 from tests.replay.asking import CHAT_WIRES, ways_for
 from tests.replay.places import kind_for, model_for
+from tests.replay.timing import Stopwatch
 from tests.replay.traffic import Json, Recording, recordings
 
 CHUNK_BYTES = 64 * 1024
@@ -92,43 +92,49 @@ def _sample(recording: Recording) -> Sample | None:
     return Sample(recording.name, provider, ask, call, recording)
 
 
-def put_to_vendors_parsers(random: Random, sample: Sample) -> None:
+def put_to_vendors_parsers(random: Random, sample: Sample, watch: Stopwatch) -> None:
     """One answer, made wrong, to all that reads such an answer. An exception other than `AttemptFailed` is a fault."""
     provider, recording = sample.provider, sample.recording
     body = changed(random, recording.body)
+    watch.given = sample.name
     if sample.ask.is_stream:
         reader = provider.reader(sample.ask, sample.call)
         for piece in _pieces(random, body):
-            reader.feed(piece)
-        reader.end()
+            watch.time(f"{provider.kind}: a chunk of a stream", lambda: reader.feed(piece))  # noqa: B023 - called at once
+        watch.time(f"{provider.kind}: a stream's end", reader.end)
         return
     headers = {name: changed_text(random, value) for name, value in recording.headers.items()}
     reply = HttpReply(200, headers, body)
-    _bearing(lambda: provider.read(sample.ask, sample.call, reply))
-    provider.failure(HttpReply(random.choice((400, 401, 404, 413, 429, 500, 503, 529)), headers, body))
-    provider.quota_in(headers)
-    provider.quota_in_refusal(HttpReply(429, headers, body))
+    status = random.choice((400, 401, 404, 413, 429, 500, 503, 529))
+    _bearing(watch, f"{provider.kind}: an answer", lambda: provider.read(sample.ask, sample.call, reply))
+    watch.time(f"{provider.kind}: a failure", lambda: provider.failure(HttpReply(status, headers, body)))
+    watch.time(f"{provider.kind}: limits in headers", lambda: provider.quota_in(headers))
+    refusal = HttpReply(429, headers, body)
+    watch.time(f"{provider.kind}: limits in a refusal", lambda: provider.quota_in_refusal(refusal))
     if recording.wire == wires.MODELS or random.random() < 0.1:
-        _bearing(lambda: provider.models_in(reply))
+        _bearing(watch, f"{provider.kind}: a list of models", lambda: provider.models_in(reply))
 
 
-def put_to_clients_parsers(random: Random, body: Json) -> None:
+def put_to_clients_parsers(random: Random, body: Json, watch: Stopwatch) -> None:
     """One request, made wrong, to every dialect, and what they make of it to every provider. An exception other than a
     refusal is a fault."""
+    watch.given = ", ".join(sorted(body))
+    raw = json.dumps(changed_json(random, body)).encode("utf-8", "surrogatepass")
     try:
-        wrong = orjson.loads(json.dumps(changed_json(random, body)))  # as the gateway reads a body
-    except orjson.JSONDecodeError:
+        wrong = watch.time("a body's JSON", lambda: parse(raw))
+    except BadJson:
         return
     if not isinstance(wrong, dict):
         return
     for dialect in DIALECTS:
+        given = copy.deepcopy(wrong)
         try:
-            ask = dialect.read(copy.deepcopy(wrong)).ask
+            ask = watch.time(f"{dialect.surface}: a request", lambda: dialect.read(given)).ask  # noqa: B023 - at once
         except BrokerError:
             continue
         for provider in random.sample(_providers(), 4):
             model = random.choice(("m", "gpt-5.1-codex", "claude-opus-4-7", "gemini-2.5-flash", "embed-1"))
-            _bearing(lambda: provider.build(ask, model))  # noqa: B023 - called at once
+            _bearing(watch, f"{provider.kind}: a call", lambda: provider.build(ask, model))  # noqa: B023 - at once
 
 
 @lru_cache(maxsize=1)
@@ -136,9 +142,9 @@ def _providers() -> list[Provider]:
     return [one for one in registry().values() if not isinstance(one, LocalProvider)]
 
 
-def _bearing(run: Callable[[], object]) -> None:
+def _bearing(watch: Stopwatch, name: str, run: Callable[[], object]) -> None:
     with suppress(AttemptFailed, BrokerError):
-        run()
+        watch.time(name, run)
 
 
 def _pieces(random: Random, body: bytes) -> Iterator[bytes]:

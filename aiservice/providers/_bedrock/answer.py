@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.ids import new_id
 from aiservice.providers._anthropic_tools import JSON_TOOL
 from aiservice.providers._base import AttemptFailed, token_count
@@ -112,7 +113,7 @@ def parsed(raw: bytes) -> Json:
         AttemptFailed: it is none.
     """
     try:
-        body = orjson.loads(raw)
+        body = loads(raw)
     except orjson.JSONDecodeError as exc:
         raise AttemptFailed(invalid_answer("its answer was not JSON")) from exc
     if not isinstance(body, dict):

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._failures import retry_after_seconds, vetted
 from aiservice.wire import AttemptFailure, Blame, HttpReply
 
@@ -73,7 +74,7 @@ _A_DAY: Final = re.compile(r"per day|daily", re.IGNORECASE)
 def failure_of(reply: HttpReply) -> AttemptFailure:
     """Why a reply with another status than 200 failed."""
     try:
-        body: Any = orjson.loads(reply.body) if reply.body else None
+        body: Any = loads(reply.body) if reply.body else None
     except orjson.JSONDecodeError:
         body = None
     said = body if isinstance(body, dict) else {}

@@ -7,8 +7,7 @@ a stream is the maker's events, each as base64 in a frame (docs.aws.amazon.com/b
 import base64
 from typing import Any, Final
 
-import orjson
-
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._anthropic_request import messages_body
 from aiservice.providers._anthropic_stream import MessagesStreamReader
 from aiservice.providers._anthropic_tools import wants_json_tool
@@ -113,7 +112,7 @@ def _as_sse(blob: Any) -> bytes:
     """
     try:
         event = base64.b64decode(blob if isinstance(blob, str) else "?", validate=True)
-        said = orjson.loads(event)
+        said = loads(event)
     except ValueError:
         said = None
     kind = said.get("type") if isinstance(said, dict) else None

@@ -5,6 +5,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
+
 KEY_HINT: Final = "ACCESS_KEY_ID:SECRET_ACCESS_KEY, with :SESSION_TOKEN if it is temporary, or a Bedrock API key"
 _PAIR: Final = re.compile(r"([A-Z0-9]{16,128}):([A-Za-z0-9/+=]{16,128})(?::([A-Za-z0-9/+=_-]{16,3800}))?", re.ASCII)
 # An access key's id alone is half of a pair, not a key.
@@ -55,7 +57,7 @@ def normal_key(raw: bytes) -> bytes:
 
 def _from_json(raw: bytes) -> str:
     try:
-        said: Any = orjson.loads(raw)
+        said: Any = loads(raw)
     except orjson.JSONDecodeError:
         raise _unlike() from None
     held = said.get("Credentials", said)

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
+
 _MAX_MODELS: Final = 1000
 
 
@@ -11,7 +13,7 @@ def models_in(raw: bytes, geography: str) -> list[str]:
     """The models that answer in text or vectors; one that is only to be had through an inference profile goes by the
     profile's name in that `geography`."""
     try:
-        said = orjson.loads(raw)
+        said = loads(raw)
     except orjson.JSONDecodeError:
         return []
     found = said.get("modelSummaries") if isinstance(said, dict) else None

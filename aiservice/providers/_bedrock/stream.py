@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._anthropic_tools import JSON_TOOL
 from aiservice.providers._base import AttemptFailed, StreamReader
 from aiservice.providers._bedrock import errors
@@ -206,7 +207,7 @@ def payload_of(frame: Frame) -> Json:
         AttemptFailed: an event that is no JSON object.
     """
     try:
-        said = orjson.loads(frame.payload)
+        said = loads(frame.payload)
     except orjson.JSONDecodeError:
         said = None
     if isinstance(said, dict):

@@ -7,10 +7,12 @@ one turn's tools stand in the user's turn behind it; thinking goes back only to 
 import base64
 import hashlib
 import re
+from collections import deque
 from typing import Any, Final
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._base import cannot_carry
 from aiservice.providers._bedrock.content import blocks_of, marks_of
 from aiservice.providers._bedrock.models import CLAUDE_FORMAT, reasoning_format
@@ -18,6 +20,7 @@ from aiservice.wire import Json
 
 _ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 _IN_RESULTS: Final = frozenset({"text", "image", "document", "video", "searchResult"})
+_RESULTS: Final = frozenset({"toolResult", "cachePoint"})
 _IN_INSTRUCTIONS: Final = frozenset({"text", "cachePoint", "guardContent"})
 
 
@@ -28,6 +31,7 @@ class Conversation:
         self._format = reasoning_format(model)
         self._has_later_system = has_later_system
         self._later: list[Json] = []
+        self._results = 0  # how many blocks of the last turn stand before whatever else is said in it
         self.system: list[Json] = []
         self.turns: list[Json] = []
         self.called: dict[str, None] = {}  # names of tools whose calls stand in the turns, in order
@@ -79,14 +83,17 @@ class Conversation:
             return
         if not self.turns or self.turns[-1]["role"] != role:
             self.turns.append({"role": role, "content": blocks})
+            self._results = _leading(blocks)
             return
         content: list[Json] = self.turns[-1]["content"]
         if "toolResult" not in blocks[0]:
+            if self._results == len(content):
+                self._results += _leading(blocks)
             content.extend(blocks)
             return
         # Results come before whatever else the user says.
-        place = next((i for i, block in enumerate(content) if not block.keys() & {"toolResult", "cachePoint"}), None)
-        content[len(content) if place is None else place : place] = blocks
+        content[self._results : self._results] = blocks
+        self._results += _leading(blocks)
 
     def _assistant(self, message: Json, where: str) -> list[Json]:
         for name in ("function_call", "audio"):
@@ -127,15 +134,20 @@ class Conversation:
         return base64.b64encode(data.encode()).decode() if self._format == CLAUDE_FORMAT else data
 
 
+def _leading(blocks: list[Json]) -> int:
+    """How many blocks are results or their marks, up to the first that is neither."""
+    return next((place for place, block in enumerate(blocks) if _RESULTS.isdisjoint(block)), len(blocks))
+
+
 def _woven(thoughts: list[tuple[int, Json]], said: list[Json]) -> list[Json]:
     """What was thought and said in its order: a text that a thought interrupted is two."""
     blocks: list[Json] = []
-    waiting, at = list(thoughts), 0
+    waiting, at = deque(thoughts), 0
     for block in said:
         text = block.get("text")
         rest = text if isinstance(text, str) else ""
         while waiting and waiting[0][0] < max(at + len(rest), 1):
-            place, thought = waiting.pop(0)
+            place, thought = waiting.popleft()
             before, rest = rest[: max(place - at, 0)], rest[max(place - at, 0) :]
             at += len(before)
             if before.strip():
@@ -166,7 +178,7 @@ def _call(call: Any, where: str) -> Json:
     arguments = function.get("arguments")
     if isinstance(arguments, str):
         try:
-            arguments = orjson.loads(arguments) if arguments.strip() else {}
+            arguments = loads(arguments) if arguments.strip() else {}
         except orjson.JSONDecodeError:
             arguments = ""
     arguments = {} if arguments is None else arguments

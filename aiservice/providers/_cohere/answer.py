@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._base import AttemptFailed, token_count
 from aiservice.providers._cohere.errors import failure_of
 from aiservice.providers._failures import cut_short, invalid_answer, vetted
@@ -60,7 +61,7 @@ def parsed(raw: bytes) -> Json:
         AttemptFailed: there is none.
     """
     try:
-        said = orjson.loads(raw)
+        said = loads(raw)
     except orjson.JSONDecodeError as exc:
         raise AttemptFailed(invalid_answer("its answer was not JSON")) from exc
     if not isinstance(said, dict):

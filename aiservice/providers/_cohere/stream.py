@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter
 from aiservice.providers._base import StreamReader
 from aiservice.providers._cohere.answer import NO_ARGUMENTS, extra_content, finish_reason_of, text_of, usage_in
@@ -61,7 +62,7 @@ class ChatReader(StreamReader):
     def _read_body(self, raw: bytes) -> list[StreamEvent]:
         """A reply that is no stream: an error after 200."""
         try:
-            said = orjson.loads(raw)
+            said = loads(raw)
         except orjson.JSONDecodeError:
             return []
         return [self._failed(failure_of(200, said, {}))]
@@ -72,7 +73,7 @@ class ChatReader(StreamReader):
             if frame.data == b"[DONE]":
                 continue
             try:
-                said = orjson.loads(frame.data)
+                said = loads(frame.data)
             except orjson.JSONDecodeError:
                 if not is_last:  # the last may have been cut off: that is seen by there being no end
                     events.append(self._failed(invalid_answer("its stream held something that is not JSON")))

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.clock import now_us
 from aiservice.providers._base import AttemptFailed, token_count
 from aiservice.providers._failures import invalid_answer
@@ -37,7 +38,11 @@ def chat_answer(raw: bytes, model: str, *, is_one_call: bool = False) -> Answer:
     if not responses.candidates and not responses.is_blocked:
         raise AttemptFailed(invalid_answer("its answer had no candidates"))
     events += responses.end()
-    choices = [_choice(events, number) for number in sorted(responses.candidates) or [0]]
+    said_by: dict[int, list[StreamEvent]] = {number: [] for number in sorted(responses.candidates) or [0]}
+    for event in events:
+        if event.choice in said_by:
+            said_by[event.choice].append(event)
+    choices = [_choice(found, number) for number, found in said_by.items()]
     for candidate, choice in zip(said.get("candidates") or [], choices, strict=False):
         choice["logprobs"] = _logprobs(candidate.get("logprobsResult")) if isinstance(candidate, dict) else None
     body: Json = {
@@ -129,7 +134,7 @@ def parsed(raw: bytes) -> Json:
         AttemptFailed: it is none, or an error.
     """
     try:
-        said = orjson.loads(raw)
+        said = loads(raw)
     except orjson.JSONDecodeError as exc:
         raise AttemptFailed(invalid_answer("its answer was not JSON")) from exc
     if error_in(said) is not None:
@@ -145,8 +150,6 @@ def _choice(events: list[StreamEvent], number: int) -> Json:
     message: Json = {"role": "assistant", "content": None}
     calls: list[Json] = []
     for event in events:
-        if event.choice != number:
-            continue
         if event.kind is EventKind.TEXT:
             text += event.text
             if event.details is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._base import cannot_carry
 from aiservice.providers._gemini.models import Family
 from aiservice.providers._gemini.parts import bad_request, parts_of, text_of
@@ -169,7 +170,7 @@ def _arguments(arguments: object, where: str) -> Json:
         if not arguments.strip():
             return {}
         try:
-            arguments = orjson.loads(arguments)
+            arguments = loads(arguments)
         except orjson.JSONDecodeError:
             raise bad_request(where, f"'{where}' must be a JSON object.") from None
     if arguments is None:
@@ -185,7 +186,7 @@ def _response(text: str, *, is_error: bool) -> Json:
         return {"error": text}
     if text.lstrip().startswith("{"):
         try:
-            found = orjson.loads(text)
+            found = loads(text)
         except orjson.JSONDecodeError:
             found = None
         if isinstance(found, dict):

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._failures import retry_after_seconds, vetted
 from aiservice.wire import AttemptFailure, Blame, Json
 
@@ -36,7 +37,7 @@ _PUBLIC_STATUS = re.compile(r"[A-Z][A-Z_]{1,40}")
 def failure_in(status: int, body: bytes, headers: Mapping[str, str]) -> AttemptFailure:
     """The failure that a reply of another status than 200 means."""
     try:
-        said = orjson.loads(body) if body else None
+        said = loads(body) if body else None
     except orjson.JSONDecodeError:
         said = None
     return failure_of(status, said, headers)

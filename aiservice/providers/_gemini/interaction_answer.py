@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter, data_frame
 from aiservice.providers._base import AttemptFailed, StreamReader
 from aiservice.providers._failures import cut_short, invalid_answer
@@ -28,7 +29,7 @@ def generated(raw: bytes) -> bytes:
         AttemptFailed: it is none, or is not at its end.
     """
     try:
-        said = orjson.loads(raw)
+        said = loads(raw)
     except orjson.JSONDecodeError as exc:
         raise AttemptFailed(invalid_answer("its answer was not JSON")) from exc
     if not isinstance(said, dict):
@@ -84,7 +85,7 @@ class InteractionStreamReader(StreamReader):
             if frame.data == b"[DONE]":
                 continue
             try:
-                said = orjson.loads(frame.data)
+                said = loads(frame.data)
             except orjson.JSONDecodeError:
                 return [*events, self._failed(invalid_answer("its stream held something that is not JSON"))]
             if not isinstance(said, dict):
@@ -145,7 +146,7 @@ class InteractionStreamReader(StreamReader):
         call_id, name, arguments, pieces = self._calls.pop(place)
         if pieces:
             try:
-                arguments = orjson.loads("".join(pieces) or "{}")
+                arguments = loads("".join(pieces) or "{}")
             except orjson.JSONDecodeError:
                 return None, invalid_answer("the arguments of its call were not JSON")
         return _candidate([_call(call_id, name, arguments)]), None

@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.wire import HttpReply
 
 _OUR_METHODS = frozenset({"generateContent", "embedContent", "batchEmbedContents"})
@@ -12,7 +13,7 @@ _OUR_METHODS = frozenset({"generateContent", "embedContent", "batchEmbedContents
 def models_in(reply: HttpReply) -> list[str]:
     """The names in a list of Google's of its models, of those that do our work."""
     try:
-        said = orjson.loads(reply.body)
+        said = loads(reply.body)
     except orjson.JSONDecodeError:
         return []
     items = said.get("models") if isinstance(said, dict) else None

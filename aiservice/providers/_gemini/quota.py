@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._gemini.errors import error_in
 from aiservice.providers._limit_headers import DAY, MINUTE, amount
 from aiservice.wire import HttpReply, QuotaMeasure, QuotaNote
@@ -18,7 +19,7 @@ _TOKENS = re.compile(r"token", re.IGNORECASE)
 def quota_in_refusal(reply: HttpReply) -> tuple[QuotaNote, ...]:
     """The quotas that a 429 names as used up."""
     try:
-        error = error_in(orjson.loads(reply.body)) if reply.body else None
+        error = error_in(loads(reply.body)) if reply.body else None
     except orjson.JSONDecodeError:
         return ()
     details = error.get("details") if error else None

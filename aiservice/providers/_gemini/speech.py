@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._base import AttemptFailed, cannot_carry
 from aiservice.providers._failures import invalid_answer
 from aiservice.providers._gemini.usage import read_usage
@@ -65,7 +66,7 @@ def speech_answer(ask: Ask, raw: bytes, model: str) -> Answer:
         AttemptFailed: there is none.
     """
     try:
-        said: Any = orjson.loads(raw)
+        said: Any = loads(raw)
         data = said["candidates"][0]["content"]["parts"][0]["inlineData"]
         sound, kind = base64.b64decode(data["data"], validate=True), str(data["mimeType"])
     except (orjson.JSONDecodeError, binascii.Error, KeyError, IndexError, TypeError, ValueError) as exc:

@@ -2,6 +2,7 @@
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.sse import MAX_EVENT_BYTES, OversizedEvent, SseEvent, SseSplitter, data_frame
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import invalid_answer
@@ -73,7 +74,7 @@ class GeminiStreamReader(StreamReader):
             if frame.data == b"[DONE]":  # no word of Google's, but of proxies before it
                 continue
             try:
-                said = orjson.loads(frame.data)
+                said = loads(frame.data)
             except orjson.JSONDecodeError:
                 events.append(self._failed(invalid_answer("its stream held something that is not JSON")))
                 break
@@ -87,7 +88,7 @@ class GeminiStreamReader(StreamReader):
 
     def _read_body(self) -> list[StreamEvent]:
         try:
-            said = orjson.loads(self._body or b"")
+            said = loads(self._body or b"")
         except orjson.JSONDecodeError:
             return [self._failed(invalid_answer("its answer was neither a stream nor JSON"))]
         events: list[StreamEvent] = []

@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.ids import new_id
 from aiservice.providers._base import AttemptFailed, token_count
 from aiservice.providers._failures import cut_short, invalid_answer
@@ -73,7 +74,7 @@ def parsed(raw: bytes) -> Json:
         AttemptFailed: there is none, or it says that it failed.
     """
     try:
-        said = orjson.loads(raw)
+        said = loads(raw)
     except orjson.JSONDecodeError as exc:
         raise AttemptFailed(invalid_answer("its answer was not JSON")) from exc
     if not isinstance(said, dict):

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._base import cannot_carry
 from aiservice.wire import Json
 
@@ -70,7 +71,7 @@ def _call(call: Any, where: str, place: int, names: dict[str, str]) -> Json:
 def _arguments(given: object, where: str) -> Json:
     if isinstance(given, str):
         try:
-            given = orjson.loads(given) if given.strip() else {}
+            given = loads(given) if given.strip() else {}
         except orjson.JSONDecodeError:
             given = None
     if not isinstance(given, dict):

@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import invalid_answer
 from aiservice.providers._ollama.answer import calls_in, finish_of, text_of, usage_in
@@ -58,7 +59,7 @@ class LinesReader(StreamReader):
         if not line:
             return
         try:
-            said = orjson.loads(line)
+            said = loads(line)
         except orjson.JSONDecodeError:
             if not is_last:  # the last may have been cut off: that is seen by there being no `done`
                 events.append(self._failed(invalid_answer("its stream held something that is not JSON")))

@@ -2,6 +2,7 @@
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.providers._openai_errors import failure_from_body
 from aiservice.providers._vendors.row import ErrorRule
 from aiservice.wire import AttemptFailure, HttpReply
@@ -33,7 +34,7 @@ def failure_by_rule(rules: tuple[ErrorRule, ...], reply: HttpReply) -> AttemptFa
 def _failure(rule: ErrorRule, reply: HttpReply) -> AttemptFailure:
     status, code = _AS_OPENAI[rule.means]
     try:
-        body = orjson.loads(reply.body) if reply.body else None
+        body = loads(reply.body) if reply.body else None
     except orjson.JSONDecodeError:
         body = None
     failure = failure_from_body(status, _coded(body, code) if code else body, reply.headers)

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import orjson
 
+from aiservice.kit.bounded_json import loads
 from aiservice.kit.secret import Secret
 from aiservice.providers._base import AttemptFailed
 from aiservice.providers._failures import vetted
@@ -40,7 +41,7 @@ def packed(key: bytes) -> bytes:
     if not key.lstrip().startswith(b"{"):
         return key
     try:
-        said = orjson.loads(key)
+        said = loads(key)
     except orjson.JSONDecodeError:
         raise ValueError("The key begins like JSON and is none. Paste the whole file of the service account.") from None
     kind = said.get("type")
@@ -66,7 +67,7 @@ def exchange_of(key: Secret) -> "GoogleExchange | None":
     text = key.reveal_text()
     if not text.startswith(_MARK):
         return None
-    return GoogleExchange(orjson.loads(base64.b64decode(text[len(_MARK) :])))
+    return GoogleExchange(loads(base64.b64decode(text[len(_MARK) :])))
 
 
 class GoogleExchange(KeyExchange):
@@ -89,7 +90,7 @@ class GoogleExchange(KeyExchange):
 
     def read(self, reply: HttpReply) -> BoughtToken:
         try:
-            said = orjson.loads(reply.body)
+            said = loads(reply.body)
         except orjson.JSONDecodeError:
             said = None
         said = said if isinstance(said, dict) else {}
