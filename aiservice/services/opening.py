@@ -204,7 +204,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         explain_tokens=ExplainTokens(vault),
         prices=prices,
         own_prices=own_prices,
-        price_list=PriceList(own_prices, usage),
+        price_list=PriceList(db, own_prices),
         ledger=ledger,
         budgets=Budgets(db, changes),
         spending=Spending(Slices(db, ledger.life, changes, lambda: cluster.live_workers)),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiservice.errors import BrokerError, NotFound, PermissionDenied, Unprocessable
-from aiservice.kit.clock import MINUTE_US, now_us
+from aiservice.kit.clock import DAY_US, now_us
 from aiservice.principal import OPERATOR
 from aiservice.services.audit import Audit, AuditFilter
 from aiservice.services.changes import ChangeFeed
@@ -18,11 +18,10 @@ from aiservice.services.own_amounts import NAMES, clean_amounts, unit_price
 from aiservice.services.own_prices import OwnPrices
 from aiservice.services.price_list import PriceList
 from aiservice.services.prices import Prices
-from aiservice.services.usage import Usage as UsageService
 from aiservice.services.vault import Vault
 from aiservice.settings import Settings
 from aiservice.store.session import Database
-from aiservice.tables import UsageMinute
+from aiservice.tables import UsageDay
 from aiservice.wire import Usage
 from tests.services.cast import person
 from tests.services.test_routing_decision import view
@@ -49,7 +48,7 @@ async def desk(database: Database, settings: Settings) -> AsyncIterator[Desk]:
     await vault.open()
     await changes.poll_once()
     own = OwnPrices(database, changes, prices)
-    yield Desk(own, prices, PriceList(own, UsageService(database)), Audit(database, vault), changes, database)
+    yield Desk(own, prices, PriceList(database, own), Audit(database, vault), changes, database)
 
 
 async def test_an_own_price_goes_before_the_published_one_until_it_is_cleared(desk: Desk) -> None:
@@ -152,10 +151,10 @@ async def test_the_list_names_each_source_and_counts_what_went_without_a_price(d
         _of("openai", "home", ("gpt-5-mini",)),
     )
     row: dict[str, Any] = {"client_id": "c", "key_id": "k", "task": "chat", "provider": "work", "requests": 9}
-    minute = now_us() // MINUTE_US * MINUTE_US
+    today = now_us() // DAY_US * DAY_US
     async with desk.database.write() as session:
-        session.add(UsageMinute(start_us=minute, model="unheard-of", unpriced=7, **row))
-        session.add(UsageMinute(start_us=minute, model="once-asked-for", unpriced=2, **row))
+        session.add(UsageDay(start_us=today, model="unheard-of", unpriced=7, **row))
+        session.add(UsageDay(start_us=today, model="once-asked-for", unpriced=2, **row))
     await desk.own.set(OPERATOR, "mistral", "mine", {"input_mtok": "1"}, "x")
     page = await desk.list.page(OPERATOR, snapshot)
     found = {(each.kind, each.model): each for each in page.models}
