@@ -197,6 +197,8 @@ class ProviderKeys:
             await take_turn(session, CONFIGURATION)
             key, row = await self._existing(session, key_id)
             before = {name: getattr(key, name) for name in values}
+            if before == values:
+                return key_details(key)
             for name, value in values.items():
                 setattr(key, name, value)
             named = {"connection": row.name, "number": key.number}

@@ -86,7 +86,7 @@ def removed_of(
         if view.id not in chosen and is_of_client(wish, view):
             rule = needs.get(view.id) or _rule(wish, view, snapshot)
             found.append(Removed(view.name, view.kind, rule.name, rule.words))
-    return tuple(found)
+    return tuple(dict.fromkeys(found))  # what removed a connection has removed all its keys
 
 
 def _rule(wish: Wish, view: ConnectionView, snapshot: Snapshot) -> Rule:

@@ -1,7 +1,9 @@
 """The forms of the Providers page, as its browser posts them, and what the page then shows."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -82,3 +84,47 @@ async def test_an_admin_states_what_a_provider_does_with_data_and_nobody_else(
             await tab.hydrate("/providers")
             await tab.send(named("providers_state.state_data"), {"form": form}, path="/providers")
         assert (await _shown(portal, admin, "careful"))["data"] == data
+
+
+async def test_a_further_key_is_tried_stored_shown_by_its_end_and_taken_out(
+    portal: PortalServer, tmp_path: Path
+) -> None:
+    cookie = portal.cookie_of()
+    with MockProcess(tmp_path, keys=(_KEY, "sk-right-key-0002")) as mock:
+        fields = {"kind": "openai", "name": "several", "base_url": mock.base_url, "allow_private": "true"}
+
+        def post(path: str, **body: str) -> dict[str, Any]:
+            answer = httpx.post(f"{portal.url}/auth/secrets{path}", headers={"Cookie": cookie}, json=body, timeout=30)
+            return dict(answer.json())
+
+        made = post("/connections", **fields, secret=_KEY, weight="2", rpm="600")
+        wrong = post("/connections/keys", id=made["id"], secret="sk-wrong-key-0009")["error"]
+        assert wrong["code"] == "upstream_auth_failed"
+        assert post("/connections/keys", id=made["id"], secret=_KEY)["error"]["code"] == "key_known"
+        added = post("/connections/keys", id=made["id"], secret="sk-right-key-0002", label="b", weight="6")
+        assert added["test"].startswith("ok: ")
+    path = f"/providers/{made['id']}"
+    async with Attacker(portal, cookie=cookie) as admin:
+        await admin.hydrate(path)
+        await admin.send(named("connection_state.load"), path=path)
+        rows = admin.var("connection_state", "keys")
+        assert [(row["name"], row["hint"], row["share"]) for row in rows] == [
+            ("Key 1", "…0001", "weight 2: 25% of the calls"),
+            ("Key 2", "…0002", "weight 6: 75% of the calls"),
+        ]
+        await admin.send(named("connection_state.disable_key"), {"key_id": added["id"]}, path=path)
+        assert [row["state"] for row in admin.var("connection_state", "keys")] == ["in use", "out"]
+        assert "sk-right" not in json.dumps(admin.received)
+
+
+async def test_a_price_is_set_from_its_page_and_refused_where_it_is_none(portal: PortalServer) -> None:
+    async with Attacker(portal, cookie=portal.cookie_of()) as admin:
+        await admin.hydrate("/prices")
+        form = {"kind": "openai", "model": "mine", "input_mtok": "2.5", "output_mtok": "10", "reason": "contract"}
+        await admin.send(named("prices_state.save"), {"form": form}, path="/prices")
+        (row,) = [row for row in admin.var("prices_state", "rows") if row["model"] == "mine"]
+        assert (row["input"], row["source"], row["reason"]) == ("2.5", "yours", "contract")
+        await admin.send(named("prices_state.save"), {"form": {**form, "input_mtok": "dear"}}, path="/prices")
+        assert admin.var("session_state", "notice_kind") == "error"
+        await admin.send(named("prices_state.clear"), {"kind": "openai", "model": "mine"}, path="/prices")
+        assert [row for row in admin.var("prices_state", "rows") if row["model"] == "mine"] == []

@@ -6,20 +6,31 @@ Each is the median of five runs after one that warmed nothing but this query's p
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from aiservice.kit.clock import DAY_US, HOUR_US, now_us
 from aiservice.principal import Person, Role
+from aiservice.services.changes import ChangeFeed
+from aiservice.services.client_list import Asked, ClientList
+from aiservice.services.connection_uses import uses_of
+from aiservice.services.connection_views import ConnectionView
 from aiservice.services.key_listing import STATES, KeyFilter, KeyListing
 from aiservice.services.key_policy import KeyPolicy
 from aiservice.services.limiter import Limiter
+from aiservice.services.own_prices import OwnPrices
+from aiservice.services.price_list import PriceList
+from aiservice.services.prices import Prices
 from aiservice.services.request_log import LogFilter, RequestLog
+from aiservice.services.retention import Retention
 from aiservice.services.usage import Breakdown, GroupBy, Usage
+from aiservice.settings import Settings
 from aiservice.store.session import Database
 from tests.harness.evidence import Evidence
 from tests.harness.seeding import RARE, Month, seed_keys, seed_month
+from tests.services.test_routing_decision import view
 from tests.services.usage_rows import ADMIN
 
 USAGE_MS, PAGE_MS = 500.0, 300.0
@@ -84,13 +95,36 @@ async def test_pages_of_a_large_ledger_are_quick(db: Database, month: Month, evi
     for by in ("key", "model", "client", "user", "none"):
         groups[f"by {by}"] = await _measured(lambda by=by: usage.series(ADMIN, *span, Breakdown(by)))  # type: ignore[misc]
     groups["by key, a developer's own"] = await _measured(lambda: usage.series(OWNER, *span, Breakdown("key")))
-    told = {"first page": pages, "deep page": deep, "newer page": newer, "bars of 30 days": bars}
+    admins = {
+        "clients": await _measured(lambda: ClientList(db).page(ADMIN, Asked())),
+        "clients by a word": await _measured(lambda: ClientList(db).page(ADMIN, Asked("99"))),
+        "prices": await _measured(lambda: _price_list(db).page(ADMIN, (_connection(),))),
+        "who uses a connection": await _measured(lambda: uses_of(db, usage, ADMIN, "provider-2")),
+        "what is kept": await _measured(lambda: Retention(db, Settings()).list(ADMIN)),
+    }
+    told = {
+        "an admin's pages": admins,
+        "first page": pages,
+        "deep page": deep,
+        "newer page": newer,
+        "bars of 30 days": bars,
+    }
     evidence.note(rows=month.rows, milliseconds={**told, "usage of 30 days": groups})
+    assert _too_slow(admins, USAGE_MS) == []
     assert _too_slow(pages, PAGE_MS) == []
     assert _too_slow(deep, PAGE_MS) == []
     assert _too_slow(newer, PAGE_MS) == []
     assert _too_slow(bars, USAGE_MS) == []
     assert _too_slow(groups, USAGE_MS) == []
+
+
+def _price_list(db: Database) -> PriceList:
+    return PriceList(db, OwnPrices(db, ChangeFeed(db), Prices()))
+
+
+def _connection() -> ConnectionView:
+    models = tuple(f"model-{n}" for n in range(200))
+    return replace(view("provider-2", models=models), kind="openai")
 
 
 async def test_pages_of_a_hundred_thousand_keys_are_quick(db: Database, evidence: Evidence) -> None:

@@ -27,7 +27,7 @@ from aiservice.upstream.socket_transport import SocketTransport
 from aiservice.wire import Ask, AttemptFailure, Blame
 from tests.mock import MockProvider
 from tests.services.cast import connections_of, office, person
-from tests.services.test_routing_decision import view
+from tests.services.test_routing_decision import decided, view
 
 FIRST, SECOND, THIRD = "sk-first-7Hq2ZpLw9vXc4TbN", "sk-second-8Jr3AqMx0wYd5UcP", "sk-third-9Ks4BrNy1xZe6VdQ"
 KIND, URL = "openai-compatible", "https://api.example.com/v1"
@@ -78,6 +78,10 @@ async def test_a_key_can_be_replaced_changed_taken_out_and_removed(kept: Keys) -
     changed = await kept.keys.update(OPERATOR, key.id, weight=5, tpm=1000, label="b")
     assert (changed.weight, changed.tpm, changed.label) == (5, 1000, "b")
     assert (await kept.keys.update(OPERATOR, key.id, tpm=0)).tpm is None
+    entries = len((await kept.audit.page(OPERATOR, AuditFilter()))[0])
+    await kept.keys.update(OPERATOR, key.id, weight=5, tpm=0, label="b")
+    await kept.connections.set_weight(OPERATOR, "east", 1)
+    assert len((await kept.audit.page(OPERATOR, AuditFilter()))[0]) == entries, "what changes nothing is no change"
     await kept.keys.disable(OPERATOR, key.id)
     assert [each.is_disabled for each in kept.connections.snapshot()] == [False, True]
     await kept.keys.enable(OPERATOR, key.id)
@@ -213,6 +217,11 @@ def test_a_refused_key_is_left_for_the_others() -> None:
     for _ in range(3):
         health.failed("con_a_2", refused, "fast")
     assert set(firsts(router, snapshot, 6)) == {"con_a"}
+
+
+def test_a_decision_names_a_connection_once_however_many_keys_it_has() -> None:
+    said = decided([*keyed("a", 1, 1, 1), view("b")], Terms(only=frozenset({"b"})))
+    assert [(one.connection, one.rule) for one in said.removed] == [("a", "only")]
 
 
 def test_without_further_keys_a_decision_is_as_fixed_as_before() -> None:
