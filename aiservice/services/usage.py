@@ -157,17 +157,19 @@ class Usage:
     async def choices(self, actor: Person, /, since_us: int) -> dict[str, list[tuple[str, str]]]:
         """What there is to filter by, as (id, name), busiest first and at most 200 each: by client_id, key_id, task,
         model and provider, among what was asked for since (by the day)."""
-        columns, found = sorted(_FILTERS), {}
+        found: dict[str, dict[str, int]] = {name: {} for name in sorted(_FILTERS)}
+        asked_of = _scope(actor, {})
         async with self._db.read() as session:
-            used = await store.combinations(session, _scope(actor, {}), columns, since_us // DAY_US * DAY_US)
-            for place, column in enumerate(columns):
-                requests: dict[str, int] = {}
-                for values, count in used:
-                    requests[values[place]] = requests.get(values[place], 0) + count
-                ids = sorted(filter(None, requests), key=lambda value: (-requests[value], value))[:_MAX_CHOICES]
-                names = await store.names(session, column, ids) if column in NAMED else {}
-                found[column] = [(number, names.get(number, number)) for number in ids]
-        return found
+            few = [name for name in found if name not in NAMED]
+            # Of everybody's requests clients and keys are too many to be looked for together with the others.
+            apart = asked_of == store.Scope()
+            used = await store.combinations(session, asked_of, few if apart else [*found], since_us // DAY_US * DAY_US)
+            for values, count in used:
+                for name, value in zip(few if apart else [*found], values, strict=True):
+                    found[name][value] = found[name].get(value, 0) + count
+            for name in (one for one in found if apart and one in NAMED):
+                found[name] = await store.busiest(session, name, since_us, _MAX_CHOICES)
+            return {name: await _choices(session, name, counts) for name, counts in found.items()}
 
     async def fold_some(self) -> int:
         """Folds some of the hours that changed, and their days, and returns how many hours that were: fewer than
@@ -189,6 +191,12 @@ class Usage:
         async with self._db.read() as session:
             await store.hold_still(session)
             return (await (await Reading.begin(session, scope, span, ())).totals()).get((), Sums())
+
+
+async def _choices(session: AsyncSession, column: str, counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    ids = sorted(filter(None, counts), key=lambda value: (-counts[value], value))[:_MAX_CHOICES]
+    names = await store.names(session, column, ids) if column in NAMED else {}
+    return [(number, names.get(number, number)) for number in ids]
 
 
 def bucket_for(span_us: int) -> Bucket:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Table, and_, func, literal, or_, select, text, union_all
 from sqlmodel import col
 
-from aiservice.kit.clock import DAY_US, HOUR_US
+from aiservice.kit.clock import DAY_US, HOUR_US, now_us
 from aiservice.store.ledger import SUMMED
 from aiservice.store.session import AsyncSession
 from aiservice.store.usage_folding import HOURS_AT_ONCE, SPAN_US, dirty_hours, unfolded_days
@@ -211,6 +211,32 @@ async def combinations(
         query = query.where(*scope.conditions(table)).group_by(*(table[name] for name in columns))
         found += [(tuple(row[:-1]), int(row[-1])) for row in await session.execute(query)]
     return found
+
+
+async def busiest(session: AsyncSession, column: str, since_us: int, limit: int) -> dict[str, int]:
+    """The values of `column` ("client_id" or "key_id") with the most requests in spans of days since then, and in the
+    days and hours that are not in those yet, with these requests."""
+    rows = []
+    for start_us in range(since_us // SPAN_US * SPAN_US, now_us(), SPAN_US):
+        rows += await _most_of_span(session, column, start_us, limit)
+    parts: dict[str, list[tuple[int, int]]] = {
+        "hour": [(day, day + DAY_US) for day in await unfolded_days(session)],
+        "minute": [(hour, hour + HOUR_US) for hour in await dirty_hours(session)],
+    }
+    asked = Asked(Scope(), (column,), 0, ("requests",))
+    rows += [(key[0], count) for key, count in await largest(session, parts, asked, limit)]
+    found: dict[str, int] = {}
+    for value, count in rows:
+        found[value] = found.get(value, 0) + count
+    return found
+
+
+async def _most_of_span(session: AsyncSession, column: str, start_us: int, limit: int) -> list[tuple[str, int]]:
+    """A span at a time, since its rows are in the order of clients: nothing has to be sorted to be added up."""
+    of, requests = _SPANS.c[column], _SPANS.c.requests
+    query = select(of, func.sum(requests)).group_by(of) if column == "client_id" else select(of, requests)
+    query = query.where(_SPANS.c.start_us == start_us).order_by(text("2 DESC")).limit(limit)
+    return [(row[0], int(row[1])) for row in await session.execute(query)]
 
 
 async def holders(session: AsyncSession, of: str) -> dict[str, str]:
