@@ -7,8 +7,11 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from aiservice.tables import Client, ClientKey, Team, UsageDay, User
+from aiservice.kit.clock import DAY_US, HOUR_US
+from aiservice.store.usage_folding import unfolded_days
+from aiservice.tables import Client, ClientKey, Team, UsageDay, UsageHour, User
 
+_SPENT = ("requests", "cost_nano_usd", "unpriced")
 _OF_OWNER, _OF_TEAM = col(User.id) == col(Client.owner_id), col(Team.id) == col(Client.team_id)
 
 
@@ -78,10 +81,16 @@ async def spent(
     session: AsyncSession, client_ids: Collection[str], days_us: Collection[int]
 ) -> Mapping[str, tuple[int, int, int]]:
     """(requests, nano-dollars, requests without a price) by client, over the days that begin then."""
-    sums = [func.sum(column) for column in (UsageDay.requests, UsageDay.cost_nano_usd, UsageDay.unpriced)]
-    query = (
-        select(col(UsageDay.client_id), *sums)
-        .where(col(UsageDay.start_us).in_(days_us), col(UsageDay.client_id).in_(client_ids))
-        .group_by(col(UsageDay.client_id))
-    )
-    return {row[0]: (int(row[1]), int(row[2]), int(row[3])) for row in await session.execute(query)}
+    open_days = [day for day in await unfolded_days(session) if day in days_us]  # today above all: it is in hours yet
+    hours = [hour for day in open_days for hour in range(day, day + DAY_US, HOUR_US)]
+    found: dict[str, tuple[int, int, int]] = {}
+    for table, starts in ((UsageDay, [day for day in days_us if day not in open_days]), (UsageHour, hours)):
+        query = (
+            select(col(table.client_id), *(func.sum(getattr(table, name)) for name in _SPENT))
+            .where(col(table.start_us).in_(starts), col(table.client_id).in_(client_ids))
+            .group_by(col(table.client_id))
+        )
+        for client, *sums in await session.execute(query):
+            known = found.get(client, (0, 0, 0))
+            found[client] = (known[0] + int(sums[0]), known[1] + int(sums[1]), known[2] + int(sums[2]))
+    return found

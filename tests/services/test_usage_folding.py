@@ -7,7 +7,7 @@ from aiservice.jobs.rollup import fold
 from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, now_us
 from aiservice.services import usage_reading
 from aiservice.services.usage import OTHER, Breakdown, Usage
-from aiservice.store import invariants
+from aiservice.store import client_list, invariants
 from aiservice.store import usage_folding as folding
 from aiservice.store.session import Database
 from tests.services.usage_rows import ADMIN, DEVELOPER, put, row_of
@@ -118,3 +118,11 @@ async def test_a_day_that_is_not_folded_yet_is_no_fault(db: Database) -> None:
         await session.execute(text("UPDATE usage_day SET requests = 7"))
     async with db.read() as session:
         assert await invariants.days_unlike_hours(session) == [TODAY - DAY_US]
+
+
+async def test_what_clients_have_spent_today_is_in_their_list(db: Database) -> None:
+    await put(db, row_of("a", started_us=TODAY), row_of("b", started_us=TODAY - DAY_US), row_of("c", started_us=1))
+    await fold(Usage(db))
+    async with db.read() as session:
+        found = await client_list.spent(session, ["cli_1"], [TODAY - DAY_US, TODAY])
+    assert found == {"cli_1": (2, 7_500_000, 0)}
