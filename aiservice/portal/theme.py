@@ -116,3 +116,4 @@ SPARK = {
 FOLDED = f"cursor-pointer rounded py-1 text-sm font-medium {FOCUS}"
 DRAG_HANDLE = f"{ICON_BUTTON} w-7 cursor-grab touch-none aria-pressed:cursor-grabbing"
 ROW_GROUND = "bg-white dark:bg-slate-900"
+BASELINE = "border-b border-slate-300 dark:border-slate-700"

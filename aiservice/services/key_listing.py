@@ -24,7 +24,7 @@ from aiservice.tables import Client, ClientKey, KeySecret
 StateName = Literal["", "working", "rolling", "idle", "leaked", "expired", "revoked"]
 STATES: tuple[StateName, ...] = get_args(StateName)
 DAYS = 30
-MOST_COUNTED = 10_000
+MOST_COUNTED = 1_000
 _MAX_TEXT = 100
 
 
@@ -52,12 +52,12 @@ class KeyLine:
 @dataclass(slots=True, frozen=True)
 class KeyPage:
     """Keys, newest first, and the cursors of the pages beside it, "" at either end. `total` is of all pages, counted
-    up to `MOST_COUNTED`."""
+    up to `MOST_COUNTED`; None where it is not counted, since each of them would have to be looked at."""
 
     lines: tuple[KeyLine, ...]
     next_before: str
     next_after: str
-    total: int
+    total: int | None
 
 
 class KeyListing:
@@ -83,7 +83,8 @@ class KeyListing:
         async with self._db.read() as session:
             sought = await self._sought(session, actor, asked, now)
             rows, next_before, next_after = await _cut(session, sought, limit, before, after)
-            total = await store.count(session, sought, MOST_COUNTED)
+            is_whole = not (next_before or next_after)
+            total = len(rows) if is_whole else await _counted(session, sought)
             views = await self._views(session, [row[:2] for row in rows], now)
             days = await _traffic(session, views, now)
             outgoing = await _outgoing(session, views, now)
@@ -134,6 +135,10 @@ class KeyListing:
 def share_of(standing: Standing) -> float:
     """How much of a limit is used, from 0 to 1."""
     return min(1.0, standing.used / standing.limit.amount)
+
+
+async def _counted(session: AsyncSession, sought: store.Sought) -> int | None:
+    return None if sought.text else await store.count(session, sought, MOST_COUNTED)
 
 
 _Row = tuple[ClientKey, Client, str | None]

@@ -70,30 +70,42 @@ def _conditions(sought: Sought) -> list[ColumnElement[bool]]:
     if sought.client_id is not None:
         found.append(col(ClientKey.client_id) == sought.client_id)
     if sought.text:
-        found.append(_holds(sought.text.lower()))
+        found.append(_holds(sought.text))
     if sought.state:
         found += _standing(sought)
     return found
 
 
 def _holds(text: str) -> ColumnElement[bool]:
-    texts = (col(ClientKey.name), col(Client.name), col(User.email))
-    of_secret = select(col(KeySecret.key_id)).where(func.lower(col(KeySecret.public_id)) == text)
-    begins = [func.lower(column).contains(text, autoescape=True) for column in texts]
-    return or_(*begins, col(ClientKey.id) == text, col(ClientKey.id).in_(of_secret))
+    """In the key's own name, row by row; clients and secrets are few or found by an index, and looked up once."""
+    owner = select(col(Client.id)).outerjoin(User, col(User.id) == col(Client.owner_id))
+    of_client = owner.where(or_(*(_contains(column, text.lower()) for column in (col(Client.name), col(User.email)))))
+    of_secret = select(col(KeySecret.key_id)).where(col(KeySecret.public_id) == text)
+    return or_(
+        _contains(col(ClientKey.name), text.lower()),
+        col(ClientKey.client_id).in_(of_client),
+        col(ClientKey.id) == text,
+        col(ClientKey.id).in_(of_secret),
+    )
+
+
+def _contains(column: Any, text: str) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = func.lower(column).contains(text, autoescape=True)
+    return found
 
 
 def _standing(sought: Sought) -> list[ColumnElement[bool]]:
     now, ends = sought.now_us, col(ClientKey.expires_us)
     is_revoked, live = col(ClientKey.revoked_us).is_not(None), _live_secrets(sought)
-    works = [~is_revoked, or_(ends.is_(None), ends > now), col(ClientKey.id).in_(live)]
+    is_alive = live.where(col(KeySecret.key_id) == col(ClientKey.id)).exists()  # a page asks it of a few keys alone
+    works = [~is_revoked, or_(ends.is_(None), ends > now), is_alive]
     used = func.coalesce(col(ClientKey.last_used_us), col(ClientKey.created_us))
     states: dict[str, list[ColumnElement[bool]]] = {
         "working": works,
         "rolling": [*works, col(ClientKey.id).in_(live.where(col(KeySecret.expires_us) > now))],
         "idle": [*works, col(ClientKey.is_decoy).is_(False), used < sought.idle_since_us],
         "leaked": [col(ClientKey.leaked_us).is_not(None)],
-        "expired": [~is_revoked, or_(ends <= now, col(ClientKey.id).not_in(live))],
+        "expired": [~is_revoked, or_(ends <= now, ~is_alive)],
         "revoked": [is_revoked],
     }
     return states[sought.state]

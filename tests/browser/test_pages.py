@@ -38,6 +38,10 @@ VIEWS = [
     "/requests?ended=failed",
     "/requests?model=none",
     "/requests?status=abc",
+    "/requests?range=24h&cache=hit",
+    "/keys?state=revoked",
+    "/keys?q=nobody",
+    "/keys?state=odd",
     "/requests/req_none",
 ]
 PROVIDER_KEY = "sk-of-the-provider"
@@ -288,8 +292,19 @@ def leave_without_copying(tab: Tab) -> None:
     tab.open("/")
 
 
+def open_request(page: Page) -> None:
+    page.locator("tbody tr").first.get_by_role("link").click()
+    expect(page.locator("dialog[open]").get_by_role("heading", name="What is known of it")).to_be_visible()
+
+
 def create_key(page: Page) -> None:
     page.get_by_role("button", name="Create key").first.click()
+
+
+def create_bounded_key(page: Page) -> None:
+    create_key(page)
+    page.get_by_text("Limits, scope and expiry").first.click()
+    expect(page.locator("dialog[open]").get_by_label("Only these tasks")).to_be_visible()
 
 
 def roll_key(page: Page) -> None:
@@ -450,7 +465,9 @@ def reveal_key(page: Page) -> None:
 
 
 DIALOGS: list[tuple[str, Callable[[Page], None]]] = [
+    ("/requests", open_request),
     ("/keys", create_key),
+    ("/keys", create_bounded_key),
     ("/keys", roll_key),
     ("/keys", edit_key),
     ("/keys", see_key_again),

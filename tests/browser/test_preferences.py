@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import Tab, chromium
 from tests.browser.test_pages import PROVIDER_KEY, Inspection, leave_without_copying, sign_in
@@ -58,6 +58,7 @@ def walk(inspection: Inspection, server: ServerProcess, key: str) -> None:
     expect(page.get_by_role("list", name="Chain, first to last").get_by_role("listitem").first).to_contain_text(
         "sandbox"
     )
+    the_handle_moves_it_too(page)
     page.get_by_role("button", name="Test mock").click()
     expect(page.get_by_text("costs nothing")).to_be_visible()
     page.get_by_label("Preferably within, ms").fill("900")
@@ -78,6 +79,22 @@ def walk(inspection: Inspection, server: ServerProcess, key: str) -> None:
     expect(page.get_by_text("Gone back to version")).to_be_visible()
     assert ask(server, key, {"task": "chat", "input": "hello"}) == "sandbox"
     aliases(inspection, server, key)
+
+
+def the_handle_moves_it_too(page: Page) -> None:
+    """By its arrow keys, and dragged; afterwards the order is what it was."""
+    first = page.get_by_role("list", name="Chain, first to last").get_by_role("listitem").first
+    page.get_by_role("button", name="Drag sandbox").press("ArrowDown")
+    expect(first).to_contain_text("mock")
+    expect(page.get_by_role("button", name="Drag sandbox")).to_be_focused()
+    grip, above = (page.get_by_role("button", name=f"Drag {name}").bounding_box() for name in ("sandbox", "mock"))
+    assert grip is not None
+    assert above is not None
+    page.mouse.move(grip["x"] + 9, grip["y"] + 9)
+    page.mouse.down()
+    page.mouse.move(above["x"] + 9, above["y"] - 9, steps=4)
+    page.mouse.up()
+    expect(first).to_contain_text("sandbox")
 
 
 def aliases(inspection: Inspection, server: ServerProcess, key: str) -> None:

@@ -16,7 +16,7 @@ from aiservice.services.key_rights import READ_SCOPE
 from aiservice.services.key_views import KeyView
 from aiservice.services.limit_names import words_of
 
-HEADS = ["Name", "Client, owner", "State", "30 days", "Limit that binds first", "Made, used", ""]
+HEADS = ["Name", "Client, owner", "State", "30 days, last use", "Limit that binds first", ""]
 _KINDS = {"active": "good", "rolling": "warn", "stopped": "bad", "expired": "plain", "revoked": "bad"}
 _MAX_SHOWN = 3
 _WIDTH, _HEIGHT = 3, 20  # of a day in the sparkline, in its own units
@@ -168,15 +168,16 @@ def _row(page: Any, row: Any) -> rx.Component:
         HEADS,
         cell(
             rx.el.div(
-                rx.el.span(row["name"], class_name="block max-w-48 truncate font-medium", title=row["name"]),
-                rx.el.span(row["start"], class_name=f"font-mono text-xs {theme.MUTED}"),
+                rx.el.span(row["name"], class_name="block max-w-40 truncate font-medium", title=row["name"]),
+                rx.el.span(row["start"], class_name=f"block font-mono text-xs {theme.MUTED}"),
+                rx.el.span(row["created"], class_name=muted),
                 class_name="min-w-0",
             )
         ),
         cell(
             rx.el.div(
-                rx.el.span(row["client"], class_name="block max-w-36 truncate", title=row["client"]),
-                rx.el.span(row["owner"], class_name=f"max-w-36 truncate {muted}", title=row["owner"]),
+                rx.el.span(row["client"], class_name="block max-w-32 truncate", title=row["client"]),
+                rx.el.span(row["owner"], class_name=f"max-w-32 truncate {muted}", title=row["owner"]),
                 class_name="min-w-0",
             )
         ),
@@ -193,14 +194,6 @@ def _row(page: Any, row: Any) -> rx.Component:
         ),
         cell(_spark(row)),
         cell(_limit_bar(row)),
-        cell(
-            rx.el.div(
-                rx.el.span(row["created"], class_name=f"whitespace-nowrap {muted}"),
-                ReactRouterLink.create(
-                    row["used"], to=row["log"], class_name=f"block w-fit text-xs whitespace-nowrap {theme.LINK}"
-                ),
-            )
-        ),
         cell(_actions(page, row)),
     )
 
@@ -216,9 +209,12 @@ def _spark(row: Any) -> rx.Component:
             rx.el.path(d=row["errors_path"], class_name=theme.SPARK["errors"]),
             view_box=f"0 0 {30 * _WIDTH} {_HEIGHT}",
             custom_attrs={"aria-hidden": "true"},
-            class_name="h-5 w-24",
+            class_name=f"h-5 w-24 {theme.BASELINE}",
         ),
         rx.el.span(row["month"], class_name=f"block text-xs whitespace-nowrap tabular-nums {theme.MUTED}"),
+        ReactRouterLink.create(
+            row["used"], to=row["log"], class_name=f"block w-fit text-xs whitespace-nowrap {theme.LINK}"
+        ),
     )
 
 
@@ -248,7 +244,7 @@ def _actions(page: Any, row: Any) -> rx.Component:
         edit_key(page, row),
         roll_key(page, row),
         revoke_key(page, row),
-        class_name="flex flex-wrap justify-end gap-1 max-sm:justify-start lg:min-w-44",
+        class_name="flex flex-wrap justify-end gap-x-1 max-sm:justify-start sm:-mr-2 sm:min-w-32",
     )
     of_expired = rx.el.div(
         rx.el.button("Roll", type="button", disabled=True, class_name=theme.QUIET),

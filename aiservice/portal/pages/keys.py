@@ -129,11 +129,17 @@ async def _show(state: KeysState) -> None:
     page = await core.key_listing.page(me, view.asked, _PAGE_ROWS, before=view.before, after=view.after)
     state.rows = [row_of(line, me, view.zone) for line in page.lines]
     state.zone = view.zone.name
-    state.total = f"{page.total:,}{'+' if page.total == MOST_COUNTED else ''} key{'' if page.total == 1 else 's'}"
+    state.total = _counted(page.total)
     state.older = url_of(PATH, kept, before=page.next_before) if page.next_before else ""
     state.newer = url_of(PATH, kept, after=page.next_after) if page.next_after else ""
     state.is_narrowed = bool(kept.keys() - {"tz"})
     state.notices = notices_of(await core.sanctions.list(me, live_only=True))
+
+
+def _counted(total: int | None) -> str:
+    if total is None:
+        return "more than one page"
+    return f"{total:,}{'+' if total == MOST_COUNTED else ''} key{'' if total == 1 else 's'}"
 
 
 def _duration(duration_us: int) -> str:
@@ -196,7 +202,7 @@ def _filters() -> rx.Component:
     return rx.el.div(
         search,
         chooser("State", "state", states, page.url.get("state", ""), page.choose),
-        chooser("Client", "client", [clients], page.url.get("client", ""), page.choose),
+        rx.el.div(chooser("Client", "client", [clients], page.url.get("client", ""), page.choose), class_name="w-40"),
         zone_switch(page.zone, page.choose_zone),
         class_name="mb-4 flex flex-wrap items-end gap-3",
     )
