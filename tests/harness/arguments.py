@@ -5,7 +5,8 @@ import inspect
 import types
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
+from random import Random
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
@@ -75,7 +76,7 @@ class Chosen:
         return origin(filled) if origin in (set, frozenset, tuple) else filled
 
     def _made(self, kind: Any) -> Any:
-        if is_typeddict(kind):
+        if hasattr(kind, "__required_keys__"):  # a TypedDict, of whichever library
             hints = get_type_hints(kind)
             return {each: self.fill(hint, each) for each, hint in hints.items() if not each.startswith("_")}
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -101,3 +102,20 @@ def arguments(function: Any, chosen: Chosen, *, skipping: int) -> dict[str, Any]
             if one.default is one.empty:
                 raise
     return found
+
+
+class Drawn(Chosen):
+    """Every text and number drawn anew: from what was given, or a word that is plausible there."""
+
+    def __init__(self, texts: list[str], numbers: list[int], draw: Random) -> None:
+        super().__init__("", is_plausible=True)
+        self._texts, self._numbers, self._draw = texts, numbers, draw
+        self.sent: set[str] = set()
+
+    def word(self, name: str) -> str:
+        self.number = self._draw.choice(self._numbers)
+        if name in PLAUSIBLE and self._draw.random() < 0.5:
+            return PLAUSIBLE[name]
+        self.text = self._draw.choice(self._texts)
+        self.sent.add(self.text)
+        return self.text
