@@ -4,6 +4,7 @@ from typing import Any, TypedDict
 
 import reflex as rx
 
+from aiservice.kit.clock import from_us
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form, confirm_button, open_dialog
 from aiservice.portal.components.health import bars_of, row_of
@@ -73,7 +74,7 @@ def _row(
         usual="" if known is None else known["usual"],
         slow="" if known is None else known["slow"],
         gives="\n".join(_gives(one.id, quotas)) or "not known yet",
-        tested=one.test_result,
+        tested=f"{from_us(one.tested_us):%Y-%m-%d %H:%M} UTC: {one.test_result}" if one.tested_us else "not tested yet",
     )
 
 
@@ -83,7 +84,7 @@ def _state(one: ConnectionDetails | KeyDetails, known: Any) -> tuple[str, str, s
     if known is not None and known["state_kind"] != "good":
         return known["state"], known["state_kind"], known["why"]
     if one.has_failed_test:
-        return "test failed", "bad", one.test_result
+        return "test failed", "bad", ""
     return "in use", "good", ""
 
 
@@ -116,6 +117,7 @@ def _line(page: Any, row: Any) -> rx.Component:
         cell(
             state_badge(row["state"], row["state_kind"]),
             rx.el.span(row["why"], class_name=f"mt-1 {muted} wrap-anywhere empty:hidden"),
+            rx.el.span("Last test ", row["tested"], class_name=f"mt-1 {muted} wrap-anywhere"),
         ),
         cell(rx.el.span(row["answered"], class_name="block text-xs tabular-nums"), bars_of(row)),
         cell(
