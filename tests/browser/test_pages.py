@@ -444,6 +444,14 @@ def disable_user(page: Page) -> None:
     page.get_by_role("button", name="Disable").first.click()
 
 
+def change_role(page: Page) -> None:
+    page.get_by_role("button", name="Make admin").first.click()
+
+
+def take_back(page: Page) -> None:
+    page.get_by_role("button", name="Take back").first.click()
+
+
 def clear_budget(page: Page) -> None:
     page.get_by_role("button", name="Clear").first.click()
 
@@ -498,4 +506,6 @@ DIALOGS: list[tuple[str, Callable[[Page], None]]] = [
     ("/users", invite),
     ("/users", reset_link),
     ("/users", disable_user),
+    ("/users", change_role),
+    ("/users", take_back),
 ]

@@ -168,17 +168,24 @@ def _invite() -> rx.Component:
 
 
 def _narrowing() -> rx.Component:
-    roles = [("", "Any role"), ("admin", "Admins"), ("developer", "Developers")]
-    states = [("", "Any state"), ("active", "Active"), ("disabled", "Disabled")]
+    roles = [("", "Everybody"), ("admin", "Admins"), ("developer", "Developers")]
+    states = [("", "All"), ("active", "Active"), ("disabled", "Disabled")]
 
     def chooser(label: str, name: str, choices: list[tuple[str, str]]) -> rx.Component:
         options = [rx.el.option(words, value=value) for value, words in choices]
         return select_field(label, name, options, id=f"find-{name}", default_value=page.url.get(name, ""))
 
     return rx.el.form(
-        field("E-mail", "q", id="find-q", type="search", default_value=page.url.get("q", ""), auto_complete="off"),
-        chooser("Role", "role", roles),
-        chooser("State", "state", states),
+        field(
+            "Address contains",
+            "q",
+            id="find-q",
+            type="search",
+            default_value=page.url.get("q", ""),
+            auto_complete="off",
+        ),
+        chooser("Who", "role", roles),
+        chooser("Which", "state", states),
         rx.el.button("Find", type="submit", class_name=theme.SECONDARY),
         on_submit=page.narrow,
         key=page.first,
