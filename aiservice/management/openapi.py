@@ -97,7 +97,7 @@ def document(rows: Iterable[Row], base_url: str) -> Json:
     refused = _content({"$ref": f"{_REF}Problem"}, MEDIA_TYPE)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "aiservice", "version": __version__, "description": " ".join(_ABOUT.split())},
+        "info": {"title": "aiservice", "version": __version__, "description": _ABOUT.strip()},
         "servers": [{"url": base_url or "/"}],
         "tags": [
             *({"name": name, "description": words} for name, words in TAGS.items()),

@@ -25,15 +25,17 @@ _WORDS = {
     "model_type": "This must be an object.",
     "model_attributes_type": "This must be an object.",
 }
+_TAKEN = (b"", b"application/json", b"application/x-www-form-urlencoded")
 _MOST_FAULTS = 50
 _SHOWN = 60
 
 
 def check_media_type(headers: Sequence[tuple[bytes, bytes]]) -> None:
-    """Raises UnsupportedMedia where a body says that it is no JSON; one that says nothing is taken for it."""
+    """Raises UnsupportedMedia where a body says that it is no JSON. One that says nothing is taken for it, and so is
+    what curl says of every body unless it is told."""
     for name, value in headers:
         kind = value.partition(b";")[0].strip().lower()
-        if name == b"content-type" and kind not in (b"", b"application/json") and not kind.endswith(b"+json"):
+        if name == b"content-type" and kind not in _TAKEN and not kind.endswith(b"+json"):
             raise UnsupportedMedia("Send a JSON body, with Content-Type: application/json.")
 
 

@@ -23,9 +23,11 @@ summary{padding:.6rem .8rem;cursor:pointer;overflow-wrap:anywhere}
 summary:focus-visible,a:focus-visible{outline:3px solid var(--mark);outline-offset:2px;border-radius:.3rem}
 .in{padding:0 .8rem .8rem}code,pre{font:.9em/1.5 ui-monospace,monospace}b.m{display:inline-block;min-width:4.2rem;
 color:var(--mark);font:700 .85em ui-monospace,monospace}
-pre{background:var(--page);border:1px solid var(--line);border-radius:.4rem;padding:.6rem;overflow:auto}
+pre{background:var(--page);border:1px solid var(--line);border-radius:.4rem;padding:.6rem;
+white-space:pre-wrap;overflow-wrap:anywhere}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:.5rem 0}caption{text-align:left;
 font-weight:600;padding:.4rem 0}
+td{overflow-wrap:anywhere}td:first-child{min-width:7rem}td:last-child{min-width:9rem}
 th,td{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-top:1px solid var(--line)}
 thead th{border-top:0;color:var(--soft);font-weight:500}
 """
@@ -35,6 +37,7 @@ POLICY = (
     + "'"
 )
 _MOST_DEPTH = 3
+_PARAGRAPH = "\n\n"
 
 
 def page_of(document: Json) -> bytes:
@@ -55,7 +58,7 @@ def page_of(document: Json) -> bytes:
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>API reference: aiservice</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<style>{_STYLE}</style></head><body><main><h1>API reference</h1>"
-        f"<p>{_marked(info['description'])}</p>"
+        f"{''.join(f'<p>{_marked(part)}</p>' for part in info['description'].split(_PARAGRAPH))}"
         f'<p class="soft">Version {escape(info["version"])}. The same for programs, OpenAPI 3.1: '
         '<a href="openapi.json">openapi.json</a>. <a href="./">To the portal</a>.</p>'
         f'<nav aria-label="Parts"><ul>{links}</ul></nav>{sections}</main></body></html>'
@@ -82,7 +85,7 @@ def _operation(document: Json, path: str, method: str, operation: Json) -> str:
         parts.append(_schema(document, "Body", operation["requestBody"]))
     for status, answer in operation["responses"].items():
         if "content" in answer and status != "default":
-            parts.append(_schema(document, f"Answer, {status}", answer))
+            parts.append(_schema(document, f"Answer, {status}", answer, is_asked=False))
     return f'<details id="{anchor}"><summary>{head}</summary><div class="in">{"".join(parts)}</div></details>'
 
 
@@ -93,13 +96,16 @@ def _curl(path: str, method: str, operation: Json, document: Json) -> str:
     if operation.get("security"):
         lines.append(f'  -H "Authorization: Bearer {key}"')
     if "requestBody" in operation and "x-token" in operation:
-        lines.append("  -H 'Content-Type: application/json' -d '{…}'")
+        lines.append("  -d '{…}'")
     return " \\\n".join(lines)
 
 
-def _schema(document: Json, title: str, holder: Json) -> str:
+def _schema(document: Json, title: str, holder: Json, *, is_asked: bool = True) -> str:
     media_type, content = next(iter(holder["content"].items()))
-    rows = list(_rows(document, content["schema"], "", 0))
+    rows = [
+        (name, kind, is_asked and is_required, words)
+        for name, kind, is_required, words in _rows(document, content["schema"], "", 0)
+    ]
     if rows:
         return _table(title, rows)
     return f'<p><strong>{escape(title)}</strong>: <span class="soft">{escape(media_type)}</span></p>'

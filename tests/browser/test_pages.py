@@ -23,7 +23,7 @@ LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 360
 PLAIN_PAGES = ["/sign-in", "/sign-up", "/setup", "/invite", "/reset", "/forgot", "/no-such-page"]
 FRAMED_PAGES = [
     *("/", "/first-call", "/playground", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers"),
-    *("/teams", "/users"),
+    *("/teams", "/users", "/account/tokens"),
     *("/account", "/abuse", "/audit", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels", "/payloads"),
     *("/aliases", "/shadows", "/cache", "/vendors", "/sign-in-rules", "/prices", "/clients", "/system"),
 ]

@@ -88,6 +88,8 @@ async def test_refuses_a_body_that_is_too_large_or_no_json(world: World) -> None
     assert (too_large.status, too_large.json()["code"]) == (413, "request_too_large")
     form = await world.ask(world.dan, "POST", "/api/keys", b"a=b", headers={"content-type": "text/plain"})
     assert (form.status, form.json()["code"]) == (415, "unsupported_media_type")
+    curl = {"content-type": "application/x-www-form-urlencoded"}
+    assert (await world.ask(world.dan, "POST", "/api/keys", {}, headers=curl)).json()["code"] == "validation_failed"
     for body in (b"{", b"[]", b"NaN", b'{"client": 1e999}'):
         reply = await world.ask(world.dan, "POST", "/api/keys", body)
         assert (reply.status, reply.json()["code"]) == (400, "invalid_json"), body
