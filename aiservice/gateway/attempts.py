@@ -12,7 +12,7 @@ from aiservice.gateway.quota_turns import QuotaTurns
 from aiservice.gateway.targets import Targets
 from aiservice.gateway.trace_ids import upstream_id_in
 from aiservice.kit.strict_json import SMALL_BYTES
-from aiservice.providers._base import AttemptFailed, Provider
+from aiservice.providers._base import AttemptFailed
 from aiservice.providers._lossy import built_with_less
 from aiservice.services.candidates import Candidate
 from aiservice.services.health import ConnectionHealth
@@ -73,7 +73,7 @@ class Attempts:
             exchange.is_attempt_sent = call.was_sent
         exchange.upstream_id = upstream_id_in(reply.headers)
         if reply.status != 200:
-            raise AttemptFailed(_refused(exchange, provider, reply))
+            raise AttemptFailed(self._refused(exchange, candidate, reply))
         self._turns.accepted(exchange, provider.quota_in(reply.headers))
         if len(reply.body) <= SMALL_BYTES:
             return provider.read(ask, call, reply)
@@ -100,7 +100,7 @@ class Attempts:
             )
             exchange.upstream_id = upstream_id_in(raw.headers)
             if raw.status != 200:
-                raise AttemptFailed(_refused(exchange, provider, await raw.reply()))
+                raise AttemptFailed(self._refused(exchange, candidate, await raw.reply()))
             self._turns.accepted(exchange, provider.quota_in(raw.headers))
             stream = OpenStream(raw, provider.reader(ask, call), candidate.connection.name)
             await stream.wait_for_first()
@@ -108,6 +108,15 @@ class Attempts:
             exchange.upstream_seconds += time.perf_counter() - began
             exchange.is_attempt_sent = call.was_sent
         return stream
+
+    def _refused(self, exchange: Exchange, candidate: Candidate, reply: HttpReply) -> AttemptFailure:
+        if len(reply.body) > SMALL_BYTES:  # no error is so long: it is not looked through beside other requests
+            reply = HttpReply(reply.status, reply.headers, b"")
+        if reply.status == 401:
+            self._targets.refused(candidate)
+        if reply.status == 429:
+            exchange.quota_notes = candidate.provider.quota_in_refusal(reply)
+        return candidate.provider.failure(reply)
 
     def _deadlines_of(self, exchange: Exchange) -> Deadlines:
         """The deadlines of the attempt: a probe is waited for as long as `probe_seconds` says, and the first event of a
@@ -184,11 +193,3 @@ def note(
         attempt.code = failure.code
     exchange.attempts.append(attempt)
     return attempt
-
-
-def _refused(exchange: Exchange, provider: Provider, reply: HttpReply) -> AttemptFailure:
-    if len(reply.body) > SMALL_BYTES:  # no error is so long: it is not looked through beside other requests
-        reply = HttpReply(reply.status, reply.headers, b"")
-    if reply.status == 429:
-        exchange.quota_notes = provider.quota_in_refusal(reply)
-    return provider.failure(reply)

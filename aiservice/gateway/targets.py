@@ -3,7 +3,7 @@
 import time
 
 from aiservice.gateway.provider_stream import InProcess
-from aiservice.providers._base import LocalProvider
+from aiservice.providers._base import LocalProvider, Provider
 from aiservice.services.candidates import Candidate
 from aiservice.services.connection_target import target_of
 from aiservice.services.connection_views import ConnectionView
@@ -27,6 +27,13 @@ class Targets:
         view = candidate.connection
         known = self._targets.get(view.id)
         return known[2] if known is not None and known[0] is view and known[1] > time.monotonic() else None
+
+    def refused(self, candidate: Candidate) -> None:
+        """A call of the candidate was refused for want of a key: the next one buys a token, where a key buys them."""
+        if type(candidate.provider).exchange is not Provider.exchange and self._connections.refused(
+            candidate.connection
+        ):
+            self._targets.pop(candidate.connection.id, None)
 
     async def of(self, candidate: Candidate) -> Target:
         """The target of a candidate.

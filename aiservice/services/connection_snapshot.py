@@ -61,6 +61,10 @@ class ConnectionSnapshot:
             return key
         return await self._exchanges.sent(self._upstream, connection, provider, key)
 
+    def refused(self, connection: ConnectionView) -> bool:
+        """What authenticated calls of `connection` is none to its provider: a token is bought anew. Whether one is."""
+        return self._exchanges.refused(connection.id)
+
     async def secret(self, connection: ConnectionView) -> Secret | None:
         """The key of `connection`, from the vault's memory for five minutes; None where it has none.
 

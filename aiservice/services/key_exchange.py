@@ -23,6 +23,7 @@ _DEADLINES = Deadlines(connect=5.0, first_byte=10.0, idle=10.0, total=15.0, prog
 _MAX_BYTES = 64 * 1024
 # A target is kept for a minute with the token in it; with another minute to spare, none is sent that has ended.
 _MARGIN_SECONDS = 120
+_LEAST_AGE_SECONDS = 30.0  # a key that is good for nothing must not buy a token for each call
 
 
 class KeyExchanges:
@@ -30,6 +31,7 @@ class KeyExchanges:
 
     def __init__(self) -> None:
         self._bought: dict[str, tuple[int, float, Secret]] = {}
+        self._bought_at: dict[str, float] = {}  # seconds of the monotonic clock
         self._under_way: dict[tuple[str, int], asyncio.Task[BoughtToken]] = {}
 
     async def sent(self, upstream: Upstream, view: ConnectionView, provider: Provider, key: Secret) -> Secret:
@@ -52,10 +54,19 @@ class KeyExchanges:
             task.add_done_callback(lambda done: self._ended(name, done))
         return (await asyncio.shield(task)).key
 
+    def refused(self, connection_id: str) -> bool:
+        """Drops a token that its vendor does not take (any more), unless it was bought just now; whether it did."""
+        known = self._bought.get(connection_id)
+        if known is None or time.monotonic() - self._bought_at.get(connection_id, 0.0) < _LEAST_AGE_SECONDS:
+            return False
+        del self._bought[connection_id]
+        return True
+
     def forget_all_but(self, views: Iterable[ConnectionView]) -> None:
         """Drops the tokens of connections that are no more, or have another key or address now."""
         kept = {(view.id, view.revision) for view in views}
         self._bought = {key: token for key, token in self._bought.items() if (key, token[0]) in kept}
+        self._bought_at = {key: bought_at for key, bought_at in self._bought_at.items() if key in self._bought}
 
     def _ended(self, name: tuple[str, int], task: asyncio.Task[BoughtToken]) -> None:
         self._under_way.pop(name, None)
@@ -63,6 +74,7 @@ class KeyExchanges:
             token, (connection_id, revision) = task.result(), name
             ends = time.monotonic() + max(token.lifetime_seconds - _MARGIN_SECONDS, 0)
             self._bought[connection_id] = (revision, ends, token.key)
+            self._bought_at[connection_id] = time.monotonic()
 
 
 async def bought(upstream: Upstream, view: ConnectionView, exchange: KeyExchange) -> BoughtToken:

@@ -121,6 +121,21 @@ async def test_a_token_near_its_end_is_bought_anew(vertex: Gateway, monkeypatch:
     assert vertex.mock.tokens_given == 3
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_a_token_that_is_taken_no_more_is_bought_anew_but_not_for_each_call(
+    vertex: Gateway, monkeypatch: pytest.MonkeyPatch, is_stream: bool
+) -> None:
+    assert vertex.mock is not None
+    assert (await vertex.chat("hi", model=_GEMINI)).status == 200
+    vertex.mock._keys = _TOKENS[1:]  # the first was revoked
+    assert not vertex.core.connections.refused(vertex.core.connections.snapshot()[0]), "it was bought just now"
+    monkeypatch.setattr("aiservice.services.key_exchange._LEAST_AGE_SECONDS", 0.0)
+    refused = await vertex.chat("hi", model=_GEMINI, stream=is_stream)
+    assert (refused.status, refused.code) == (502, "upstream_auth_failed")
+    assert (await vertex.chat("hi", model=_GEMINI, stream=is_stream)).status == 200
+    assert vertex.mock.tokens_given == 2
+
+
 async def test_a_refused_exchange_says_what_to_look_at(vertex: Gateway) -> None:
     assert vertex.mock is not None
     vertex.mock.token_status = 400
