@@ -2,6 +2,7 @@
 alone where it says so; and nothing that axe-core objects to on the way."""
 
 import base64
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from aiosmtpd.controller import Controller
 from playwright.sync_api import Page, expect
 
 from aiservice.kit import totp
@@ -17,13 +19,18 @@ from tests.browser.test_pages import Inspection
 from tests.browser.test_walk import ADMIN, PASSWORD
 from tests.harness import Installation, ServerProcess
 from tests.harness.evidence import Evidence
+from tests.harness.process import free_port, wait_until
+from tests.upstream.test_mail import Inbox
+
+MAIL_PORT = free_port()
+WITH_MAIL = {"AISERVICE_SMTP_URL": f"smtp://127.0.0.1:{MAIL_PORT}", "AISERVICE_PUBLIC_URL": "https://ai.example.org"}
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Installation:
-    installation = Installation(tmp_path)
+def installation(tmp_path: Path, request: pytest.FixtureRequest) -> Installation:
+    installation = Installation(tmp_path, getattr(request, "param", {}))
     installation.add_admin(ADMIN, PASSWORD)
     return installation
 
@@ -32,6 +39,15 @@ def installation(tmp_path: Path) -> Installation:
 def server(installation: Installation) -> Iterator[ServerProcess]:
     with installation.server() as server:
         yield server
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    handler = Inbox()
+    controller = Controller(handler, hostname="127.0.0.1", port=MAIL_PORT)
+    controller.start()
+    yield handler
+    controller.stop()
 
 
 @pytest.fixture
@@ -245,3 +261,28 @@ def test_a_change_of_factors_asks_who_is_there_and_a_passkey_answers(
     inspected.look("factors-who")
     page.get_by_role("button", name="Use a passkey instead").click()
     assert len(save_codes(page)) == 10
+
+
+@pytest.mark.parametrize("installation", [WITH_MAIL], indirect=True)
+def test_a_forgotten_password_is_mailed_a_link_and_chosen_anew(inspected: Inspection, inbox: Inbox) -> None:
+    tab = inspected.tab
+    page = tab.page
+    tab.open("/sign-in")
+    page.get_by_role("link", name="Forgot your password?").click()
+    expect(page.get_by_label("E-mail")).to_be_focused()
+    inspected.look("forgot-mailed")
+    page.keyboard.type(ADMIN)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("a link is on its way")).to_be_visible()
+    inspected.look("forgot-sent")
+    wait_until(lambda: len(inbox.messages) == 1, seconds=10)
+    text = str(inbox.messages[0].get_payload())
+    (token,) = re.findall(r"https://ai\.example\.org/reset\?token=([\w=-]+)", text)
+    tab.open(f"/reset?token={token}")
+    page.get_by_label("New password").fill("another long password")
+    page.get_by_role("button", name="Set the password").click()
+    page.wait_for_url("**/")
+    tab.open(f"/reset?token={token}")
+    page.get_by_label("New password").fill("a third long password")
+    page.get_by_role("button", name="Set the password").click()
+    expect(page.get_by_role("alert")).to_contain_text("not valid any more")

@@ -44,6 +44,9 @@ class Scene:
 Act = Callable[[Scene, Person], Awaitable[object]]
 ACTS: dict[str, Act] = {
     "roll": lambda s, who: s.core.keys.roll(who, s.key_id),
+    "new provider": lambda s, who: s.core.connections.add(
+        who, "openai-compatible", "more", "http://127.0.0.1:7/v1", Secret("sk-c"), is_private_allowed=True, models=["m"]
+    ),
     "provider key": lambda s, who: s.core.connections.set_key(who, "up", Secret("sk-b")),
     "provider address": lambda s, who: s.core.connections.set_address(
         who, "up", "http://127.0.0.1:9/v1", Secret("sk-b"), is_private_allowed=True
@@ -53,6 +56,8 @@ ACTS: dict[str, Act] = {
     "keep bodies": lambda s, who: s.core.payloads.switch(who, "acme", is_on=True),
     "role": lambda s, who: s.core.accounts.set_role(who, "bob@example.com", Role.ADMIN),
     "invite": lambda s, who: s.core.accounts.invite(who, "new@example.com", Role.ADMIN),
+    "whose factors": lambda s, who: s.core.accounts.factors.set_rule(who, "admins"),
+    "reset factors": lambda s, who: s.core.accounts.factors.reset(who, "bob@example.com"),
     "reset link": lambda s, who: s.core.accounts.reset_link(who, "bob@example.com"),
 }
 
