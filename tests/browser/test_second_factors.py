@@ -3,10 +3,8 @@ alone where it says so; and nothing that axe-core objects to on the way."""
 
 import base64
 import re
-import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from aiservice.kit import totp
 from tests.browser.chromium import PLAIN_HOST, Tab, chromium
-from tests.browser.test_pages import Inspection
+from tests.browser.test_pages import Inspection, age_sessions
 from tests.browser.test_walk import ADMIN, PASSWORD
 from tests.harness import Installation, ServerProcess
 from tests.harness.evidence import Evidence
@@ -246,6 +244,7 @@ def test_on_plain_http_the_pages_say_why_there_are_no_passkeys(server: ServerPro
 def test_a_change_of_factors_asks_who_is_there_and_a_passkey_answers(
     inspected: Inspection, installation: Installation
 ) -> None:
+    installation.add_key("second")
     tab = inspected.tab
     page = tab.page
     sign_in(page, tab.base)
@@ -253,14 +252,22 @@ def test_a_change_of_factors_asks_who_is_there_and_a_passkey_answers(
     tab.open("/account")
     page.get_by_role("button", name="Add a passkey").click()
     save_codes(page)
-    with closing(sqlite3.connect(installation.database_path, timeout=10)) as database, database:
-        database.execute("UPDATE portal_session SET created_us = created_us - 360000000, confirmed_us = NULL")
+    age_sessions(installation)
     page.get_by_role("button", name="Make new codes").click()
     page.locator("button", has_text="Make new codes").click()
     expect(page.get_by_label("Your password, or a code of your app")).to_be_focused()
     inspected.look("factors-who")
     page.get_by_role("button", name="Use a passkey instead").click()
     assert len(save_codes(page)) == 10
+    tab.open("/budgets")
+    age_sessions(installation)
+    page.get_by_label("Amount").fill("25")
+    page.get_by_role("button", name="Set budget").click()
+    inspected.look("factors-who-in-the-notice")
+    page.get_by_role("button", name="Use a passkey instead").click()
+    expect(page.get_by_role("alert")).to_contain_text("Now do it again")
+    page.get_by_role("button", name="Set budget").click()
+    expect(page.get_by_role("alert")).to_contain_text("may now spend")
 
 
 @pytest.mark.parametrize("installation", [WITH_MAIL], indirect=True)

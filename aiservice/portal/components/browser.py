@@ -55,6 +55,17 @@ class CopyButton(rx.Component):
     label: rx.Var[str]
 
 
+class PasswordAgain(rx.Component):
+    """The field that asks who is there: the password, a code, or (where this browser has used one) a passkey, of which
+    `on_shown` is told."""
+
+    library = _LIBRARY
+    tag = "PasswordAgain"
+
+    styles: rx.Var[dict[str, str]]
+    on_shown: rx.EventHandler[rx.event.no_args_event_spec]  # type: ignore[type-arg,valid-type]
+
+
 class ActionForm(rx.Component):
     """Posts its fields as JSON to `action`. `after`: "reveal" (a key, once), "leave" (load a page) or "stay"."""
 
@@ -158,6 +169,11 @@ def action_form(
     props.setdefault("class_name", "flex flex-col gap-4")
     styles = STYLES if submit_class is None else {**STYLES, "submit": submit_class}
     return ActionForm.create(*fields, action=action, submit=submit, after=after, styles=styles, **props)
+
+
+def password_again(on_shown: Any) -> rx.Component:
+    """What stands in a form for `/auth/secrets/confirm`; a passkey needs no such form, and calls `on_shown`."""
+    return PasswordAgain.create(styles=STYLES, on_shown=on_shown)
 
 
 def kept_payload(request_id: Any, *, action: str) -> rx.Component:

@@ -5,9 +5,9 @@ from typing import Any
 import reflex as rx
 
 from aiservice.portal import theme
-from aiservice.portal.components.browser import action_form, sight
+from aiservice.portal.components.browser import action_form, password_again, sight
 from aiservice.portal.components.icons import icon
-from aiservice.portal.components.parts import alert, error_card, field, skeleton
+from aiservice.portal.components.parts import alert, error_card, skeleton
 from aiservice.portal.layout.bell import BellState, bell_watch
 from aiservice.portal.layout.find import FindState
 from aiservice.portal.layout.registry import PageSpec
@@ -139,15 +139,7 @@ def notice() -> rx.Component:
 
 def _password_again() -> rx.Component:
     return action_form(
-        field(
-            "Your password, or a code of your app",
-            "password",
-            id="password-again",
-            type="password",
-            required=True,
-            auto_focus=True,
-            auto_complete="current-password",
-        ),
+        password_again(FrameState.confirmed("")),
         action="/auth/secrets/confirm",
         submit="Confirm",
         on_done=FrameState.confirmed,
