@@ -51,6 +51,8 @@ def read_object(model: type[Given], raw: bytes) -> Given:
         raise InvalidRequest(str(exc), code="invalid_json") from None
     if not isinstance(said, dict):
         raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
+    if b"\\u0000" in raw:  # no database takes one
+        raise InvalidRequest("A text in the body holds a NUL character: leave it out.", code="invalid_json")
     try:
         return model.model_validate_json(raw if raw.strip() else b"{}")
     except ValidationError as exc:
@@ -72,6 +74,8 @@ def read_query(model: type[Query] | None, query: bytes) -> Query | None:
         if name not in known:
             detail = _unknown(name, known, "parameter")
             raise InvalidQuery([{"parameter": name[:_SHOWN], "code": "extra_forbidden", "detail": detail}])
+        if "\0" in value:
+            raise InvalidQuery([{"parameter": name, "code": "nul", "detail": "It holds a NUL character."}])
         given[name] = value
     if model is None:
         return None

@@ -14,6 +14,7 @@ from aiservice.services.core import Core
 from aiservice.services.rights import known
 
 READING = frozenset({"GET", "HEAD"})
+_NAMED = r"[^/\x00-\x1f\x7f]{1,200}"  # no database takes a NUL, and no name of ours holds a control character
 _ARGUMENT = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -85,7 +86,7 @@ class Row:
     @property
     def pattern(self) -> re.Pattern[str]:
         """Of the paths that it answers."""
-        parts = [f"(?P<{part[1:-1]}>[^/]{{1,200}})" if part[0] == "{" else part for part in self.path.split("/")[1:]]
+        parts = [f"(?P<{part[1:-1]}>{_NAMED})" if part[0] == "{" else part for part in self.path.split("/")[1:]]
         return re.compile("/" + "/".join(parts))
 
 

@@ -283,3 +283,11 @@ async def test_a_reset_password_ends_the_persons_tokens(world: World) -> None:
     await world.core.accounts.reset_password(OPERATOR, fay.email, "another good pass phrase of some length")
     assert (await world.ask(hers.token.reveal_text(), "GET", "/api/account")).json()["code"] == "token_revoked"
     assert (await world.ask(made.token.reveal_text(), "GET", "/api/account")).status == 200
+
+
+async def test_no_nul_reaches_a_database(world: World) -> None:
+    body = await world.ask(world.dan, "POST", "/api/keys", {"client": "shop", "name": "a\0b"})
+    assert (body.status, body.json()["code"]) == (400, "invalid_json")
+    assert (await world.ask(world.dan, "GET", "/api/clients/a\0b")).json()["code"] == "route_not_found"
+    query = await world.ask(world.dan, "GET", "/api/keys", query="client=a%00b")
+    assert (query.status, query.json()["errors"][0]["parameter"]) == (400, "client")
