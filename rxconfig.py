@@ -12,6 +12,7 @@ from reflex.plugins import SitemapPlugin
 from aiservice.kit.ids import new_id
 from aiservice.kit.process import harden_process, take_from_environment
 from aiservice.kit.refusal import heed_refusals
+from aiservice.portal import theme
 from aiservice.portal.bundle import OneOriginPlugin
 from aiservice.settings import PREFIX, SettingsError, load_settings
 
@@ -59,6 +60,14 @@ if {"run", "export", "init"} & set(sys.argv[1:2]) and "NPM_CONFIG_REGISTRY" not 
         os.environ["NPM_CONFIG_REGISTRY"] = _asked.stdout.strip()
 
 
+def _public_path() -> str:
+    """The path in AISERVICE_PUBLIC_URL: links and scripts of the pages are built for it."""
+    try:
+        return load_settings().public_path
+    except SettingsError:
+        return ""  # whoever serves says what is wrong
+
+
 def _frame_modules() -> list[tuple[Path, str]]:
     """The frame's scripts. The pages, of which they tell, are not there yet when this file is read."""
     from aiservice.portal.layout.shell import frame_modules  # noqa: PLC0415
@@ -69,6 +78,7 @@ def _frame_modules() -> list[tuple[Path, str]]:
 config = rx.Config(
     app_name="aiservice",
     backend_port=8000,
+    frontend_path=_public_path(),
     telemetry_enabled=False,
     show_built_with_reflex=False,
     cors_allowed_origins=[],  # no other origin, ever; the socket's own check is set beside the app
@@ -76,6 +86,9 @@ config = rx.Config(
     redis_url=None,
     default_color_mode="system",
     frontend_compression_formats=["gzip", "brotli"],
-    plugins=[rx.plugins.TailwindV4Plugin({"darkMode": "class", "plugins": []}), OneOriginPlugin(_frame_modules)],
+    plugins=[
+        rx.plugins.TailwindV4Plugin({"darkMode": "class", "plugins": [], "theme": {"extend": theme.MOTION}}),
+        OneOriginPlugin(_frame_modules),
+    ],
     disable_plugins=[SitemapPlugin],
 )

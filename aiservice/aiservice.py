@@ -28,6 +28,7 @@ from aiservice.kit.discover import modules_of
 from aiservice.kit.ids import new_id
 from aiservice.kit.logs import start_logging, stop_logging
 from aiservice.kit.refusal import refuse_to_serve
+from aiservice.kit.under_path import UnderPath
 from aiservice.management import build_management
 from aiservice.portal import pages
 from aiservice.portal.front import SOCKET_PATH, Front
@@ -139,10 +140,11 @@ class BrokerApp(rx.App):
 
     def __call__(self) -> Any:
         reflex = super().__call__()
-        policy = BrowserPolicy.of_build(get_web_dir() / constants.Dirs.STATIC)
+        under = get_config().frontend_path.rstrip("/")
+        policy = BrowserPolicy.of_build(get_web_dir() / constants.Dirs.STATIC / under.strip("/"))
         docs = Docs(lambda: current_core().settings)
         BrokerApp._door = Door(Front(reflex, policy=policy, settings=lambda: current_core().settings, docs=docs))
-        return BrokerApp._door
+        return UnderPath(under, BrokerApp._door) if under else BrokerApp._door
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -168,7 +170,9 @@ app = BrokerApp(
     app_wraps={},
     backend_exception_handler=gate.log_backend_fault,
     frontend_exception_handler=gate.log_browser_fault,
-    head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
+    head_components=[
+        rx.el.link(rel="icon", href=get_config().prepend_frontend_path("/favicon.svg"), type="image/svg+xml")
+    ],
 )
 assert app.sio is not None  # noqa: S101 - for the type checker: a stateful app has one
 states = PageStates.new()

@@ -128,6 +128,11 @@ class Settings:
         return self.database_url is None or self.database_url.startswith("sqlite")
 
     @property
+    def public_path(self) -> str:
+        """The path that portal and API are reached under, from PUBLIC_URL: "/ai", or "" at the root of a host."""
+        return urlsplit(self.public_url or "").path.rstrip("/")
+
+    @property
     def effective_portal_redis_url(self) -> str | None:
         """Where copies of open pages' state are kept: by default the Redis database after `redis_url`'s own."""
         return self.portal_redis_url or (None if self.redis_url is None else _next_redis_database(self.redis_url))

@@ -133,7 +133,7 @@ def _files(names: Iterable[str]) -> Iterator[Path]:
 
 def _built_digest() -> str | None:
     folder = web_dir() / "build" / "client"
-    if not (folder / "index.html").is_file():
+    if not any(folder.rglob("index.html")):
         return None
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):

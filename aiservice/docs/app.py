@@ -25,6 +25,7 @@ _HTML, _TEXT, _JSON = "text/html; charset=utf-8", "text/plain; charset=utf-8", "
 _MARKDOWN = "text/markdown; charset=utf-8"
 _BRIEFLY, _FOREVER, _NEVER = "public, max-age=300", "public, max-age=31536000, immutable", "no-store"
 _MOST_QUERY = 200
+_REFERENCE = {"path": "/docs", "title": "API reference", "summary": "Every route and field, from OpenAPI 3.1."}
 _POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
     b"frame-ancestors 'none'"
@@ -66,11 +67,11 @@ class Docs:
             return 200, _HTML, render.render_found(query, search(query), prefix).encode(), _NEVER
         if path == "/docs/index.json":
             listed = [{"path": p.path, "title": p.title, "summary": p.summary} for p in pages().values()]
-            return 200, _JSON, orjson.dumps(listed), _BRIEFLY
+            return 200, _JSON, orjson.dumps([*listed, _REFERENCE]), _BRIEFLY
         if path in ("/llms.txt", "/llms-full.txt"):
             text = llms_text() if path == "/llms.txt" else "\n\n".join(page.markdown for page in guides())
             return 200, _TEXT, _placed(text, base_url), _BRIEFLY
-        page = pages().get(path.removesuffix(".md"))
+        page = pages().get(f"/docs/{GUIDES[0]}" if path == "/docs" else path.removesuffix(".md"))
         if page is None:
             return 404, _HTML, self._missing(prefix).encode(), _NEVER
         if path.endswith(".md"):

@@ -6,8 +6,14 @@
   } catch {
     // storage may be forbidden
   }
-  const isDark = chosen === "dark" || (chosen === "system" && matchMedia("(prefers-color-scheme: dark)").matches);
-  document.documentElement.classList.toggle("dark", isDark);
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const paint = () => {
+    const isDark = chosen === "dark" || (chosen === "system" && system.matches);
+    document.documentElement.classList.toggle("dark", isDark);
+    document.documentElement.classList.toggle("light", !isDark);
+  };
+  system.addEventListener("change", paint);
+  paint();
   const wide = matchMedia("(min-width: 56rem)");
   const lay = () => {
     const pages = document.querySelector("nav details");

@@ -2,6 +2,7 @@
 
 import hashlib
 import html
+import logging
 import re
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from aiservice.docs.pages import Page, guides
+
+logging.getLogger("markdown_it").setLevel(logging.WARNING)  # it tells of each of its steps
 
 _HERE = Path(__file__).parent
 _NOT_IN_IDS = re.compile(r"[^a-z0-9]+")

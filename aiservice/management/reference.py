@@ -60,7 +60,7 @@ def page_of(document: Json) -> bytes:
         f"<style>{_STYLE}</style></head><body><main><h1>API reference</h1>"
         f"{''.join(f'<p>{_marked(part)}</p>' for part in info['description'].split(_PARAGRAPH))}"
         f'<p class="soft">Version {escape(info["version"])}. The same for programs, OpenAPI 3.1: '
-        '<a href="openapi.json">openapi.json</a>. <a href="./">To the portal</a>.</p>'
+        '<a href="openapi.json">openapi.json</a>. <a href="docs/start">Guides</a>. <a href="./">To the portal</a>.</p>'
         f'<nav aria-label="Parts"><ul>{links}</ul></nav>{sections}</main></body></html>'
     ).encode()
 

@@ -47,9 +47,10 @@ _BAKED_ENDPOINT = "const endpoint = new URL(url_str);"
 _OWN_ENDPOINT = f"""{_BAKED_ENDPOINT}
   if (typeof window !== "undefined") {{
     // One origin: whatever was baked in, the backend is where this page came from.
+    const base = import.meta.env.BASE_URL.replace(/[/]$/, "");
     const secure = window.location.protocol === "https:";
     const scheme = endpoint.protocol.startsWith("ws") ? (secure ? "wss:" : "ws:") : window.location.protocol;
-    return new URL(scheme + "//" + window.location.host + endpoint.pathname + endpoint.search);
+    return new URL(scheme + "//" + window.location.host + base + endpoint.pathname + endpoint.search);
   }}"""
 _BAKED_RETRY = """    retry_timer = window.setTimeout(() => {
       retry_timer = undefined;

@@ -71,7 +71,8 @@ class Front:
             await _refuse(scope, send, MethodNotAllowed(f"Pages take GET and HEAD, not {scope['method']}."))
         else:
             served = _page_path(path)
-            inner = {**scope, "path": served, "raw_path": served.encode()}
+            inside = self._settings().public_path + served  # what Reflex serves a page under
+            inner = {**scope, "path": inside, "raw_path": inside.encode()}
             await self._reflex(inner, receive, self._with_headers(scope, served, send))
 
     def _with_headers(self, scope: Scope, path: str, send: Send) -> Send:

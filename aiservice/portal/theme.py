@@ -87,7 +87,18 @@ ALERT = {
 }
 CODE = "rounded-lg bg-slate-900 p-4 font-mono text-[13px] leading-relaxed text-slate-100 dark:bg-black overflow-x-auto whitespace-pre"
 SHELL = "block rounded-lg bg-slate-100 p-2.5 font-mono text-xs break-words dark:bg-slate-950"
-SKELETON = "animate-pulse motion-reduce:animate-none rounded-lg bg-slate-200 dark:bg-slate-800"
+# What is on its way is not seen for its first 300 ms: most of it is there by then, and a flash is worse than a wait.
+MOTION = {
+    "keyframes": {
+        "breathe": {"50%": {"opacity": "0.5"}},
+        "appear": {"from": {"visibility": "hidden"}, "to": {"visibility": "visible"}},
+    },
+    "animation": {
+        "waiting": "breathe 2s cubic-bezier(0.4, 0, 0.6, 1) infinite, appear 1ms 300ms both",
+        "late": "appear 1ms 300ms both",
+    },
+}
+SKELETON = "animate-waiting motion-reduce:animate-late rounded-lg bg-slate-200 dark:bg-slate-800"
 ID_TEXT = f"font-mono text-xs {MUTED}"
 ID = f"block max-w-28 truncate {ID_TEXT}"
 BAR = "h-2 w-full overflow-hidden rounded-full bg-slate-200 dark:bg-slate-700"

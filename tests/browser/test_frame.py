@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import violations
 from tests.browser.chromium import Tab, chromium
-from tests.browser.test_pages import leave_without_copying, sign_in
+from tests.browser.test_pages import Inspection, leave_without_copying, sign_in
 from tests.browser.test_walk import ADMIN, PASSWORD
 from tests.harness import Installation, ServerProcess
 from tests.harness.evidence import Evidence
@@ -65,7 +65,7 @@ def test_the_palette_goes_to_pages_finds_by_name_and_acts_without_a_mouse(tab: T
     expect(page.get_by_role("listbox").get_by_role("option", name=re.compile("Walked key"))).to_be_visible()
     tab.shoot("palette-found")
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile(r"/requests\?key=key_"))
+    page.wait_for_url(re.compile(r"/keys\?q=Walked"))
     palette(page)
     page.keyboard.type("create a key")
     page.keyboard.press("Enter")
@@ -188,3 +188,50 @@ def test_a_session_that_has_ended_is_told_from_a_page_that_failed(tab: Tab, inst
     page.goto(tab.base + "/keys")
     page.wait_for_url(re.compile(r"/sign-in\?next="))
     expect(page.get_by_role("alert")).to_contain_text("Your session has ended")
+
+
+def test_the_documentation_can_be_read_by_everybody_in_every_look(
+    server: ServerProcess, browser: Browser, shots: Path, evidence: Evidence
+) -> None:
+    inspection = Inspection(Tab(browser, server.url, shots))
+    inspection.pages(["/docs/start", "/docs/first-call", "/docs/errors", "/docs/errors/key_revoked"], "docs")
+    inspection.pages(["/docs/search?q=budget", "/docs/design", "/docs"], "docs")
+    page = inspection.tab.page
+    page.goto(f"{server.url}/docs/keys")
+    page.keyboard.press("/")
+    page.keyboard.type("client_rpm")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="client_rpm_exceeded").click()
+    expect(page.get_by_role("heading", name="What to do")).to_be_visible()
+    evidence.note(views=inspection.seen, axe_violations=len(inspection.wrong))
+    assert inspection.wrong == []
+    assert inspection.tab.problems == []
+
+
+def test_a_warm_reload_asks_for_the_page_and_the_socket_and_nothing_else(tab: Tab, evidence: Evidence) -> None:
+    figures = {}
+    for path in ("/", "/keys", "/usage"):
+        tab.open(path)
+        tab.page.wait_for_timeout(1500)  # the chart's own script comes when the browser is idle
+        asked, from_cache, sockets = reload(tab.page)
+        figures[path] = {"requests": len(asked), "from_cache": from_cache, "sockets": len(sockets)}
+        assert len(asked) == 1, asked
+        assert len(sockets) == 1
+    evidence.note(by_page=figures)
+
+
+def reload(page: Page) -> tuple[list[str], int, list[str]]:
+    """What a reload asks the network for, how much comes out of the cache, and the sockets that it opens."""
+    urls: dict[str, str] = {}
+    cached: set[str] = set()
+    sockets: list[str] = []
+    network = page.context.new_cdp_session(page)
+    network.on("Network.requestWillBeSent", lambda event: urls.update({event["requestId"]: event["request"]["url"]}))
+    network.on("Network.requestServedFromCache", lambda event: cached.add(event["requestId"]))
+    network.on("Network.webSocketCreated", lambda event: sockets.append(event["url"]))
+    network.send("Network.enable")
+    page.reload()
+    page.wait_for_timeout(2500)
+    network.detach()
+    asked = [url for each, url in urls.items() if each not in cached and not url.startswith(("data:", "blob:"))]
+    return asked, len(cached), sockets

@@ -74,7 +74,7 @@ async def test_llms_txt_lists_every_guide_as_markdown_that_is_there() -> None:
 
 async def test_the_palettes_index_names_every_page() -> None:
     _, _, body = await ask("/docs/index.json")
-    assert {page["path"] for page in orjson.loads(body)} == set(pages())
+    assert {page["path"] for page in orjson.loads(body)} == {*pages(), "/docs"}
 
 
 async def test_a_code_is_found_by_its_name_and_what_is_searched_for_is_escaped() -> None:
@@ -94,6 +94,7 @@ async def test_what_is_not_there_is_a_page_that_says_so_and_only_reading_is_take
     status, _, body = await ask("/docs/nothing")
     assert status == 404
     assert "There is no such page" in body
+    assert (await ask("/docs/"))[0] == 200
     assert (await ask("/docs/start", method="POST"))[0] == 405
     assert (await ask("/docs/start", method="HEAD"))[2] == ""
 

@@ -16,7 +16,7 @@ BUILD = ROOT / ".web" / "build" / "client"
 
 def test_the_backends_url_is_the_pages_own_origin_and_port() -> None:
     changed = use_own_origin(STATE_TEMPLATE.read_text())
-    assert 'scheme + "//" + window.location.host + endpoint.pathname' in changed
+    assert 'scheme + "//" + window.location.host + base + endpoint.pathname' in changed
 
 
 def test_the_socket_says_when_it_tries_again_and_can_be_told_to() -> None:

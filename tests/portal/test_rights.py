@@ -14,7 +14,7 @@ from reflex_base.registry import RegistrationContext
 
 from aiservice.aiservice import app
 from aiservice.portal.session.gate import FRAMEWORK_HANDLERS, is_admitted
-from aiservice.portal.session.guard import GUARD_ATTRIBUTE, Guard
+from aiservice.portal.session.guard import GUARD_ATTRIBUTE, SESSION_ENDED, Guard
 from aiservice.portal.session.states import PageStates
 from tests.portal.server import STATE, Attacker, PortalServer
 
@@ -123,7 +123,10 @@ async def test_t55_a_session_that_ended_blanks_its_state_and_drops_its_socket(po
         httpx.post(f"{portal.url}/auth/sign-out", headers={"Cookie": cookie}, json={})
         tab.received.clear()
         await tab.send(named("keys_state.load"))
-        assert tab.redirects()[0] in ("/sign-in?next=/keys", "/sign-in")  # by the event, or by the next round
+        assert tab.redirects()[0] in (
+            "/sign-in?next=/keys&error=session_expired",
+            SESSION_ENDED,
+        )  # by the event, or by the next round
         assert email not in json.dumps(tab.received)
         await tab.settle(5.0)
         assert not tab.client.connected

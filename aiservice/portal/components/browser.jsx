@@ -57,10 +57,13 @@ export function CopyButton({ text, label = "Copy", className, onCopied, focusFir
   );
 }
 
+// The path that the portal lives under: "" at the root of its host.
+export const BASE = import.meta.env.BASE_URL.replace(/\/$/, "");
+
 export async function post(action, body) {
   let answer;
   try {
-    answer = await fetch(action, {
+    answer = await fetch(BASE + action, {
       method: "POST",
       credentials: "same-origin",
       redirect: "manual",
@@ -135,7 +138,7 @@ export function ActionForm({ action, fixed, fromQuery, submit, busy, after, next
     form.current?.reset();
     setMustConfirm(false);
     // A link without a host is one below the address that this page came from.
-    if (answer.is_path) answer.secret = window.location.origin + answer.secret;
+    if (answer.is_path) answer.secret = window.location.origin + BASE + answer.secret;
     if (after === "reveal" && answer.secret) setSecret(answer);
     else onDone?.(String(answer.id || ""));
   };
@@ -241,7 +244,7 @@ function readable(text) {
 
 // Only paths of this site: no scheme, no host, no backslash tricks.
 export function localPath(path) {
-  return typeof path === "string" && /^\/(?![/\\])[^\\\s]*$/.test(path) ? path : "/";
+  return BASE + (typeof path === "string" && /^\/(?![/\\])[^\\\s]*$/.test(path) ? path : "/");
 }
 
 function RevealOnce({ secret, styles, onClose }) {

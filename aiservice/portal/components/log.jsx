@@ -2,7 +2,7 @@
 // j and k walk through, and a call written down as curl.
 import { createElement as h, useEffect, useId, useRef, useState } from "react";
 import { useLocation, useNavigate } from "react-router";
-import { copyText, post } from "$/utils/browser";
+import { BASE, copyText, post } from "$/utils/browser";
 
 const LIVE = "aiservice:live";
 const SHORTCUTS = "aiservice:shortcuts";
@@ -248,7 +248,7 @@ export function CurlButton({ request, path, example, action, hasBody, className 
       if (typeof kept.request === "string") body = kept.request;
       else note = " with an example's body";
     }
-    const lines = [`curl ${quoted(window.location.origin + path)}`, '-H "Authorization: Bearer $KEY"', "-H 'content-type: application/json'", `-d ${quoted(body)}`];
+    const lines = [`curl ${quoted(window.location.origin + BASE + path)}`, '-H "Authorization: Bearer $KEY"', "-H 'content-type: application/json'", `-d ${quoted(body)}`];
     const isCopied = await copyText(lines.join(" \\\n  "), button.current);
     setShown(isCopied ? "Copied" + note : "Select and copy by hand");
     setTimeout(() => setShown(""), 2500);

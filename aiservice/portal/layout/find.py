@@ -11,11 +11,14 @@ from aiservice.services.finding import Found, find
 _KINDS = {"request": "Request", "key": "Key", "client": "Client", "person": "Person", "connection": "Provider"}
 _WAYS = {
     "request": "/requests/{id}",
-    "key": "/requests?key={id}",
-    "client": "/requests?client={id}",
-    "person": "/users",
+    "key": "/keys?q={name}",
+    "client": "/clients?q={name}",
+    "person": "/users?q={name}",
     "connection": "/requests?provider={name}",
 }
+
+# The page of clients is an admin's.
+_DEVELOPERS_WAYS = {"client": "/requests?client={id}"}
 
 
 class FindState(rx.State):
@@ -27,11 +30,12 @@ class FindState(rx.State):
     @handler("key.list")
     async def find(self, text: str) -> None:
         found = await find(current_core().db, signed_in(), text)
-        self.found = [_link(one) for one in found]
+        ways = _WAYS if signed_in().is_admin else _WAYS | _DEVELOPERS_WAYS
+        self.found = [_link(one, ways[one.kind]) for one in found]
         self.found_for = text
 
 
-def _link(one: Found) -> dict[str, str]:
-    way = _WAYS[one.kind].format(id=quote(one.id, safe=""), name=quote(one.name, safe=""))
+def _link(one: Found, way: str) -> dict[str, str]:
+    to = way.format(id=quote(one.id, safe=""), name=quote(one.name, safe=""))
     hint = f"{_KINDS[one.kind]} · {one.of}" if one.of else _KINDS[one.kind]
-    return {"kind": "Found", "title": one.name or one.id, "hint": hint, "to": way}
+    return {"kind": "Found", "title": one.name or one.id, "hint": hint, "to": to}

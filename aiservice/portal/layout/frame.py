@@ -3,6 +3,7 @@
 from typing import Any
 
 import reflex as rx
+from reflex_base.config import get_config
 
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form, password_again, sight
@@ -158,7 +159,7 @@ def _waiting() -> rx.Component:
 
 def _brand() -> rx.Component:
     return rx.el.a(
-        rx.el.img(src="/favicon.svg", alt="", class_name="size-7"),
+        rx.el.img(src=get_config().prepend_frontend_path("/favicon.svg"), alt="", class_name="size-7"),
         rx.el.span(PRODUCT, class_name="font-semibold tracking-tight"),
         href="/",
         class_name=f"flex items-center gap-2 rounded-lg {theme.FOCUS}",

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import reflex as rx
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from reflex_base.config import get_config
 
 from aiservice.errors import BrokerError, InternalFault, InvalidRequest, Unauthenticated
 from aiservice.kit.ids import new_id
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 GUARD_ATTRIBUTE = "__guard__"
 SIGN_IN_PATH = "/sign-in"
+SESSION_ENDED = f"{SIGN_IN_PATH}?error=session_expired"
 LOAD = "load"  # what every page's load handler is called
 _YES: Any = rx.Var.create(True)
 _NO: Any = rx.Var.create(False)
@@ -238,4 +240,5 @@ def _show_load_error(session: SessionState, text: str, request_id: str) -> None:
 def _here(state: rx.State) -> str:
     """The page that the event came from, its filters included."""
     url = state.router.url
-    return with_query(url.path, **url.query_parameters)
+    under = get_config().frontend_path.rstrip("/")
+    return with_query(url.path.removeprefix(under) or "/", **url.query_parameters)

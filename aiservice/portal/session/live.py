@@ -20,7 +20,7 @@ from reflex.state import StateUpdate
 from reflex_base.event import Event
 
 from aiservice.portal.session.cookie import read_session_cookie
-from aiservice.portal.session.guard import SIGN_IN_PATH, SessionState, acting_as, handler, signed_in
+from aiservice.portal.session.guard import SESSION_ENDED, SessionState, acting_as, handler, signed_in
 from aiservice.principal import Person
 from aiservice.services.core import Core, current_core
 from aiservice.services.request_log import LogFilter
@@ -205,7 +205,7 @@ class LivePages:
         namespace, sio = self._app.event_namespace, self._app.sio
         if namespace is None or sio is None:
             return
-        farewell = StateUpdate(events=Event.from_event_type(rx.redirect(SIGN_IN_PATH)))
+        farewell = StateUpdate(events=Event.from_event_type(rx.redirect(SESSION_ENDED)))
         await namespace.emit_update(farewell, token)
         await sio.disconnect(sid, namespace=namespace.namespace)
         self._was_valid.pop(sid, None)
