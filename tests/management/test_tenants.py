@@ -4,9 +4,10 @@ with every id and name of another tenant in every argument that takes one. What 
 import inspect
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from time import monotonic
+from typing import Any, get_type_hints
 
 import pytest
 import pytest_asyncio
@@ -15,6 +16,7 @@ from aiservice.errors import BrokerError
 from aiservice.management import ROWS
 from aiservice.management.rows import Row
 from aiservice.principal import OPERATOR, Person, Role
+from aiservice.services.finding import find
 from aiservice.services.rights import action_of, is_for_admins
 from tests.harness.arguments import Chosen, arguments
 from tests.harness.evidence import Evidence
@@ -211,3 +213,73 @@ async def test_t59_a_body_of_any_type_is_refused_or_answered_and_never_a_fault(n
             sent = dict.fromkeys(body, value) if body else value
             reply = await near.world.ask(near.stranger, row.method, path, sent)
             assert reply.status < 500, (row.path, value)
+
+
+# A key is shown to its maker alone (test_key_reveals), and what a passkey is called opens nothing.
+CANNOT_BE_REACHED = {"reveals.reveal", "accounts.factors.rename_passkey"}
+
+
+class Worded(Chosen):
+    """As the forms are filled: `words` by name, and the text in every other place."""
+
+    def __init__(self, text: str, words: Mapping[str, str]) -> None:
+        super().__init__(text, is_plausible=True)
+        self._words = words
+
+    def word(self, name: str) -> str:
+        return self._words[name] if name in self._words else super().word(name)
+
+
+# What a thief of a session would want (ASVS 7.5.1, 7.5.3); README › Operating it says the same in words.
+ASK_AGAIN = {
+    "key.roll", "key.reveal", "key.budget", "client.budget", "team.budget", "client.payloads", "connection.set_key",
+    "connection.set_address", "person.role", "person.invite", "person.reset_link", "access_token.create",
+    "factor.change", "factor.reset", "sign_in.rule",
+}  # fmt: skip
+
+
+async def test_t68_every_act_that_a_thief_would_want_asks_again_whatever_service_does_it(near: Neighbours) -> None:
+    """By an admin whose session is older than five minutes, on rows that are there; nothing of it has any effect."""
+    core, who = near.world.core, near.world.ada.person
+    stale = replace(who, session_hash="f" * 64)
+    before, asked = snapshot(near.path(), []), Counter[str]()
+    for path, method in acts(core):
+        action = action_of(method) or {"budgets.set": "client.budget", "budgets.clear": "client.budget"}.get(path)
+        if action not in ASK_AGAIN or path in CANNOT_BE_REACHED:
+            continue
+        for value in near.victim.values():
+            told = await told_by(
+                method, stale, Worded(value, {"email": "new@e.org", "rule": "admins", "owner": who.email})
+            )
+            asked[path] += "This asks for your password again" in told
+    silent = [path for path, count in asked.items() if not count]
+    assert silent == [], silent
+    assert len(asked) > 10
+    assert changed(before, snapshot(near.path(), [])) == {}
+
+
+async def test_t71_a_search_takes_wildcards_as_they_are_and_is_quick_whatever_it_is_given(near: Neighbours) -> None:
+    """`%` and `_` name nothing but themselves, and a thousand of them cost no more than a word."""
+    core, ada = near.world.core, near.world.ada.person
+    await core.clients.create(OPERATOR, "100%_sure", near.victim.person.email)
+    searches = {name: method for name, method in acts(core) if takes_a_search(method)}
+    for name, method in searches.items():
+        for text in ("%" * 1_000, "_" * 1_000, "%_" * 500, "\\" * 999):
+            began = monotonic()
+            told = await told_by(
+                method, ada, Worded(text, dict.fromkeys(("client", "team", "state", "role", "client_id"), ""))
+            )
+            assert monotonic() - began < 2.2, (name, text[:3])
+            assert near.victim.leaked(told) == [], (name, text[:3])
+    found = await find(core.db, ada, "0%_s")
+    assert [one.name for one in found] == ["100%_sure"]
+    assert len(searches) >= 3, searches
+    for text in ("%%", "__", "%_%"):
+        assert [one.name for one in await find(core.db, ada, text)] == []
+
+
+def takes_a_search(method: Any) -> bool:
+    """Whether it, or a filter that it takes, has a text to look for in names."""
+    hints = get_type_hints(inspect.unwrap(method.__func__))
+    names = {*hints, *(one.name for hint in hints.values() if is_dataclass(hint) for one in fields(hint))}
+    return bool(names & {"containing", "text", "words", "search", "q"})

@@ -2,7 +2,8 @@
 
 import json
 import secrets
-from typing import Any
+from time import monotonic
+from typing import Any, get_type_hints
 
 import httpx
 import pytest
@@ -11,11 +12,16 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 from reflex_base.registry import RegistrationContext
+from sqlmodel import SQLModel
 
 from aiservice.aiservice import app
+from aiservice.errors import InvalidRequest
+from aiservice.portal.session import guard
+from aiservice.portal.session.event_pace import AT_ONCE, EVENTS_PER_SECOND, MOST_WAITING
 from aiservice.portal.session.gate import FRAMEWORK_HANDLERS, is_admitted
 from aiservice.portal.session.guard import GUARD_ATTRIBUTE, SESSION_ENDED, Guard
 from aiservice.portal.session.states import PageStates
+from tests.harness.arguments import Chosen, arguments
 from tests.portal.server import STATE, Attacker, PortalServer
 
 pytestmark = pytest.mark.process
@@ -175,6 +181,23 @@ def test_t61_what_reflex_opens_besides_is_closed(portal: PortalServer, path: str
         assert httpx.request(method, portal.url + path).status_code == 404
 
 
+async def test_t61_a_flood_of_events_from_one_socket_is_slowed_down_and_nobody_else(portal: PortalServer) -> None:
+    flooder, other = (portal.cookie_of(new_email(), is_new=True) for _ in range(2))
+    async with Attacker(portal, cookie=flooder, token="flood") as flood, Attacker(portal, cookie=other) as person:
+        await flood.hydrate()
+        await person.hydrate()
+        event = {"name": named("keys_state.revoke"), "payload": {"key_id": 5}, "router_data": {"pathname": "/keys"}}
+        already, began = len(flood.received), monotonic()
+        for _ in range(1_000):
+            await flood.client.emit("event", event, namespace="/_event")
+        await person.send(named("keys_state.revoke"), {"key_id": 5})
+        assert person.var("session_state", "notice_kind") == "error", "somebody else waited for the flood"
+        answered, seconds = len(flood.received) - already, monotonic() - began
+        await flood.settle(1.0)
+    assert answered <= AT_ONCE + EVENTS_PER_SECOND * seconds + 1
+    assert AT_ONCE < len(flood.received) - already <= AT_ONCE + MOST_WAITING + EVENTS_PER_SECOND * (monotonic() - began)
+
+
 async def test_t57_a_developer_cannot_touch_anothers_key_or_client(portal: PortalServer) -> None:
     owner = {"Cookie": portal.cookie_of(new_email(), is_new=True)}
     key = httpx.post(f"{portal.url}/auth/secrets/first-key", headers=owner, json={}).json()
@@ -208,6 +231,28 @@ async def test_t58_columns_in_a_form_change_nothing(portal: PortalServer) -> Non
     assert httpx.post(f"{portal.url}/auth/secrets/invite", headers={"Cookie": cookie}, json=changed).status_code == 403
 
 
+def test_t58_no_form_of_any_handler_takes_a_column_that_it_does_not_name() -> None:
+    """Mass assignment, by introspection: every form of every handler, with every column of every table besides."""
+    columns = {column.name for table in SQLModel.metadata.tables.values() for column in table.columns}
+    tried = 0
+    for name, fn in handlers().items():
+        if name in FRAMEWORK_HANDLERS:
+            continue
+        bind, payload = guard._binder(fn.__wrapped__), arguments(fn.__wrapped__, Chosen("x"), skipping=1)
+        for parameter, form in payload.items():
+            if not isinstance(form, dict) or hints_of(fn)[parameter] == dict[str, str]:
+                continue
+            for column in columns - set(form):
+                with pytest.raises(InvalidRequest):
+                    bind((), {**payload, parameter: {**form, column: "x"}})
+                tried += 1
+    assert tried > 500
+
+
+def hints_of(fn: Any) -> dict[str, Any]:
+    return get_type_hints(fn.__wrapped__)
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -218,17 +263,14 @@ json_values = st.recursive(
 @given(value=json_values)
 @given_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_t59_arguments_of_the_wrong_type_become_a_plain_refusal(value: Any) -> None:
-    from aiservice.errors import InvalidRequest
-    from aiservice.portal.session import guard
-
     for name, fn in handlers().items():
         if name in FRAMEWORK_HANDLERS:
             continue
         bind = guard._binder(fn.__wrapped__)
         parameters = [p for p in __import__("inspect").signature(fn.__wrapped__).parameters if p != "self"]
-        for arguments in (dict.fromkeys(parameters, value), {"no_such_argument": value}):
+        for given_now in (dict.fromkeys(parameters, value), {"no_such_argument": value}):
             try:
-                bound = bind((), arguments)
+                bound = bind((), given_now)
             except InvalidRequest:
                 continue
             assert set(bound) == set(parameters) and all(type(v) is not bool or v is value for v in bound.values())
