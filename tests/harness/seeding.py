@@ -27,19 +27,21 @@ _CHUNK = 250_000
 
 @dataclass(slots=True, frozen=True)
 class Month:
-    """What was seeded: `rows` requests begun evenly over [start_us, end_us)."""
+    """What was seeded: `rows` requests begun evenly over [start_us, end_us), by `keys` of `clients`."""
 
     rows: int
     start_us: int
     end_us: int
+    keys: int = KEYS
+    clients: int = CLIENTS
 
 
-async def seed_month(database: Database, rows: int, end_us: int) -> Month:
+async def seed_month(database: Database, rows: int, end_us: int, *, keys: int = KEYS, clients: int = CLIENTS) -> Month:
     """Fills a migrated, empty database with the `DAYS` days before `end_us` (cut to its minute)."""
     end_us = end_us // MINUTE_US * MINUTE_US
-    month = Month(rows, end_us - DAYS * DAY_US, end_us)
+    month = Month(rows, end_us - DAYS * DAY_US, end_us, keys, clients)
     async with database.write() as session:
-        await _add_people(session)
+        await _add_people(session, month)
     for first in range(0, rows, _CHUNK):
         async with database.write() as session:
             await session.execute(text(_entries(month, first, min(first + _CHUNK, rows), database.is_sqlite)))
@@ -54,7 +56,7 @@ async def seed_month(database: Database, rows: int, end_us: int) -> Month:
     return month
 
 
-async def _add_people(session: AsyncSession) -> None:
+async def _add_people(session: AsyncSession, month: Month) -> None:
     people = [{"id": f"usr_{n}", "email": f"p{n}@example.org"} for n in range(PEOPLE)]
     await session.execute(
         text(
@@ -63,12 +65,17 @@ async def _add_people(session: AsyncSession) -> None:
         ),
         people,
     )
-    clients = [{"id": f"cli_{1000 + n}", "name": f"client {n}", "owner": f"usr_{n % PEOPLE}"} for n in range(CLIENTS)]
+    clients = [
+        {"id": f"cli_{1000 + n}", "name": f"client {n}", "owner": f"usr_{n % PEOPLE}"} for n in range(month.clients)
+    ]
     await session.execute(
         text("INSERT INTO client (id, name, owner_id, is_disabled, created_us) VALUES (:id, :name, :owner, false, 1)"),
         clients,
     )
-    keys = [{"id": f"key_{1000 + n}", "client": f"cli_{1000 + n % CLIENTS}", "name": f"key {n}"} for n in range(KEYS)]
+    keys = [
+        {"id": f"key_{1000 + n}", "client": f"cli_{1000 + n % month.clients}", "name": f"key {n}"}
+        for n in range(month.keys)
+    ]
     keys.append({"id": f"key_{RARE}", "client": "cli_1000", "name": "the rare one"})
     await session.execute(
         text(
@@ -127,7 +134,7 @@ drawn AS (
         n * 15485863 % 1000003 % 1000 AS c, n * 32452843 % 1000003 % 1000 AS d FROM numbers
 ),
 keyed AS (
-    SELECT *, a * a / 1000000 * (a * a / 1000000) / 1000000 * {KEYS} / 1000000 AS k FROM drawn
+    SELECT *, a * a / 1000000 * (a * a / 1000000) / 1000000 * {month.keys} / 1000000 AS k FROM drawn
 ),
 chosen AS (
     SELECT *, (k * 7 + b * b * 3 / 1000000) % {MODELS} AS m, 20000 + c * c * 4 AS took_us,
@@ -136,8 +143,8 @@ chosen AS (
         {month.start_us} + n * {step_us} AS at_us FROM keyed
 )
 SELECT 'req_' || CAST(1000000000 + n AS TEXT),
-    CASE WHEN is_rare THEN 'cli_1000' ELSE 'cli_' || CAST(1000 + k % {CLIENTS} AS TEXT) END,
-    'client ' || CAST(k % {CLIENTS} AS TEXT),
+    CASE WHEN is_rare THEN 'cli_1000' ELSE 'cli_' || CAST(1000 + k % {month.clients} AS TEXT) END,
+    'client ' || CAST(k % {month.clients} AS TEXT),
     CASE WHEN is_rare THEN 'key_{RARE}' ELSE 'key_' || CAST(1000 + k AS TEXT) END,
     CASE WHEN is_rare THEN '{RARE}' WHEN (k + b / 700) % 3 = 0 THEN 'chat' WHEN (k + b / 700) % 3 = 1 THEN 'summarization'
         ELSE 'embedding' END,

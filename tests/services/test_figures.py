@@ -150,6 +150,31 @@ async def test_pages_of_a_hundred_thousand_keys_are_quick(db: Database, evidence
     assert _too_slow(pages, PAGE_MS) == []
 
 
+async def test_usage_of_a_hundred_thousand_keys_is_quick(db: Database, evidence: Evidence) -> None:
+    rows = ROWS["sqlite" if db.is_sqlite else "postgres"]
+    month = await seed_month(db, rows, now_us(), keys=KEYS, clients=2_000)
+    usage, end_us = Usage(db), month.end_us
+    views = {
+        "30 days by key": (30, Breakdown("key")),
+        "30 days by key, by cost": (30, Breakdown("key", metric="cost")),
+        "30 days by key, p95": (30, Breakdown("key", metric="p95")),
+        "7 days by key": (7, Breakdown("key")),
+        "30 days by model": (30, Breakdown("model")),
+        "30 days": (30, Breakdown()),
+        "a day by the hour": (1, Breakdown(bucket="hour", has_all=True)),
+    }
+    taken = {
+        name: await _measured(lambda days=days, one=one: usage.series(ADMIN, end_us - days * DAY_US, end_us, one))  # type: ignore[misc]
+        for name, (days, one) in views.items()
+    }
+    taken["what there is to filter by"] = await _measured(lambda: usage.choices(ADMIN, end_us - 90 * DAY_US))
+    taken["a developer's own by key"] = await _measured(
+        lambda: usage.series(OWNER, end_us - 30 * DAY_US, end_us, Breakdown("key"))
+    )
+    evidence.note(rows=rows, keys=KEYS, milliseconds=taken)
+    assert _too_slow(taken, USAGE_MS) == []
+
+
 async def _measured(work: Callable[[], Awaitable[Any]]) -> dict[str, float]:
     await work()
     taken = []
