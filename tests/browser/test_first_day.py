@@ -117,7 +117,7 @@ def playground(tab: Tab) -> None:
     tab.problems = [line for line in tab.problems if "400" not in line]
     page.reload()
     expect(page.get_by_label("Task")).to_have_value("text-generation")
-    expect(page.get_by_label("Beside it")).to_have_value("sandbox/sandbox")
+    expect(page.get_by_role("combobox", name="Beside it")).to_have_value("sandbox/sandbox")
 
 
 def shoot_in_all_looks(tab: Tab, name: str) -> None:

@@ -8,6 +8,7 @@ from aiservice.portal import theme
 
 _LIBRARY = "$/utils/browser"
 
+_TAB = "rounded-t-lg px-3 py-2 text-sm font-medium whitespace-nowrap"
 STYLES = {
     "error": f"{theme.ALERT['error']} mt-3",
     "warning": f"{theme.ALERT['warn']} mt-3",
@@ -27,8 +28,8 @@ STYLES = {
     "choice": "mt-4 flex items-center gap-2 text-sm font-medium",
     "box": f"size-4 accent-indigo-700 {theme.FOCUS}",
     "tabs": "flex gap-1 overflow-x-auto",
-    "tabOn": f"rounded-t-lg bg-slate-900 px-3 py-2 text-sm font-medium text-white dark:bg-black {theme.FOCUS}",
-    "tabOff": f"rounded-t-lg px-3 py-2 text-sm font-medium cursor-pointer {theme.MUTED} {theme.FOCUS}",
+    "tabOn": f"{_TAB} bg-slate-900 text-white dark:bg-black {theme.FOCUS}",
+    "tabOff": f"{_TAB} cursor-pointer {theme.MUTED} {theme.FOCUS}",
     "code": f"{theme.CODE} rounded-tl-none pr-24 max-sm:pt-12 {theme.FOCUS}",
     "codeCopy": (
         "rounded-md bg-slate-700 px-2.5 py-1 text-xs font-medium text-white cursor-pointer hover:bg-slate-600 "

@@ -20,6 +20,8 @@ const NEXT = [
   [/no_provider|provider_not|model_not/, "/providers", "See the providers"],
   [/key|playground/, "/keys", "See the keys"],
 ];
+// What was refused before it was a request of anybody's has no trace.
+const REFUSED = new Set([400, 401, 403, 404, 413, 415, 422]);
 const IDLE = { is: "idle", text: "", thinking: "" };
 
 export function Playground({ clients, chosenClient, styles, devPort, onRan, children }) {
@@ -77,7 +79,7 @@ export function Playground({ clients, chosenClient, styles, devPort, onRan, chil
     const abort = (aborts.current[side] = new AbortController());
     const began = performance.now();
     const after = () => Math.round(performance.now() - began);
-    patch(side, () => ({ ...IDLE, is: "running", model: body.model }));
+    setRuns((before) => before.map((one, at) => (at === side ? { ...IDLE, is: "running" } : one)));
     onRan?.(side, "");
     let id = "";
     try {
@@ -201,7 +203,7 @@ function Answer({ run, name, styles, decision }) {
       : h("div", { className: styles.output, tabIndex: 0, role: "region", "aria-label": name + ", text", "aria-busy": run.is === "running" }, run.text || (run.is === "running" ? h("span", { className: styles.wait }) : "")),
     run.error ? h("div", { role: "alert", className: styles.error }, h("p", null, run.error.message), h(Details, { error: run.error }), h(NextStep, { code: run.error.code || "", styles })) : null,
     facts.length ? h("dl", { className: "mt-3 flex flex-wrap gap-x-6 gap-y-2 text-sm" }, facts.map(([fact, value]) => h("div", { key: fact }, h("dt", { className: styles.note }, fact), h("dd", { className: "tabular-nums" }, value)))) : null,
-    run.id && run.is !== "running" ? h("p", { className: "mt-3 text-sm" }, h("a", { href: root(PAGE) + "/requests/" + run.id, className: styles.link }, "Its trace"), h("code", { className: "ml-2 break-all text-xs" }, run.id)) : null,
+    run.id && run.is !== "running" && !REFUSED.has(run.error?.status) ? h("p", { className: "mt-3 text-sm" }, h("a", { href: root(PAGE) + "/requests/" + run.id, className: styles.link }, "Its trace"), h("code", { className: "ml-2 break-all text-xs" }, run.id)) : null,
     decision && run.is !== "idle" ? h("div", { className: "mt-4" }, decision) : null,
   );
 }
