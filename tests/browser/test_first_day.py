@@ -145,15 +145,16 @@ def usage_from_its_address(tab: Tab) -> None:
     page.wait_for_url("**metric=output**")
     page.get_by_role("button", name="Compare with the period before").click()
     page.wait_for_url("**compare=1**")
-    expect(page.get_by_text("summarization · sandbox").first).to_be_visible()
+    expect(page.get_by_role("columnheader", name="Measure before")).to_be_visible()
     rows = page.get_by_role("region", name="Usage by group over the whole range").locator("tbody tr")
-    shown = rows.all_inner_texts()
+    expect(rows).to_have_count(3)  # two tasks and all together
+    shown = rows.all_text_contents()
     tab.shoot("usage-compared")
     other = page.context.new_page()
     other.goto(page.url)
     again = other.get_by_role("region", name="Usage by group over the whole range").locator("tbody tr")
     expect(again).to_have_count(len(shown))
-    assert again.all_inner_texts() == shown
+    assert again.all_text_contents() == shown
     other.close()
     data = json.loads(downloaded(page, "Download JSON"))["data"]
     assert {row["task"] for row in data if row["requests"]} == {"text-generation", "summarization"}
