@@ -11,6 +11,8 @@ Json = dict[str, Any]
 
 _CACHES = ("cachedContent", "cached_content")
 _WHOLES = ("generateContentRequest", "generate_content_request")
+# What most requests are, and holds no id but in its turns.
+_PLAIN = frozenset({"contents", "generationConfig", "systemInstruction"})
 _TURNS = ("contents", "systemInstruction", "system_instruction", "content")
 _FILES = ("fileData", "file_data")
 _RESULTS = ("functionResponse", "function_response")
@@ -20,6 +22,17 @@ _STORES = ("retrieval", "fileSearch", "file_search", "mcpServers", "mcp_servers"
 
 def google_object_in(body: Json) -> str | None:
     """The place of an id in a request, by its names; None where there is none."""
+    if not _PLAIN.issuperset(body):
+        found = _beside_turns(body)
+        if found is not None:
+            return found
+    for name in _TURNS:
+        if name in body and (found := _in_turns(body[name], name)):
+            return found
+    return None
+
+
+def _beside_turns(body: Json) -> str | None:
     for name in _WHOLES:
         if isinstance(body.get(name), dict) and (found := google_object_in(body[name])):
             return f"{name}.{found}"
@@ -33,9 +46,6 @@ def google_object_in(body: Json) -> str | None:
         named = next((name for name in _STORES if isinstance(tool, dict) and tool.get(name) is not None), None)
         if named is not None:
             return f"tools[{place}].{named}"
-    for name in _TURNS:
-        if name in body and (found := _in_turns(body[name], name)):
-            return found
     return None
 
 

@@ -40,7 +40,7 @@ def build_gateway(
         **Ops(core, in_flight, meter.figures).routes(),
     }
     once, stored, traces = OncePerKey(core, in_flight), StoredResponses(core), Traces(core)
-    google = GoogleRoutes(core, catalogue, lambda dialect: once.honouring(pipeline.handler(dialect)))
+    google = GoogleRoutes(core, catalogue, lambda dialect: once.honouring(pipeline.handler(dialect)), pipeline.infer)
     for dialect in google.dialects():
         once.know(dialect)
     routes["/v1/models"] = google.for_googles_clients("/v1/models", routes["/v1/models"])

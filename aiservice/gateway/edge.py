@@ -154,6 +154,7 @@ def _dialect_of(route: Mapping[str, Handler] | None) -> Dialect | None:
     return next(iter(route.values())).dialect if route else None
 
 
+@lru_cache(maxsize=1024)
 def is_api_path(path: str) -> bool:
     """Whether `path` (slashes collapsed) belongs to the API. Below the reference, /docs, stand pages to be read."""
     if path.startswith("/docs/"):

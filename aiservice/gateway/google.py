@@ -5,7 +5,7 @@ Matched only where no route has the very path: what others send passes none of t
 """
 
 import re
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -18,7 +18,7 @@ from aiservice.errors import InvalidRequest, NotFound
 from aiservice.gateway.admit import check_scope
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.catalogue import Catalogue, Listed
-from aiservice.gateway.exchange import Handler, Receive, Scope, Send
+from aiservice.gateway.exchange import HINTS, Handler, Receive, Scope, Send
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.respond import send_whole
 from aiservice.principal import Principal
@@ -31,19 +31,24 @@ _CALL = re.compile(r"/(?:v1beta|v1)/models/(.{1,300}):([A-Za-z]{1,40})")
 _CHAT_METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 _EMBEDDING_METHODS = ("embedContent", "batchEmbedContents")
 _PAGE, _MOST = 50, 1000
+_MOST_CALLS = 1024
 # What changes the form of an answer, and is not done here.
 _REFUSED = frozenset({"fields", "$fields", "callback", "$callback", "$alt", "$.xgafv"})
 _NO_QUERY: Mapping[str, str] = {}
 _JSON = (b"content-type", b"application/json")
+Infer = Callable[[Dialect, Scope, Receive, Send, str], Awaitable[None]]
 
 
 class GoogleRoutes:
-    """`handler` makes the handler of an inference route that speaks a dialect."""
+    """`handler` makes the handler of an inference route that speaks a dialect; `infer` answers as that does where the
+    headers hold no hints."""
 
-    def __init__(self, core: Core, catalogue: Catalogue, handler: Callable[[Dialect], Handler]) -> None:
+    def __init__(self, core: Core, catalogue: Catalogue, handler: Callable[[Dialect], Handler], infer: Infer) -> None:
         self._core = core
         self._catalogue = catalogue
         self._handler = handler
+        self._infer = infer
+        self._calls: dict[str, dict[str, Handler]] = {}  # by path: there are twice as many as models
 
     def dialects(self) -> list[Dialect]:
         """One of each surface."""
@@ -52,9 +57,14 @@ class GoogleRoutes:
     def route_with_argument(self, path: str) -> dict[str, Handler] | None:
         """The route of a path that names a model and a method; of every other path under /v1beta, one that says what
         there is; None where the path is none of these."""
+        if (known := self._calls.get(path)) is not None:
+            return known
         found = _CALL.fullmatch(path)
         if found is not None and found[2] in METHODS:
-            return {"POST": self._call(found[1], found[2])}
+            if len(self._calls) >= _MOST_CALLS:
+                self._calls.clear()
+            made = self._calls[path] = {"POST": self._call(found[1], found[2])}
+            return made
         if not path.startswith(f"{_PREFIX}/"):
             return None
         if path == _MODELS[0]:
@@ -84,8 +94,11 @@ class GoogleRoutes:
         async def run(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
             query = _checked_query(scope) if scope["query_string"] else _NO_QUERY
             is_array = may_be_array and query.get("alt") != "sse"
-            handler = self._handler(kind(model, is_array=is_array))
-            await handler.run(scope, receive, _as_json(send) if is_array else send, request_id)
+            dialect, send = kind(model, is_array=is_array), _as_json(send) if is_array else send
+            if HINTS in scope:
+                await self._handler(dialect).run(scope, receive, send, request_id)
+            else:
+                await self._infer(dialect, scope, receive, send, request_id)
 
         return Handler(run, DIALECT, scope_name="task")
 

@@ -123,9 +123,10 @@ class Pipeline:
 
     def handler(self, dialect: Dialect) -> Handler:
         """What answers a route whose clients speak `dialect`."""
-        return Handler(partial(self._infer, dialect), dialect, scope_name="task")
+        return Handler(partial(self.infer, dialect), dialect, scope_name="task")
 
-    async def _infer(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    async def infer(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        """Answers a request whose client speaks `dialect`."""
         started, started_us = time.perf_counter(), now_us()
         check_taking_requests(self._in_flight)
         principal = recognised(self._core, scope) or await authenticate(self._core, scope)
