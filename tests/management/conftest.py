@@ -1,8 +1,10 @@
 """One gateway for all tests of a file: real services on a fresh database, and three people with access tokens."""
 
+import base64
+import os
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,10 @@ from aiservice.management import build_management
 from aiservice.principal import OPERATOR, Person, Role
 from aiservice.services.core import Core
 from aiservice.services.opening import open_core
-from aiservice.settings import Settings
+from aiservice.settings import MASTER_KEY_BYTES, Settings
 from tests.gateway.asgi import Reply, call
 from tests.gateway.conftest import portal
+from tests.harness.databases import FreshDatabase
 from tests.services.cast import person
 
 
@@ -59,12 +62,27 @@ async def _caller(core: Core, email: str, role: Role) -> Caller:
     return Caller(who, *(each.token.reveal_text() for each in made))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> AsyncIterator[World]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("managed") / "data", log_payloads="on")
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgres", marks=[pytest.mark.long, pytest.mark.postgres])]
+)
+def managed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Settings:
+    """An installation whose database is migrated and empty; on PostgreSQL too, where that is asked for."""
+    folder = tmp_path_factory.mktemp("managed")
+    settings = Settings(data_dir=folder / "data", log_payloads="on")
     settings.data_dir.mkdir(mode=0o700)
-    shutil.copy(migrated_file, settings.data_dir)
-    async with open_core(settings, is_serving=True) as core:
+    if request.param == "sqlite":
+        shutil.copy(migrated_file, settings.data_dir)
+        return settings
+    fresh: FreshDatabase = request.getfixturevalue("postgres")
+    key = folder / "master.key"
+    key.write_text(base64.b64encode(os.urandom(MASTER_KEY_BYTES)).decode())
+    key.chmod(0o600)
+    return replace(settings, database_url=fresh.give(), master_key_file=key)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(managed: Settings) -> AsyncIterator[World]:
+    async with open_core(managed, is_serving=True) as core:
         ada, dan, eve = [
             await _caller(core, f"{name}@example.org", role)
             for name, role in (("ada", Role.ADMIN), ("dan", Role.DEVELOPER), ("eve", Role.DEVELOPER))
