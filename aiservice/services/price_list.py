@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice, StartDateConstraint, TieredPrices
 
-from aiservice.kit.clock import DAY_US, from_us, now_us
+from aiservice.kit.clock import DAY_US, HOUR_US, from_us, now_us
 from aiservice.principal import Person
 from aiservice.providers import registry
 from aiservice.providers.capabilities import published
@@ -115,9 +115,11 @@ class PriceList:
     async def _unpriced(self, views: Iterable[ConnectionView]) -> dict[tuple[str, str], int]:
         """Calls without a price by kind and model, of connections that there are; as far as days are rolled up."""
         kinds = {view.name: view.kind for view in views if view.kind != SANDBOX_KIND}
-        today = now_us() // DAY_US * DAY_US
+        now = now_us()
+        today = now // DAY_US * DAY_US
+        days = [today - back * DAY_US for back in range(1, COUNTED_DAYS)]
         async with self._db.read() as session:
-            rows = await store.unpriced(session, [today - back * DAY_US for back in range(COUNTED_DAYS)])
+            rows = await store.unpriced(session, days, range(today, now, HOUR_US))
         found: dict[tuple[str, str], int] = {}
         for provider, model, calls in rows:
             if model and provider in kinds:

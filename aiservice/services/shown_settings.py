@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from aiservice.kit.durations import format_duration
 from aiservice.kit.secret import Secret
 from aiservice.settings import NOT_ENVIRONMENT, PREFIX, Settings
 
+_DURATIONS = {"max_key_age", "default_key_expiry", "payloads_kept", "audit_kept"}
 _URLS = {"database_url", "redis_url", "portal_redis_url"}
 
 
@@ -42,6 +44,8 @@ def _words(name: str, value: Any) -> str:
         return f"set, by way of {value.host}:{value.port}"
     if isinstance(value, tuple | frozenset):
         return ", ".join(sorted(map(str, value))) or "none"
+    if name in _DURATIONS:
+        return format_duration(int(value))
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, float):

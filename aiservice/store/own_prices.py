@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from aiservice.tables import OwnPrice, UsageDay
+from aiservice.tables import OwnPrice, UsageDay, UsageHour
 
 
 async def everything(session: AsyncSession) -> Sequence[OwnPrice]:
@@ -21,14 +21,20 @@ async def find(session: AsyncSession, kind: str, model: str) -> OwnPrice | None:
     return (await session.execute(query)).scalars().first()
 
 
-async def unpriced(session: AsyncSession, days_us: Collection[int]) -> list[tuple[str, str, int]]:
-    """(provider, model, calls that no price was known for), over the days that begin then."""
-    query = (
-        select(col(UsageDay.provider), col(UsageDay.model), func.sum(col(UsageDay.unpriced)))
-        .where(col(UsageDay.start_us).in_(days_us), col(UsageDay.unpriced) > 0)
-        .group_by(col(UsageDay.provider), col(UsageDay.model))
-    )
-    return [(row[0], row[1], int(row[2])) for row in await session.execute(query)]
+async def unpriced(
+    session: AsyncSession, days_us: Collection[int], hours_us: Collection[int]
+) -> list[tuple[str, str, int]]:
+    """(provider, model, calls that no price was known for), over the days and hours that begin then; a place may be
+    there twice. A day is rolled up once it is over, so today is its hours."""
+    found = []
+    for table, starts in ((UsageDay, days_us), (UsageHour, hours_us)):
+        query = (
+            select(col(table.provider), col(table.model), func.sum(col(table.unpriced)))
+            .where(col(table.start_us).in_(starts), col(table.unpriced) > 0)
+            .group_by(col(table.provider), col(table.model))
+        )
+        found += [(row[0], row[1], int(row[2])) for row in await session.execute(query)]
+    return found
 
 
 async def remove(session: AsyncSession, price_id: str) -> None:

@@ -133,6 +133,7 @@ def _describe(state: ProvidersState, kind: str) -> None:
 
 USUAL_KIND = "openai"  # what the form begins with
 HEADS = ["Name", "Address", "Key", "Models", "State", ""]
+_ACTIONS = "grid grid-cols-[max-content_max-content] justify-items-start max-sm:-mx-3.5"
 page: Any = ProvidersState  # in markup its attributes are Vars
 
 
@@ -206,7 +207,12 @@ def _row(row: Any) -> rx.Component:
             rx.el.span(row["tested"], class_name=f"block text-xs {theme.MUTED}"),
         ),
         cell(state_badge(row["state"], row["state_kind"])),
-        cell(rx.el.div(*_row_actions(row), class_name="grid grid-cols-2 justify-items-start max-sm:-mx-3.5")),
+        cell(
+            rx.el.div(
+                *_row_actions(row),
+                class_name="grid grid-cols-[max-content_max-content] justify-items-start max-sm:-mx-3.5",
+            )
+        ),
     )
 
 

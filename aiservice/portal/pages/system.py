@@ -170,23 +170,33 @@ def _content() -> rx.Component:
         ),
         _examination(),
         card(kept_table(page.kept, page.purge), title="What is kept"),
-        card(
+        _folded(
+            "Work on a clock",
+            "Every job with its last run, its next and its last fault; what fails is told above.",
             rx.cond(
                 page.jobs.length() > 0,
                 state_table(JOBS, page.jobs, "Work on a clock"),
                 empty("No work on a clock yet", "A server begins it when it starts."),
             ),
-            title="Work on a clock",
         ),
-        card(
-            rx.el.p(
-                "As this server read them when it started. Change them where it runs, then start it anew.",
-                class_name=f"mb-3 text-sm {theme.MUTED}",
-            ),
+        _folded(
+            "Settings",
+            "As this server read them when it started. Change them where it runs, then start it anew.",
             settings_table(page.settings),
-            title="Settings",
         ),
         class_name="flex flex-col gap-4",
+    )
+
+
+def _folded(title: str, words: str, content: rx.Component) -> rx.Component:
+    """A card whose long content is there on demand."""
+    return card(
+        rx.el.p(words, class_name=f"mb-3 text-sm {theme.MUTED}"),
+        rx.el.details(
+            rx.el.summary("Show all", class_name=f"cursor-pointer text-sm font-medium {theme.FOCUS}"),
+            rx.el.div(content, class_name="mt-3"),
+        ),
+        title=title,
     )
 
 
