@@ -138,7 +138,8 @@ def share_of(standing: Standing) -> float:
 
 
 async def _counted(session: AsyncSession, sought: store.Sought) -> int | None:
-    return None if sought.text else await store.count(session, sought, MOST_COUNTED)
+    is_dear = sought.text or sought.state == "expired"
+    return None if is_dear else await store.count(session, sought, MOST_COUNTED)
 
 
 _Row = tuple[ClientKey, Client, str | None]
