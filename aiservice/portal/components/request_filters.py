@@ -56,6 +56,6 @@ def _id_form(page: Any) -> rx.Component:
         ),
         rx.el.button("Find", type="submit", class_name=theme.SECONDARY),
         on_submit=page.find,
-        key=page.newest,
+        key=page.url.get("id", ""),  # and of nothing else: what is being typed stays, whatever comes meanwhile
         class_name="flex items-end gap-2",
     )
