@@ -8,7 +8,7 @@ from aiservice.kit.clock import DAY_US, now_us
 from aiservice.principal import OPERATOR
 from aiservice.services.client_list import Asked, ClientList
 from aiservice.store.session import Database
-from aiservice.tables import Budget, Client, ClientKey, Team, UsageDay
+from aiservice.tables import Budget, Client, ClientKey, Team, UsageDay, UsageHour
 from tests.services.cast import person
 
 
@@ -46,7 +46,7 @@ async def test_each_line_has_its_own_keys_spending_budgets_and_state(clients: Cl
         session.add(ClientKey(id="key_1", client_id="cli_a", name="1", created_us=1, last_used_us=77))
         session.add(ClientKey(id="key_2", client_id="cli_a", name="2", created_us=1, revoked_us=5))
         session.add(ClientKey(id="key_3", client_id="cli_a", name="3", created_us=1, expires_us=5))
-        session.add(UsageDay(start_us=today, client_id="cli_a", requests=5, cost_nano_usd=7, unpriced=1, **row))
+        session.add(UsageHour(start_us=today, client_id="cli_a", requests=5, cost_nano_usd=7, unpriced=1, **row))
         session.add(UsageDay(start_us=today - 29 * DAY_US, client_id="cli_a", requests=1, cost_nano_usd=2, **row))
         session.add(UsageDay(start_us=today - 30 * DAY_US, client_id="cli_a", requests=90, cost_nano_usd=90, **row))
         session.add(
