@@ -130,6 +130,7 @@ class ResponsesWriter(StreamWriter):
 
     def failed(self, error: BrokerError, outcome: Outcome) -> bytes:
         """As OpenAI says it: an error event, and a response that failed. Either is enough for a client to see it."""
+        self._ask.answered = None  # whatever was passed on before
         told = error.body(outcome.request_id)["error"]
         self._outcome = self._outcome or outcome
         if self._passes:

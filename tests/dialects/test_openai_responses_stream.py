@@ -275,6 +275,19 @@ def test_only_the_fields_that_are_ours_differ_where_we_keep_it() -> None:
     assert told == expected
 
 
+def test_what_was_answered_is_what_its_client_was_told_at_the_end() -> None:
+    """What is kept of a stream: the whole response, ours or passed on; nothing where it failed after all."""
+    for frames in (b"".join(_FRAMES), b""):
+        ask = Ask("chat", "chat", {"messages": []}, wire="openai-responses", native={}, answer_fields={"store": True})
+        writer, _, _ = _passed(frames, ask)
+        last = SseSplitter().feed(writer.done(_OUTCOME))[-1]
+        assert ask.answered == orjson.loads(last.data)["response"]
+        assert ask.answered is not None
+        assert (ask.answered["status"], ask.answered["store"]) == ("completed", True)
+        writer.failed(ProviderFailed("the broker stopped"), _OUTCOME)
+        assert ask.answered is None
+
+
 def test_a_stream_of_openais_cut_at_any_byte_is_never_finished() -> None:
     body = b"".join(_FRAMES)
     for size in range(len(body) - 1):
