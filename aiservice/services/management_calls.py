@@ -27,6 +27,7 @@ from aiservice.store import management_calls as store
 from aiservice.store.cluster import clock_us
 from aiservice.store.management_calls import Name
 from aiservice.store.session import AsyncSession, Database
+from aiservice.tables import ManagementCall
 
 LEASE_US = 120 * SECOND_US
 KEPT_US = DAY_US
@@ -90,21 +91,26 @@ class ManagementCalls:
                 found = await store.find(session, name)
                 if found is None:  # forgotten between the two statements
                     raise _in_flight()
-                if found.expires_us > now:
-                    if not hmac.compare_digest(found.fingerprint, fingerprint):
-                        raise IdempotencyMismatch
-                    if found.answer is not None and found.status is not None:
-                        return Kept(found.status, crypto.unseal(self._key(), found.answer, _bound(name)))
-                    if found.state != store.RUNNING:
-                        raise AnswerNotKept(
-                            "The request with this Idempotency-Key took effect, but its answer was lost. Look at what "
-                            "it was to change; send a new key to do it again."
-                        )
-                    if found.lease_us > now:
-                        raise _in_flight()
+                if found.expires_us > now and (kept := self._kept(found, name, fingerprint, now)) is not None:
+                    return kept
                 if not await store.take_over(session, found, row):
                     raise _in_flight()
         return Claim(name, request_id)
+
+    def _kept(self, found: ManagementCall, name: Name, fingerprint: bytes, now_us: int) -> Kept | None:
+        """What a call came to within its 24 hours; None where its maker died before it took effect. Raises as `claim`."""
+        if not hmac.compare_digest(found.fingerprint, fingerprint):
+            raise IdempotencyMismatch
+        if found.answer is not None and found.status is not None:
+            return Kept(found.status, crypto.unseal(self._key(), found.answer, _bound(name)))
+        if found.state != store.RUNNING:
+            raise AnswerNotKept(
+                "The request with this Idempotency-Key took effect, but its answer was lost. Look at what it was to "
+                "change; send a new key to do it again."
+            )
+        if found.lease_us > now_us:
+            raise _in_flight()
+        return None
 
     @asynccontextmanager
     async def making(self, claim: Claim) -> AsyncIterator[None]:

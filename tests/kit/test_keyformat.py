@@ -7,7 +7,17 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiservice.kit.keyformat import ALPHABET, LENGTH, checksum, is_test_key, mint, parse
+from aiservice.kit.keyformat import (
+    ALPHABET,
+    LENGTH,
+    checksum,
+    holds_key,
+    is_test_key,
+    mint,
+    mint_personal,
+    parse,
+    parse_personal,
+)
 
 bodies = st.builds(
     lambda kind, public_id, secret: f"ais_{kind}_{public_id}_{secret}",
@@ -76,6 +86,19 @@ def test_look_alikes_are_refused(text: str) -> None:
 def test_nothing_may_surround_a_key(text: str, extra: str) -> None:
     assert parse(text + extra) is None
     assert parse(extra + text) is None
+
+
+def test_a_persons_token_and_a_key_are_never_taken_for_each_other() -> None:
+    token, key = mint_personal(), mint()
+    assert parse_personal(token.text.reveal_text()) == token.public_id
+    assert parse(token.text.reveal_text()) is None
+    assert parse_personal(key.text.reveal_text()) is None
+    assert holds_key(f"x {token.text.reveal_text()} y")
+
+
+@given(st.text() | st.from_regex(r"ais_pat_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}", fullmatch=True))
+def test_what_looks_like_a_token_is_refused(text: str) -> None:
+    assert parse_personal(text) is None
 
 
 def test_parsing_takes_microseconds() -> None:
