@@ -98,7 +98,7 @@ class ManagementCalls:
         return Claim(name, request_id)
 
     def _kept(self, found: ManagementCall, name: Name, fingerprint: bytes, now_us: int) -> Kept | None:
-        """What a call came to within its 24 hours; None where its maker died before it took effect. Raises as `claim`."""
+        """What a call came to; None where its maker died before it took effect. Raises as `claim`."""
         if not hmac.compare_digest(found.fingerprint, fingerprint):
             raise IdempotencyMismatch
         if found.answer is not None and found.status is not None:
