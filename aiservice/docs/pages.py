@@ -42,9 +42,9 @@ class ErrorEntry:
 
     def page(self) -> Page:
         text = (
-            f"# {self.code}\n\n{self.what}\n\n| | |\n| --- | --- |\n| Status | {self.status} |\n"
-            f"| Trying again helps | {self.retry} |\n\n## Why\n\n{self.why}\n\n## What to do\n\n{self.next}\n\n"
-            f"All codes: [Errors](/docs/errors). One family: {self.family}.\n"
+            f"# {self.code}\n\n{self.what}\n\n- Status: {self.status}\n- Does trying again help? {self.retry}\n"
+            f"- Among: {self.family}\n\n## Why\n\n{self.why}\n\n## What to do\n\n{self.next}\n\n"
+            "All codes: [Errors](/docs/errors).\n"
         )
         return Page(f"/docs/errors/{self.code}", self.code, self.what, text)
 

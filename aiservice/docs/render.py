@@ -99,10 +99,6 @@ def _body(path: str, text: str, prefix: str, base_url: str) -> str:
     parser = _markdown()
     body = str(parser.renderer.render(_tokens(path, text), parser.options, {}))
     body = body.replace("<table>", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>')
-    body = (
-        body.replace("</table>", "</table></div>")
-        .replace("<th></th>", "<td></td>")
-        .replace("<pre>", '<pre tabindex="0">')
-    )
+    body = body.replace("</table>", "</table></div>").replace("<pre>", '<pre tabindex="0">')
     body = body.replace('href="/', f'href="{prefix}/')
     return body.replace("{{base}}", html.escape(base_url))
