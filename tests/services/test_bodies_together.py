@@ -103,9 +103,9 @@ async def test_who_waits_too_long_is_told_so_and_takes_no_other_with_it(
         return await write(db, unit)
 
     monkeypatch.setattr(units, "write", hanging)
-    impatient = BodiesTogether(db, 0.05)
+    impatient = BodiesTogether(db, 0.3)
     early = asyncio.create_task(impatient.write([_row("a")]))
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(0.2)
     late = asyncio.create_task(impatient.write([_row("b")]))
     with pytest.raises(TimeoutError):
         await early
@@ -113,6 +113,7 @@ async def test_who_waits_too_long_is_told_so_and_takes_no_other_with_it(
     with pytest.raises(TimeoutError):
         await late
     hung.set()
+    impatient._seconds = 30.0
     assert await impatient.write([_row("c")])
     assert "b" not in await _names(db), "nobody waited for it any more"
 
