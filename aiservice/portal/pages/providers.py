@@ -210,7 +210,7 @@ def _row(row: Any) -> rx.Component:
         cell(
             rx.el.div(
                 *_row_actions(row),
-                class_name="grid grid-cols-[max-content_max-content] justify-items-start max-sm:-mx-3.5",
+                class_name=_ACTIONS,
             )
         ),
     )
