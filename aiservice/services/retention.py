@@ -71,12 +71,11 @@ class Retention:
     async def _one(self, name: str) -> Kept:
         title, setting = _TITLES[name]
         kept_us, words = self._kept(name)
+        can_purge = name in self._purges and not (name == "audit" and kept_us is None)
         now = now_us()
         async with self._db.read() as session:
             held = await store.held(session, name, None if kept_us is None else now - kept_us, now)
-        return Kept(
-            name, title, words, setting, held.rows, held.is_estimate, held.oldest_us, held.over, name in self._purges
-        )
+        return Kept(name, title, words, setting, held.rows, held.is_estimate, held.oldest_us, held.over, can_purge)
 
     def _kept(self, name: str) -> tuple[int | None, str]:
         """(microseconds after which a row's time is over, in words); None where that is not by age."""

@@ -89,7 +89,8 @@ async def test_what_is_past_its_time_is_counted_deleted_and_noted(core: Core, da
     shadows = kept["shadows"]
     assert (shadows.rows, shadows.is_estimate, shadows.oldest_us, shadows.over) == (3, False, old, 2)
     assert (kept["bodies"].rows, kept["bodies"].over) == (2, 1)
-    assert (kept["audit"].kept, kept["audit"].setting) == ("for ever", "AISERVICE_AUDIT_KEPT")
+    audit = kept["audit"]
+    assert (audit.kept, audit.setting, audit.can_purge) == ("for ever", "AISERVICE_AUDIT_KEPT", False)
     assert await core.retention.purge(OPERATOR, "shadows") == 2
     assert await core.retention.purge(OPERATOR, "bodies") == 1
     entries, _ = await core.audit.page(OPERATOR, AuditFilter(action="retention.purge"))

@@ -124,8 +124,8 @@ def _row(line: ClientLine) -> ClientRow:
     client = line.client
     limits = [f"{amount:,} {words_of(name)}" for name, amount in client.limits.items()]
     narrowed = [
-        f"only {len(names)} {what}"
-        for names, what in ((client.connections, "providers"), (client.models, "models"), (client.scopes, "tasks"))
+        f"only {len(names)} {what}{'' if len(names) == 1 else 's'}"
+        for names, what in ((client.connections, "provider"), (client.models, "model"), (client.scopes, "task"))
         if names is not None
     ]
     state, kind = _state(line)
