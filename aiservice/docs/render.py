@@ -2,6 +2,7 @@
 
 import hashlib
 import html
+import itertools
 import logging
 import re
 from functools import cache
@@ -16,6 +17,8 @@ logging.getLogger("markdown_it").setLevel(logging.WARNING)  # it tells of each o
 
 _HERE = Path(__file__).parent
 _NOT_IN_IDS = re.compile(r"[^a-z0-9]+")
+# A wide table scrolls in its own place; who cannot see it is told that it is one, and which.
+_SCROLLS = '<div class="scroll" tabindex="0" role="region" aria-label="Table {number}"><table>'
 STYLES, SCRIPT = "/docs/docs.css", "/docs/docs.js"
 
 
@@ -98,7 +101,8 @@ def _tokens(path: str, text: str) -> list[Token]:
 def _body(path: str, text: str, prefix: str, base_url: str) -> str:
     parser = _markdown()
     body = str(parser.renderer.render(_tokens(path, text), parser.options, {}))
-    body = body.replace("<table>", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>')
+    numbers = itertools.count(1)
+    body = re.sub("<table>", lambda _: _SCROLLS.format(number=next(numbers)), body)
     body = body.replace("</table>", "</table></div>").replace("<pre>", '<pre tabindex="0">')
     body = body.replace('href="/', f'href="{prefix}/')
     return body.replace("{{base}}", html.escape(base_url))

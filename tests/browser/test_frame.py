@@ -4,6 +4,7 @@ server that goes away under a page and comes back."""
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -228,6 +229,7 @@ def reload(page: Page) -> tuple[list[str], int, list[str]]:
     network = page.context.new_cdp_session(page)
     network.on("Network.requestWillBeSent", lambda event: urls.update({event["requestId"]: event["request"]["url"]}))
     network.on("Network.requestServedFromCache", lambda event: cached.add(event["requestId"]))
+    network.on("Network.responseReceived", lambda event: cached.update(_from_disk(event)))
     network.on("Network.webSocketCreated", lambda event: sockets.append(event["url"]))
     network.send("Network.enable")
     page.reload()
@@ -235,3 +237,7 @@ def reload(page: Page) -> tuple[list[str], int, list[str]]:
     network.detach()
     asked = [url for each, url in urls.items() if each not in cached and not url.startswith(("data:", "blob:"))]
     return asked, len(cached), sockets
+
+
+def _from_disk(event: Any) -> set[str]:
+    return {event["requestId"]} if event["response"].get("fromDiskCache") else set()
