@@ -10,6 +10,7 @@ from aiservice.management.models import At, Given, Page, PageQuery, Told, at, on
 from aiservice.management.paging import page_of
 from aiservice.management.rows import Call, Row
 from aiservice.services.alerts import MAX_MUTE_SECONDS, AlertView, DeliveryView
+from aiservice.services.rights import may
 
 SeverityName = Literal["info", "warning", "critical"]
 SeverityTold = Annotated[str, one_of("info", "warning", "critical")]
@@ -94,7 +95,7 @@ async def resolve(call: Call) -> AlertTold:
 
 async def mute(call: Call, given: MuteGiven) -> Muted:
     stored = await call.core.alerts.mute(call.me, given.target, given.seconds)
-    until = (await call.core.alerts.mutes(call.me)).get(stored) if call.me.is_admin else None
+    until = (await call.core.alerts.mutes(call.me)).get(stored) if may(call.me, "alert.deliveries") else None
     return Muted(target=stored, until=iso(until))
 
 

@@ -7,6 +7,7 @@ import reflex as rx
 from aiservice.portal.session.guard import handler, signed_in
 from aiservice.services.core import current_core
 from aiservice.services.finding import Found, find
+from aiservice.services.rights import may
 
 _KINDS = {"request": "Request", "key": "Key", "client": "Client", "person": "Person", "connection": "Provider"}
 _WAYS = {
@@ -27,10 +28,10 @@ class FindState(rx.State):
     found: list[dict[str, str]] = []
     found_for: str = ""
 
-    @handler("key.list")
+    @handler("find.any")
     async def find(self, text: str) -> None:
         found = await find(current_core().db, signed_in(), text)
-        ways = _WAYS if signed_in().is_admin else _WAYS | _DEVELOPERS_WAYS
+        ways = _WAYS if may(signed_in(), "client.change") else _WAYS | _DEVELOPERS_WAYS
         self.found = [_link(one, ways[one.kind]) for one in found]
         self.found_for = text
 
