@@ -129,6 +129,7 @@ class Ask:
     `is_large`: it came in a body that is not read or written beside other requests, but in a thread.
 
     `at_most` is what work that is no chat may use at most, as far as its request tells: what budgets reserve.
+    `has_plain_messages`: each of the body's messages was seen to be a role and a text.
     """
 
     task: str
@@ -146,6 +147,7 @@ class Ask:
     may_drop: frozenset[str] = frozenset()
     at_most: Usage | None = None
     is_large: bool = False
+    has_plain_messages: bool = False
 
 
 @dataclass(slots=True)

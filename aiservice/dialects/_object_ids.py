@@ -41,22 +41,20 @@ _HOLDERS = frozenset({"file", "source", "image_file", "input_audio", "image_url"
 _DEEPEST = 8
 
 
-def object_id_in(body: Json) -> str | None:
-    """The place of an id in a request, by its names; None where there is none."""
+def object_id_in(body: Json, plain: object = None) -> str | None:
+    """The place of an id in a request, by its names; None where there is none. Of the messages that are `plain` it is
+    known that each is a role and a text."""
     if not _OF_BODIES.isdisjoint(body) and (found := _named(body, _OF_BODIES)):
         return found
     if "prompt" in body and type(body["prompt"]) is dict and body["prompt"].get("id") is not None:
         return "prompt.id"  # a template that is kept; a text is a prompt of its own
-    for name in ("messages", "input"):
-        turns = body.get(name)
-        if type(turns) is list:
-            if name == "input" and (found := _in_items(turns)):
-                return f"input.{found}"
-            for turn in turns:  # most are plain text, of which nothing need be called
-                if type(turn) is not dict or (type(turn.get("content")) is not list and "audio" not in turn):
-                    continue
-                if found := _in_turn(turn):
-                    return f"{name}.{found}"
+    turns = body.get("messages")
+    if turns is not plain and type(turns) is list and (found := _in_turns(turns)):
+        return f"messages.{found}"
+    if "input" in body and type(body["input"]) is list:
+        items = body["input"]
+        if found := _in_items(items) or _in_turns(items):
+            return f"input.{found}"
     if "contents" in body or "requests" in body or "generateContentRequest" in body:
         return google_object_in(body)
     tools = body.get("tools")
@@ -89,6 +87,13 @@ def _in_tool(tool: Json) -> str | None:
         place = tool.get(name)
         if type(place) is dict and (found := _named(place, _OF_PLACES)):
             return f"{name}.{found}"
+    return None
+
+
+def _in_turns(turns: list[Any]) -> str | None:
+    for turn in turns:  # most are plain text, of which nothing need be called
+        if type(turn) is dict and (type(turn.get("content")) is list or "audio" in turn) and (found := _in_turn(turn)):
+            return found
     return None
 
 

@@ -8,7 +8,7 @@ import time
 from asyncio import TimerHandle, get_running_loop
 from collections.abc import Callable
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol
 
 from aiservice.errors import BrokerError, Overloaded, PermissionDenied, Unauthenticated
 from aiservice.gateway.charge import Charges, answers_of
@@ -80,8 +80,9 @@ class Books(Protocol):
 
 
 class Permit:
-    """`with await Permit(…).taken()`: inside, the caller's limits and budgets have given what the request needs and the
-    intent is in the journal; after it, the settlement is there and what was not used is given back, whatever happens.
+    """`await permit.take()`, then `with permit`: inside, the caller's limits and budgets have given what the request
+    needs and the intent is in the journal; after it, the settlement is there and what was not used is given back,
+    whatever happens.
     What a limit or a budget refuses is no request in the ledger: it cost nothing, and a storm of them must not cost a
     row each."""
 
@@ -105,47 +106,60 @@ class Permit:
         self._books = books
         self._at_end: TimerHandle | None = None
 
-    async def taken(self) -> Self:
-        """Itself, when everything is taken.
+    async def take(self) -> None:
+        """Takes what the caller's limits and budgets must give; needless for a caller who has neither.
 
         Raises:
             RateLimited, RequestOverLimit: a limit of the caller's.
             BudgetExceeded: a budget.
-            Overloaded: it cannot be written down, or the database is away.
+            Overloaded: the database is away.
+        """
+        exchange, limiter, plan = self._exchange, self._limiter, self._exchange.limits
+        principal, ask = exchange.principal, exchange.request.ask
+        if plan is None or plan.is_forgotten:
+            plan = limiter.plan(principal)
+        most = 0 if exchange.caching is not None and exchange.is_free else most_output(ask)
+        expected = plan.expected_output(ask.task, most)
+        if principal.limits:
+            lease, tokens = exchange.request_id, exchange.est_input_tokens
+            if limiter.shared is None:
+                exchange.grant = limiter.admit_here(plan, lease, ask.task, tokens, expected)
+            else:
+                exchange.grant = await limiter.admit(principal, lease, ask.task, tokens, most)
+        if principal.budgets and exchange.candidates and ask.kind != "token-count":
+            try:
+                if not self._charges.reserve_here(exchange, expected, most):
+                    await self._charges.reserve(exchange, expected, most)
+            except BaseException:
+                self._give_back()
+                raise
+
+    def _give_back(self) -> None:
+        exchange = self._exchange
+        if exchange.grant is not None:
+            exchange.grant.settle(0)
+        if exchange.charge is not None:
+            exchange.charge.settle(0, 0, time.monotonic())
+
+    def __enter__(self) -> None:
+        """Writes the intent down.
+
+        Raises:
+            Overloaded: it cannot be; what was taken is given back.
         """
         exchange = self._exchange
-        principal, ask = exchange.principal, exchange.request.ask
-        most = most_output(ask) if principal.limits or principal.budgets else None
-        if exchange.caching is not None and exchange.is_free:
-            most = 0
-        if principal.limits:
-            limiter, wanted = self._limiter, (exchange.request_id, ask.task, exchange.est_input_tokens, most)
-            if limiter.shared is None:
-                exchange.grant = limiter.admit_here(principal, *wanted)
-            else:
-                exchange.grant = await limiter.admit(principal, *wanted)
+        principal = exchange.principal
         try:
-            if principal.budgets and exchange.candidates and ask.kind != "token-count":
-                plan = exchange.grant.plan if exchange.grant is not None else self._limiter.plan(principal)
-                expected = plan.expected_output(ask.task, most)
-                await self._charges.reserve(exchange, exchange.candidates, expected, most)
             self._books.begin(exchange)
         except BaseException:
-            if exchange.grant is not None:
-                exchange.grant.settle(0)
-            if exchange.charge is not None:
-                exchange.charge.settle(0, 0, time.monotonic())
+            self._give_back()
             raise
         self._in_flight.add(exchange.request_id, principal, self._stop)
         ends_us = principal.key_ends_us
-        if ends_us is not None and ask.is_stream:
+        if ends_us is not None and exchange.request.ask.is_stream:
             left_us = ends_us - now_us()
             if left_us < DAY_US:  # no stream lasts as long
                 self._at_end = get_running_loop().call_later(max(0, left_us) / SECOND_US, self._key_ends)
-        return self
-
-    def __enter__(self) -> None:
-        pass
 
     def _key_ends(self) -> None:
         self._stop(key_expired())

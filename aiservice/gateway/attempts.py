@@ -16,7 +16,7 @@ from aiservice.providers._base import AttemptFailed
 from aiservice.providers._lossy import built_with_less
 from aiservice.services.candidates import Candidate
 from aiservice.services.health import ConnectionHealth
-from aiservice.services.pulse import Waiter
+from aiservice.services.routing_facts import Load
 from aiservice.settings import Deadlines
 from aiservice.upstream.client import Upstream
 from aiservice.upstream.failures import UpstreamFailure, failed
@@ -154,7 +154,7 @@ def _built(exchange: Exchange, candidate: Candidate) -> tuple[Ask, HttpCall]:
     return ask, call
 
 
-def moved_on(waiter: Waiter) -> UpstreamFailure | None:
+def moved_on(waiter: Load) -> UpstreamFailure | None:
     """After a CancelledError: the failure it stands for, where the breaker moved this attempt on and nobody else ended
     it as well."""
     if not waiter.is_moved or waiter.task is None:
@@ -183,12 +183,9 @@ def note(
     reason = candidate.reason
     if waited_us >= 1_000:
         reason = f"{reason}; waited {waited_us // 1_000} ms for quota"
-    attempt = Attempt(candidate.connection.name, candidate.model, reason)
-    attempt.start_ms = int((began - exchange.started) * 1000)
-    attempt.duration_ms = int((time.perf_counter() - began) * 1000)
-    if failure is None:
-        attempt.status = 200
-    else:
+    start_ms, took_ms = int((began - exchange.started) * 1000), int((time.perf_counter() - began) * 1000)
+    attempt = Attempt(candidate.connection.name, candidate.model, reason, 200, took_ms, start_ms)
+    if failure is not None:
         attempt.status = failure.upstream_status or failure.status
         attempt.code = failure.code
     exchange.attempts.append(attempt)

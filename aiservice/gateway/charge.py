@@ -57,9 +57,21 @@ class Charges:
             )
         return found
 
-    async def reserve(
-        self, exchange: Exchange, candidates: tuple[Candidate, ...], expected: int, most: int | None
-    ) -> None:
+    def reserve_here(self, exchange: Exchange, expected: int, most: int | None) -> bool:
+        """`reserve`, where this worker holds enough and nobody has to wait; False: it does not hold enough."""
+        ask, budgets = exchange.request.ask, exchange.principal.budgets
+        cost, wanted = self._cost_of(exchange), _wanted(ask, expected, most)
+        taken = self._spending.take(budgets, cost, wanted, exchange.started_us)
+        if taken is None:
+            return False
+        exchange.charge = taken
+        if ask.is_stream:
+            exchange.paid_outputs = wanted if most is None or wanted < most else UNMETERED_OUTPUT
+        elif most is None and ask.kind == "chat":
+            _shorten(ask, max(1, wanted // answers_of(ask)))
+        return True
+
+    async def reserve(self, exchange: Exchange, expected: int, most: int | None) -> None:
         """Takes what the request may cost; `expected` tokens of answers are likely, `most` are allowed (None: any
         number). A whole answer that the budgets cannot pay to its end is asked for no longer than they can.
 
@@ -68,19 +80,12 @@ class Charges:
             Overloaded: the database is away, and this worker holds too little.
         """
         ask, budgets = exchange.request.ask, exchange.principal.budgets
-        cost = self._cost(budgets, candidates, exchange.est_input_tokens, exchange.started_us, ask.at_most or _NOTHING)
+        cost, wanted = self._cost_of(exchange), _wanted(ask, expected, most)
         if ask.is_stream:
-            wanted = max(expected, STEP_TOKENS) if most is None else min(max(expected, STEP_TOKENS), most)
             least = min(wanted, TIGHT_STEP_TOKENS)
+            taken = await self._spending.begin(budgets, cost, min(wanted, STEP_TOKENS), least)
         else:
-            longest = most if most is not None else DEFAULT_MAX_TOKENS * answers_of(ask)
-            wanted, least = longest, min(expected, longest)
-        taken = self._spending.take(budgets, cost, wanted, exchange.started_us)
-        if taken is None:
-            if ask.is_stream:
-                taken = await self._spending.begin(budgets, cost, min(wanted, STEP_TOKENS), least)
-            else:
-                taken = await self._spending.reserve(budgets, cost, wanted, least)
+            taken = await self._spending.reserve(budgets, cost, wanted, min(expected, wanted))
         exchange.charge = taken
         if ask.is_stream:
             exchange.paid_outputs = taken.covers if most is None or taken.covers < most else UNMETERED_OUTPUT
@@ -112,9 +117,15 @@ class Charges:
         exchange.paid_outputs = charge.covers
         return True
 
+    def _cost_of(self, exchange: Exchange) -> Cost:
+        budgets, tokens = exchange.principal.budgets, exchange.est_input_tokens
+        if not counts_money(budgets):
+            return Cost(0, 0, tokens)
+        at_most = exchange.request.ask.at_most or _NOTHING
+        return self._cost(exchange.candidates, tokens, exchange.started_us, at_most)
+
     def _cost(
         self,
-        budgets: Iterable[Budget],
         candidates: tuple[Candidate, ...],
         input_tokens: int,
         at_us: int,
@@ -122,8 +133,6 @@ class Charges:
     ) -> Cost:
         """At the dearest of the candidates' prices, written to a cache and thought about where that costs more, with
         the units that it may use `at_most`."""
-        if not counts_money(budgets):
-            return Cost(0, 0, input_tokens)
         money = each = 0
         for candidate in candidates:
             view, model = candidate.connection, candidate.model
@@ -145,6 +154,14 @@ class Charges:
 def _is_allowed(candidate: Candidate, budgets: list[Budget]) -> bool:
     names = {candidate.model, f"{candidate.connection.name}/{candidate.model}"}
     return all(names & budget.unpriced for budget in budgets)
+
+
+def _wanted(ask: Ask, expected: int, most: int | None) -> int:
+    """How many tokens of answers to reserve: of a stream as many as are likely, of a whole answer all there may be."""
+    if ask.is_stream:
+        wanted = max(expected, STEP_TOKENS)
+        return wanted if most is None or wanted < most else most
+    return most if most is not None else DEFAULT_MAX_TOKENS * answers_of(ask)
 
 
 def _step(charge: Reservation) -> int:

@@ -1,5 +1,7 @@
 """Tokens where nobody says how many there were: of a prompt by its size, of an answer by what was delivered."""
 
+from operator import itemgetter
+
 import orjson
 
 from aiservice.gateway.exchange import Exchange
@@ -8,6 +10,8 @@ from aiservice.wire import MEDIA_KINDS, Answer, Ask, Json, Usage
 _CHARACTERS_PER_TOKEN = 4
 _TOKENS_PER_MESSAGE = 4
 _TOKENS_PER_PART = 300
+_CONTENT_OF, _ROLE_OF = itemgetter("content"), itemgetter("role")
+_TWO, _TEXT = {2}, {str}
 _WORDS = ("input", "instructions", "prompt")
 
 
@@ -33,6 +37,31 @@ def _prompt_tokens(ask: Ask, body_bytes: int) -> int:
     messages = ask.body.get("messages")
     if type(messages) is not list:
         return body_bytes // _CHARACTERS_PER_TOKEN
+    plain, others = _plain_characters(messages), 0
+    if plain is not None:
+        ask.has_plain_messages = True
+        characters = plain
+    else:
+        characters, others = _characters_and_others(messages)
+    if "tools" in ask.body:
+        characters += len(orjson.dumps(ask.body["tools"]))
+    return characters // _CHARACTERS_PER_TOKEN + _TOKENS_PER_MESSAGE * len(messages) + _TOKENS_PER_PART * others
+
+
+def _plain_characters(messages: list[Json]) -> int | None:
+    """The characters of messages that are a role and a text each, as most are; None where one is something else. A long
+    conversation is looked through without a step of the interpreter for each message."""
+    try:
+        contents = [*map(_CONTENT_OF, messages)]
+        roles = [*map(_ROLE_OF, messages)]
+    except (KeyError, TypeError):
+        return None
+    is_plain = {*map(len, messages)} == _TWO and {*map(type, contents)} == _TEXT and len(roles) == len(contents)
+    return sum(map(len, contents)) if is_plain else None
+
+
+def _characters_and_others(messages: list[Json]) -> tuple[int, int]:
+    """The characters of any messages, and how many of their parts are no text."""
     characters = others = 0
     for message in messages:
         content = message.get("content")
@@ -47,9 +76,7 @@ def _prompt_tokens(ask: Ask, body_bytes: int) -> int:
                     characters += len(text)
                 else:
                     others += 1
-    if "tools" in ask.body:
-        characters += len(orjson.dumps(ask.body["tools"]))
-    return characters // _CHARACTERS_PER_TOKEN + _TOKENS_PER_MESSAGE * len(messages) + _TOKENS_PER_PART * others
+    return characters, others
 
 
 def estimated_count(exchange: Exchange) -> Answer:

@@ -59,7 +59,6 @@ class Dispatcher:
             RateLimited: the quota of every candidate is used up.
             ClientLeft: the client hung up while it waited for one's.
         """
-        self._health.budget.asked()
         answer = await self._first(exchange, candidates, self._attempts.ask)
         exchange.finish_reason = answer.finish_reason
         exchange.usage, exchange.is_usage_valid = answer.usage, answer.is_usage_valid
@@ -69,7 +68,6 @@ class Dispatcher:
 
     async def open_stream(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> OpenStream:
         """The first stream that gave an event; raises as `whole`."""
-        self._health.budget.asked()
         return await self._first(exchange, candidates, self._attempts.begin)
 
     async def continued(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> OpenStream | None:
@@ -183,10 +181,12 @@ class Dispatcher:
         exchange.is_attempt_sent = False
         began = time.perf_counter()
         connection_id = candidate.connection.id
-        waiter = self._health.begin(connection_id, exchange.task, is_movable=exchange.has_alternative)
+        is_first, is_movable = exchange.load is None, exchange.has_alternative
         if exchange.load is not None:
             exchange.load.over()  # that of a stream which broke off
-        load = exchange.load = self._facts.begin(connection_id, candidate.model, waiter.began)
+        fact = self._facts.of((connection_id, candidate.model))
+        load = self._health.begin(connection_id, fact, exchange.task, is_movable=is_movable, is_first=is_first)
+        exchange.load = load
         try:
             given = await make(exchange, candidate)
         except (AttemptFailed, UpstreamFailure, BrokerError) as exc:
@@ -194,15 +194,15 @@ class Dispatcher:
             raise self._gave_up(exchange, candidate, began, exc, waited_us) from exc
         except asyncio.CancelledError as exc:
             load.failed()
-            if (moved := moved_on(waiter)) is not None:
+            if (moved := moved_on(load)) is not None:
                 raise self._gave_up(exchange, candidate, began, moved, waited_us) from exc
             failure = abandoned(exchange)
             self._turns.failed(exchange, failure)
             note(exchange, candidate, began, failure, waited_us)
             raise
         finally:
-            del waiter.pulse.waiting[waiter]
-        load.answered(self._health.answered(waiter, candidate.model), is_stream=exchange.request.ask.is_stream)
+            del load.pulse.waiting[load]
+        self._health.answered(load, candidate.model, is_stream=exchange.request.ask.is_stream)
         note(exchange, candidate, began, None, waited_us)
         return given
 

@@ -47,12 +47,17 @@ API_PREFIXES = (
 )  # fmt: skip
 _SLASHES = re.compile(r"/{2,}")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
-_SINGLE = frozenset({b"host", b"content-length", b"transfer-encoding"})
+_CODING = "The request's Transfer-Encoding is not 'chunked'."
+_SINGLE = {  # what may be said once, and what is said to who says it twice
+    b"host": "The request names two hosts.",
+    b"content-length": "The request says its length twice.",
+    b"transfer-encoding": _CODING,
+}
 _OVERRIDE_HEADERS = frozenset(
     variant for name in OVERRIDE_NAMES for variant in (f"x-{name}".replace("_", "-").encode(),)
 ) - {b"x-api-key"}
 
-_READ = _SINGLE | HINT_HEADERS | _OVERRIDE_HEADERS | CREDENTIAL_HEADERS
+_HINTS = HINT_HEADERS | _OVERRIDE_HEADERS
 
 log = logging.getLogger(__name__)
 
@@ -178,26 +183,20 @@ def check_head(scope: Scope) -> None:
     """
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     size = len(b"".join(chain.from_iterable(headers)))
-    host = length = coding = None
-    credentials = scope[CREDENTIALS] = list[tuple[bytes, bytes]]()
-    for name, value in headers:
-        if name in _READ:
-            if name in CREDENTIAL_HEADERS:
-                credentials.append((name, value))
-            elif name == b"host":
-                if host is not None:
-                    raise _ambiguous("The request names two hosts.")
-                host = value
-            elif name == b"content-length":
-                if length is not None:
-                    raise _ambiguous("The request says its length twice.")
-                length = value
-            elif name == b"transfer-encoding":
-                if coding is not None or value.lower() != b"chunked":
-                    raise _ambiguous("The request's Transfer-Encoding is not 'chunked'.")
-                coding = value
-            else:
-                scope[HINTS] = True
+    found = dict(headers)
+    credentials: list[tuple[bytes, bytes]] = []
+    scope[CREDENTIALS] = credentials
+    if len(found) == len(headers):
+        for name in CREDENTIAL_HEADERS.intersection(found):
+            credentials.append((name, found[name]))
+    else:
+        _check_repeated(headers)
+        credentials.extend(header for header in headers if header[0] in CREDENTIAL_HEADERS)
+    if not _HINTS.isdisjoint(found):
+        scope[HINTS] = True
+    host, length, coding = found.get(b"host"), found.get(b"content-length"), found.get(b"transfer-encoding")
+    if coding is not None and coding.lower() != b"chunked":
+        raise _ambiguous(_CODING)
     if size > MAX_HEADER_BYTES or len(headers) > MAX_HEADERS or len(scope["query_string"]) > MAX_QUERY_BYTES:
         raise HeadersTooLarge("The request's headers are over 16 KiB, or more than 64, or its query is over 4 KiB.")
     if host is None and scope.get("http_version") in ("2", "2.0"):
@@ -207,6 +206,13 @@ def check_head(scope: Scope) -> None:
     if length is not None and coding is not None:
         raise _ambiguous("The request says its length in two ways.")
     scope[LENGTH] = int(length) if length is not None and length.isdigit() else -1
+
+
+def _check_repeated(headers: list[tuple[bytes, bytes]]) -> None:
+    names = [name for name, _ in headers]
+    for name, words in _SINGLE.items():
+        if names.count(name) > 1:
+            raise _ambiguous(words)
 
 
 @lru_cache(maxsize=1_024)

@@ -11,10 +11,11 @@ from aiservice.principal import Principal
 from aiservice.services.cache_tally import CacheResult
 from aiservice.services.cached_answer import CachedAnswer
 from aiservice.services.candidates import Candidate
+from aiservice.services.limit_plans import Plan
 from aiservice.services.limiter import Grant
 from aiservice.services.payloads import Payload
 from aiservice.services.purses import Reservation
-from aiservice.services.quota_lane import Lane
+from aiservice.services.quota_lane import Easy, Lane
 from aiservice.services.quota_turn import Turn
 from aiservice.services.routing_facts import Load
 from aiservice.services.settlement import Outcome as LedgerOutcome
@@ -109,12 +110,15 @@ class Exchange:
     client was given, for when the provider does not say; `reported_pieces` were given when it last did. Of `attempts`
     `passed_over` were none: a circuit breaker was open, or their turn did not come. The attempt under way
     `has_alternative` where another candidate is left; it may be a probe that is waited for `probe_seconds`.
-    `is_attempt_sent`: a byte of the last attempt may have reached the provider. `grant` is what it took of its
-    caller's limits, where there are any, `charge` what it reserved of their budgets: more than `paid_outputs` tokens
-    of a stream are not paid yet, and an answer that `is_shortened` was asked for no longer than the budgets can pay.
+    `is_attempt_sent`: a byte of the last attempt may have reached the provider. `limits` are its
+    caller's, where there are any, and `grant` is what it took of them, `charge` what it reserved of their budgets: more
+    than `paid_outputs` tokens of a stream are not paid yet, and an answer that `is_shortened` was asked for no longer
+    than the budgets can pay.
 
-    `turn` is the last attempt's at its provider's own limits, `loose` their lane where it needed none, `quota_notes`
-    what a refusal of it said of them; it waited `quota_waited_us` for turns, and those it did not get may come in
+    `turn` is the last attempt's at its provider's own limits; where it needed none it is `loose` in their lane,
+    or went `easy`, counted;
+    `quota_notes` are what a refusal of it said of them; it waited `quota_waited_us` for turns, and those it did not get
+    may come in
     `quota_wait_seconds`. `left` ends when the
     client has hung up, where somebody may wait for that.
     `task` is the one that answers it.
@@ -156,6 +160,7 @@ class Exchange:
     probe_seconds: float | None = None
     is_attempt_sent: bool = False
     is_settled: bool = False
+    limits: Plan | None = None
     grant: Grant | None = None
     candidates: tuple[Candidate, ...] = ()
     charge: Reservation | None = None
@@ -163,6 +168,7 @@ class Exchange:
     is_shortened: bool = False
     turn: Turn | None = None
     loose: Lane | None = None
+    easy: Easy | None = None
     load: Load | None = None
     decision_id: str | None = None
     trace_id: str | None = None
@@ -192,6 +198,9 @@ class Exchange:
         """Tells the provider's limits what the last attempt used; only the first call for it counts."""
         if self.turn is not None:
             self.turn.lane.settled(self.turn, input_tokens, output_tokens)
+        elif self.easy is not None:
+            easy, self.easy = self.easy, None
+            easy[0].went_easily(easy, self.est_input_tokens, input_tokens, output_tokens)
         elif self.loose is not None:
             lane, self.loose = self.loose, None
             lane.went(self.est_input_tokens, input_tokens, output_tokens)

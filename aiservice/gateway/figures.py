@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 
 from aiservice.errors import BrokerError
 from aiservice.gateway.exchange import Exchange
-from aiservice.wire import Usage
+from aiservice.services.settlement import Settlement
 
 
 class Figures:
@@ -38,32 +38,27 @@ class Figures:
         if error.code.startswith("client_") and error.status == 429:
             self._refusals[error.code] = self._refusals.get(error.code, 0) + 1
 
-    def add(self, exchange: Exchange, usage: Usage) -> None:
+    def add(self, exchange: Exchange, row: Settlement) -> None:
         """One settled exchange."""
-        candidate = exchange.candidate
-        series = (
-            exchange.dialect.surface,
-            candidate.connection.name if candidate else "",
-            candidate.model if candidate else "",
-            exchange.status,
-        )
+        series = (row.surface, row.provider, row.model, row.status)
         totals = self._totals.get(series)
         if totals is None:
             if len(self._totals) >= self._MAX_SERIES:
-                series = (series[0], "other", "other", series[3])
+                series = (row.surface, "other", "other", row.status)
             totals = self._totals.setdefault(series, [0, 0, 0, 0])
         totals[0] += 1
-        totals[1] += usage.input_tokens
-        totals[2] += usage.output_tokens
-        if exchange.cost_nano_usd:
-            totals[3] += exchange.cost_nano_usd
+        totals[1] += row.input_tokens
+        totals[2] += row.output_tokens
+        if row.cost_nano_usd:
+            totals[3] += row.cost_nano_usd
         duration = perf_counter() - exchange.started
         self._durations[bisect_left(self._DURATION, duration)] += 1
         self._duration_sum += duration
-        if not exchange.request.ask.is_stream:
-            overhead = max(duration - exchange.upstream_seconds, 0.0)
+        if not row.is_stream:
+            overhead = duration - exchange.upstream_seconds
             self._overheads[bisect_left(self._OVERHEAD, overhead)] += 1
-            self._overhead_sum += overhead
+            if overhead > 0:
+                self._overhead_sum += overhead
         if len(exchange.attempts) > 1:
             self._fallbacks += len(exchange.attempts) - 1
 

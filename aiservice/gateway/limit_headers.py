@@ -29,17 +29,12 @@ def headers_of(limiter: Limiter, plan: Plan) -> list[Header]:
     """The headers for a plan. Of several limits of one measure the x-ratelimit headers tell the one of which least is
     left; `RateLimit` tells all."""
     wording = plan.wording or _wording_of(plan)
-    figures, place, left = limiter.figures(plan), 0, []
-    for amount in wording.amounts:
-        used = figures[place]
-        left.append(amount - used if used < amount else 0)
-        left.append(-(-figures[place + 1] // 1_000_000))
-        place += 2
+    left, resets_us = limiter.left(plan)
     headers: list[Header] = [wording.policy, (b"ratelimit", wording.ratelimit % tuple(left))]
     for limits, remaining_name, reset_name in wording.measures:
-        place, limit = limits[0] if len(limits) == 1 else min(limits, key=lambda each: left[each[0]])
-        remaining = (remaining_name, b"%d" % left[place])
-        headers += (limit, remaining, (reset_name, duration(figures[place + 1])))
+        place, limit = limits[0] if len(limits) == 1 else min(limits, key=lambda each: left[2 * each[0]])
+        remaining = (remaining_name, b"%d" % left[2 * place])
+        headers += limit, remaining, (reset_name, _written(-(-resets_us[place] // 1_000)))
     return headers
 
 
@@ -49,11 +44,10 @@ def _wording_of(plan: Plan) -> Wording:
     for place, limit in enumerate(limits):
         if limit.measure in _NAMES:
             header = (_NAMES[limit.measure][0], b"%d" % limit.amount)
-            of.setdefault(limit.measure, []).append((2 * place, header))
+            of.setdefault(limit.measure, []).append((place, header))
     plan.wording = Wording(
         (b"ratelimit-policy", ", ".join(_policy(limit) for limit in plan.limits).encode()),
         b", ".join(f'"{limit.scope}-{limit.name}";r=%d;t=%d'.encode() for limit in limits),
-        tuple(limit.amount for limit in limits),
         tuple((tuple(found), *_NAMES[measure][1:]) for measure, found in of.items()),
     )
     return plan.wording

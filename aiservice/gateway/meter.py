@@ -155,9 +155,11 @@ class Meter:
         exchange.used_of_quota(usage.input_tokens, usage.output_tokens)
         if (load := exchange.load) is not None:
             load.ended(usage, exchange.est_input_tokens) if exchange.outcome == "finished" else load.over()
-        exchange.cost_nano_usd = (
-            self._billed(exchange, usage) if usage.total_tokens or usage.billed or usage.units else 0
-        )
+        if usage.input_tokens or usage.output_tokens or usage.billed or usage.units:
+            cost = self.cost if exchange.continuation is None else self._billed
+            exchange.cost_nano_usd = cost(exchange, usage)
+        else:
+            exchange.cost_nano_usd = 0
         if exchange.charge is not None:
             exchange.charge.settle(exchange.cost_nano_usd or 0, usage.total_tokens, time.monotonic())
         row = self._row(exchange, usage, ended_us)
@@ -165,7 +167,7 @@ class Meter:
             exchange.settlement = row
         else:
             exchange.settlement_token = self._ledger.settle(row)
-        self.figures.add(exchange, usage)
+        self.figures.add(exchange, row)
 
     async def durable(self, exchange: Exchange) -> None:
         """Waits until the settlement would survive a power cut, where the settings ask for that."""

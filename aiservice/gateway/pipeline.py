@@ -63,6 +63,7 @@ from aiservice.principal import Principal
 from aiservice.services.abuse_observing import Seen, note_prompt
 from aiservice.services.candidates import Candidate
 from aiservice.services.core import Core
+from aiservice.services.limit_plans import Plan
 from aiservice.services.payloads import Payload
 from aiservice.services.routing_filters import able
 
@@ -135,13 +136,13 @@ class Pipeline:
             seen = Seen()
         else:
             seen = self._core.observer.request(principal.client_id, self._address(scope), started_us)
-        caller = Caller(principal, request_id, started, started_us, seen)
         if not principal.limits:
+            caller = Caller(principal, request_id, started, started_us, seen)
             await self._answer(dialect, scope, receive, send, caller)
             return
         limiter = self._core.limiter
         try:
-            limiter.check(principal)
+            caller = Caller(principal, request_id, started, started_us, seen, limiter.check(principal))
             await self._answer(dialect, scope, receive, send, caller)
         except BrokerError as error:
             self._meter.figures.count_refusal(error)
@@ -155,7 +156,7 @@ class Pipeline:
         return client_address(scope, trusted) if trusted or peer is None else peer[0]
 
     async def _answer(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send, caller: "Caller") -> None:
-        core, (principal, request_id, started, started_us, seen) = self._core, caller
+        core, (principal, request_id, started, started_us, seen, plan) = self._core, caller
         raw = await read_body(scope, receive, core.settings.max_body_bytes)
         note_prompt(seen, raw)
         if dialect.takes_forms and (kind := form_type(scope)) is not None:
@@ -174,12 +175,10 @@ class Pipeline:
             raise AsksToResume(principal, raw, body)
         check_scope(principal, request.ask.task)
         exchange = Exchange(request_id, dialect, principal, request, started_us, started, tokens)
-        exchange.is_recorded = is_recorded
+        exchange.is_recorded, exchange.limits = is_recorded, plan
         scope[EXCHANGE] = exchange
         if request.continues or HINTS in scope:
-            exchange.continuation = continuation_of(request, scope["headers"])
-            request.ask.may_drop = lossy_in(scope["headers"])
-            exchange.trace_id = trace_id_in(scope["headers"])
+            _heed(exchange, scope)
         if principal.keeps_payloads and core.payloads.is_allowed:
             exchange.payload = Payload(principal.client_id, request_id, raw)
         candidates: tuple[Candidate, ...] = ()
@@ -191,7 +190,9 @@ class Pipeline:
         check_taking_requests(self._in_flight)  # the body may have taken until after the drain's last look
         answering, meter = self._answering(exchange, receive, send), self._meter
         permit = Permit(exchange, self._in_flight, meter, core.limiter, answering.stop, charges=self._charges)
-        with await permit.taken():
+        if principal.limits or principal.budgets:
+            await permit.take()
+        with permit:
             try:
                 if unroutable is not None:
                     raise unroutable  # noqa: TRY301 - it must pass the permit to be in the ledger
@@ -212,8 +213,9 @@ class Pipeline:
         token = _token_in(scope) if HINTS in scope else None
         told = None if token is None else core.explain_tokens.read(principal, await json_object(raw), token)
         decided = self._choice.decide(principal, request, exchange.est_input_tokens, told)
-        is_large = request.ask.is_large
-        object_id = await asyncio.to_thread(object_id_in, body) if is_large else object_id_in(body)
+        ask = request.ask
+        plain = ask.body["messages"] if ask.has_plain_messages else None
+        object_id = await asyncio.to_thread(object_id_in, body) if ask.is_large else object_id_in(body, plain)
         if object_id is not None:
             decided = self._choice.own(principal, decided, object_id)
         elif (use := self._cached.plan(exchange, scope, body, decided.candidates)) is not None:
@@ -238,6 +240,13 @@ class Pipeline:
         return ClientStream(exchange, source, self._meter, receive, send, charges=self._charges)
 
 
+def _heed(exchange: Exchange, scope: Scope) -> None:
+    """Does what the request asks for in its headers."""
+    exchange.continuation = continuation_of(exchange.request, scope["headers"])
+    exchange.request.ask.may_drop = lossy_in(scope["headers"])
+    exchange.trace_id = trace_id_in(scope["headers"])
+
+
 def _read_in(dialect: Dialect, scope: Scope, body: Json, size: int) -> tuple[ClientRequest, int]:
     """The request that a body of so many bytes is, and about how many tokens go in."""
     request = dialect.read(body)
@@ -256,10 +265,12 @@ def _token_in(scope: Scope) -> bytes | None:
 
 
 class Caller(NamedTuple):
-    """Who asks, and since when: seconds of the monotonic clock, and microseconds UTC; `seen` counts what they ask."""
+    """Who asks, and since when: seconds of the monotonic clock, and microseconds UTC; `seen` counts what they ask.
+    `plan` is what limits them, if anything does."""
 
     principal: Principal
     request_id: str
     started: float
     started_us: int
     seen: Seen
+    plan: Plan | None = None

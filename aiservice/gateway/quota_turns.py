@@ -10,7 +10,7 @@ from functools import partial
 from aiservice.gateway.exchange import Exchange
 from aiservice.kit.sliding_window import SlidingWindow
 from aiservice.services.candidates import Candidate
-from aiservice.services.quota_lane import Lane
+from aiservice.services.quota_lane import Easy, Lane
 from aiservice.services.quota_notes import SECOND_US
 from aiservice.services.quota_turn import Turn
 from aiservice.services.quotas import Quotas
@@ -37,15 +37,20 @@ class QuotaTurns:
     def at_once(self, exchange: Exchange, candidate: Candidate) -> bool:
         """Takes a turn at the candidate if that needs no wait. What has no limits needs none."""
         if candidate.provider.is_local or exchange.request.ask.kind == "token-count":
-            exchange.turn = exchange.loose = None
+            exchange.turn = exchange.loose = exchange.easy = None
             return True
         now = self._quotas.now()
         lane = self._quotas.lane_of(candidate, now)
+        exchange.easy = None
         if lane.is_free and not lane.queue.waiting:
             lane.loose += 1
             exchange.turn, exchange.loose = None, lane
             return True
         exchange.loose = None
+        exchange.easy = lane.goes_easily(exchange.est_input_tokens, now)
+        if exchange.easy is not None:
+            exchange.turn = None
+            return True
         principal = exchange.principal
         turn = exchange.turn = lane.turn(principal.client_id, principal.weight, exchange.est_input_tokens)
         if (lane.bounds.known or lane.hold_us) and not exchange.attempts:
@@ -89,8 +94,11 @@ class QuotaTurns:
     def accepted(self, exchange: Exchange, notes: tuple[QuotaNote, ...]) -> None:
         """The provider has begun to answer the attempt under way; `notes` is what it said of its limits."""
         turn = exchange.turn
-        if turn is None and notes and exchange.loose is not None:
-            turn = self._held(exchange, exchange.loose)
+        if turn is None and notes:
+            if exchange.easy is not None:
+                turn = None if exchange.easy[0].knows(notes) else self._turn_of(exchange, exchange.easy)
+            elif exchange.loose is not None:
+                turn = self._held(exchange, exchange.loose)
         if turn is not None:
             turn.lane.accepted(turn, notes, self._quotas.now())
             if turn.lane.queue.waiting:
@@ -99,6 +107,8 @@ class QuotaTurns:
     def failed(self, exchange: Exchange, failure: AttemptFailure) -> bool:
         """The attempt under way has failed; whether that was the provider's limit."""
         is_refused = failure.code == QUOTA_EXHAUSTED and failure.upstream_status == 429
+        if exchange.easy is not None:
+            self._turn_of(exchange, exchange.easy)
         if (loose := exchange.loose) is not None:
             if is_refused:
                 self._held(exchange, loose)
@@ -121,6 +131,15 @@ class QuotaTurns:
         if lane.queue.waiting:
             self._pump(lane)
         return is_refused
+
+    @staticmethod
+    def _turn_of(exchange: Exchange, easy: Easy) -> Turn:
+        """A turn for an attempt that went easily, whose reply has to be looked at."""
+        principal, lane = exchange.principal, easy[0]
+        turn = lane.turn(principal.client_id, principal.weight, exchange.est_input_tokens)
+        lane.turn_of(easy, turn)
+        exchange.turn, exchange.easy = turn, None
+        return turn
 
     @staticmethod
     def _held(exchange: Exchange, lane: Lane) -> Turn:

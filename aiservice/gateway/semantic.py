@@ -190,7 +190,8 @@ class Semantic:
 
         try:
             permit = Permit(exchange, self._in_flight, meter, self._core.limiter, stop, charges=self._charges)
-            with await permit.taken():
+            await permit.take()
+            with permit:
                 try:
                     async with asyncio.timeout(_PATIENCE_SECONDS):
                         answer = await self._dispatcher.whole(exchange, (place,))

@@ -99,12 +99,15 @@ class Journal:
             ValueError: `payload` is larger than a record may be.
         """
         record = frame(payload)
-        segment = self._current
+        segment, size = self._current, len(record)
         try:
-            segment.write(record)
+            if os.write(segment.fd, record) == size:
+                segment.size += size
+            else:
+                segment.take_back()
         except OSError as exc:
             self._write_again(record, exc)
-        self._position += len(record)
+        self._position += size
         if not self._is_woken:
             self._is_woken = True
             self._chores.put(None)

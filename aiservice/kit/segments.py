@@ -5,6 +5,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from aiservice.kit.records import read_records
 
@@ -32,9 +33,17 @@ class Segment:
         """
         written = os.write(self.fd, record)
         if written != len(record):
-            os.ftruncate(self.fd, self.size)
-            raise OSError(errno.ENOSPC, "short write")
+            self.take_back()
         self.size += written
+
+    def take_back(self) -> NoReturn:
+        """Takes away what was written of a record that is not whole.
+
+        Raises:
+            OSError: ENOSPC, always.
+        """
+        os.ftruncate(self.fd, self.size)
+        raise OSError(errno.ENOSPC, "short write")
 
     def delete(self) -> None:
         """Deletes the file, then lets go of it."""

@@ -2,7 +2,7 @@
 
 from aiservice.wire import FinishReason
 
-_FINISH: dict[object, FinishReason] = {
+_FINISH: dict[str, FinishReason] = {
     "stop": "stop",
     "eos": "stop",
     "length": "length",
@@ -18,6 +18,7 @@ _CUT_SHORT = frozenset({"error", "abort", "aborted", "cancelled", "insufficient_
 
 def finish_reason_of(value: object) -> FinishReason | None:
     """OpenAI's finish reason; an unknown one counts as `stop`. None where there is none, or it says that it failed."""
-    if value is None or (isinstance(value, str) and value.lower() in _CUT_SHORT):
-        return None
-    return _FINISH.get(value, "stop") if isinstance(value, str) else "stop"
+    if type(value) is str:
+        found = _FINISH.get(value)
+        return found if found is not None or value.lower() in _CUT_SHORT else "stop"
+    return None if value is None else "stop"

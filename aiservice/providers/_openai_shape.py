@@ -14,6 +14,7 @@ from aiservice.kit.bounded_json import loads
 from aiservice.kit.secret import Secret
 from aiservice.providers import _openai_limits
 from aiservice.providers._base import (
+    MAX_TOKENS,
     AttemptFailed,
     Provider,
     StreamReader,
@@ -61,6 +62,8 @@ from aiservice.wire import (
     Usage,
 )
 
+_CONTENTS = frozenset({str, list, type(None)})
+
 
 def read_usage(raw: object) -> tuple[Usage | None, bool]:
     """The usage of an OpenAI-shaped `usage` object, and whether what was there was valid.
@@ -68,16 +71,28 @@ def read_usage(raw: object) -> tuple[Usage | None, bool]:
     `prompt_tokens` holds cache reads and `completion_tokens` holds reasoning (OpenAI and most look-alikes). Where the
     total says that reasoning came on top (xAI), it is added.
     """
-    if not isinstance(raw, dict):
+    if type(raw) is not dict:
         return None, raw is None
-    prompt = token_count(raw.get("prompt_tokens", raw.get("input_tokens")))
-    completion = token_count(raw.get("completion_tokens", raw.get("output_tokens", 0)))
-    if prompt is None or completion is None:
-        return None, False
-    prompt_details = raw.get("prompt_tokens_details")
+    prompt, completion = raw.get("prompt_tokens"), raw.get("completion_tokens")
+    if type(prompt) is type(completion) is int and 0 <= (prompt | completion) <= MAX_TOKENS:
+        if len(raw) == 3 and "total_tokens" in raw:  # many say no more than this
+            return Usage(prompt, completion), True
+    else:
+        prompt = token_count(raw.get("prompt_tokens", raw.get("input_tokens")))
+        completion = token_count(raw.get("completion_tokens", raw.get("output_tokens", 0)))
+        if prompt is None or completion is None:
+            return None, False
+    usage = Usage(prompt, completion)
+    _read_details(usage, raw)
+    return usage, True
+
+
+def _read_details(usage: Usage, raw: dict[str, Any]) -> None:
+    """Of the prompt's tokens those read from a cache and written to one, of the answer's those thought."""
+    prompt, prompt_details = usage.input_tokens, raw.get("prompt_tokens_details")
     completion_details = raw.get("completion_tokens_details")
     cached = reasoning = written = None
-    if isinstance(prompt_details, dict):
+    if type(prompt_details) is dict:
         cached = token_count(prompt_details.get("cached_tokens"))
         if "cache_write_tokens" in prompt_details:
             written = token_count(prompt_details["cache_write_tokens"])
@@ -86,20 +101,17 @@ def read_usage(raw: object) -> tuple[Usage | None, bool]:
         if said is None:
             said = raw.get("prompt_cache_hit_tokens", raw.get("num_cached_tokens"))
         cached = token_count(said)
-    if isinstance(completion_details, dict):
-        reasoning = token_count(completion_details.get("reasoning_tokens"))
-    if reasoning and token_count(raw.get("total_tokens")) == prompt + completion + reasoning:
-        completion += reasoning
-    read = min(cached or 0, prompt)
-    usage = Usage(
-        prompt,
-        completion,
-        cached_input_tokens=read,
+    if cached:
+        usage.cached_input_tokens = min(cached, prompt)
+    if written:
         # OpenRouter has said that the same tokens were read and written: a token is billed as one of them.
-        cache_write_tokens=min(written or 0, prompt - read),
-        reasoning_tokens=min(reasoning or 0, completion),
-    )
-    return usage, True
+        usage.cache_write_tokens = min(written, prompt - usage.cached_input_tokens)
+    if type(completion_details) is dict:
+        reasoning = token_count(completion_details.get("reasoning_tokens"))
+    if reasoning:
+        if token_count(raw.get("total_tokens")) == prompt + usage.output_tokens + reasoning:
+            usage.output_tokens += reasoning
+        usage.reasoning_tokens = min(reasoning, usage.output_tokens)
 
 
 class OpenAiShape(OpenAiMedia, Provider):
@@ -244,10 +256,10 @@ class OpenAiShape(OpenAiMedia, Provider):
 
 def _chat(body: dict[str, Any], raw: bytes) -> Answer:
     choices = body.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+    if type(choices) is not list or not choices or type(choices[0]) is not dict:
         raise AttemptFailed(invalid_answer("its answer had no choices"))
     first = choices[0]
-    if isinstance(first.get("error"), dict):
+    if "error" in first and isinstance(first["error"], dict):
         raise AttemptFailed(failure_from_body(200, first, {}))
     said = first.get("finish_reason")
     if said is None and isinstance(first.get("finish_details"), dict):
@@ -255,10 +267,14 @@ def _chat(body: dict[str, Any], raw: bytes) -> Answer:
     finish_reason = finish_reason_of(said)
     if finish_reason is None and said:
         raise AttemptFailed(cut_short())
-    message = first.get("message", {} if finish_reason == "content_filter" else None)  # Azure leaves it out then
-    if not isinstance(message, dict) or not isinstance(message.get("content"), (str, list, type(None))):
+    message = first.get("message")
+    if message is None and "message" not in first and finish_reason == "content_filter":
+        message = {}  # Azure leaves it out then
+    if type(message) is not dict or type(message.get("content")) not in _CONTENTS:
         raise AttemptFailed(invalid_answer("its answer had no message"))
-    is_mended = mend(choices)
+    # A plain text that ended as usual needs no look at its parts.
+    is_plain = said == "stop" and type(message.get("content")) is str and "tool_calls" not in message
+    is_mended = not (is_plain and len(choices) == 1) and mend(choices)
     usage, is_valid = read_usage(body.get("usage"))
     model = body.get("model")
     return Answer(

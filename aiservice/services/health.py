@@ -12,8 +12,15 @@ from typing import Any
 
 from aiservice.services.breaker import Breaker
 from aiservice.services.health_views import picture
-from aiservice.services.pulse import DEAD_KEY_CODES, MOST_WAITING_OUT, PROBE_SECONDS, Pulse, Waiter
+from aiservice.services.pulse import (
+    DEAD_KEY_CODES,
+    LEAST_PATIENCE_SECONDS,
+    MOST_WAITING_OUT,
+    PROBE_SECONDS,
+    Pulse,
+)
 from aiservice.services.retry_budget import RetryBudget
+from aiservice.services.routing_facts import Fact, Load
 from aiservice.wire import AttemptFailure
 
 __all__ = ["PROBE_SECONDS", "ConnectionHealth"]
@@ -44,26 +51,39 @@ class ConnectionHealth:
             pulse = self._pulses[connection_id] = Pulse(self._clock())
         return pulse
 
-    def begin(self, connection_id: str, task: "Task[Any] | None", *, is_movable: bool) -> Waiter:
-        """An attempt begins to wait for its first byte. Where its connection has fallen silent, the breaker opens, and
-        who waits behind the first five is moved on to another place, as far as the budget goes."""
+    def begin(
+        self, connection_id: str, fact: Fact, task: "Task[Any] | None", *, is_movable: bool, is_first: bool = False
+    ) -> Load:
+        """An attempt, the first of its request or not, begins to wait for its first byte, at a place of which `fact` is
+        known. Where its connection has fallen silent, the breaker opens, and who waits behind the first five is moved
+        on to another place, as far as the budget goes."""
         pulse = self._pulses.get(connection_id)
         if pulse is None:
             pulse = self.pulse(connection_id)
-        waiter = Waiter(pulse, self._clock(), task, is_movable)
+        began = self._clock()
+        if is_first:
+            self.budget.asked(began)
+        waiter = Load(fact, pulse, began, task, is_movable=is_movable)
         waiting = pulse.waiting
         waiting[waiter] = None  # it is one of those that may be moved on
-        if len(waiting) > MOST_WAITING_OUT and pulse.is_silent(waiter.began):
-            self._move_on(pulse, waiter.began)
+        if len(waiting) > MOST_WAITING_OUT and began - pulse.heard > LEAST_PATIENCE_SECONDS and pulse.is_silent(began):
+            self._move_on(pulse, began)
         return waiter
 
-    def answered(self, waiter: Waiter, model: str) -> float:
-        """The attempt has its first byte, now: that moment."""
+    def answered(self, waiter: Load, model: str, *, is_stream: bool) -> None:
+        """The attempt has its first byte, now, or its whole answer."""
         pulse, now = waiter.pulse, self._clock()
-        pulse.answered(waiter, now)
+        took, mean = now - waiter.began, waiter.fact.first if is_stream else waiter.fact.whole
+        if took >= mean.value:
+            mean.value, mean.at = took, now
+        else:
+            mean.add(took, now)
+        pulse.heard = now
+        pulse.samples.append((now, took))
+        bar = pulse.bar if now < pulse.bar_ends else pulse.new_bar(now)
+        bar[1] += 1
         if pulse.down is not None or pulse.models:
             pulse.recovered(model)
-        return now
 
     def open_breaker(self, connection_id: str, model: str) -> Breaker | None:
         """The open breaker in a request's way; None, which is usual, where it may go."""

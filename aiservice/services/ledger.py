@@ -201,10 +201,14 @@ class Ledger:
             while self._waiting:
                 batch = list(islice(self._waiting, BATCH_ROWS))
                 await self._post([row for row, _ in batch], self._journal.life)
+                segments: dict[Segment, int] = {}
                 for row, segment in batch:
                     self._waiting.popleft()
-                    self._journal.unpin(segment)
-                    self._announce(row)
+                    segments[segment] = segments.get(segment, 0) + 1
+                    for callback in self._callbacks:
+                        callback(row)
+                for segment, pins in segments.items():
+                    self._journal.unpin(segment, pins)
                 count += len(batch)
             return count
 
@@ -276,10 +280,6 @@ class Ledger:
                 log.warning("The ledger has caught up with the database.")
             # A transaction costs much more than a row, so a busy ledger takes more rows less often.
             is_away, pause = False, min(max(FLUSH_SECONDS, 10 * (time.monotonic() - began)), _MAX_PAUSE_SECONDS)
-
-    def _announce(self, row: Settlement) -> None:
-        for callback in self._callbacks:
-            callback(row)
 
     def _refusal(self) -> Overloaded:
         if self._journal.failure is None and len(self._waiting) >= self._max_waiting_rows:

@@ -1,6 +1,7 @@
 """What limits one key, ready to be asked: its limits beside what has been used of each in this worker."""
 
 from collections.abc import Iterable
+from math import inf
 from typing import NamedTuple
 
 from aiservice.kit.sliding_window import SlidingWindow
@@ -31,12 +32,11 @@ class Said(NamedTuple):
 
 class Wording(NamedTuple):
     """What is always the same of a plan's headers: a whole one, the one of what is left with a place for each number,
-    the amounts, and for each measure where its limits stand among those numbers, each with its header, and the names of
+    and for each measure where its limits stand among those numbers, each with its header, and the names of
     the headers of what is left of it, and until when."""
 
     policy: tuple[bytes, bytes]
     ratelimit: bytes
-    amounts: tuple[int, ...]
     measures: tuple[tuple[tuple[tuple[int, tuple[bytes, bytes]], ...], bytes, bytes], ...]
 
 
@@ -44,9 +44,15 @@ class Plan:
     """The limits of one key. `wording` is for whoever writes headers, `said` for whoever shares counts."""
 
     __slots__ = (
+        "at_once",
+        "is_forgotten",
         "learned",
+        "least_tokens",
         "limits",
         "names",
+        "of_requests",
+        "of_tokens",
+        "rated",
         "said",
         "slots",
         "standing",
@@ -63,6 +69,14 @@ class Plan:
             (limit, window, limit.measure == "tokens") for limit, window in zip(rated, windows, strict=True)
         ]
         self.slots = list(zip(at_once, slots, strict=True))
+        self.rated = [(window, limit.amount) for limit, window, _ in self.windows]
+        self.of_requests = [(window, limit.amount) for limit, window, is_tokens in self.windows if not is_tokens]
+        """These four are the same for whoever is in a hurry: each with its amount."""
+        self.of_tokens = [(window, limit.amount) for limit, window, is_tokens in self.windows if is_tokens]
+        self.at_once = [(slot, limit.amount) for limit, slot in self.slots]
+        self.least_tokens: float = min((amount for _, amount in self.of_tokens), default=inf)
+        self.is_forgotten = False
+        """Whether its key is not known by it any more: then what it counts counts for nobody."""
         self.names: tuple[bytes, ...] = tuple(f"{limit.subject}:{limit.name}".encode() for limit in (*rated, *at_once))
         """The limits' keys where they are shared, windows first."""
         self.wording: Wording | None = None
@@ -88,7 +102,8 @@ class Plan:
             self.learned[task] = (now, now >> 1)
         else:
             mean, deviation = learned
-            self.learned[task] = (mean + ((now - mean) >> 3), deviation + ((abs(now - mean) - deviation) >> 2))
+            off = now - mean
+            self.learned[task] = (mean + (off >> 3), deviation + (((off if off >= 0 else -off) - deviation) >> 2))
 
     def is_idle(self, now: int) -> bool:
         """Whether nothing is lost when this is forgotten."""
@@ -104,6 +119,11 @@ class Plans:
         self._slots: dict[str, Slots] = {}
         self._sweep_at = _FIRST_SWEEP
 
+    def at_hand(self, principal: Principal) -> Plan | None:
+        """The plan of a key that has one, for whoever is in a hurry."""
+        plan = self._plans.get(principal.key_id)
+        return plan if plan is not None and plan.limits is principal.limits else None
+
     def of(self, principal: Principal, now: int) -> Plan:
         """The plan of a key; what was used stays when its limits change."""
         plan = self._plans.get(principal.key_id)
@@ -114,6 +134,7 @@ class Plans:
         fresh = Plan(principal.limits, *self._parts(principal.limits))
         if plan is not None:
             fresh.learned = plan.learned
+            plan.is_forgotten = True
         self._plans[principal.key_id] = fresh
         return fresh
 
@@ -151,7 +172,10 @@ class Plans:
 
     def _sweep(self, now: int) -> None:
         """Forgets keys of which nothing is left to remember."""
-        self._plans = {key: plan for key, plan in self._plans.items() if not plan.is_idle(now)}
+        kept = {key: plan for key, plan in self._plans.items() if not plan.is_idle(now)}
+        for key, plan in self._plans.items():
+            plan.is_forgotten = key not in kept
+        self._plans = kept
         plans = self._plans.values()
         self._windows = {(limit.subject, limit.name): window for plan in plans for limit, window, _ in plan.windows}
         self._slots = {limit.subject: slot for plan in plans for limit, slot in plan.slots}

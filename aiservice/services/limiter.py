@@ -5,7 +5,7 @@ well: while Redis is away each of N workers allows an N-th of every limit, of wh
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from aiservice.errors import RateLimited, RequestOverLimit
@@ -46,9 +46,19 @@ class Standing(NamedTuple):
 
 
 class Grant:
-    """What one request has taken. `settle` corrects it and ends the lease; only the first call counts."""
+    """What one request has taken, at `now`. `settle` corrects it and ends the lease; only the first call counts."""
 
-    __slots__ = ("_lease", "_parts", "_shared", "_task", "is_settled", "limiter", "plan", "shared_us", "tokens")
+    __slots__ = (
+        "_lease",
+        "_shared",
+        "_taken_us",
+        "_task",
+        "is_settled",
+        "limiter",
+        "plan",
+        "shared_us",
+        "tokens",
+    )
 
     def __init__(self, limiter: "Limiter", plan: Plan, task: str, tokens: int, lease: str, *, now: int) -> None:
         self.limiter = limiter
@@ -56,10 +66,19 @@ class Grant:
         self.tokens = tokens
         self.is_settled = False
         self._task = task
-        self._parts = take(plan, tokens, now)
+        self._taken_us = now
         self._lease = lease
         self._shared: SharedCounts | None = None
-        self.shared_us = 0
+        for window, _ in plan.of_requests:
+            window.sum += 1
+            window.total += 1
+            window.latest_us = now
+        for window, _ in plan.of_tokens:
+            window.sum += tokens
+            window.total += tokens
+            window.latest_us = now
+        for slot, _ in plan.at_once:
+            slot.held += 1
 
     def counts_in(self, shared: SharedCounts, at_us: int) -> None:
         """Says that it was taken from the shared counts as well."""
@@ -71,10 +90,10 @@ class Grant:
             return
         self.is_settled = True
         plan = self.plan
-        for _, slot in plan.slots:
+        for slot, _ in plan.at_once:
             slot.held -= 1
-        if used_tokens != self.tokens:
-            correct(plan, self._parts, used_tokens - self.tokens)
+        if plan.of_tokens and used_tokens != self.tokens:
+            correct(plan, self._taken_us, used_tokens - self.tokens)
         if self._shared is not None:
             self._shared.give_back(plan, self.shared_us, self.tokens, used_tokens, self._lease)
         if output_tokens is not None:
@@ -96,19 +115,31 @@ class Limiter:
         """What limits a caller that has limits."""
         return self._plans.of(principal, _now())
 
-    def check(self, principal: Principal) -> None:
-        """Refuses at once, before anything of the request is read, where a window of requests is known to be full.
+    def check(self, principal: Principal) -> Plan:
+        """Refuses at once, before anything of the request is read, where a window of requests is known to be full;
+        else what limits the caller.
 
         Raises:
             RateLimited: it is.
         """
-        now = _now()
-        plan = self._plans.of(principal, now)
-        if self._is_shared():
-            if now < plan.until_us:
-                raise _refusal(self._fullest(plan), plan.until_us - now)
-            return
-        sharers = self._sharers()
+        plan = self._plans.at_hand(principal) or self._plans.of(principal, _now())
+        if self.shared is not None:
+            self._check_shared(plan)
+            return plan
+        for window, amount in plan.of_requests:
+            if window.total >= amount:  # it may have become less since: then it is looked at
+                self._check_here(plan)
+                break
+        return plan
+
+    def _check_shared(self, plan: Plan) -> None:
+        if not self._is_shared():
+            self._check_here(plan)
+        elif (now := _now()) < plan.until_us:
+            raise _refusal(self._fullest(plan), plan.until_us - now)
+
+    def _check_here(self, plan: Plan) -> None:
+        sharers, now = self._sharers(), _now()
         for limit, window, is_tokens in plan.windows:
             if not is_tokens and window.used(now) >= _share(limit, sharers):
                 raise _refusal(limit, window.wait_us(now, 1, _share(limit, sharers)))
@@ -123,10 +154,11 @@ class Limiter:
             RateLimited: a limit is used up; with when to come again.
             RequestOverLimit: the prompt alone is more than a limit of tokens.
         """
+        plan = self.plan(principal)
         if self.shared is None:
-            return self.admit_here(principal, lease, task, input_tokens, most_output)
-        plan = self._plans.of(principal, _now())
-        tokens = _to_reserve(plan, task, input_tokens, most_output)
+            return self.admit_here(plan, lease, task, input_tokens, plan.expected_output(task, most_output))
+        expected = plan.expected_output(task, most_output)
+        tokens = _to_reserve(plan, input_tokens, expected)
         if self.shared.is_up:
             taken = await self.shared.take(plan, tokens, lease)
             if taken is not None:
@@ -138,33 +170,58 @@ class Limiter:
         grant.counts_in(self.shared, 0)  # Redis will be told of it when it is back
         return grant
 
-    def admit_here(
-        self, principal: Principal, lease: str, task: str, input_tokens: int, most_output: int | None
-    ) -> Grant:
-        """`admit` for whoever shares no counts with anybody: without a wait. Raises as it."""
+    def admit_here(self, plan: Plan, lease: str, task: str, input_tokens: int, expected: int) -> Grant:
+        """`admit` for whoever shares no counts with anybody, and knows the plan and how many tokens of answer are
+        expected: without a wait. Raises as it."""
         now = _now()
-        plan = self._plans.of(principal, now)
-        tokens = _to_reserve(plan, task, input_tokens, most_output)
-        self._look_here(plan, tokens, now)
+        tokens = input_tokens + expected
+        if tokens > plan.least_tokens:
+            tokens = _to_reserve(plan, input_tokens, expected)
+        for window, amount in plan.of_requests:
+            if not window.still_from <= now < window.still_until:
+                window.look(now)
+            if window.total >= amount:
+                self._look_here(plan, tokens, now)
+        for window, amount in plan.of_tokens:
+            if not window.still_from <= now < window.still_until:
+                window.look(now)
+            if window.total + tokens > amount:
+                self._look_here(plan, tokens, now)
+        for slot, amount in plan.at_once:
+            if slot.held >= amount:
+                self._look_here(plan, tokens, now)
         return Grant(self, plan, task, tokens, lease, now=now)
 
     def standing(self, plan: Plan) -> list[Standing]:
         """How the limits of a plan stand, as far as is known without asking."""
-        figures = self.figures(plan)
         limits = [limit for limit, _, _ in plan.windows] + [limit for limit, _ in plan.slots]
-        return [Standing(limit, figures[2 * place], figures[2 * place + 1]) for place, limit in enumerate(limits)]
-
-    def figures(self, plan: Plan) -> Sequence[int]:
-        """The same for whoever is in a hurry: used and µs until empty of each, in the order of the plan's `names`."""
         if plan.standing and self._is_shared():
-            return plan.standing
+            pairs = list(zip(plan.standing[::2], plan.standing[1::2], strict=True))
+        else:
+            now = _now()
+            pairs = [window.standing(now) for _, window, _ in plan.windows]
+            pairs += [(slot.held, 0) for _, slot in plan.slots]
+        return [Standing(limit, used, reset_us) for limit, (used, reset_us) in zip(limits, pairs, strict=True)]
+
+    def left(self, plan: Plan) -> tuple[list[int], list[int]]:
+        """The same for whoever writes headers: of each limit, in the order of the plan's `names`, what is left,
+        followed by the whole seconds until nothing of it is used; and those times once more, in microseconds."""
+        if self.shared is not None:
+            return _left_of(self.standing(plan))
         now = time.monotonic_ns() // 1_000
-        figures: list[int] = []
-        for _, window, _ in plan.windows:
-            figures += window.standing(now)
-        for _, slot in plan.slots:
-            figures += slot.held, 0
-        return figures
+        left: list[int] = []
+        resets_us: list[int] = []
+        for window, amount in plan.rated:
+            if window.sum and window.still_from <= now < window.still_until:
+                used, reset_us = window.total, window.latest_us + window.window_us - now
+            else:
+                used, reset_us = window.standing(now)
+            left += amount - used if used < amount else 0, -(-reset_us // 1_000_000)
+            resets_us.append(reset_us)
+        for slot, amount in plan.at_once:
+            left += amount - slot.held if slot.held < amount else 0, 0
+            resets_us.append(0)
+        return left, resets_us
 
     async def look(self, principal: Principal) -> list[Standing]:
         """How they stand now, for whoever asks for nothing else."""
@@ -237,27 +294,25 @@ class Limiter:
         return min(requests, key=lambda standing: standing.remaining).limit
 
 
-def take(plan: Plan, tokens: int, now: int) -> list[int]:
-    """Counts a request in this worker, at the moment its windows were asked; the parts of them that it is in."""
-    for _, slot in plan.slots:
-        slot.held += 1
-    return [window.add(now, tokens if is_tokens else 1) for _, window, is_tokens in plan.windows]
+def _left_of(standing: list[Standing]) -> tuple[list[int], list[int]]:
+    left = [number for one in standing for number in (one.remaining, -(-one.reset_us // 1_000_000))]
+    return left, [one.reset_us for one in standing]
 
 
-def correct(plan: Plan, parts: list[int], more: int) -> None:
+def correct(plan: Plan, taken_us: int, more: int) -> None:
     """Adds what was used beyond a reservation, now; or takes back what was not, where it was reserved."""
     now = _now()
-    for part, (_, window, is_tokens) in zip(parts, plan.windows, strict=True):
-        if is_tokens:
-            window.used(now)
-            if more > 0:
-                window.add(now, more)
-            else:
-                window.give_back(part, -more)
+    for window, _ in plan.of_tokens:
+        if not window.still_from <= now < window.still_until:
+            window.look(now)
+        if more > 0:
+            window.add(now, more)
+        else:
+            window.give_back(window.part_of(taken_us), -more)
 
 
-def _to_reserve(plan: Plan, task: str, input_tokens: int, most_output: int | None) -> int:
-    tokens = input_tokens + plan.expected_output(task, most_output)
+def _to_reserve(plan: Plan, input_tokens: int, expected: int) -> int:
+    tokens = input_tokens + expected
     for limit, _, is_tokens in plan.windows:
         if is_tokens and tokens > limit.amount:
             if input_tokens > limit.amount:

@@ -7,7 +7,7 @@ none for anybody who asks for it: a key that is refused, an account without cred
 from asyncio import Task
 from collections import deque
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from aiservice.services.breaker import Breaker, Rule
 from aiservice.wire import AttemptFailure
@@ -24,7 +24,7 @@ SILENT = "upstream_silent"
 BARS, BAR_SECONDS = 90, 10.0
 RECENT_BARS = 30
 WINDOW_SECONDS = RECENT_BARS * BAR_SECONDS
-_LEAST_PATIENCE_SECONDS = 1.0
+LEAST_PATIENCE_SECONDS = 1.0
 _PATIENCE = 4  # times what nineteen of twenty answers needed
 _LEAST_SAMPLES = 20
 _SAMPLES = 512
@@ -54,27 +54,23 @@ DEAD_KEY_CODES = frozenset({"upstream_auth_failed", "upstream_quota_exhausted", 
 _FAILING_CODES = frozenset({"provider_failed", "provider_invalid_answer", "provider_overloaded"})
 
 
-class Waiter:
+class Waiter(Protocol):
     """One attempt that waits for the first byte. `is_movable`: its request has another place to go."""
 
-    __slots__ = ("began", "is_movable", "is_moved", "pulse", "task")
-
-    def __init__(self, pulse: "Pulse", began: float, task: "Task[Any] | None", is_movable: bool) -> None:
-        self.pulse = pulse
-        self.began = began
-        self.task = task
-        self.is_movable = is_movable
-        self.is_moved = False
+    began: float
+    task: "Task[Any] | None"
+    is_movable: bool
+    is_moved: bool
 
 
 class Pulse:
     """One connection. Times are seconds of one clock that the caller reads."""
 
     __slots__ = (
-        "_bar",
-        "_bar_ends",
         "_p95",
         "_p95_at",
+        "bar",
+        "bar_ends",
         "bars",
         "down",
         "heard",
@@ -92,15 +88,8 @@ class Pulse:
         self.samples: deque[tuple[float, float]] = deque(maxlen=_SAMPLES)  # (when, seconds waited) of answers
         self.bars: deque[list[int]] = deque(maxlen=BARS)  # [slot of ten seconds, answers, failures]
         self.last_failure: tuple[float, str, str] | None = None  # (when, code, model)
-        self._bar, self._bar_ends = [0, 0, 0], 0.0
+        self.bar, self.bar_ends = [0, 0, 0], 0.0
         self._p95, self._p95_at = float("inf"), 0.0
-
-    def answered(self, waiter: Waiter, now: float) -> None:
-        """The first byte of an answer has come, or the whole of it."""
-        self.heard = now
-        self.samples.append((now, now - waiter.began))
-        bar = self._bar if now < self._bar_ends else self._new_bar(now)
-        bar[1] += 1
 
     def failed(self, failure: AttemptFailure, model: str, now: float) -> None:
         """An attempt failed that had been made."""
@@ -156,7 +145,7 @@ class Pulse:
             self._p95_at = now
             good = self.waits(now)
             self._p95 = good[len(good) * 95 // 100] if len(good) >= _LEAST_SAMPLES else float("inf")
-        return max(_LEAST_PATIENCE_SECONDS, _PATIENCE * self._p95)
+        return max(LEAST_PATIENCE_SECONDS, _PATIENCE * self._p95)
 
     def waits(self, now: float) -> list[float]:
         """The seconds that the last answers needed to their first byte, shortest first."""
@@ -164,19 +153,20 @@ class Pulse:
 
     def is_silent(self, now: float) -> bool:
         """Whether it has said nothing for so long, with so many waiting, that it looks dead. An open breaker knows."""
-        if now - self.heard <= _LEAST_PATIENCE_SECONDS or (self.down is not None and self.down.next_try is not None):
+        if now - self.heard <= LEAST_PATIENCE_SECONDS or (self.down is not None and self.down.next_try is not None):
             return False
         last_to_wait_out = next(islice(self.waiting, MOST_WAITING_OUT - 1, None))
         patience = self.patience_seconds(now)
         return now - last_to_wait_out.began > patience and now - self.heard > patience
 
     def _count(self, now: float, code: str, model: str) -> None:
-        bar = self._bar if now < self._bar_ends else self._new_bar(now)
+        bar = self.bar if now < self.bar_ends else self.new_bar(now)
         bar[2] += 1
         self.last_failure = (now, code, model)
 
-    def _new_bar(self, now: float) -> list[int]:
+    def new_bar(self, now: float) -> list[int]:
+        """The bar of ten seconds that begins, for whoever finds that the last one has ended."""
         slot = int(now / BAR_SECONDS)
-        self._bar, self._bar_ends = [slot, 0, 0], (slot + 1) * BAR_SECONDS
-        self.bars.append(self._bar)
-        return self._bar
+        self.bar, self.bar_ends = [slot, 0, 0], (slot + 1) * BAR_SECONDS
+        self.bars.append(self.bar)
+        return self.bar

@@ -83,25 +83,23 @@ class Purse:
 
 
 class Reservation:
-    """What one request has taken of its caller's budgets: enough for its prompt and `covers` tokens of answers.
+    """What one request has taken of its caller's budgets, of each one of `amounts`: enough for its prompt and `covers`
+    tokens of answers.
 
     `settle` puts back what was not used; only the first call counts.
     """
 
     __slots__ = ("_amounts", "cost", "covers", "is_settled", "names", "purses")
 
-    def __init__(self, purses: list[Purse], cost: Cost, outputs: int, now: float) -> None:
+    def __init__(self, purses: list[Purse], amounts: list[int], cost: Cost, outputs: int, now: float) -> None:
         self.cost = cost
         self.covers = outputs
         self.is_settled = False
         self.names = purses[0].name if len(purses) == 1 else " ".join([purse.name for purse in purses])
         """The windows that are charged, as the ledger's rows name them."""
         self.purses = purses
-        amounts: list[int] = []
         self._amounts = amounts
-        for purse in purses:
-            amount = purse.price(cost, outputs)
-            amounts.append(amount)
+        for purse, amount in zip(purses, amounts, strict=True):
             purse.left -= amount
             purse.taken += amount
             purse.out += 1

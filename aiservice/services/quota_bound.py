@@ -146,6 +146,11 @@ class Bounds:
     def __len__(self) -> int:
         return len(self.known)
 
+    @property
+    def is_any_learned(self) -> bool:
+        """Whether refusals have taught one of them."""
+        return any(bound.learned < inf for bound in self.known)
+
     def at(self, place: int) -> Bound:
         """The limit of a measure, made where there was none."""
         for bound in self.known:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from operator import add
 
-from aiservice.services.call_window import CallWindow
+from aiservice.services.call_window import CallWindow, Part
 from aiservice.services.fair_queue import FairQueue
 from aiservice.services.quota_bound import EVEN_ABOVE, Bound, Bounds
 from aiservice.services.quota_notes import MAX_HOLD_US, SECOND_US, told_in
@@ -25,6 +25,8 @@ from aiservice.services.quota_turn import Turn
 from aiservice.wire import QuotaNote
 
 _UNKNOWN_SHARE = 1e-6
+Easy = tuple["Lane", Part, int, int]
+"""A call that went without a turn: its lane, where it is counted, and with how many tokens of prompt and answer."""
 
 
 class Lane:
@@ -55,7 +57,8 @@ class Lane:
         self._mean_output = 0.0
         self._input_scale = 1.0
         self.configured: tuple[int | None, int | None, int] = (None, None, 1)
-        self._easy_calls = self._easy_tokens = 0.0  # so much may go before it is looked whether half of a limit is used
+        # So much may go before it is looked whether half of a limit is used: in a turn, and without one.
+        self._easy_calls = self._easy_tokens = self._free_calls = self._free_tokens = 0.0
 
     # Turns
 
@@ -84,6 +87,45 @@ class Lane:
         self.calls.add(now, input_tokens, output_tokens)
         self._learn(estimated_input, input_tokens, output_tokens)
 
+    def goes_easily(self, input_tokens: int, now: int) -> Easy | None:
+        """Counts a call of so many tokens and lets it go without a turn, where less than half is used of what was told
+        or configured: nothing more need be looked at. What was learned needs a closer look. In the end it is `went`, or
+        has a turn after all (`turn_of`)."""
+        inputs, outputs = int(input_tokens * self._input_scale), int(self._mean_output)
+        tokens = inputs + outputs
+        if self._free_calls < 1 or self._free_tokens < tokens:
+            self.calls.move(now)
+            is_watched = (
+                self.hold_us or self._trouble_us is not None or self.queue.waiting or self.bounds.is_any_learned
+            )
+            if is_watched or not self.bounds.known:
+                return None
+            self._free_calls, self._free_tokens = self.bounds.left_to_half(self.calls.totals)
+            self._easy_calls = 0.0
+            if self._free_calls < 1 or self._free_tokens < tokens:
+                return None
+        self._free_calls -= 1
+        self._free_tokens -= tokens
+        return self, self.calls.add(now, inputs, outputs), inputs, outputs
+
+    def went_easily(self, easy: Easy, estimated_input: int, input_tokens: int, output_tokens: int) -> None:
+        """Such a call has ended, and used so much."""
+        _, part, inputs, outputs = easy
+        more_in, more_out = input_tokens - inputs, output_tokens - outputs
+        self._learn(estimated_input, input_tokens, output_tokens)
+        self.calls.change(part, 0, more_in, more_out)
+        self._free_tokens -= max(more_in, 0) + max(more_out, 0)
+
+    def turn_of(self, easy: Easy, turn: Turn) -> None:
+        """Makes of such a call one that had its `turn`: its reply says something of the limits."""
+        _, turn.part, turn.input_tokens, turn.output_tokens = easy
+        turn.counts = self.calls.totals
+        turn.sent_us = turn.part.first_us
+
+    def knows(self, notes: Sequence[QuotaNote]) -> bool:
+        """Whether nothing that matters is new in what a reply says of limits: so it is with most."""
+        return self._told_limits == tuple([note.limit for note in notes]) and all(note.is_far for note in notes)
+
     def enter(self, turn: Turn, now: int) -> bool:
         """Lets a call through at once, where nobody waits and nothing is in its way."""
         if self.queue.waiting:
@@ -111,6 +153,7 @@ class Lane:
     def join(self, turn: Turn, *, is_again: bool = False) -> None:
         """Waits for a turn; first in its client's line where it had one before."""
         turn.share = self._share_of(turn)
+        self._free_calls = 0.0
         self.queue.join(turn, is_first=is_again)
 
     def leave(self, turn: Turn) -> None:
@@ -198,14 +241,14 @@ class Lane:
     def refused(self, turn: Turn, retry_after: float | None, notes: Sequence[QuotaNote], now: int) -> None:
         """The provider has refused it (429). `retry_after` is in seconds, as the reply says."""
         self.refusals += 1
-        self._easy_calls = 0.0
+        self._easy_calls = self._free_calls = 0.0
         self.void(turn)
         if notes:
             self._take_notes(turn, notes, now, is_refused=True)
         if self.bounds.is_outlier(turn, self._mean_tokens):
             return  # one client's big request: what it shows is in `learned`, and no reason for others to wait
         if retry_after:
-            self.hold_us = max(self.hold_us, now + min(int(retry_after * SECOND_US), MAX_HOLD_US))
+            self.hold(now + min(int(retry_after * SECOND_US), MAX_HOLD_US))
         is_news = turn.sent_us >= self._episode_us
         is_edge = self.bounds.refused(turn, notes)
         if not is_news:
@@ -219,12 +262,17 @@ class Lane:
         elif not is_edge or self._misses > 2:
             self._pause(now)
 
+    def hold(self, until_us: int) -> None:
+        """Lets nothing go until then, at the least."""
+        self.hold_us = max(self.hold_us, until_us)
+        self._free_calls = 0.0
+
     def configure(self, rpm: int | None, tpm: int | None, sharers: int) -> None:
         """Sets what an admin says the provider gives: of it this worker takes its part, `sharers` being how many share
         it."""
         self.configured = (rpm, tpm, sharers)
         self.bounds.configure(rpm, tpm, sharers, self.window_us)
-        self._easy_calls = 0.0
+        self._easy_calls = self._free_calls = 0.0
 
     @property
     def is_free(self) -> bool:
@@ -277,6 +325,7 @@ class Lane:
         tokens = turn.input_tokens + turn.output_tokens
         if self._easy_calls < 1 or self._easy_tokens < tokens:
             self._easy_calls, self._easy_tokens = self.bounds.left_to_half(self.calls.totals)
+            self._free_calls = 0.0
             if self._easy_calls < 1 or self._easy_tokens < tokens:
                 return self.bounds.are_far(turn, self.calls.totals)
         self._easy_calls -= 1
@@ -315,11 +364,11 @@ class Lane:
             self._trouble_us = now
         self._probe.stop()
         pause = min(max(self.window_us // 50, (now - self._trouble_us) // 3), self.window_us)
-        self.hold_us = max(self.hold_us, now + int(pause * self._dice.uniform(1.0, 1.1)))
+        self.hold(now + int(pause * self._dice.uniform(1.0, 1.1)))
 
     def _trouble_over(self, turn: Turn, now: int) -> None:
         """A call was taken again: the limit is between what its window held and what the last refused one's did."""
-        self._trouble_us, self._easy_calls = None, 0.0
+        self._trouble_us, self._easy_calls, self._free_calls = None, 0.0, 0.0
         for bound in self.bounds:
             bound.found(turn.counts[bound.place])
         self._probe.begin_anew(now)
@@ -333,12 +382,12 @@ class Lane:
     # What is told
 
     def _take_notes(self, turn: Turn, notes: Sequence[QuotaNote], now: int, *, is_refused: bool) -> None:
+        if self.knows(notes):
+            return
         limits = tuple([note.limit for note in notes])
-        if limits == self._told_limits and all(note.is_far for note in notes):
-            return  # nothing that matters is new: so it is with most replies
-        self._told_limits, self._easy_calls = limits, 0.0
+        self._told_limits, self._easy_calls, self._free_calls = limits, 0.0, 0.0
         told, held_until = told_in(notes, turn.counts, self.window_us, now, is_refused=is_refused)
-        self.hold_us = max(self.hold_us, held_until)
+        self.hold(held_until)
         for place, (limit, others, ends_us) in told.items():
             self.bounds.at(place).tell(limit, others, now, ends_us)
 

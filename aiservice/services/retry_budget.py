@@ -24,9 +24,9 @@ class RetryBudget:
         self._further = [0] * (WINDOW_SECONDS + 1)
         self._second = int(clock())
 
-    def asked(self) -> None:
-        """A client's request is about to be sent to a provider."""
-        second = int(self._clock())
+    def asked(self, now: float) -> None:
+        """A client's request is about to be sent to a provider, at that moment of the clock."""
+        second = int(now)
         if second != self._second:
             self._move_on(second)
         self._asked[second % WINDOW_SECONDS] += 1

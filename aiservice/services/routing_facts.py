@@ -5,10 +5,13 @@ which nothing is known is as good as any, so that something becomes known.
 """
 
 import time
+from asyncio import Task
 from collections import deque
 from collections.abc import Callable
 from math import exp
+from typing import Any
 
+from aiservice.services.pulse import Pulse
 from aiservice.wire import Usage
 
 Place = tuple[str, str]
@@ -49,9 +52,10 @@ class PeakEwma:
 class Fact:
     """What was seen of one place. `tokens_per_second` is that of its answers, 0.0 where nobody knows."""
 
-    __slots__ = ("first", "in_flight", "inputs", "outputs", "tokens_per_second", "whole")
+    __slots__ = ("clock", "first", "in_flight", "inputs", "outputs", "tokens_per_second", "whole")
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
         self.in_flight = 0
         self.first = PeakEwma()  # time to the first byte of streams
         self.whole = PeakEwma()
@@ -66,37 +70,44 @@ class Fact:
 
 
 class Load:
-    """One attempt under way at a place. It is over once: `ended` or `failed`, whoever says so first."""
+    """One attempt under way at a place. It is over once: `ended` or `failed`, whoever says so first.
 
-    __slots__ = ("_clock", "began", "fact", "is_over")
+    While it waits for its first byte it stands among those of its connection's `pulse`; `is_movable` says that its
+    request has another place to go, `is_moved` that the breaker has cancelled its `task` for that.
+    """
 
-    def __init__(self, fact: Fact, clock: Callable[[], float], began: float) -> None:
+    __slots__ = ("began", "fact", "is_movable", "is_moved", "is_over", "pulse", "task")
+
+    def __init__(
+        self, fact: Fact, pulse: Pulse, began: float, task: "Task[Any] | None" = None, *, is_movable: bool = False
+    ) -> None:
         self.fact = fact
-        self._clock = clock
+        self.pulse = pulse
         self.began = began
-        self.is_over = False
+        self.task = task
+        self.is_movable = is_movable
+        self.is_moved = self.is_over = False
         fact.in_flight += 1
-
-    def answered(self, now: float, *, is_stream: bool) -> None:
-        """The attempt's first byte is there, or its whole answer."""
-        (self.fact.first if is_stream else self.fact.whole).add(now - self.began, now)
 
     def ended(self, usage: Usage, est_input_tokens: int) -> None:
         """The answer is whole: how long it was, and how quick."""
-        self.over()
+        fact = self.fact
+        if not self.is_over:
+            self.is_over = True
+            fact.in_flight -= 1
         if usage.source != "reported":
             return
-        fact, seconds = self.fact, self._clock() - self.began
-        fact.outputs.append(usage.output_tokens)
+        outputs, seconds = usage.output_tokens, self.fact.clock() - self.began
+        fact.outputs.append(outputs)
         if est_input_tokens:
             fact.inputs.append(usage.input_tokens / est_input_tokens)
-        if usage.output_tokens and seconds > 0:
-            rate, known = usage.output_tokens / seconds, fact.tokens_per_second
+        if outputs and seconds > 0:
+            rate, known = outputs / seconds, fact.tokens_per_second
             fact.tokens_per_second = known + (rate - known) / 8 if known else rate
 
     def failed(self) -> None:
         """The attempt gave nothing. How long that took counts as well: a place that hangs is slow."""
-        now = self._clock()
+        now = self.fact.clock()
         for mean in (self.fact.first, self.fact.whole):
             if now - self.began > mean.value:
                 mean.add(now - self.began, now)
@@ -121,15 +132,14 @@ class RoutingFacts:
         """What is known of a place, if anything is."""
         return self._facts.get(place)
 
-    def begin(self, connection_id: str, model: str, began: float | None = None) -> Load:
-        """An attempt begins: now, or when it `began` by the same clock."""
-        place = (connection_id, model)
+    def of(self, place: Place) -> Fact:
+        """The same; a new one, where nothing is known."""
         fact = self._facts.get(place)
         if fact is None:
             if len(self._facts) >= _MAX_PLACES:  # models may be named by callers: never let them fill the memory
                 self._facts = {key: each for key, each in self._facts.items() if each.in_flight}
-            fact = self._facts[place] = Fact()
-        return Load(fact, self.clock, self.clock() if began is None else began)
+            fact = self._facts[place] = Fact(self.clock)
+        return fact
 
     # Whose prompt a provider may still have in its cache
 

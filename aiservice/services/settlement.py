@@ -2,11 +2,11 @@
 stand in the journal (a JSON array of kind and values, whose names are in the header of every file, so that a
 newer release reads what an older one left behind)."""
 
-import dataclasses
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import orjson
 
@@ -20,8 +20,7 @@ Outcome = Literal[
 INTENT, SETTLED, PROGRESS = 1, 2, 3
 
 
-@dataclass(slots=True)
-class Intent:
+class Intent(NamedTuple):
     """A request that is about to be sent to a provider. `started_us` is microseconds UTC.
 
     `provider` and `model` are where it goes first, `est_cost_nano_usd` is what the prompt alone costs there. `budgets`
@@ -93,18 +92,17 @@ class Settlement:
 
 
 _RECORDS: dict[int, type[Intent | Progress | Settlement]] = {INTENT: Intent, SETTLED: Settlement, PROGRESS: Progress}
-_NAMES = {kind: [f.name for f in dataclasses.fields(cls)] for kind, cls in _RECORDS.items()}
+_NAMES = {kind: list(inspect.signature(cls).parameters) for kind, cls in _RECORDS.items()}
 _SHARED = frozenset(_NAMES[INTENT]) & frozenset(_NAMES[SETTLED]) - {"provider", "model"}
 HEADER = orjson.dumps({"format": 1, "names": {str(kind): names for kind, names in _NAMES.items()}})
 
-_intent_values = attrgetter(*_NAMES[INTENT])
 _settled_values = attrgetter(*_NAMES[SETTLED])
 _progress_values = attrgetter(*_NAMES[PROGRESS])
 
 
 def encode_intent(intent: Intent) -> bytes:
     """The intent as a journal record."""
-    return orjson.dumps((INTENT, _intent_values(intent)))
+    return orjson.dumps((INTENT, tuple(intent)))
 
 
 def encode_settlement(row: Settlement) -> bytes:
@@ -147,16 +145,14 @@ def valid_count(value: object) -> int | None:
 
 def is_valid(row: Settlement) -> bool:
     """Whether all counts of `row` may stand in the ledger."""
-    for count in (
-        row.input_tokens,
-        row.output_tokens,
-        row.cached_input_tokens,
-        row.cache_write_tokens,
-        row.reasoning_tokens,
-    ):
-        if type(count) is not int or not 0 <= count <= MAX_TOKENS:
-            return False
-    cost = row.cost_nano_usd
+    prompt, answer, cost = row.input_tokens, row.output_tokens, row.cost_nano_usd
+    cached, written, thought = row.cached_input_tokens, row.cache_write_tokens, row.reasoning_tokens
+    if not type(prompt) is type(answer) is type(cached) is type(written) is type(thought) is int:
+        return False
+    # All bits together are below zero where one is, and no less than the largest.
+    is_small = 0 <= (prompt | answer | cached | written | thought) <= MAX_TOKENS
+    if not is_small and not all(0 <= count <= MAX_TOKENS for count in (prompt, answer, cached, written, thought)):
+        return False
     return cost is None or (type(cost) is int and 0 <= cost < 2**63)
 
 

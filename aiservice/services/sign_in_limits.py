@@ -127,7 +127,7 @@ class SignInLimits:
 
 def _delayed(seconds: float) -> RateLimited:
     seconds = max(1.0, round(seconds, 1))
-    minutes = int(seconds // 60) + 1
+    minutes = max(1, -int(-seconds // 60))
     return RateLimited(
         f"Too many attempts. Try again in {minutes} minute{'s' if minutes > 1 else ''}.",
         code="too_many_attempts",

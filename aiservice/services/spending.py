@@ -27,13 +27,18 @@ class Spending:
     def take(self, budgets: Iterable[Budget], cost: Cost, outputs: int, at_us: int) -> Reservation | None:
         """Takes from what this worker holds, at once; None where it does not hold enough: then ask `reserve`."""
         now, held = time.monotonic(), self.slices.purses
-        purses = []
+        purses, amounts = [], []
         for budget in budgets:
             purse = held.get(budget.id)
-            if purse is None or at_us >= purse.ends_us or purse.affords(cost, outputs, now) < outputs:
+            if purse is None or at_us >= purse.ends_us or now >= purse.until:
+                return None
+            base, each = (cost.money, cost.money_per_output) if purse.is_money else (cost.tokens, 1)
+            amount = base + outputs * each
+            if purse.left < amount:
                 return None
             purses.append(purse)
-        taken = Reservation(purses, cost, outputs, now)
+            amounts.append(amount)
+        taken = Reservation(purses, amounts, cost, outputs, now)
         for purse in purses:
             if purse.left < purse.low:
                 self.slices.refill_soon(purse)
@@ -68,7 +73,8 @@ class Spending:
             outputs = min(purse.affords(cost, wanted, now) for purse in purses)
             if outputs >= least:
                 is_tight = is_divisible and any(purse.is_tight for purse in purses)
-                return Reservation(purses, cost, least if is_tight else outputs, now)
+                outputs = least if is_tight else outputs
+                return Reservation(purses, [purse.price(cost, outputs) for purse in purses], cost, outputs, now)
             if type(refusal) is BudgetExceeded or now >= give_up:
                 raise refusal or reserved_by_others(budgets[0])
             await asyncio.sleep(POLL_SECONDS)

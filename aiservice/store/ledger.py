@@ -48,13 +48,13 @@ _REQUESTS, _FAILED, _UNPRICED = _PLACES["requests"], _PLACES["errors"], _PLACES[
 _COST, _LATENCY, _FIRST_BUCKET = _PLACES["cost_nano_usd"], _PLACES["latency_us_sum"], _PLACES["latency_0"]
 _FALLBACKS, _HUNG_UP, _FIRST_BYTES = _PLACES["fallbacks"], _PLACES["hung_up"], _PLACES["first_0"]
 _REFUSED, _LIMITED, _CUT = _PLACES["refused"], _PLACES["limited"], _PLACES["cut"]
-_TOKENS = [
-    (name, _PLACES[name])
-    for name in ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cache_write_tokens")
-]
+_TOKENS = ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cache_write_tokens")
+_TOKEN_PLACES, _tokens = [_PLACES[name] for name in _TOKENS], itemgetter(*_TOKENS)
 _entry_values = itemgetter(*_COLUMNS)
+_summed_by = itemgetter("client_id", "key_id", "task", "provider", "model")
 _texts = itemgetter(*_TEXT_LIMITS)
 _ATTEMPTS = _COLUMNS.index("attempts")
+_NUL = b"\\u0000"  # as JSON has it: no database takes it in a text
 # An update, though it changes nothing: it locks the mark, so that a fold that is under way waits for these minutes.
 _MARK_HOURS = (
     "INSERT INTO rollup_dirty (start_us) VALUES (%s) ON CONFLICT (start_us) DO UPDATE SET start_us = excluded.start_us"
@@ -112,11 +112,7 @@ def sum_rows(rows: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
         started_us = row["started_us"]
         key = (
             started_us // MINUTE_US * MINUTE_US,
-            row["client_id"],
-            row["key_id"],
-            row["task"],
-            row["provider"],
-            row["model"],
+            *_summed_by(row),
         )
         total = sums.get(key)
         if total is None:
@@ -124,7 +120,8 @@ def sum_rows(rows: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
         latency = max(0, row["ended_us"] - started_us)
         cost = row["cost_nano_usd"]
         total[_REQUESTS] += 1
-        _count_ending(total, row)
+        if row["outcome"] != "finished" or row["status"] >= 400 or len(row["attempts"]) > 1:
+            _count_ending(total, row)
         if cost is None:
             total[_UNPRICED] += 1
         else:
@@ -134,8 +131,9 @@ def sum_rows(rows: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
         first_byte_us = row["first_byte_us"]
         if first_byte_us is not None:
             total[_FIRST_BYTES + _latency_bucket(first_byte_us - started_us)] += 1
-        for name, place in _TOKENS:
-            total[place] += row[name]
+        for place, count in zip(_TOKEN_PLACES, _tokens(row), strict=True):
+            if count:
+                total[place] += count
     return [(*key, *sums[key]) for key in sorted(sums)]
 
 
@@ -204,8 +202,11 @@ def _with_rows(form: str, count: int, width: int) -> str:
 
 
 async def _insert_postgres(session: AsyncSession, rows: Mapping[str, dict[str, Any]], holder: str) -> set[str]:
-    document = orjson.dumps(list(rows.values())).decode()
-    new = set((await session.execute(_INSERT_POSTGRES, {"rows": document})).scalars())
+    document = orjson.dumps(list(rows.values()))
+    if _NUL in document:  # in what attempts say: other texts are made to fit before
+        without = [{**row, "attempts": [_without_nul(each) for each in row["attempts"]]} for row in rows.values()]
+        document = orjson.dumps(without)
+    new = set((await session.execute(_INSERT_POSTGRES, {"rows": document.decode()})).scalars())
     minutes = sum_rows(row for request_id, row in rows.items() if request_id in new)
     if minutes:
         named = [dict(zip(_MINUTE_COLUMNS, minute, strict=True)) for minute in minutes]
@@ -222,12 +223,16 @@ def _hours(minutes: Iterable[tuple[Any, ...]]) -> list[int]:
 
 def _values(row: dict[str, Any]) -> list[Any]:
     values = list(_entry_values(row))
-    values[_ATTEMPTS] = orjson.dumps(values[_ATTEMPTS]).decode()
+    attempts = orjson.dumps(values[_ATTEMPTS])
+    if _NUL in attempts:
+        attempts = orjson.dumps([_without_nul(attempt) for attempt in values[_ATTEMPTS]])
+    values[_ATTEMPTS] = attempts.decode()
     return values
 
 
 def _fit(rows: Iterable[dict[str, Any]]) -> None:
-    """Cuts texts to their columns and takes NUL out: a row that PostgreSQL refuses would hold up all behind it."""
+    """Cuts texts to their columns and takes NUL out (of attempts later): a row that PostgreSQL refuses would hold up
+    all behind it."""
     fine: set[tuple[str | None, ...]] = set()  # most rows of a batch say the same
     for row in rows:
         texts = _texts(row)
@@ -235,8 +240,6 @@ def _fit(rows: Iterable[dict[str, Any]]) -> None:
             fitting = tuple(map(_fitted, texts, _TEXT_LIMITS.values()))
             row.update(zip(_TEXT_LIMITS, fitting, strict=True))
             fine.add(fitting)
-        if b"\\u0000" in orjson.dumps(row["attempts"]):
-            row["attempts"] = [_without_nul(attempt) for attempt in row["attempts"]]
 
 
 def _fitted(value: str | None, length: int) -> str | None:

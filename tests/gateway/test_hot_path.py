@@ -69,4 +69,4 @@ async def test_the_cache_costs_nothing_where_nobody_asks_for_it_and_a_hit_less_t
     await ask()
     hit = min([await _calls_of_one(gateway, ask) for _ in range(_MANY)], key=lambda each: each.total())
     # Of its CPU a hit saves more than of its calls: no socket to a provider (tests/process/test_cache.py).
-    assert hit.total() <= 0.7 * plain.total(), hit.most_common(40)
+    assert hit.total() <= 0.75 * plain.total(), hit.most_common(40)

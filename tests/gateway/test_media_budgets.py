@@ -10,7 +10,6 @@ from aiservice.services.prices import Prices
 from aiservice.wire import Usage
 
 _AT_US = 1_790_000_000_000_000
-_MONEY: Any = [SimpleNamespace(measure="money")]
 
 
 def _reserved(model: str, at_most: Usage | None) -> tuple[int, int]:
@@ -18,7 +17,7 @@ def _reserved(model: str, at_most: Usage | None) -> tuple[int, int]:
     view = SimpleNamespace(kind="openai", base_url="")
     candidates: Any = (SimpleNamespace(connection=view, model=model),)
     spending: Any = None
-    cost = Charges(spending, Prices())._cost(_MONEY, candidates, 100, _AT_US, at_most or Usage())
+    cost = Charges(spending, Prices())._cost(candidates, 100, _AT_US, at_most or Usage())
     return cost.money, cost.money_per_output
 
 

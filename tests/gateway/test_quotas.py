@@ -86,7 +86,7 @@ async def test_the_next_in_the_chain_serves_where_the_first_would_have_to_be_wai
 async def test_a_short_wait_is_waited_and_is_in_the_attempts_reason(gateway: Gateway, is_stream: bool) -> None:
     await _ask(gateway)
     lane = _lane(gateway)
-    lane.hold_us = gateway.core.quotas.now() + 300_000
+    lane.hold(gateway.core.quotas.now() + 300_000)
     began = time.perf_counter()
     answer = await _ask(gateway, stream=is_stream)
     assert answer.status == 200
@@ -99,7 +99,7 @@ async def test_a_client_that_leaves_while_it_waits_gives_its_place_up(gateway: G
     await _ask(gateway)
     lane, served = _lane(gateway), _mock(gateway).record.calls
     for is_stream in (False, True):
-        lane.hold_us = gateway.core.quotas.now() + 1_500_000
+        lane.hold(gateway.core.quotas.now() + 1_500_000)
         body = {"model": "gpt-mock", "messages": [{"role": "user", "content": "hi"}], "stream": is_stream}
         await gateway.post("/v1/chat/completions", body, leave_after_seconds=0.1)
         assert lane.queue.waiting == 0
@@ -111,7 +111,7 @@ async def test_a_client_that_leaves_while_it_waits_gives_its_place_up(gateway: G
 async def test_a_drain_ends_waiting(gateway: Gateway) -> None:
     await _ask(gateway)
     lane = _lane(gateway)
-    lane.hold_us = gateway.core.quotas.now() + 1_900_000
+    lane.hold(gateway.core.quotas.now() + 1_900_000)
     asked = asyncio.create_task(_ask(gateway))
     await asyncio.sleep(0.1)
     assert lane.queue.waiting == 1

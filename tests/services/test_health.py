@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from aiservice.services.health import PROBE_SECONDS, ConnectionHealth
 from aiservice.services.health_views import merged, picture
-from aiservice.services.pulse import MOST_WAITING_OUT, SILENT, Waiter
+from aiservice.services.pulse import MOST_WAITING_OUT, SILENT
+from aiservice.services.routing_facts import Load, RoutingFacts
 from aiservice.wire import AttemptFailure, Blame
 
 
@@ -126,16 +127,18 @@ class _Task:
         self.cancelled += 1
 
 
-def _begin(health: ConnectionHealth, *, is_movable: bool = True) -> tuple[Waiter, _Task]:
+def _begin(health: ConnectionHealth, *, is_movable: bool = True) -> tuple[Load, _Task]:
     task = _Task()
-    return health.begin("a", cast("asyncio.Task[None]", task), is_movable=is_movable), task
+    return health.begin(
+        "a", RoutingFacts().of(("a", "m")), cast("asyncio.Task[None]", task), is_movable=is_movable
+    ), task
 
 
 def _answer(health: ConnectionHealth, clock: _Clock, seconds: float) -> None:
     waiter, _ = _begin(health)
     clock.now += seconds
     del waiter.pulse.waiting[waiter]
-    health.answered(waiter, "m")
+    health.answered(waiter, "m", is_stream=False)
 
 
 @pytest.mark.parametrize("code", ["upstream_auth_failed", "upstream_quota_exhausted"])
@@ -167,7 +170,7 @@ def test_a_silent_provider_keeps_five_waiters_and_the_rest_go_on_elsewhere() -> 
     clock = _Clock()
     health = ConnectionHealth(clock)
     for _ in range(200):
-        health.budget.asked()
+        health.budget.asked(clock.now)
         _answer(health, clock, 0.01)
     waiting = []
     for number in range(120):
@@ -184,7 +187,7 @@ def test_no_more_than_five_wait_a_silent_provider_out_who_finds_it_out_among_the
     clock = _Clock()
     health = ConnectionHealth(clock)
     for _ in range(1_000):
-        health.budget.asked()
+        health.budget.asked(clock.now)
     for _ in range(30):
         _answer(health, clock, 0.01)
     waiting = []

@@ -123,7 +123,7 @@ async def test_the_limit_that_binds_first_is_shown(rig: Rig) -> None:
     principal = await rig.keys.verify(made.key.reveal_text(), address="203.0.113.7")
     limiter = Limiter()
     for lease in ("one", "two"):
-        limiter.admit_here(principal, lease, "chat", 10, None).settle(10)
+        limiter.admit_here(limiter.plan(principal), lease, "chat", 10, 500).settle(10)
     [line] = (await KeyListing(rig.db, limiter, KeyPolicy()).page(DEVELOPER, KeyFilter())).lines
     assert line.tightest is not None
     assert (line.tightest.limit.name, line.tightest.used) == ("requests/day", 2)

@@ -118,7 +118,7 @@ async def test_a_trial_knows_what_the_gateways_router_knows(database: Database) 
     desk, _, _ = await shop(database)
     router, snapshot = Router(), (view("east", weight=2), view("west"))
     for name, seconds in (("east", 9.0), ("west", 0.1)):
-        router.facts.begin(f"con_{name}", "fast").fact.whole.add(seconds, router.facts.clock())
+        router.facts.of((f"con_{name}", "fast")).whole.add(seconds, router.facts.clock())
     trial = PreferenceTrial(desk.database, desk.preferences, desk.aliases, lambda: snapshot, router.alike)
     found = await trial.on_last_hour(OPERATOR, Draft(CLIENT, "chat", Terms(sort="latency")))
     assert found.words == "Would have changed 3 of 3 requests: 3 to west"

@@ -18,7 +18,7 @@ def test_a_quiet_night_has_ten_and_a_busy_second_a_fifth() -> None:
     budget = RetryBudget(_Clock())
     assert [budget.spend() for _ in range(11)] == [True] * 10 + [False]
     for _ in range(100):
-        budget.asked()
+        budget.asked(50.0)
     assert sum(budget.spend() for _ in range(50)) == 10
 
 
@@ -42,7 +42,7 @@ def test_r12_in_no_ten_seconds_are_there_more_than_a_fifth(history: list[tuple[i
     for requests, wishes, pause in history:
         clock.now += pause
         for _ in range(requests):
-            budget.asked()
+            budget.asked(clock.now)
             asked.append(clock.now)
         for _ in range(wishes):
             if budget.spend():

@@ -12,8 +12,9 @@ from aiservice.errors import InvalidRequest, NoProvider
 from aiservice.principal import Principal
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.health import ConnectionHealth
+from aiservice.services.pulse import Pulse
 from aiservice.services.routing import Decided, Router
-from aiservice.services.routing_facts import RoutingFacts
+from aiservice.services.routing_facts import Load, RoutingFacts
 from aiservice.services.routing_terms import Terms
 from aiservice.wire import Ask, AttemptFailure, Blame, Usage
 from tests.services.test_routing_decision import view
@@ -56,10 +57,15 @@ def test_deciding_twice_without_a_call_between_gives_the_same() -> None:
         )
 
 
+def _begun(router: Router, name: str) -> Load:
+    facts = router.facts
+    return Load(facts.of((f"con_{name}", "fast")), Pulse(facts.clock()), facts.clock())
+
+
 def test_the_least_loaded_place_comes_first_for_its_weight() -> None:
     router, snapshot = Router(), (view("a", weight=4), view("b"))
-    loads = [router.facts.begin("con_a", "fast") for _ in range(3)]
-    router.facts.begin("con_b", "fast")
+    loads = [_begun(router, "a") for _ in range(3)]
+    _begun(router, "b")
     assert names(decide(router, snapshot, {"strategy": "least_loaded"})) == ["a", "b"]
     for load in loads:
         load.over()
@@ -70,17 +76,17 @@ def test_the_least_loaded_place_comes_first_for_its_weight() -> None:
 @pytest.mark.parametrize("preference", [{"strategy": "latency"}, {"sort": "latency"}])
 def test_a_slow_place_comes_last_and_is_tried_again_when_its_slowness_is_long_ago(preference: Any) -> None:
     now = [0.0]
-    router = Router(facts=RoutingFacts(lambda: now[0]))
+    router, health = Router(facts=RoutingFacts(lambda: now[0])), ConnectionHealth(lambda: now[0])
     snapshot = (view("slow"), view("quick"))
     for name, seconds in (("slow", 1.0), ("quick", 0.1)):
-        load = router.facts.begin(f"con_{name}", "fast")
+        load = _begun(router, name)
         now[0] += seconds
-        load.answered(router.facts.clock(), is_stream=False)
+        health.answered(load, "fast", is_stream=False)
         load.ended(Usage(10, 10), 10)
     assert names(decide(router, snapshot, preference)) == ["quick", "slow"]
-    load = router.facts.begin("con_quick", "fast")
+    load = _begun(router, "quick")
     now[0] += 30
-    load.answered(router.facts.clock(), is_stream=False)
+    health.answered(load, "fast", is_stream=False)
     assert names(decide(router, snapshot, preference)) == ["slow", "quick"]
 
 
