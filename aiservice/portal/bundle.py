@@ -47,10 +47,9 @@ _BAKED_ENDPOINT = "const endpoint = new URL(url_str);"
 _OWN_ENDPOINT = f"""{_BAKED_ENDPOINT}
   if (typeof window !== "undefined") {{
     // One origin: whatever was baked in, the backend is where this page came from.
-    const base = import.meta.env.BASE_URL.replace(/[/]$/, "");
     const secure = window.location.protocol === "https:";
     const scheme = endpoint.protocol.startsWith("ws") ? (secure ? "wss:" : "ws:") : window.location.protocol;
-    return new URL(scheme + "//" + window.location.host + base + endpoint.pathname + endpoint.search);
+    return new URL(scheme + "//" + window.location.host + endpoint.pathname + endpoint.search);
   }}"""
 _BAKED_RETRY = """    retry_timer = window.setTimeout(() => {
       retry_timer = undefined;
@@ -70,6 +69,9 @@ _OWN_RETRY = """    // Twice as long each time, to ten seconds, each tab at a mo
     const wait = Math.min(10_000, 250 * 2 ** failed_attempts) * (0.75 + Math.random() / 2);
     retry_timer = window.setTimeout(again, wait);
     window.dispatchEvent(new CustomEvent("aiservice:retrying", { detail: { at: Date.now() + wait, again } }));"""
+_BAKED_PATH = "    path: endpoint.pathname,\n    transports,"
+# Below a path the socket is there too. Its namespace, which is taken from the address, stays what the server calls it.
+_OWN_PATH = '    path: import.meta.env.BASE_URL.replace(/[/]$/, "") + endpoint.pathname,\n    transports,'
 _VITE_SERVER = "  server: {\n    port: process.env.PORT,"
 
 
@@ -99,7 +101,8 @@ class OneOriginPlugin(Plugin):
 def own_state_module() -> str:
     """`utils/state.js`, always from Reflex's own: what lies in `.web` may carry the changes of an older release."""
     template = Path(templates.__file__).parents[1] / ".templates" / "web" / _STATE_MODULE
-    return announce_retries(use_own_origin(template.read_text(encoding="utf-8")))
+    own = announce_retries(use_own_origin(template.read_text(encoding="utf-8")))
+    return _replace_once(own, _BAKED_PATH, _OWN_PATH, _STATE_MODULE)
 
 
 def use_own_origin(source: str) -> str:

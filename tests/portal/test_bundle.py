@@ -16,7 +16,7 @@ BUILD = ROOT / ".web" / "build" / "client"
 
 def test_the_backends_url_is_the_pages_own_origin_and_port() -> None:
     changed = use_own_origin(STATE_TEMPLATE.read_text())
-    assert 'scheme + "//" + window.location.host + base + endpoint.pathname' in changed
+    assert 'scheme + "//" + window.location.host + endpoint.pathname' in changed
 
 
 def test_the_socket_says_when_it_tries_again_and_can_be_told_to() -> None:
@@ -29,6 +29,7 @@ def test_the_changes_are_made_to_reflexs_own_whatever_an_older_build_left() -> N
     module = own_state_module()
     assert "aiservice:retrying" in module
     assert "window.location.host" in module
+    assert "path: import.meta.env.BASE_URL.replace" in module
     with pytest.raises(BundleError):
         announce_retries(module)
 
