@@ -102,7 +102,7 @@ def walk(tab: Tab, base: str) -> None:
     page.wait_for_url(re.compile(rf"{UNDER}/?$"))
     answer = httpx.post(f"{base}/ai-service", headers={"x-api-key": secret}, json={"input": "hello"}, verify=False)
     assert answer.status_code == 200
-    requests = page.get_by_role("main").get_by_role("table").locator("tbody tr")
+    requests = page.get_by_role("table", name="Newest requests").locator("tbody tr")
     expect(requests).to_have_count(1)  # by itself, over the socket
     page.reload()
     expect(requests).to_have_count(1)
