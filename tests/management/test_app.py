@@ -32,6 +32,7 @@ async def test_tells_whose_token_it_is(world: World) -> None:
         (keyformat.mint_personal().text.reveal_text(), 401, "invalid_token"),
         (keyformat.mint().text.reveal_text(), 403, "client_key_not_taken"),
     ],
+    ids=["none", "junk", "an unknown token", "a client key"],
 )
 async def test_refuses_whoever_has_no_token(world: World, token: str | None, status: int, code: str) -> None:
     reply = await world.ask(token, "GET", "/api/account", client=("192.0.2.7", 1))
