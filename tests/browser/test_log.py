@@ -86,6 +86,7 @@ def a_request_is_opened(tab: Tab) -> None:
     first = page.url
     page.keyboard.press("j")
     page.wait_for_url(lambda url: url != first)
+    expect(sheet.get_by_text(page.url.rpartition("=")[2]).first).to_be_visible()
     page.keyboard.press("k")
     page.wait_for_url(first)
     other = tab.context.new_page()
@@ -145,14 +146,16 @@ def usage_is_grouped_and_downloaded(tab: Tab) -> None:
     page.wait_for_url("**by=model*")
     expect(page.locator(".js-plotly-plot")).to_be_visible()
     row = page.get_by_role("row", name=re.compile("^sandbox"))
-    expect(row.get_by_role("cell").nth(1)).to_have_text("4")
+    expect(row.get_by_role("cell").nth(1)).to_have_text(re.compile("^4 requests"))
     page.get_by_text("The chart's figures as a table").click()
     expect(page.get_by_role("region", name="The chart's figures")).to_contain_text("4")
     assert downloaded(page) == 4
     url = page.url
     other = tab.context.new_page()
     other.goto(url)
-    expect(other.get_by_role("row", name=re.compile("^sandbox")).get_by_role("cell").nth(1)).to_have_text("4")
+    expect(other.get_by_role("row", name=re.compile("^sandbox")).get_by_role("cell").nth(1)).to_have_text(
+        re.compile("^4 requests")
+    )
     expect(other.get_by_label("Group by")).to_have_value("model")
     other.close()
 

@@ -126,11 +126,16 @@ def run_in_bash(command: str, installation: Installation) -> str:
     return done.stdout
 
 
+def requests_tile(page: Page) -> Locator:
+    """The figure of the tile that counts the requests of the last 24 hours."""
+    return page.get_by_role("link", name=re.compile(r"^Requests")).get_by_text(re.compile(r"^[\d,]+$"))
+
+
 def overview_moves(tab: Tab, server: ServerProcess, key: str) -> float:
     """Seconds from a request's answer until tile and list have it, on a page that was not loaded again."""
     page = tab.page
     page.get_by_role("link", name="Overview", exact=True).click()
-    requests = page.get_by_role("link", name=re.compile(r"^Requests")).get_by_text(re.compile(r"^[\d,]+$"))
+    requests = requests_tile(page)
     expect(requests).to_have_text("2")
     page.evaluate("window.isTheSamePage = true")
     assert status_of(server, key, "/ai-service") == 200

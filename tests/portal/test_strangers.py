@@ -32,6 +32,7 @@ from tests.harness.arguments import Chosen, Drawn, arguments
 from tests.harness.evidence import Evidence
 from tests.harness.tenants import Tenant, changed, own_ids, plant, snapshot
 from tests.portal.server import PASSWORD, Attacker, PortalServer
+from tests.portal.test_rights import OF_A_TEST
 
 pytestmark = pytest.mark.process
 assert app is not None  # importing it registers every state and handler
@@ -91,7 +92,8 @@ def read(portal: PortalServer, sql: str, *values: object) -> list[tuple[Any, ...
 
 def guarded() -> dict[str, Any]:
     found = {name: item.handler.fn for name, item in RegistrationContext.get().event_handlers.items()}
-    return {name: fn.__wrapped__ for name, fn in found.items() if name not in FRAMEWORK_HANDLERS}
+    product = {name: fn for name, fn in found.items() if name not in FRAMEWORK_HANDLERS and OF_A_TEST not in name}
+    return {name: fn.__wrapped__ for name, fn in product.items()}
 
 
 def registered(name: str) -> Any:

@@ -70,12 +70,12 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         *("reasoning_on_top_is_not_counted", "wire.md 0.3: xAI's total", _SHAPE),
-        (("        completion += reasoning\n", "        pass\n"),),
+        (("            usage.output_tokens += reasoning\n", "            pass\n"),),
         *(wires.OPENAI_CHAT, "xai"),
     ),
     Bug(
         *("more_is_cached_than_there_was", "wire.md 0.3: Grok on Azure", _SHAPE),
-        (("read = min(cached or 0, prompt)", "read = cached or 0"),),
+        (("usage.cached_input_tokens = min(cached, prompt)", "usage.cached_input_tokens = cached"),),
         *(wires.OPENAI_CHAT, "azure"),
     ),
     Bug(
