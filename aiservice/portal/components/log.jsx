@@ -186,7 +186,10 @@ export function Peek({ rows, shown, styles, children }) {
     navigate({ pathname, search: query.toString() }, { preventScrollReset: true });
   };
   useKeys((event) => {
-    const to = { j: next, k: before }[event.key];
+    // By the address, not by what was drawn last: two keys may come faster than a page is drawn.
+    const now = new URLSearchParams(window.location.search).get("peek") || "";
+    const at = rows.findIndex((row) => row.id === now);
+    const to = { j: rows[at + 1]?.id || "", k: at > 0 ? rows[at - 1].id : "" }[event.key];
     if (to) go(to);
     return to !== undefined;
   });
