@@ -105,6 +105,7 @@ def inspected(server: ServerProcess, browser: Browser, shots: Path, evidence: Ev
     assert inspection.tab.problems == []
 
 
+@pytest.mark.long  # 50 s of a tier that has 900
 def test_pages_before_anything_has_happened(inspected: Inspection) -> None:
     tab = inspected.tab
     inspected.pages(PLAIN_PAGES, "plain")
