@@ -4,7 +4,8 @@
 Needs Python 3.11 or newer and nothing else. It makes `.venv`, installs the pinned packages, finds or installs the
 programs that some suites need, checks style, types and layers, runs the tests, and says which suites did not run, and
 why. With `CI` set or `--install`, as root, it installs what is missing with apt-get. In CI a suite that still cannot
-run fails the run. The last line is `N passed, N failed, N skipped`.
+run fails the run. Up to three failures of a suite are run once more, alone; what passes then is told as `UNSTEADY`.
+The last line is `N passed, N failed, N skipped`.
 """
 
 import argparse
@@ -21,6 +22,8 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 REQUIREMENTS = (ROOT / "requirements.txt", ROOT / "tests" / "requirements.txt")
+MOST_RUN_AGAIN = 3
+"""Failures of a suite that are run once more, alone. More than these are no accident of timing."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class Tally:
     failed: int = 0
     skipped: int = 0
     lines: list[str] = field(default_factory=list)
+    suite_failed: int = 0
+    """Failures of the last suite."""
 
     def check(self, name: str, is_good: bool, seconds: float) -> None:
         self.passed += is_good
@@ -68,10 +73,20 @@ class Tally:
                 counts = {key: counts[key] + int(suite.get(key, "0")) for key in counts}
         bad = counts["failures"] + counts["errors"]
         bad = max(bad, int(status != 0))
+        self.suite_failed = bad
         self.failed += bad
         self.skipped += counts["skipped"]
         self.passed += max(counts["tests"] - counts["failures"] - counts["errors"] - counts["skipped"], 0)
         self.lines.append(f"{'FAIL' if bad else 'ok  '} {name}: {counts['tests']} tests ({seconds:.0f} s)")
+
+    def again(self, has_passed: bool) -> None:
+        """Counts the last suite's failures as passed where they passed alone. The line says so: such a test is
+        unsteady, and to be mended."""
+        count = self.suite_failed
+        if has_passed:
+            self.failed -= count
+            self.passed += count
+        self.lines.append(f"{'UNSTEADY' if has_passed else 'FAIL'} {count} of them, run again alone")
 
 
 def main() -> int:
@@ -190,10 +205,19 @@ def _run_tests(python: Path, tally: Tally, arguments: argparse.Namespace, missin
         if arguments.seed is not None:
             command.append(f"--seed={arguments.seed}")
         started = time.monotonic()
-        status = subprocess.run(
-            command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL, env=_environ(arguments)
-        ).returncode
+        environ = _environ(arguments)
+        status = subprocess.run(command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL, env=environ).returncode
         tally.suite(name, status, report, time.monotonic() - started)
+        if 0 < tally.suite_failed <= MOST_RUN_AGAIN:
+            _run_again(python, tally, marks, environ)
+
+
+def _run_again(python: Path, tally: Tally, marks: str, environ: dict[str, str]) -> None:
+    """Runs what failed once more, alone: a busy machine is told apart from a fault. Both results are told."""
+    _announce("what failed, once more and alone")
+    command = [python, "-m", "pytest", "-q", "-m", marks, "-n", "0", "--last-failed", "--last-failed-no-failures=none"]
+    status = subprocess.run(command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL, env=environ).returncode
+    tally.again(status == 0)
 
 
 def _environ(arguments: argparse.Namespace) -> dict[str, str]:

@@ -213,9 +213,13 @@ async def test_an_answer_too_long_to_keep_is_never_asked_for_twice(
 
 async def test_a_long_stream_is_passed_on_and_not_held(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "MOST_HELD_BYTES", 2000)
+    made: list[recording.Recording] = []
+    begin = recording.Recording.__init__
+    monkeypatch.setattr(recording.Recording, "__init__", lambda self: (begin(self), made.append(self))[0])
     body = asked("(words-200) (wait-4) x", stream=True)
     both = asyncio.gather(ask(gateway, body), ask(gateway, body))
-    await asyncio.sleep(0.5)
+    while not made or made[0].is_joinable:
+        await asyncio.sleep(0.01)
     late = await ask(gateway, body)
     first, joined = await both
     again = await ask(gateway, body)
