@@ -22,6 +22,7 @@ from aiservice.services.request_log import LogFilter
 from aiservice.settings import Settings
 from tests.gateway.asgi import Reply, call
 from tests.gateway.forging import REQUIRED, opened
+from tests.harness.waiting import until
 from tests.mock.server import MockProvider
 
 PROVIDER_KEY = "sk-mock-4f9d2b7c1e8a6035"
@@ -48,6 +49,12 @@ class Gateway:
 
     async def get(self, path: str, **more: Any) -> Reply:
         return await call(self.app, "GET", path, key=more.pop("key", self.key), **more)
+
+    async def asked(self, calls: int = 1) -> None:
+        """Returns once the provider has had so many calls in all."""
+        mock = self.mock
+        assert mock is not None
+        await until(lambda: mock.record.calls >= calls)
 
     async def chat(self, text: str, **fields: Any) -> Reply:
         body = {"model": "auto", "messages": [{"role": "user", "content": text}], **fields}

@@ -1,7 +1,5 @@
 """Credentials through HTTP: what is told to whom, and what a key may not do."""
 
-import asyncio
-
 import pytest
 from sqlalchemy import event
 
@@ -9,6 +7,7 @@ from aiservice.kit.keyformat import checksum, mint
 from aiservice.principal import OPERATOR
 from tests.gateway.asgi import Reply, call
 from tests.gateway.conftest import Gateway
+from tests.harness.clock import move_on
 
 _CHAT = {"messages": [{"role": "user", "content": "hi"}]}
 
@@ -28,20 +27,22 @@ def _minted() -> str:
     return mint().text.reveal_text()
 
 
-async def test_t03_a_guess_learns_nothing_from_the_answer(sandboxed: Gateway) -> None:
-    revoked, expired = await sandboxed.new_key(), await sandboxed.new_key(expires_in_seconds=1)
+async def test_t03_a_guess_learns_nothing_from_the_answer(sandboxed: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    revoked, expired = await sandboxed.new_key(), await sandboxed.new_key(expires_in_seconds=60)
     await sandboxed.core.keys.revoke(OPERATOR, revoked.split("_")[2])
-    await asyncio.sleep(1.1)
+    move_on(monkeypatch, 61)
     guesses = [_minted(), *map(_other_secret, (sandboxed.key, revoked, expired))]
     said = [_without_id(await sandboxed.get("/v1/models", key=guess)) for guess in guesses]
     assert all(answer == said[0] for answer in said)
     assert said[0][0] == 401  # type: ignore[index]
 
 
-async def test_only_the_holder_learns_that_a_key_is_expired_or_revoked(sandboxed: Gateway) -> None:
-    revoked, expired = await sandboxed.new_key(), await sandboxed.new_key(expires_in_seconds=1)
+async def test_only_the_holder_learns_that_a_key_is_expired_or_revoked(
+    sandboxed: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revoked, expired = await sandboxed.new_key(), await sandboxed.new_key(expires_in_seconds=60)
     await sandboxed.core.keys.revoke(OPERATOR, revoked.split("_")[2])
-    await asyncio.sleep(1.1)
+    move_on(monkeypatch, 61)
     assert (await sandboxed.get("/v1/models", key=revoked)).code == "key_revoked"
     assert (await sandboxed.get("/v1/models", key=expired)).code == "key_expired"
 
@@ -124,13 +125,15 @@ async def test_a_disabled_clients_keys_stop_at_once(sandboxed: Gateway) -> None:
     assert (await sandboxed.get("/v1/models")).code == "client_disabled"
 
 
-async def test_a_rolled_keys_old_secret_works_until_its_overlap_ends(sandboxed: Gateway) -> None:
+async def test_a_rolled_keys_old_secret_works_until_its_overlap_ends(
+    sandboxed: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key_id = (await sandboxed.core.keys.list(OPERATOR))[0].id
-    rolled = await sandboxed.core.keys.roll(OPERATOR, key_id, overlap_seconds=1)
+    rolled = await sandboxed.core.keys.roll(OPERATOR, key_id, overlap_seconds=60)
     new = rolled.key.reveal_text()
     assert (await sandboxed.get("/v1/models")).status == 200
     assert (await sandboxed.get("/v1/models", key=new)).status == 200
-    await asyncio.sleep(1.1)
+    move_on(monkeypatch, 61)
     assert (await sandboxed.get("/v1/models")).status == 401
     assert (await sandboxed.get("/v1/models", key=new)).status == 200
 

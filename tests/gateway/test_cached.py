@@ -17,6 +17,7 @@ from aiservice.services.cache_terms import CacheRule
 from aiservice.services.opening import open_core
 from tests.gateway.asgi import Reply
 from tests.gateway.conftest import Gateway, portal
+from tests.harness.waiting import until
 
 CHAT = "/v1/chat/completions"
 TTL = {"x-aiservice-cache-ttl": "300"}
@@ -242,7 +243,7 @@ async def test_requests_at_once_are_one_call(gateway: Gateway, is_stream: bool) 
 async def test_followers_see_a_stream_as_it_comes(gateway: Gateway) -> None:
     body = asked("(words-30) (wait-20) hello", stream=True)
     first = asyncio.create_task(ask(gateway, body))
-    await asyncio.sleep(0.15)
+    await gateway.asked()
     left = await ask(gateway, body, leave_after=b"data:")
     assert (left.headers[RESULT], left.is_complete, first.done()) == ("coalesced", False, False)
     assert (await first).body.startswith(left.body)
@@ -250,8 +251,8 @@ async def test_followers_see_a_stream_as_it_comes(gateway: Gateway) -> None:
 
 async def test_the_first_leaves_and_the_others_get_the_answer(gateway: Gateway) -> None:
     body = asked("(words-30) (wait-10) hello", stream=True)
-    leaving = asyncio.create_task(ask(gateway, body, leave_after_seconds=0.2))
-    await asyncio.sleep(0.05)
+    leaving = asyncio.create_task(ask(gateway, body, leave_after=b"passes"))
+    await gateway.asked()
     staying = await ask(gateway, body)
     left = await leaving
     assert 0 < len(left.body) < len(staying.body)
@@ -284,9 +285,9 @@ async def test_a_failure_is_everybodys_and_is_asked_anew(gateway: Gateway, is_st
 async def test_who_is_cut_off_tells_who_followed(gateway: Gateway) -> None:
     body = asked("(words-100) (wait-20) hello")
     first = asyncio.create_task(ask(gateway, body, key=await gateway.new_key()))
-    await asyncio.sleep(0.1)
+    await gateway.asked()
     follower = asyncio.create_task(ask(gateway, body))
-    await asyncio.sleep(0.1)
+    await until(lambda: gateway.in_flight.count == 2)
     one = next(iter(gateway.in_flight._under_way.values()))
     gateway.in_flight.on_change("cut", one.key_id)
     await first

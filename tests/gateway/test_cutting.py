@@ -24,8 +24,11 @@ async def _disable(gateway: Gateway, _key_id: str) -> object:
 
 async def _under_way(gateway: Gateway, key: str, **fields: Any) -> "asyncio.Task[Reply]":
     body = {"model": "gpt-mock", "messages": [{"role": "user", "content": "(words-400) (wait-20)"}], **fields}
+    assert gateway.mock is not None
+    calls = gateway.mock.record.calls
     running = asyncio.create_task(gateway.post("/v1/chat/completions", body, key=key))
-    await asyncio.sleep(0.3)
+    await gateway.asked(calls + 1)
+    await asyncio.sleep(0.2)  # some words of it
     assert gateway.in_flight.count >= 1
     return running
 
@@ -48,9 +51,9 @@ async def test_a_whole_answer_is_cut_too(gateway: Gateway) -> None:
     made = await gateway.core.keys.create(OPERATOR, "app", "cut")
     body = {"model": "gpt-mock", "messages": [{"role": "user", "content": "(hang)"}]}
     running = asyncio.create_task(gateway.post("/v1/chat/completions", body, key=made.key.reveal_text()))
-    await asyncio.sleep(0.2)
+    await gateway.asked()
     await gateway.core.keys.revoke(OPERATOR, made.id, cuts_streams=True)
-    reply = await asyncio.wait_for(running, 0.5)
+    reply = await running
     assert (reply.status, reply.code) == (401, "key_revoked")
 
 

@@ -82,7 +82,7 @@ async def test_t74_requests_at_once_are_one_call_and_the_same_bytes(gateway: Gat
 async def test_who_made_the_call_leaves_and_the_others_get_it_whole(gateway: Gateway) -> None:
     body = asked("(words-20) (wait-15) hello", stream=True)
     leaving = asyncio.create_task(ask(gateway, body, leave_after=b"data:"))
-    await asyncio.sleep(0.1)
+    await gateway.asked()
     staying = await ask(gateway, body)
     left = await leaving
     later = await ask(gateway, body)
@@ -99,7 +99,7 @@ async def test_who_made_the_call_leaves_and_the_others_get_it_whole(gateway: Gat
 
 async def test_t74_another_body_under_the_same_key_is_422_also_while_it_runs(gateway: Gateway) -> None:
     running = asyncio.create_task(ask(gateway, asked("(words-5) (wait-20) a")))
-    await asyncio.sleep(0.05)
+    await gateway.asked()
     meanwhile = await ask(gateway, asked("b"))
     await running
     after = await ask(gateway, asked("b"))

@@ -124,7 +124,7 @@ async def test_a_count_is_the_providers_and_costs_nothing(claude: Gateway) -> No
 
 async def test_a_count_that_the_shutdown_ends_costs_nothing_either(claude: Gateway) -> None:
     counting = asyncio.create_task(_send(claude, "(hang) " + "word " * 1000, "/v1/messages/count_tokens"))
-    await asyncio.sleep(0.3)
+    await claude.asked()
     claude.in_flight.stop_all()
     reply = await counting
     assert (reply.status, reply.json()["error"]["type"]) == (503, "overloaded_error")

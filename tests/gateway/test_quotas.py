@@ -13,6 +13,7 @@ from aiservice.services.quota_lane import Lane
 from tests.gateway.asgi import Reply
 from tests.gateway.conftest import PROVIDER_KEY, Gateway
 from tests.harness.evidence import Evidence
+from tests.harness.waiting import until
 from tests.mock.limits import Limits
 from tests.mock.server import MockProvider
 
@@ -113,8 +114,7 @@ async def test_a_drain_ends_waiting(gateway: Gateway) -> None:
     lane = _lane(gateway)
     lane.hold(gateway.core.quotas.now() + 1_900_000)
     asked = asyncio.create_task(_ask(gateway))
-    await asyncio.sleep(0.1)
-    assert lane.queue.waiting == 1
+    await until(lambda: lane.queue.waiting == 1)
     gateway.in_flight.stop_all()
     assert (await asked).status == 503
     assert lane.queue.waiting == 0

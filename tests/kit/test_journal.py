@@ -6,7 +6,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from aiservice.kit.journal import Journal, JournalFailed
 from aiservice.kit.records import read_records
 from aiservice.kit.reserve import Reserve
 from aiservice.kit.segments import adopt_orphans, has_segments
+from tests.harness.waiting import until
 
 RECORD = b'["a record"]'
 
@@ -25,14 +26,6 @@ async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     journal.open()
     yield journal
     journal.close()
-
-
-async def until(is_true: Callable[[], bool], seconds: float = 5.0) -> None:
-    async def wait() -> None:
-        while not is_true():
-            await asyncio.sleep(0.01)
-
-    await asyncio.wait_for(wait(), seconds)
 
 
 def records_in(folder: Path) -> list[bytes]:

@@ -1,9 +1,10 @@
 """The portal's server without its pages, and the attacker's tools: a cookie jar and a bare socket."""
 
 import asyncio
+import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import socketio
 
 from tests.harness.mock import is_answering
 from tests.harness.process import Child, free_port
+from tests.harness.waiting import until
 
 ADMIN, PASSWORD = "admin@example.test", "a long enough password"
 STATE = "reflex___state____state"
@@ -99,14 +101,33 @@ class Attacker:
         await self.client.disconnect()
 
     async def send(self, name: str, payload: dict[str, Any] | None = None, path: str = "/keys") -> None:
-        """One event; `name` is the handler's full name. Returns once the server has been quiet for a moment."""
+        """One event; `name` is the handler's full name. Returns once it was answered and nothing more has come for a
+        while: longer where the machine is so busy that the answer itself took its time."""
+        with contextlib.suppress(TimeoutError):  # some have nothing to say
+            await self.settle(max(0.15, 3 * await self.ask(name, payload, path)))
+
+    async def ask(self, name: str, payload: dict[str, Any] | None = None, path: str = "/keys") -> float:
+        """One event, and its first answer; gives the seconds that took.
+
+        Raises:
+            TimeoutError: none came for a second.
+        """
         router = {"pathname": path, "asPath": path, "query": {}}
         event = {"name": name, "payload": payload or {}, "router_data": router}
+        seen = len(self.received)
         await self.client.emit("event", event, namespace="/_event")
-        await self.settle()
+        return await self.until(lambda: len(self.received) > seen, 1.0)
 
     async def hydrate(self, path: str = "/keys") -> None:
         await self.send(f"{STATE}.hydrate_and_load", path=path)
+
+    async def until(self, is_true: Callable[[], bool], seconds: float = 10.0) -> float:
+        """Waits for what the server is to send; gives the seconds that took.
+
+        Raises:
+            TimeoutError: it did not come.
+        """
+        return await until(is_true, seconds)
 
     async def settle(self, seconds: float = 0.4) -> None:
         """Waits until nothing has come for `seconds`."""

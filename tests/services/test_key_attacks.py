@@ -25,6 +25,7 @@ from aiservice.principal import Principal
 from aiservice.services.key_cache import Entry, KeyCache
 from aiservice.settings import Settings
 from aiservice.store.session import Database
+from tests.harness.clock import move_on
 from tests.services.key_rig import ADDRESS, ADMIN, DEVELOPER, Rig, start
 
 
@@ -396,12 +397,12 @@ async def test_while_the_database_is_away_a_known_key_works_for_45_seconds_and_n
 async def test_a_stale_entry_never_outlives_its_own_expiry(
     rig: Rig, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = await rig.keys.create(ADMIN, "acme", "k", expires_in_seconds=1)
+    made = await rig.keys.create(ADMIN, "acme", "k", expires_in_seconds=60)
     await rig.changes.poll_once()
     await rig.verify(made)
     _AwayDatabase(database, monkeypatch).is_away = True
     rig.changes._read_at = time.monotonic() - 10
-    await asyncio.sleep(1.05)
+    move_on(monkeypatch, 61)
     assert await rig.refusal(made) == "database_unavailable"
 
 

@@ -20,6 +20,7 @@ from aiservice.services.key_reveals import KeyReveals
 from aiservice.services.keys import Keys, NewKey
 from aiservice.services.vault import PEPPER_VERSION
 from aiservice.tables import PortalSession
+from tests.harness.clock import move_on
 from tests.services.key_rig import ADMIN, DEVELOPER, STRANGER, Rig
 
 ME = dataclasses.replace(DEVELOPER, session_hash="session-of-dev")
@@ -167,10 +168,10 @@ async def test_k03_rolling_and_revoking_destroy_the_copy(confirmed: Rig, act: Ac
     assert await refused(confirmed, ME, made) == (404, "shown_once")
 
 
-async def test_k03_the_copy_of_a_key_that_is_over_is_destroyed(confirmed: Rig) -> None:
-    made = await confirmed.keys.create(ME, "acme", "k", is_retrievable=True, expires_in_seconds=1)
+async def test_k03_the_copy_of_a_key_that_is_over_is_destroyed(confirmed: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await confirmed.keys.create(ME, "acme", "k", is_retrievable=True, expires_in_seconds=60)
     await confirmed.keys.create(ME, "acme", "lives", is_retrievable=True)
-    await asyncio.sleep(1.1)
+    move_on(monkeypatch, 61)
     assert await refused(confirmed, ME, made) == (404, "shown_once")
     assert await confirmed.keys.tidy_copies() == 1
     assert await copies(confirmed) == 1

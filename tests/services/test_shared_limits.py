@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from aiservice.services.limiter import Grant, Limiter
 from aiservice.services.shared_limits import SharedLimits
 from tests.harness.databases import RedisServer
 from tests.harness.evidence import Evidence
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.redis
 
@@ -100,14 +101,6 @@ async def workers(redis: RedisServer) -> AsyncIterator[Workers]:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-
-
-async def until(is_true: Callable[[], bool], seconds: float = 5.0) -> float:
-    began = time.monotonic()
-    async with asyncio.timeout(seconds):
-        while not is_true():
-            await asyncio.sleep(0.002)
-    return time.monotonic() - began
 
 
 def limited(*limits: tuple[str, str, int, int]) -> Principal:

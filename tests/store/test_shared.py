@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from aiservice.store.shared import Shared
 from tests.harness.databases import RedisServer
 from tests.harness.evidence import Evidence
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.redis
 
@@ -38,14 +39,6 @@ async def listening(redis: RedisServer, namespace: str = "one") -> AsyncIterator
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await shared.close()
-
-
-async def until(is_true: Callable[[], bool], seconds: float = 5.0) -> float:
-    began = time.monotonic()
-    async with asyncio.timeout(seconds):
-        while not is_true():
-            await asyncio.sleep(0.005)
-    return time.monotonic() - began
 
 
 async def test_what_is_told_is_heard_by_the_same_installation_alone(redis: RedisServer) -> None:
