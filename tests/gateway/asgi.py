@@ -41,9 +41,10 @@ async def call(
     client: tuple[str, int] = ("127.0.0.1", 5000),
     leave_after: bytes | None = None,
     leave_after_seconds: float | None = None,
+    reply: Reply | None = None,
 ) -> Reply:
     """The app's answer. With `leave_after` the client hangs up once those bytes were in what it got, with
-    `leave_after_seconds` when that time is over, whatever it got."""
+    `leave_after_seconds` when that time is over, whatever it got. A `reply` of the caller's is filled as it comes."""
     raw = body if isinstance(body, bytes) else (b"" if body is None else orjson.dumps(body))
     listed = (
         list(headers)
@@ -68,7 +69,7 @@ async def call(
         "client": client,
         "server": ("127.0.0.1", 8000),
     }
-    reply = Reply()
+    reply = Reply() if reply is None else reply
     has_left = asyncio.Event()
     to_send = [{"type": "http.request", "body": raw, "more_body": False}]
 

@@ -9,6 +9,7 @@ import pytest
 from aiservice.principal import OPERATOR
 from tests.gateway.asgi import Reply
 from tests.gateway.conftest import Gateway
+from tests.harness.waiting import until
 
 Act = Callable[[Gateway, str], Coroutine[Any, Any, object]]
 
@@ -24,11 +25,9 @@ async def _disable(gateway: Gateway, _key_id: str) -> object:
 
 async def _under_way(gateway: Gateway, key: str, **fields: Any) -> "asyncio.Task[Reply]":
     body = {"model": "gpt-mock", "messages": [{"role": "user", "content": "(words-400) (wait-20)"}], **fields}
-    assert gateway.mock is not None
-    calls = gateway.mock.record.calls
-    running = asyncio.create_task(gateway.post("/v1/chat/completions", body, key=key))
-    await gateway.asked(calls + 1)
-    await asyncio.sleep(0.2)  # some words of it
+    seen = Reply()
+    running = asyncio.create_task(gateway.post("/v1/chat/completions", body, key=key, reply=seen))
+    await until(lambda: seen.body.count(b"data:") > 3)
     assert gateway.in_flight.count >= 1
     return running
 
@@ -38,7 +37,7 @@ async def test_a_stream_is_cut_with_an_error_event_and_settled(gateway: Gateway,
     made = await gateway.core.keys.create(OPERATOR, "app", "cut")
     running = await _under_way(gateway, made.key.reveal_text(), stream=True)
     await act(gateway, made.id)
-    reply = await asyncio.wait_for(running, 1)
+    reply = await asyncio.wait_for(running, 3)  # by itself it would go on for 8 s
     last = reply.body.rstrip().rpartition(b"data: ")[2]
     assert (reply.status, code.encode() in last, b"[DONE]" in reply.body) == (200, True, False)
     (row,) = await gateway.rows()

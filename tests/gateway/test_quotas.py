@@ -131,13 +131,15 @@ async def _storm(gateway: Gateway, text: str, *, seconds: float = 3.0) -> tuple[
 
 
 async def test_r12_a_storm_of_refusals_costs_no_more_calls_than_requests_and_is_told_honestly(gateway: Gateway) -> None:
+    began = time.perf_counter()
     answers, calls = await _storm(gateway, "(retry-after-7)")
+    left = 7 - (time.perf_counter() - began)
     assert {answer.status for answer in answers} == {429}
     assert calls <= 3, "it gets no calls until its time"
     last = answers[-1].json()["error"]
     assert (last["code"], last["retryable"]) == ("provider_quota_exhausted", True)
-    assert 3 <= last["retry_after"] <= 7
-    assert 3 <= int(answers[-1].headers["retry-after"]) <= 7
+    assert left - 0.1 <= last["retry_after"] <= 7
+    assert left - 0.1 <= int(answers[-1].headers["retry-after"]) <= 7
 
 
 async def test_r12_a_storm_without_a_word_of_when_is_tried_now_and_then(gateway: Gateway) -> None:
@@ -212,4 +214,5 @@ async def test_t83_one_tenant_starves_no_other(gateway: Gateway, evidence: Evide
     assert {status for status, _ in beside} == {200}
     slowest_alone, slow = max(seconds for _, seconds in alone), sorted(seconds for _, seconds in beside)[-4]
     evidence.note(alone_ms=round(slowest_alone * 1_000), beside_ms=round(slow * 1_000), rejections=0)
-    assert slow <= 2 * slowest_alone  # nine of ten: the machine has hiccups of its own
+    # Nine of ten: the machine has hiccups of its own. Whoever starves waits two seconds, and is refused then.
+    assert slow <= max(2 * slowest_alone, 0.5)

@@ -19,6 +19,7 @@ from aiservice.services.resumption import Part, Resumption, Said
 from aiservice.store import idempotency as idempotency_store
 from tests.gateway.asgi import Reply
 from tests.gateway.conftest import Gateway, portal
+from tests.harness.waiting import until
 
 RESUMABLE = {"x-aiservice-resumable": "true"}
 SURFACES = ("/ai-service", "/v1/chat/completions", "/v1/messages")
@@ -256,10 +257,11 @@ async def test_a_stream_that_our_shutdown_cut_can_be_had_as_far_as_it_came_and_i
     gateway: Gateway,
 ) -> None:
     headers = {"Idempotency-Key": "k-1"}
-    running = asyncio.create_task(ask(gateway, "/ai-service", "(words-25) (wait-30) hello", headers=headers))
-    await asyncio.sleep(0.4)
+    cut = Reply()
+    running = asyncio.create_task(ask(gateway, "/ai-service", "(words-25) (wait-30) hello", headers=headers, reply=cut))
+    await until(lambda: b":5\n" in cut.body)
     gateway.in_flight.stop_all()
-    cut = await running
+    await running
     assert b'"broker_stopped"' in cut.body
     async with other_worker(gateway) as other:
         rest = await events(other, stream_of(cut), 3)
@@ -280,8 +282,8 @@ async def test_who_resumes_is_cut_with_its_key_and_may_ask_again(gateway: Gatewa
     stream, sibling = stream_of(left), await gateway.new_key()
     async with other_worker(gateway) as other:
         resumed = [asyncio.create_task(events(where, stream, 2, key=sibling)) for where in (gateway, other)]
-        await asyncio.sleep(0.2)
         for where in (gateway, other):
+            await until(lambda where=where: _is_resumed(where))  # type: ignore[misc]
             for name, one in where.in_flight._under_way.items():
                 if name.startswith("resume"):
                     one.stop(stopping())
@@ -324,6 +326,11 @@ async def test_a_stream_of_a_client_that_was_shredded_is_gone(gateway: Gateway) 
     assert (await events(gateway, stream_of(whole))).status == 409
 
 
+def _is_resumed(where: Gateway) -> bool:
+    """Whether somebody gets the rest of a stream there just now."""
+    return any(name.startswith("resume") for name in where.in_flight._under_way)
+
+
 async def test_a_client_resumes_so_many_at_once_and_with_a_key_that_lasts(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,7 +339,7 @@ async def test_a_client_resumes_so_many_at_once_and_with_a_key_that_lasts(
     stream = stream_of(left)
     short = await gateway.new_key(expires_in_seconds=1.0)
     resumed = asyncio.create_task(events(gateway, stream, 2, key=short))
-    await asyncio.sleep(0.1)
+    await until(lambda: _is_resumed(gateway))
     refused = await events(gateway, stream, 2)
     assert (refused.status, refused.code) == (429, "too_many_resumes")
     assert b'"key_expired"' in (await resumed).body

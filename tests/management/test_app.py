@@ -189,17 +189,18 @@ async def test_the_keys_of_two_people_are_two(world: World) -> None:
 async def test_whoever_comes_while_it_is_made_is_told_to_come_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    may_go_on, headers = asyncio.Event(), {"idempotency-key": "order 20"}
+    is_asked, may_go_on, headers = asyncio.Event(), asyncio.Event(), {"idempotency-key": "order 20"}
     create = world.core.keys.create
 
     async def slow(*given: Any, **named: Any) -> Any:
+        is_asked.set()
         await may_go_on.wait()
         return await create(*given, **named)
 
     monkeypatch.setattr(world.core.keys, "create", slow)
     body = {"client": "shop", "name": "slow"}
     first = asyncio.create_task(world.ask(world.dan, "POST", "/api/keys", body, headers=headers))
-    await asyncio.sleep(0.05)
+    await is_asked.wait()
     meanwhile = await world.ask(world.dan, "POST", "/api/keys", body, headers=headers)
     may_go_on.set()
     assert (meanwhile.status, meanwhile.json()["code"]) == (409, "idempotency_in_flight")

@@ -1,6 +1,5 @@
 """The mock itself, seen by the client library that it stands in for a provider of."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +9,7 @@ import aiohttp
 import openai
 import pytest
 
+from tests.harness.waiting import until
 from tests.mock import MockProvider
 from tests.mock.plan import vector
 from tests.mock.record import read_record
@@ -130,9 +130,10 @@ async def test_notes_how_far_a_client_that_left_had_come(client: openai.AsyncOpe
         if chunk.choices[0].delta.content:
             break
     await stream.close()
-    await asyncio.sleep(0.2)
-    assert mock.record.path is not None
-    (served,) = read_record(mock.record.path)
+    path = mock.record.path
+    assert path is not None
+    await until(lambda: [served.end for served in read_record(path)] == ["client_left"])
+    (served,) = read_record(path)
     assert served.end == "client_left"
     assert served.words is not None
     assert 1 <= served.words < 50

@@ -22,6 +22,7 @@ from aiservice.store.session import Database
 from aiservice.tables import AlertChannel, AlertDelivery
 from aiservice.upstream.client import Upstream
 from aiservice.upstream.socket_transport import SocketTransport
+from tests.harness.waiting import until
 from tests.services.receivers import Receiver, receiver
 
 NOW_US = 1_795_000_000_000_000
@@ -208,7 +209,7 @@ async def test_a_late_answer_of_a_claim_that_ended_changes_nothing(office: Offic
         await office.note()
         slow, quick = office.worker(), office.worker()
         await slow.look()
-        await asyncio.sleep(0.1)
+        await until(lambda: bool(hook.received))
         office.now_us += CLAIM_US
         hook.answers, hook.delay_seconds = [500], 0.0
         await office.turn(quick)

@@ -18,6 +18,7 @@ from aiservice.services.vault import Vault
 from aiservice.settings import Settings
 from aiservice.store import vault as store
 from aiservice.store.session import Database
+from tests.harness.waiting import until
 from tests.services.key_rig import ADMIN, Rig
 
 OLD, NEW, OTHER = (Secret(crypto.new_key()) for _ in range(3))
@@ -131,8 +132,7 @@ async def test_a_running_server_follows_through_the_change_feed_and_works_after_
     task = asyncio.create_task(feed.run())
     await _fill(database, running, 3)
     await (await _opened(database, settings, OLD)).rotate(NEW, grace_seconds=2)
-    await asyncio.sleep(0.6)
-    assert not running.is_sealed
+    await until(lambda: not running.is_sealed)
     await _opens_all(elsewhere, running, 3)
     await _fill(elsewhere, running, 1, start=3)
     await _opens_all(database, await _opened(database, settings, NEW), 4)

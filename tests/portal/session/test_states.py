@@ -10,6 +10,7 @@ from reflex.istate.manager.token import BaseStateToken
 from aiservice.kit import crypto
 from aiservice.portal.session.states import PageStates
 from aiservice.services.page_copies import PageCopies
+from tests.harness.waiting import until
 
 KEY = crypto.new_key()
 
@@ -115,8 +116,7 @@ async def test_a_page_whose_socket_closed_is_let_go_once_it_is_copied_and_not_be
         assert "page-1" in states.states
         redis.is_away = False
         states.note_change(page())
-        await asyncio.sleep(0.4)
-        assert "page-1" not in states.states
+        await until(lambda: "page-1" not in states.states)
         assert await seen(states) == ("Keys", 1, 7)
 
 
