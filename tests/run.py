@@ -215,7 +215,8 @@ def _run_tests(python: Path, tally: Tally, arguments: argparse.Namespace, missin
 def _run_again(python: Path, tally: Tally, marks: str, environ: dict[str, str]) -> None:
     """Runs what failed once more, alone: a busy machine is told apart from a fault. Both results are told."""
     _announce("what failed, once more and alone")
-    command = [python, "-m", "pytest", "-q", "-m", marks, "-n", "0", "--last-failed", "--last-failed-no-failures=none"]
+    failed = ["--last-failed", "--last-failed-no-failures=none"]
+    command: list[str | Path] = [python, "-m", "pytest", "-q", "-m", marks, "-n", "0", *failed]
     status = subprocess.run(command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL, env=environ).returncode
     tally.again(status == 0)
 

@@ -215,7 +215,12 @@ async def test_a_long_stream_is_passed_on_and_not_held(gateway: Gateway, monkeyp
     monkeypatch.setattr(recording, "MOST_HELD_BYTES", 2000)
     made: list[recording.Recording] = []
     begin = recording.Recording.__init__
-    monkeypatch.setattr(recording.Recording, "__init__", lambda self: (begin(self), made.append(self))[0])
+
+    def noted(self: recording.Recording) -> None:
+        begin(self)
+        made.append(self)
+
+    monkeypatch.setattr(recording.Recording, "__init__", noted)
     body = asked("(words-200) (wait-4) x", stream=True)
     both = asyncio.gather(ask(gateway, body), ask(gateway, body))
     while not made or made[0].is_joinable:
