@@ -36,6 +36,7 @@ def add_groups() -> None:
         prices,
         provider_capabilities,
         shadows,
+        sso,
         teams,
         tokens,
         upkeep,
@@ -57,6 +58,7 @@ def add_groups() -> None:
     app.command("doctor", action="server.examine", epilog=examples("doctor", "doctor --json"))(doctor.doctor)
     app.add_typer(people.admin, name="admin")
     app.add_typer(people.user, name="user")
+    app.add_typer(sso.sso, name="sso")
     app.add_typer(clients.client, name="client")
     app.add_typer(teams.team, name="team")
     app.add_typer(vendors.vendor, name="vendor")

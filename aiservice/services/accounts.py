@@ -24,8 +24,9 @@ from aiservice.services.rights import needs
 from aiservice.services.second_step import SecondStep
 from aiservice.services.sessions import SessionSummary, hash_of
 from aiservice.services.sign_in_limits import Attempt
+from aiservice.services.sso_rule import require_other_ways_on
 from aiservice.settings import Settings
-from aiservice.store import held_sign_ins, personal_tokens, portal_sessions
+from aiservice.store import held_sign_ins, personal_tokens, portal_sessions, sso
 from aiservice.store import people as store
 from aiservice.store.cluster import take_turn
 from aiservice.store.session import Database
@@ -54,6 +55,7 @@ class Accounts(Administration):
         self.confirming = Confirming(db, proofs, self._limits, self._passwords)
         self.forgotten = Forgotten(db, settings, self._links, self._limits, mail)
         self._making = making
+        self.sessions, self.mail = self._sessions, mail
 
     async def start(self) -> None:
         """Creates the admin that ADMIN_EMAIL and ADMIN_PASSWORD name, once; an account that exists stays as it is.
@@ -105,6 +107,7 @@ class Accounts(Administration):
         async with self._db.write() as session:
             await held_sign_ins.delete_expired(session, now_us())
             await self._making.purge(session)
+            await sso.purge(session, now_us())
 
     async def resolve(self, cookie: str | None) -> Person | None:
         """Who holds this session cookie; None when nobody does (see `Sessions.resolve`).
@@ -125,6 +128,7 @@ class Accounts(Administration):
 
         Raises:
             Unauthenticated: no such account, a wrong password or a disabled account: the same words, the same time.
+            PermissionDenied: passwords are off (`sso_required`).
             RateLimited: too many tries. Unprocessable: no address, or no possible password.
             Overloaded: too many at once, or no database: nobody signs in then.
         """
@@ -135,7 +139,11 @@ class Accounts(Administration):
                 user = await store.by_email(session, email)
                 known = await portal_sessions.addresses_of(session, "" if user is None else user.id)
             attempt = await self._limits.sign_in(email, browser.address, known)
-            is_right = await self._verify(attempt, password, None if user is None else user.password_hash)
+            # Who comes in by single sign-on has none: as long as for nobody, so that no time tells.
+            is_right = await self._verify(attempt, password, (user.password_hash or None) if user else None)
+            async with self._db.read() as session:
+                # Right or wrong, so that what is off here tells nobody which password was right.
+                await require_other_ways_on(session, user.id if user is not None and is_right else None)
             if user is None or user.is_disabled or not is_right:
                 raise wrong_credentials()
             async with self._db.write() as session:
@@ -163,6 +171,7 @@ class Accounts(Administration):
             raise PermissionDenied("Ask an admin for an invitation link.", code="signup_by_invitation")
         if self._settings.signup == "closed":
             raise PermissionDenied("Sign-up is closed here. An admin can make an account.", code="signup_closed")
+        await self._require_other_ways_on()
         email = checked_email(email)
         require_password(password)
         await self._limits.sign_up(browser.address)
@@ -197,6 +206,7 @@ class Accounts(Administration):
             InvalidRequest: the link is not valid. Conflict: the person has an account by now. Unprocessable.
         """
         require_password(password)
+        await self._require_other_ways_on()
         await self._links.look(token, "invite")
         password_hash = await self._hash(password)
         async with self._db.write() as session:
@@ -213,7 +223,10 @@ class Accounts(Administration):
             InvalidRequest: the link is not valid, or the account is disabled. Unprocessable.
         """
         require_password(password)
-        await self._links.look(token, "reset")
+        link_email = (await self._links.look(token, "reset")).email
+        async with self._db.read() as session:
+            owner = await store.by_email(session, link_email or "")
+            await require_other_ways_on(session, None if owner is None else owner.id)
         password_hash = await self._hash(password)
         async with self._db.write() as session:
             link = await self._links.use(session, token, "reset")
@@ -257,6 +270,10 @@ class Accounts(Administration):
     async def confirm(self, actor: Person, said: str) -> None:
         """See `Confirming.say`."""
         await self.confirming.say(actor, said)
+
+    async def _require_other_ways_on(self) -> None:
+        async with self._db.read() as session:
+            await require_other_ways_on(session)
 
     async def _verify(self, attempt: Attempt, password: str, stored: str | None) -> bool:
         try:

@@ -57,6 +57,7 @@ from aiservice.services.sanctions import Sanctions
 from aiservice.services.semantic_watch import SemanticWatch
 from aiservice.services.shadows import Shadows
 from aiservice.services.spending import Spending
+from aiservice.services.sso import Sso
 from aiservice.services.system import System
 from aiservice.services.teams import Teams
 from aiservice.services.tokens import Tokens
@@ -90,6 +91,7 @@ class Core:
     resumption: Resumption
     responses: KeptResponses
     accounts: Accounts
+    sso: Sso
     people_list: PeopleList
     clients: Clients
     client_list: ClientList

@@ -72,6 +72,7 @@ from aiservice.services.shadows import Shadows
 from aiservice.services.shared_limits import SharedLimits
 from aiservice.services.slices import Slices
 from aiservice.services.spending import Spending
+from aiservice.services.sso import Sso
 from aiservice.services.system import Parts, System
 from aiservice.services.teams import Teams
 from aiservice.services.tokens import Tokens
@@ -176,6 +177,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         resumption=Resumption(db, idempotency, bodies),
         responses=KeptResponses(db, bodies),
         accounts=accounts,
+        sso=Sso(db, vault, settings, changes=changes, upstream=upstream, accounts=accounts),
         people_list=PeopleList(db),
         clients=Clients(db, changes),
         client_list=ClientList(db),

@@ -15,6 +15,7 @@ from aiservice.services.factor_proofs import FactorProofs, refusal
 from aiservice.services.mailing import PersonMail
 from aiservice.services.sessions import hash_of
 from aiservice.services.sign_in_limits import SignInLimits
+from aiservice.services.sso_rule import require_other_ways_on
 from aiservice.store import factors, portal_sessions
 from aiservice.store.session import AsyncSession, Database
 from aiservice.tables import User
@@ -100,6 +101,7 @@ class SecondStep:
 
         Raises:
             InvalidRequest: it proves nobody (`wrong_factor`), or took too long (`passkey_expired`). Overloaded.
+            PermissionDenied: passkeys alone are off (`sso_required`).
         """
         if not ticket:
             raise expired()
@@ -109,6 +111,7 @@ class SecondStep:
             async with self._db.write() as session:
                 found = await self._proofs.person_of_passkey(session, challenge, "alone", credential, site)
                 if found is not None and not found.is_disabled:
+                    await require_other_ways_on(session, found.id)
                     signed_in = self._entrance.open(session, found, browser, "passkey alone")
         if signed_in is None:
             raise refusal()

@@ -13,6 +13,9 @@ class Way:
     href: str = ""
 
 
-def ways_to_sign_in() -> tuple[Way, ...]:
-    """In the order of the page. Whether a browser can do what is offered only the browser knows, and says."""
-    return (Way("password", "Sign in"), Way("passkey", "Sign in with a passkey"))
+def ways_to_sign_in(links: tuple[Way, ...] = (), *, are_others_off: bool = False) -> tuple[Way, ...]:
+    """In the order of the page: `links` are single sign-on, and `are_others_off` where that is required. Whether a
+    browser can do what is offered only the browser knows, and says."""
+    if are_others_off:
+        return links
+    return (Way("password", "Sign in"), *links, Way("passkey", "Sign in with a passkey"))

@@ -32,6 +32,7 @@ from aiservice.tables.preferences import ModelAlias, Preference, RoutingVersion
 from aiservice.tables.prices import OwnPrice
 from aiservice.tables.reveals import KeyReveal
 from aiservice.tables.shadows import ShadowAttempt, ShadowRule
+from aiservice.tables.sso import SsoAttempt, SsoIdentity, SsoProvider, SsoRule, SsoSession
 from aiservice.tables.tokens import EndedToken, TokenKey
 from aiservice.tables.vendors import Vendor
 
@@ -92,6 +93,11 @@ __all__ = [
     "ShadowRule",
     "SignInAttempt",
     "SignInRule",
+    "SsoAttempt",
+    "SsoIdentity",
+    "SsoProvider",
+    "SsoRule",
+    "SsoSession",
     "Team",
     "TokenKey",
     "Totp",

@@ -21,6 +21,7 @@ from aiservice.tables import User
 from tests.gateway.asgi import call
 from tests.management.conftest import World
 from tests.services.cast import person
+from tests.services.oidc import Provider as OpenIdProvider
 
 Args = dict[str, str]
 Make = Callable[[World], Awaitable[Args]]
@@ -110,6 +111,28 @@ async def a_provider(world: World) -> Args:
         is_private_allowed=True,
     )
     return {"provider": name}
+
+
+_SSO = {"client_id": "broker", "client_secret": "s3cr3t", "domains": ["example.org"], "role_claim": "groups",
+        "admin_groups": ["ops"], "makes_accounts": False, "scopes": "openid email"}  # fmt: skip
+_LISTENING: list[asyncio.Server] = []
+
+
+async def an_sso(world: World, issuer: str = "https://id.example.org/realms/main") -> Args:
+    """One by that issuer, made where there is none: an installation has ten at most."""
+    for one in await world.core.sso.list(OPERATOR):
+        if one.issuer == issuer:
+            return {"provider": one.name}
+    name = fresh("work")
+    await world.core.sso.add(OPERATOR, name, issuer, client_id="broker", is_private_allowed=True)
+    return {"provider": name}
+
+
+async def an_sso_that_answers(world: World) -> Args:
+    there = OpenIdProvider()
+    _LISTENING.append(await asyncio.start_server(there.serve, "127.0.0.1", 0))
+    there.port = _LISTENING[-1].sockets[0].getsockname()[1]
+    return await an_sso(world, there.issuer)
 
 
 async def a_provider_key(world: World) -> Args:
@@ -267,6 +290,16 @@ SAMPLES: dict[str, Sample] = {
     "DELETE /api/users/{user}/factors": of_admin(a_user, unknown=_USER),
     "GET /api/sign-in": of_admin(),
     "PUT /api/sign-in": of_admin(body={"second_factor": "admins"}),
+    "DELETE /api/users/{user}/sso": of_admin(a_user, unknown=_USER),
+    "GET /api/sso": of_admin(),
+    "POST /api/sso": of_admin(body={**_SSO, "name": "made-now", "issuer": "https://made.example.org"}),
+    "GET /api/sso/{provider}": of_admin(an_sso, unknown=_PROVIDER),
+    "PATCH /api/sso/{provider}": of_admin(an_sso, {"domains": ["example.org"], "disabled": True}, unknown=_PROVIDER),
+    "DELETE /api/sso/{provider}": of_admin(an_sso, unknown=_PROVIDER),
+    "POST /api/sso/{provider}/set-secret": of_admin(an_sso, {"client_secret": "another"}, unknown=_PROVIDER),
+    "POST /api/sso/{provider}/check": of_admin(an_sso_that_answers, unknown=_PROVIDER),
+    "GET /api/sso-rule": of_admin(),
+    "PUT /api/sso-rule": of_admin(body={"required": False}),
     "GET /api/users/{user}/sessions": of_admin(a_session, stranger=404, unknown=_USER),
     "DELETE /api/users/{user}/sessions/{session}": of_admin(
         a_session, stranger=404, unknown=nobodys(user="ada@example.org", session="none")

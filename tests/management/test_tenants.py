@@ -234,7 +234,8 @@ class Worded(Chosen):
 ASK_AGAIN = {
     "key.roll", "key.reveal", "key.budget", "client.budget", "team.budget", "client.payloads", "connection.set_key",
     "connection.set_address", "person.role", "person.invite", "person.reset_link", "access_token.create",
-    "factor.change", "factor.reset", "sign_in.rule",
+    "factor.change", "factor.reset", "sign_in.rule", "sso.change", "sso.set_secret", "sso.switch", "sso.require",
+    "sso.unlink",
 }  # fmt: skip
 
 

@@ -172,8 +172,10 @@ export function PasswordAgain({ styles, onShown }) {
   const id = useId();
   const [error, setError] = useState(null);
   const [hasPasskey, setHasPasskey] = useState(false);
+  const [by, setBy] = useState("");
   useEffect(() => {
     field.current?.focus();
+    setBy(document.cookie.match(/(?:^|; )ais_by=([a-z0-9-]{1,32})(?:;|$)/)?.[1] || "");
     try {
       setHasPasskey(Boolean(onShown && localStorage.getItem("ais-passkey")));
     } catch {
@@ -187,12 +189,16 @@ export function PasswordAgain({ styles, onShown }) {
     else onShown();
   };
   const passkey = h("button", { type: "button", className: styles.secondary, onClick: show }, "Use a passkey instead");
+  // Who came in by single sign-on may have no password. In a tab of its own, so that nothing of the form is lost.
+  const elsewhere = h("a", { href: BASE + "/auth/sso/" + by + "/confirm", target: "_blank", className: styles.secondary }, "Use single sign-on instead (opens a tab)");
   return h(
     "div",
     { className: "flex flex-col items-start gap-2" },
     h("label", { htmlFor: id, className: styles.label }, "Your password, or a code of your app"),
-    h("input", { id, ref: field, name: "password", type: "password", required: !hasPasskey, autoComplete: "current-password", className: styles.input }),
+    h("input", { id, ref: field, name: "password", type: "password", required: !hasPasskey && !by, autoComplete: "current-password", className: styles.input }),
     hasPasskey ? passkey : null,
+    by ? elsewhere : null,
+    by ? h("p", { className: styles.keyNote }, "Then come back here and go on.") : null,
     h(ErrorNote, { error, className: styles.error }),
   );
 }

@@ -3,6 +3,7 @@
 from typing import Any, TypedDict
 
 import reflex as rx
+from reflex_components_core.react_router.dom import ReactRouterLink
 
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form
@@ -28,6 +29,7 @@ class SignInState(rx.State):
 
     next_path: str = "/"
     ways: list[WayRow] = []
+    has_password: bool = True
     is_signup_open: bool = False
     is_unclaimed: bool = False
 
@@ -35,10 +37,12 @@ class SignInState(rx.State):
     async def load(self) -> None:
         self.next_path = safe_next(self.router.url.query_parameters.get("next", "/"))
         core = current_core()
-        self.ways = [
-            WayRow(kind=way.kind, label=way.label, href=way.href) for way in ways_to_sign_in() if way.kind != "password"
-        ]
-        self.is_signup_open = core.settings.signup == "open"
+        links, are_others_off = await core.sso.ways(self.next_path)
+        ways = ways_to_sign_in(links, are_others_off=are_others_off)
+        self.ways = [WayRow(kind=way.kind, label=way.label, href=way.href) for way in ways if way.kind != "password"]
+        # One admin's password works all the same: who knows that asks for the form.
+        self.has_password = len(self.ways) < len(ways) or "break-glass" in self.router.url.query_parameters
+        self.is_signup_open = core.settings.signup == "open" and not are_others_off
         self.is_unclaimed = not await core.accounts.has_admin()
 
 
@@ -55,17 +59,7 @@ def sign_in() -> rx.Component:
                 "makes the first account. It works for an hour; a restart prints a new one.",
             ),
         ),
-        action_form(
-            field("E-mail", "email", type="email", required=True, auto_complete="username", auto_focus=True),
-            field("Password", "password", type="password", required=True, auto_complete="current-password"),
-            action="/auth/sign-in",
-            submit="Sign in",
-            busy="Signing in…",
-            after="leave",
-            next=SignInState.next_path,
-            class_name=rx.cond(page.is_unclaimed, "mt-4 flex flex-col gap-4", "flex flex-col gap-4"),
-        ),
-        rx.el.a("Forgot your password?", href="/forgot", class_name=f"mt-4 inline-block w-fit text-sm {theme.LINK}"),
+        rx.cond(page.has_password, _password()),
         rx.cond(page.ways.length() > 0, _other_ways()),
         rx.cond(
             page.is_signup_open,
@@ -78,14 +72,33 @@ def sign_in() -> rx.Component:
     )
 
 
+def _password() -> rx.Component:
+    return rx.el.div(
+        action_form(
+            field("E-mail", "email", type="email", required=True, auto_complete="username", auto_focus=True),
+            field("Password", "password", type="password", required=True, auto_complete="current-password"),
+            action="/auth/sign-in",
+            submit="Sign in",
+            busy="Signing in…",
+            after="leave",
+            next=SignInState.next_path,
+            class_name=rx.cond(page.is_unclaimed, "mt-4 flex flex-col gap-4", "flex flex-col gap-4"),
+        ),
+        rx.el.a("Forgot your password?", href="/forgot", class_name=f"mt-4 inline-block w-fit text-sm {theme.LINK}"),
+    )
+
+
 def _other_ways() -> rx.Component:
     rule = f"h-px grow {theme.RULE}"
     return rx.el.div(
-        rx.el.div(
-            rx.el.span(class_name=rule),
-            rx.el.span("or", class_name=f"text-sm {theme.MUTED}"),
-            rx.el.span(class_name=rule),
-            class_name="my-4 flex items-center gap-3",
+        rx.cond(
+            page.has_password,
+            rx.el.div(
+                rx.el.span(class_name=rule),
+                rx.el.span("or", class_name=f"text-sm {theme.MUTED}"),
+                rx.el.span(class_name=rule),
+                class_name="my-4 flex items-center gap-3",
+            ),
         ),
         rx.el.div(rx.foreach(page.ways, _way), class_name="flex flex-col gap-2"),
     )
@@ -101,5 +114,8 @@ def _way(way: Any) -> rx.Component:
             next=page.next_path,
             class_name=f"{theme.SECONDARY} w-full",
         ),
-        rx.el.a(way["label"], href=way["href"], class_name=f"{theme.SECONDARY} w-full"),
+        # Not a page of ours: the browser loads it, and goes on to somebody else.
+        ReactRouterLink.create(
+            way["label"], to=way["href"], reload_document=True, class_name=f"{theme.SECONDARY} w-full"
+        ),
     )

@@ -19,6 +19,7 @@ from aiservice.portal.session.cookie import (
     clear_ticket,
     read_session_cookie,
     read_ticket,
+    set_away,
     set_session_cookie,
     set_ticket,
 )
@@ -29,6 +30,8 @@ from aiservice.services.accounts import Accounts, Browser, SignedIn
 from aiservice.services.entrance import HELD_SECONDS, Held, SecondFactorNeeded
 from aiservice.services.links import is_token
 from aiservice.services.sessions import ABSOLUTE_SECONDS
+from aiservice.services.sso import Sso
+from aiservice.services.sso_sign_in import AWAY_SECONDS
 from aiservice.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -52,6 +55,8 @@ class Core(Protocol):
     def accounts(self) -> Accounts: ...
     @property
     def clients(self) -> MakesPersonalClients: ...
+    @property
+    def sso(self) -> Sso: ...
     @property
     def settings(self) -> Settings: ...
 
@@ -178,6 +183,10 @@ class Answering:
 
     def _ticket(self, request: Request) -> str:
         return read_ticket(request.scope["headers"], is_https=self._is_https(request)) or ""
+
+    def _away(self, request: Request, cookie: str) -> str:
+        """The line that sets what a browser comes back from a provider with."""
+        return set_away(cookie, is_https=self._is_https(request), max_age_seconds=AWAY_SECONDS)
 
     def _browser(self, request: Request) -> Browser:
         trusted = self._core().settings.trusted_proxies

@@ -1,4 +1,5 @@
-"""The session cookie: its two names, how it is read, set and cleared; and the ticket of a sign-in that waits.
+"""The session cookie: its two names, how it is read, set and cleared; the ticket of a sign-in that waits, and what a
+browser has while it is with somebody else who knows the person (single sign-on).
 
 On https the name is `__Host-ais_sid`, which browsers accept only with Secure, Path=/ and no Domain, so that no
 sibling host and no plain-http page can plant one. On plain http it is `ais_sid`.
@@ -10,6 +11,8 @@ from collections.abc import Iterable, Mapping
 SECURE_NAME = "__Host-ais_sid"
 PLAIN_NAME = "ais_sid"
 SECURE_TICKET, PLAIN_TICKET = "__Host-ais_ticket", "ais_ticket"
+SECURE_AWAY, PLAIN_AWAY = "__Host-ais_sso", "ais_sso"
+OPENED_BY = "ais_by"
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")  # 256 bits in base64url without padding
 
 Headers = Iterable[tuple[bytes, bytes]] | Mapping[str, str]
@@ -28,6 +31,11 @@ def read_session_cookie(headers: Headers | str, *, is_https: bool | None = None)
 def read_ticket(headers: Headers | str, *, is_https: bool | None = None) -> str | None:
     """The ticket of a sign-in that waits; read as the session cookie is."""
     return _read(headers, is_https, SECURE_TICKET, PLAIN_TICKET)
+
+
+def read_away(headers: Headers | str, *, is_https: bool | None = None) -> str | None:
+    """What a browser that was with a provider comes back with; read as the session cookie is."""
+    return _read(headers, is_https, SECURE_AWAY, PLAIN_AWAY)
 
 
 def _read(headers: Headers | str, is_https: bool | None, secure_name: str, plain_name: str) -> str | None:
@@ -58,6 +66,26 @@ def set_ticket(value: str, *, is_https: bool, max_age_seconds: int) -> str:
 def clear_ticket(*, is_https: bool) -> str:
     """The Set-Cookie line that takes the ticket away."""
     return f"{_ticket_name(is_https)}=; Max-Age=0; {_attributes(is_https)}"
+
+
+def set_away(value: str, *, is_https: bool, max_age_seconds: int) -> str:
+    """The Set-Cookie line for a browser that goes to a provider. Lax: it comes back from another site."""
+    return f"{_away_name(is_https)}={value}; Max-Age={max_age_seconds}; {_attributes(is_https)}"
+
+
+def clear_away(*, is_https: bool) -> str:
+    """The Set-Cookie line that takes it away."""
+    return f"{_away_name(is_https)}=; Max-Age=0; {_attributes(is_https)}"
+
+
+def set_opened_by(name: str, *, is_https: bool, max_age_seconds: int) -> str:
+    """The Set-Cookie line that tells our scripts which provider opened the session: no secret, and nobody's right."""
+    secure = "; Secure" if is_https else ""
+    return f"{OPENED_BY}={name}; Max-Age={max_age_seconds}; Path=/; SameSite=Lax{secure}"
+
+
+def _away_name(is_https: bool) -> str:
+    return SECURE_AWAY if is_https else PLAIN_AWAY
 
 
 def _ticket_name(is_https: bool) -> str:

@@ -18,9 +18,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from aiservice.errors import Unauthenticated
 from aiservice.portal.session.address_limits import AddressLimits
 from aiservice.portal.session.answers import Answering, Core, LimitedHandler, no_route
-from aiservice.portal.session.bodies import read_fields
-from aiservice.portal.session.cookie import clear_session_cookie
+from aiservice.portal.session.bodies import is_form, read_fields
+from aiservice.portal.session.cookie import OPENED_BY, clear_session_cookie, set_opened_by
 from aiservice.portal.session.factor_routes import FactorRoutes
+from aiservice.portal.session.sso_routes import SsoRoutes
 
 PREFIX = "/auth"
 
@@ -39,6 +40,7 @@ class AuthRoutes(Answering):
     def __init__(self, core: Callable[[], Core], frontend_port: int | None) -> None:
         super().__init__(core, frontend_port)
         self._factors = FactorRoutes(core, frontend_port)
+        self._sso = SsoRoutes(core, frontend_port)
         self._app: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,6 +66,7 @@ class AuthRoutes(Answering):
             name = handler.__name__.replace("_", "-")
             answered = self._answered(limits.limited(handler, limit), page)
             routes.append(Route(f"{PREFIX}/{name}", answered, methods=["POST"]))
+        routes += self._sso.routes(limits)
         app = Starlette(routes=routes, exception_handlers={HTTPException: no_route})
         app.router.redirect_slashes = False  # it would build an absolute URL from the Host header
         return app
@@ -127,8 +130,18 @@ class AuthRoutes(Answering):
         return await self._welcome(request, fields, signed_in)
 
     async def sign_out(self, request: Request) -> Response:
-        """No fields are needed; signing out twice is not a mistake."""
-        await self._core().accounts.sign_out(self._cookie(request))
-        response = self._done(request, "/sign-in", {"signed_out": True})
+        """No fields are needed; signing out twice is not a mistake. What single sign-on opened is closed there too,
+        where a script goes on to: no form may be led to another site."""
+        cookie = self._cookie(request)
+        leaving = None if is_form(request) else await self._core().sso.sign_in.leaving.begin(cookie)
+        await self._core().accounts.sign_out(cookie)
+        response = self._done(
+            request, "/sign-in", {"signed_out": True, **({"next": leaving.location} if leaving else {})}
+        )
+        if leaving is not None:
+            response.headers.append("set-cookie", self._away(request, leaving.cookie))
         response.headers.append("set-cookie", clear_session_cookie(is_https=self._is_https(request)))
+        if OPENED_BY in request.cookies:
+            line = set_opened_by("", is_https=self._is_https(request), max_age_seconds=0)
+            response.headers.append("set-cookie", line)
         return response

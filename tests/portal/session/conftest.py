@@ -30,11 +30,22 @@ class PersonalClients:
         return object()
 
 
+class NoSso:
+    """Single sign-on that has opened no session."""
+
+    def __init__(self) -> None:
+        self.sign_in = self.leaving = self
+
+    async def begin(self, _cookie: str | None) -> None:
+        return None
+
+
 @dataclass
 class Core:
     accounts: Accounts
     clients: PersonalClients
     settings: Settings
+    sso: Any = field(default_factory=NoSso)
 
 
 @dataclass
