@@ -30,7 +30,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
     core.board.show("jobs", core.job_log.said)
     alone: tuple[tuple[float, Callable[[], Awaitable[object]], str], ...] = (
         (EVERY_SECONDS, partial(fold, core.usage), NAME),
-        (_PURGE_SECONDS, core.usage.fold_models_again, "roll-up by model"),
+        (_PURGE_SECONDS, core.usage.fold_few_again, "roll-up by few values"),
         (_PURGE_SECONDS, core.accounts.purge, "old sessions"),
         (_PURGE_SECONDS, partial(_purge_changes, core), "old changes"),
         (_PURGE_SECONDS, partial(_check_secrets, core), "check of sealed secrets"),

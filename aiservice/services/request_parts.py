@@ -71,4 +71,4 @@ def _of_keys(scope: Scope, keys: _Keys | None) -> Scope:
     if keys is None:
         return scope
     clients, ids = {client for client, _ in keys}, {key for _, key in keys}
-    return replace(scope, client_ids=tuple(sorted(clients)), chosen=("key_id", tuple(sorted(ids))))
+    return replace(scope, client_ids=tuple(sorted(clients)), chosen=(("key_id", tuple(sorted(ids))),))

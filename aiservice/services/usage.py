@@ -180,10 +180,10 @@ class Usage:
         async with self._db.write() as session:
             return await folding.fold_dirty_hours(session)
 
-    async def fold_models_again(self) -> None:
+    async def fold_few_again(self) -> None:
         """Puts right what a node of the release before has folded in part, of the last two days."""
         async with self._db.write() as session:
-            await folding.fold_models_again(session, now_us() - 2 * DAY_US)
+            await folding.fold_few_again(session, now_us() - 2 * DAY_US)
 
     async def _total(self, scope: store.Scope, since_us: int, until_us: int | None = None) -> Sums:
         end_us = (now_us() if until_us is None else until_us) // MINUTE_US * MINUTE_US + MINUTE_US

@@ -13,7 +13,7 @@ from aiservice.store.session import AsyncSession
 GroupKey = tuple[str, ...]
 """The values of the columns that a group is of; () is everything."""
 
-# Not columns of the roll-ups: a client's owner and team are those it has now, and an ending is counted in sums.
+# A client's owner and team are those it has now; an ending is no column of the roll-ups, it is counted in sums.
 USER, TEAM, ENDING = "user", "team", "status"
 COLUMNS = {
     "key": "key_id",
@@ -26,21 +26,19 @@ COLUMNS = {
     "status": ENDING,
 }
 NAMED = {"client_id", "key_id", USER, TEAM}
-_OF_CLIENT = {USER, TEAM}
 _LONG_US = 2 * DAY_US
 _MOST_LIKELY = 150  # keys of each span of days whose sums are read to find those that are shown
 
 
 @dataclass(slots=True)
 class Reading:
-    """`columns` are what groups are made of; `holders` says whose or of which team each client is, where groups are."""
+    """`columns` are what groups are made of."""
 
     session: AsyncSession
     scope: store.Scope
     span: tuple[int, int]
     columns: tuple[str, ...]
     dirty_hours: list[int]
-    holders: Mapping[str, Mapping[str, str]]
     metric: Metric
 
     @classmethod
@@ -52,9 +50,8 @@ class Reading:
         columns: tuple[str, ...],
         metric: Metric | None = None,
     ) -> "Reading":
-        holders = {name: await store.holders(session, name) for name in columns if name in _OF_CLIENT}
         dirty = await store.dirty_hours(session)
-        return cls(session, scope, span, columns, dirty, holders, metric or metric_of("requests"))
+        return cls(session, scope, span, columns, dirty, metric or metric_of("requests"))
 
     def earlier(self, by_us: int) -> "Reading":
         """The same of a range that lies so much before."""
@@ -62,33 +59,47 @@ class Reading:
 
     async def largest(self, most: int) -> list[GroupKey]:
         """The `most` groups that the measure ranks first, largest first."""
-        if ENDING in self.columns or _OF_CLIENT & set(self.columns):
-            ranks = await self._ranks()
-            return sorted(ranks, key=lambda group: (-ranks[group], group))[:most]
         scope = await self._likely()
+        if ENDING in self.columns:
+            ranks = await self._ranks(scope)
+            return sorted(ranks, key=lambda group: (-ranks[group], group))[:most]
         asked = store.Asked(scope, self.columns, 0, (self.metric.rank,))
         return [key for key, _ in await store.largest(self.session, plan(self.span, self.dirty_hours, 0), asked, most)]
 
     async def _likely(self) -> store.Scope:
-        """The scope, narrowed to the keys that may be among the largest, where looking at all would take long."""
+        """The scope, narrowed to the keys or clients that may be among the largest, where looking at all would take
+        long. Whose a key or client is, or what was asked with it, makes it no larger."""
         is_long = self.span[1] - self.span[0] > _LONG_US
-        if self.columns[:1] != ("key_id",) or self.scope != store.Scope() or not is_long:
+        if self.scope != store.Scope() or not is_long:
             return self.scope
+        if "key_id" in self.columns:
+            return replace(self.scope, chosen=(("key_id", tuple(sorted(await self._likely_keys()))),))
+        if "client_id" in self.columns and self.columns != ("client_id",):
+            asked = store.Asked(self.scope, ("client_id",), 0, (self._likely_by()[0],))
+            parts = plan(self.span, self.dirty_hours, 0)
+            clients = [key[0] for key, _ in await store.largest(self.session, parts, asked, _MOST_LIKELY)]
+            return replace(self.scope, chosen=(("client_id", tuple(sorted(clients))),))
+        return self.scope
+
+    async def _likely_keys(self) -> set[str]:
         recent_us = max(self.span[0], min(await store.unfolded_days(self.session)))
         late = [hour for hour in self.dirty_hours if hour < recent_us]
         parts = plan((recent_us, max(recent_us, self.span[1])), self.dirty_hours, 0)
         if late:
             parts.setdefault("minute", []).extend((hour, hour + HOUR_US) for hour in late)
-        keys = await store.likely_keys(self.session, self.span, parts, self.metric.rank, _MOST_LIKELY)
-        return replace(self.scope, chosen=("key_id", tuple(sorted(keys))))
+        found: set[str] = set()
+        for column in self._likely_by():
+            found |= await store.likely_keys(self.session, self.span, parts, column, _MOST_LIKELY)
+        return found
 
-    async def _ranks(self) -> dict[GroupKey, int]:
-        """What each group is ranked by."""
-        column = self.metric.rank
-        columns = ENDING_COLUMNS if ENDING in self.columns else (column,)
+    def _likely_by(self) -> tuple[str, ...]:
+        return ("requests", "errors") if ENDING in self.columns else (self.metric.rank,)
+
+    async def _ranks(self, scope: store.Scope) -> dict[GroupKey, int]:
+        """By how many requests each group, which is of an ending, is ranked."""
         found: dict[GroupKey, int] = {}
-        for _, key, sums in await self._read(self.scope, 0, columns):
-            found[key] = found.get(key, 0) + int(getattr(sums, column if ENDING not in self.columns else "requests"))
+        for _, key, sums in await self._read(scope, 0, ENDING_COLUMNS):
+            found[key] = found.get(key, 0) + sums.requests
         return found
 
     async def totals(self, kept: Collection[GroupKey] | None = None) -> dict[GroupKey, Sums]:
@@ -136,21 +147,23 @@ class Reading:
         return found
 
     def _narrowed(self, kept: Collection[GroupKey] | None) -> store.Scope:
-        """The scope, narrowed by the first column that the database knows; what is in it besides is left out later."""
-        if kept is None or not self.columns or self.columns[0] == ENDING:
+        """The scope, narrowed to what groups are made of; a group of two values that are both among them, though not
+        together, is left out later."""
+        if kept is None:
             return self.scope
-        first, values = self.columns[0], {key[0] for key in kept if key}
-        if first in _OF_CLIENT:
-            clients = tuple(client for client, holder in self.holders[first].items() if holder in values)
-            return replace(self.scope, chosen=("client_id", clients))
-        return replace(self.scope, chosen=(first, tuple(sorted(values))))
+        chosen = [
+            (column, tuple(sorted({key[place] for key in kept if key})))
+            for place, column in enumerate(self.columns)
+            if column != ENDING
+        ]
+        return replace(self.scope, chosen=tuple(chosen))
 
     async def _read(
         self, scope: store.Scope, width_us: int, columns: Sequence[str]
     ) -> list[tuple[int, GroupKey, Sums]]:
         """(bucket, group, sums)."""
-        real = tuple("client_id" if name in _OF_CLIENT else name for name in self.columns if name != ENDING)
-        asked = store.Asked(scope, tuple(dict.fromkeys(real)), width_us, tuple(columns))
+        real = tuple(name for name in self.columns if name != ENDING)
+        asked = store.Asked(scope, real, width_us, tuple(columns))
         found = []
         for grain, spans in plan(self.span, self.dirty_hours, width_us).items():
             for bucket, values, sums in await store.sums(self.session, grain, spans, asked):
@@ -161,14 +174,11 @@ class Reading:
     def _groups(self, values: Mapping[str, str], sums: Sums) -> list[tuple[GroupKey, Sums]]:
         """The groups that a row of the roll-ups belongs to: more than one only by how its requests ended."""
         if ENDING not in self.columns:
-            return [(tuple(self._value(name, values) for name in self.columns), sums)]
+            return [(tuple(values[name] for name in self.columns), sums)]
         return [
-            (tuple(ending if name == ENDING else self._value(name, values) for name in self.columns), part)
+            (tuple(ending if name == ENDING else values[name] for name in self.columns), part)
             for ending, part in by_ending(sums).items()
         ]
-
-    def _value(self, name: str, values: Mapping[str, str]) -> str:
-        return self.holders[name].get(values["client_id"], "") if name in _OF_CLIENT else values[name]
 
 
 def _by_group(rows: Iterable[tuple[int, GroupKey, Sums]]) -> dict[GroupKey, dict[int, Sums]]:

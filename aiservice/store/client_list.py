@@ -9,7 +9,7 @@ from sqlmodel import col
 
 from aiservice.kit.clock import DAY_US, HOUR_US
 from aiservice.store.usage_folding import unfolded_days
-from aiservice.tables import Client, ClientKey, Team, UsageDay, UsageHour, User
+from aiservice.tables import Client, ClientKey, Team, UsageClientDay, UsageClientHour, User
 
 _SPENT = ("requests", "cost_nano_usd", "unpriced")
 _OF_OWNER, _OF_TEAM = col(User.id) == col(Client.owner_id), col(Team.id) == col(Client.team_id)
@@ -84,7 +84,7 @@ async def spent(
     open_days = [day for day in await unfolded_days(session) if day in days_us]  # today above all: it is in hours yet
     hours = [hour for day in open_days for hour in range(day, day + DAY_US, HOUR_US)]
     found: dict[str, tuple[int, int, int]] = {}
-    for table, starts in ((UsageDay, [day for day in days_us if day not in open_days]), (UsageHour, hours)):
+    for table, starts in ((UsageClientDay, [day for day in days_us if day not in open_days]), (UsageClientHour, hours)):
         query = (
             select(col(table.client_id), *(func.sum(getattr(table, name)) for name in _SPENT))
             .where(col(table.start_us).in_(starts), col(table.client_id).in_(client_ids))

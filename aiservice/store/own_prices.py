@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from aiservice.tables import OwnPrice, UsageDay, UsageHour
+from aiservice.tables import OwnPrice, UsageModelDay, UsageModelHour
 
 
 async def everything(session: AsyncSession) -> Sequence[OwnPrice]:
@@ -27,7 +27,7 @@ async def unpriced(
     """(provider, model, calls that no price was known for), over the days and hours that begin then; a place may be
     there twice. A day is rolled up once it is over, so today is its hours."""
     found = []
-    for table, starts in ((UsageDay, days_us), (UsageHour, hours_us)):
+    for table, starts in ((UsageModelDay, days_us), (UsageModelHour, hours_us)):
         query = (
             select(col(table.provider), col(table.model), func.sum(col(table.unpriced)))
             .where(col(table.start_us).in_(starts), col(table.unpriced) > 0)

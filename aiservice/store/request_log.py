@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, func, literal, litera
 from sqlmodel import col
 
 from aiservice.store.session import AsyncSession
-from aiservice.store.usage import Scope
+from aiservice.store.usage import Asked, Scope
 from aiservice.tables import Client, ClientKey, LedgerEntry, RollupDirty, UsageHour
 from aiservice.tables.ledger import CACHED, TOLD_UPSTREAM, TRACED, TRIED_AGAIN, UNFINISHED
 
@@ -102,10 +102,11 @@ async def hours_with(
 ) -> list[int]:
     """The newest (or oldest) `limit` hours of `span` (both ends included) whose roll-up holds requests of `scope`.
 
-    Read from the primary key alone: it holds every column that a scope asks for.
+    Read from the primary key alone, of the smallest roll-up that has every column that the scope asks for.
     """
-    start = _HOUR.c.start_us
-    query = select(start).distinct().where(start >= span[0], start <= span[1], *scope.conditions(_HOUR.c))
+    table = Asked(scope, (), 0, ()).table("hour")
+    start = table.c.start_us
+    query = select(start).distinct().where(start >= span[0], start <= span[1], *scope.conditions(table.c))
     query = query.order_by(start if is_oldest else start.desc()).limit(limit)
     return list((await session.execute(query)).scalars())
 

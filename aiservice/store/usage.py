@@ -16,6 +16,8 @@ from aiservice.tables import (
     ClientKey,
     Horizon,
     Team,
+    UsageClientDay,
+    UsageClientHour,
     UsageDay,
     UsageHour,
     UsageMinute,
@@ -36,40 +38,54 @@ _BY_MODEL: dict[str, Table] = {
     "hour": UsageModelHour.__table__,  # type: ignore[attr-defined]
     "day": UsageModelDay.__table__,  # type: ignore[attr-defined]
 }
+_BY_CLIENT: dict[str, Table] = {
+    "hour": UsageClientHour.__table__,  # type: ignore[attr-defined]
+    "day": UsageClientDay.__table__,  # type: ignore[attr-defined]
+}
+# Not columns of a roll-up, but of its client: whose it is now, and of which team.
+_HOLDERS = {"user": col(Client.owner_id), "team": col(Client.team_id)}
 _SPANS: Table = UsageSpan.__table__  # type: ignore[attr-defined]
 Spans = Sequence[tuple[int, int]]
 __all__ = ["HOURS_AT_ONCE", "dirty_hours", "unfolded_days"]
+
+
+def _is_among(columns: Any, name: str, values: tuple[str, ...]) -> ColumnElement[bool]:
+    """Whether a column has one of the values; a client without an owner or a team, or that is gone, has "" for it."""
+    if name not in _HOLDERS:
+        found: ColumnElement[bool] = columns[name].in_(values)
+        return found
+    clients, holder = select(col(Client.id)).correlate(None), _HOLDERS[name]
+    held: ColumnElement[bool] = columns.client_id.in_(clients.where(holder.in_([one for one in values if one])))
+    return or_(held, columns.client_id.not_in(clients.where(holder.is_not(None)))) if "" in values else held
 
 
 @dataclass(slots=True, frozen=True)
 class Scope:
     """Which requests are looked at: those of an owner's clients (None: of all), with these values in these columns.
 
-    `client_ids` and `chosen` (a column and the values that count) narrow it further.
+    `client_ids` and `chosen` (columns, each with the values that count) narrow it further.
     """
 
     owner_id: str | None = None
     filters: tuple[tuple[str, str], ...] = ()
     client_ids: tuple[str, ...] | None = None
-    chosen: tuple[str, tuple[str, ...]] | None = None
+    chosen: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def conditions(self, columns: Any) -> list[ColumnElement[bool]]:
         """As conditions on the columns of the ledger or of a roll-up."""
         found = [columns[name] == value for name, value in self.filters]
         if self.owner_id is not None:
-            owned = select(col(Client.id)).where(col(Client.owner_id) == self.owner_id)
+            owned = select(col(Client.id)).where(col(Client.owner_id) == self.owner_id).correlate(None)
             found.append(columns.client_id.in_(owned))
         if self.client_ids is not None:
             found.append(columns.client_id.in_(self.client_ids))
-        if self.chosen is not None:
-            found.append(columns[self.chosen[0]].in_(self.chosen[1]))
-        return found
+        return [*found, *(_is_among(columns, name, values) for name, values in self.chosen)]
 
 
 @dataclass(slots=True, frozen=True)
 class Asked:
-    """What is summed: `columns` of the requests in `scope`, by the values of the columns `group_by` and per bucket of
-    `width_us` (0: one for all)."""
+    """What is summed: `columns` of the requests in `scope`, by the values of the columns `group_by` ("user" and "team"
+    are those that a client has now) and per bucket of `width_us` (0: one for all)."""
 
     scope: Scope
     group_by: tuple[str, ...]
@@ -79,10 +95,13 @@ class Asked:
     def table(self, grain: str) -> Table:
         """The smallest roll-up of `grain` that has all of these columns."""
         scope = self.scope
-        narrowed = {*self.group_by, *(name for name, _ in scope.filters), *((scope.chosen or ("",))[:1])} - {""}
+        named = (*self.group_by, *(name for name, _ in (*scope.filters, *scope.chosen)))
+        narrowed = {"client_id" if name in _HOLDERS else name for name in named}
         is_everybodys = scope.owner_id is None and scope.client_ids is None
         if is_everybodys and grain in _BY_MODEL and narrowed <= {"task", "provider", "model"}:
             return _BY_MODEL[grain]
+        if grain in _BY_CLIENT and narrowed <= {"client_id"}:
+            return _BY_CLIENT[grain]
         return _TABLES[grain]
 
 
@@ -91,16 +110,8 @@ async def sums(
 ) -> list[tuple[int, tuple[str, ...], dict[str, int]]]:
     """From the roll-up of `grain`, over the [start, end) of `spans`: the bucket's start, the values of `group_by`, and
     the sums by column."""
-    table, width_us = asked.table(grain), asked.width_us
-    bucket = (table.c.start_us - table.c.start_us % width_us) if width_us else literal(0)
-    groups = [table.c[name] for name in asked.group_by]
-    selected: list[Any] = [bucket, *groups, *(func.sum(table.c[name]) for name in asked.columns)]
-    query = (
-        select(*selected)
-        .where(_within(table, spans), *asked.scope.conditions(table.c))
-        .group_by(*(text(str(place)) for place in range(1, len(groups) + 2)))
-    )
-    first = len(groups) + 1
+    table, first = asked.table(grain), len(asked.group_by) + 1
+    query = _summed(table, spans, asked)
     # PostgreSQL sums bigints into numerics.
     return [
         (int(row[0]), tuple(row[1:first]), dict(zip(asked.columns, map(int, row[first:]), strict=True)))
@@ -112,8 +123,9 @@ async def largest(
     session: AsyncSession, parts: Mapping[str, Spans], asked: Asked, limit: int
 ) -> list[tuple[tuple[str, ...], int]]:
     """The `limit` groups with the most of the one column that is asked for, largest first, with how much that is."""
-    rows = [_rows(asked.table(grain), spans, asked) for grain, spans in parts.items()]
-    return await _top(session, rows, asked, limit)
+    return await _top(
+        session, [_summed(asked.table(grain), spans, asked) for grain, spans in parts.items()], asked, limit
+    )
 
 
 async def likely_keys(
@@ -130,12 +142,29 @@ async def likely_keys(
     return found | {key[0] for key, _ in await largest(session, parts, asked, most)}
 
 
-def _rows(table: Table, spans: Spans, asked: Asked) -> "Select[Any]":
-    groups = [table.c[name] for name in asked.group_by]
-    summed = func.sum(table.c[asked.columns[0]]).label("ranked")
-    selected: list[Any] = [*groups, summed]
-    found = select(*selected).where(_within(table, spans), *asked.scope.conditions(table.c))
-    return found.group_by(*groups) if groups else found
+def _summed(table: Table, spans: Spans, asked: Asked) -> "Select[Any]":
+    """(bucket, groups, sums). Whose a client is, is looked up once a client, not once a row."""
+    width_us, of_client = asked.width_us, [name for name in asked.group_by if name in _HOLDERS]
+    bucket = ((table.c.start_us - table.c.start_us % width_us) if width_us else literal(0)).label("bucket")
+    named = dict.fromkeys("client_id" if name in _HOLDERS else name for name in asked.group_by)
+    sums = [func.sum(table.c[name]).label(name) for name in asked.columns]
+    found: Select[Any] = select(bucket, *(table.c[name] for name in named), *sums)
+    found = found.where(_within(table, spans), *asked.scope.conditions(table.c)).group_by(*_places(len(named) + 1))
+    if not of_client:
+        return found
+    inner = found.subquery()
+    groups = [func.coalesce(_HOLDERS[name], "") if name in _HOLDERS else inner.c[name] for name in asked.group_by]
+    outer: Select[Any] = select(
+        inner.c.bucket,
+        *(group.label(f"by_{name}") for group, name in zip(groups, asked.group_by, strict=True)),
+        *(func.sum(inner.c[name]).label(name) for name in asked.columns),
+    )
+    outer = outer.outerjoin_from(inner, Client, col(Client.id) == inner.c.client_id)
+    return outer.group_by(*_places(len(groups) + 1))
+
+
+def _places(count: int) -> list[Any]:
+    return [text(str(place)) for place in range(1, count + 1)]
 
 
 async def _top(
@@ -144,8 +173,8 @@ async def _top(
     if not rows:
         return []
     every = union_all(*rows).subquery()
-    groups = [every.c[name] for name in asked.group_by]
-    total = func.sum(every.c.ranked)
+    groups = list(every.c)[1 : 1 + len(asked.group_by)]
+    total = func.sum(every.c[asked.columns[0]])
     selected: list[Any] = [*groups, total]
     query = select(*selected).having(total.is_not(None)).order_by(total.desc(), *groups).limit(limit)
     found = await session.execute(query.group_by(*groups) if groups else query)
@@ -181,7 +210,7 @@ async def first_start_us(session: AsyncSession, scope: Scope) -> int | None:
 
 
 async def _first_of(session: AsyncSession, grain: str, scope: Scope, span: tuple[int, int | None]) -> int | None:
-    columns = _TABLES[grain].c
+    columns = Asked(scope, (), 0, ()).table(grain).c
     query = select(columns.start_us).where(columns.start_us >= span[0], *scope.conditions(columns))
     if span[1] is not None:
         query = query.where(columns.start_us < span[1])
@@ -237,12 +266,6 @@ async def _most_of_span(session: AsyncSession, column: str, start_us: int, limit
     query = select(of, func.sum(requests)).group_by(of) if column == "client_id" else select(of, requests)
     query = query.where(_SPANS.c.start_us == start_us).order_by(text("2 DESC")).limit(limit)
     return [(row[0], int(row[1])) for row in await session.execute(query)]
-
-
-async def holders(session: AsyncSession, of: str) -> dict[str, str]:
-    """By client, the id of its owner (`of` "user") or of its team ("team"); "" where it has none."""
-    holder = col(Client.owner_id) if of == "user" else col(Client.team_id)
-    return {row[0]: row[1] or "" for row in await session.execute(select(col(Client.id), holder))}
 
 
 async def names(session: AsyncSession, group_by: str, ids: Sequence[str]) -> dict[str, str]:

@@ -1,5 +1,5 @@
 """SQL that folds the roll-ups: minutes into hours, hours into days once these are over, and of both what is read by few
-values or ranks keys.
+values (models, clients) or ranks keys.
 
 One process folds at a time. An hour that changed has a mark; a day that is over and was never folded is found by what
 is not in `usage_model_day` yet.
@@ -13,7 +13,16 @@ from sqlmodel import col
 from aiservice.kit.clock import DAY_US, HOUR_US, now_us
 from aiservice.store.ledger import ROLLUP_KEY, SUMMED
 from aiservice.store.session import AsyncSession
-from aiservice.tables import RollupDirty, UsageDay, UsageHour, UsageModelDay, UsageModelHour, UsageSpan
+from aiservice.tables import (
+    RollupDirty,
+    UsageClientDay,
+    UsageClientHour,
+    UsageDay,
+    UsageHour,
+    UsageModelDay,
+    UsageModelHour,
+    UsageSpan,
+)
 
 HOURS_AT_ONCE = 24  # hours a transaction, so that the writer is never held for long
 SPAN_US = 32 * DAY_US
@@ -46,8 +55,15 @@ def _add_to_span(sign: str) -> Any:
 
 _FOLD_HOUR = _fold("usage_hour", "usage_minute", ROLLUP_KEY[1:])
 _FOLD_DAY = _fold("usage_day", "usage_hour", ROLLUP_KEY[1:])
-_FOLD_MODEL_HOUR = _fold("usage_model_hour", "usage_hour", _BY_MODEL)
-_FOLD_MODEL_DAY = _fold("usage_model_day", "usage_day", _BY_MODEL)
+# What is read by few values: each table, and how it is made of the roll-up of its grain.
+_FEW_HOURS = (
+    (UsageModelHour, _fold("usage_model_hour", "usage_hour", _BY_MODEL)),
+    (UsageClientHour, _fold("usage_client_hour", "usage_hour", ("client_id",))),
+)
+_FEW_DAYS = (
+    (UsageModelDay, _fold("usage_model_day", "usage_day", _BY_MODEL)),
+    (UsageClientDay, _fold("usage_client_day", "usage_day", ("client_id",))),
+)
 _INTO_SPAN, _OUT_OF_SPAN = _add_to_span(""), _add_to_span("-")
 
 
@@ -64,7 +80,7 @@ async def fold_dirty_hours(session: AsyncSession) -> int:
     for hour in hours:
         await session.execute(delete(UsageHour).where(col(UsageHour.start_us) == hour))
         await session.execute(_FOLD_HOUR, {"start": hour, "end": hour + HOUR_US})
-        await _fold_model_hour(session, hour)
+        await _fold_few(session, _FEW_HOURS, hour, HOUR_US)
     today = _today()
     changed = {hour // DAY_US * DAY_US for hour in hours}
     for day in sorted(day for day in changed | set(await unfolded_days(session)) if day < today):
@@ -103,26 +119,22 @@ async def days_to_fold(session: AsyncSession) -> bool:
     return await session.scalar(hours.where(col(UsageHour.start_us) < over[-1] + DAY_US).limit(1)) is not None
 
 
-async def fold_models_again(session: AsyncSession, since_us: int) -> None:
+async def fold_few_again(session: AsyncSession, since_us: int) -> None:
     """Makes what is read by few values anew, for the hours and days that are over since then: a node of the release
     before folds the others alone."""
     today = _today()
     for hour in range(since_us // HOUR_US * HOUR_US, now_us() // HOUR_US * HOUR_US, HOUR_US):
-        await _fold_model_hour(session, hour)
+        await _fold_few(session, _FEW_HOURS, hour, HOUR_US)
     known = select(func.max(col(UsageModelDay.start_us)))
     last = await session.scalar(known) or 0
     for day in range(since_us // DAY_US * DAY_US, min(today, last + DAY_US), DAY_US):
-        await _fold_model_day(session, day)
+        await _fold_few(session, _FEW_DAYS, day, DAY_US)
 
 
-async def _fold_model_hour(session: AsyncSession, hour: int) -> None:
-    await session.execute(delete(UsageModelHour).where(col(UsageModelHour.start_us) == hour))
-    await session.execute(_FOLD_MODEL_HOUR, {"start": hour, "end": hour + HOUR_US})
-
-
-async def _fold_model_day(session: AsyncSession, day: int) -> None:
-    await session.execute(delete(UsageModelDay).where(col(UsageModelDay.start_us) == day))
-    await session.execute(_FOLD_MODEL_DAY, {"start": day, "end": day + DAY_US})
+async def _fold_few(session: AsyncSession, tables: Any, start_us: int, width_us: int) -> None:
+    for table, fold in tables:
+        await session.execute(delete(table).where(col(table.start_us) == start_us))
+        await session.execute(fold, {"start": start_us, "end": start_us + width_us})
 
 
 async def _fold_day(session: AsyncSession, day: int) -> None:
@@ -131,7 +143,7 @@ async def _fold_day(session: AsyncSession, day: int) -> None:
     await session.execute(delete(UsageDay).where(col(UsageDay.start_us) == day))
     await session.execute(_FOLD_DAY, {"start": day, "end": day + DAY_US})
     await session.execute(_INTO_SPAN, span)
-    await _fold_model_day(session, day)
+    await _fold_few(session, _FEW_DAYS, day, DAY_US)
 
 
 def _today() -> int:

@@ -234,6 +234,25 @@ class UsageModelDay(_ModelRollup, table=True):
     __tablename__ = "usage_model_day"
 
 
+class _ClientRollup(_Sums):
+    """By client alone: whatever is asked of clients, their owners or their teams is read here."""
+
+    start_us: int = Field(primary_key=True, sa_type=BigInteger)
+    client_id: str = Field(primary_key=True, max_length=40)
+
+
+class UsageClientHour(_ClientRollup, table=True):
+    """Folded with its hour."""
+
+    __tablename__ = "usage_client_hour"
+
+
+class UsageClientDay(_ClientRollup, table=True):
+    """Folded with its day."""
+
+    __tablename__ = "usage_client_day"
+
+
 class UsageSpan(SQLModel, table=True):
     """What each key used in the days of a span of 32 that are over. It tells which keys may be among the largest of any
     range; what they used in it is read from the other roll-ups."""

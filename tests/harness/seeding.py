@@ -16,13 +16,14 @@ from aiservice.jobs.rollup import fold
 from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US
 from aiservice.services.usage import Usage
 from aiservice.store.ledger import ROLLUP_KEY, SUMMED
-from aiservice.store.session import AsyncSession, Database
+from aiservice.store.session import AsyncSession, Database, open_engine
 from aiservice.tables.ledger import LATENCY_BOUNDS_US
 
 KEYS, CLIENTS, PEOPLE, MODELS, DAYS = 200, 40, 20, 12, 30
+DECISIONS = 500
 RARE = "rare"
 RARE_EVERY = 50_000
-_CHUNK = 250_000
+_CHUNK = 50_000  # rows a statement: the product's engine gives one half a minute
 
 
 @dataclass(slots=True, frozen=True)
@@ -45,14 +46,14 @@ async def seed_month(database: Database, rows: int, end_us: int, *, keys: int = 
     for first in range(0, rows, _CHUNK):
         async with database.write() as session:
             await session.execute(text(_entries(month, first, min(first + _CHUNK, rows), database.is_sqlite)))
-    for start_us in range(month.start_us, end_us, DAY_US):
+    for start_us in range(month.start_us, end_us, 6 * HOUR_US):
         async with database.write() as session:
-            await session.execute(text(_MINUTES), {"start": start_us, "end": min(start_us + DAY_US, end_us)})
+            await session.execute(text(_MINUTES), {"start": start_us, "end": min(start_us + 6 * HOUR_US, end_us)})
     async with database.write() as session:
         hours = [{"at": at} for at in range(month.start_us // HOUR_US * HOUR_US, end_us, HOUR_US)]
         await session.execute(text("INSERT INTO rollup_dirty (start_us) VALUES (:at)"), hours)
     await fold(Usage(database))
-    await _settle_down(database)
+    await settle_down(database)
     return month
 
 
@@ -88,11 +89,7 @@ async def _add_people(session: AsyncSession, month: Month) -> None:
 async def seed_keys(database: Database, count: int, at_us: int) -> None:
     """That many keys more, of the clients that `seed_month` has made: a tenth revoked, a twentieth expired, one in 500 in
     the middle of being rolled. Each was asked with on one of the last 30 days."""
-    series = (
-        f"WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {count})"
-        if database.is_sqlite
-        else f"WITH numbers AS (SELECT n FROM generate_series(0, {count - 1}) AS n)"
-    )
+    series = numbers(0, count, is_sqlite=database.is_sqlite)
     day, at = at_us // DAY_US * DAY_US, f"CAST({at_us} AS BIGINT)"
     number, client = "CAST(100000000 + n AS TEXT)", f"'cli_' || CAST(1000 + n % {CLIENTS} AS TEXT)"
     digest = "x'00'" if database.is_sqlite else "decode('00', 'hex')"
@@ -113,22 +110,24 @@ FROM numbers""",
     for statement in statements:
         async with database.write() as session:
             await session.execute(text(statement))
-    await _settle_down(database)
+    await settle_down(database)
+
+
+def numbers(first: int, end: int, *, is_sqlite: bool) -> str:
+    """A table `numbers` with the one column `n`, of [first, end), to begin a query with."""
+    if is_sqlite:
+        return f"WITH RECURSIVE numbers(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {end})"
+    return f"WITH numbers AS (SELECT n FROM generate_series(CAST({first} AS BIGINT), {end - 1}) AS n)"
 
 
 def _entries(month: Month, first: int, end: int, is_sqlite: bool) -> str:
-    numbers = (
-        f"WITH RECURSIVE numbers(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {end})"
-        if is_sqlite
-        else f"WITH numbers AS (SELECT n FROM generate_series(CAST({first} AS BIGINT), {end - 1}) AS n)"
-    )
     step_us = (month.end_us - month.start_us) // month.rows
     return f"""
 INSERT INTO ledger_entry (request_id, client_id, client, key_id, task, surface, provider, model, requested_model, status,
     outcome, error_code, is_stream, input_tokens, output_tokens, cached_input_tokens, cache_write_tokens,
     reasoning_tokens, usage_source, is_usage_invalid, cost_nano_usd, started_us, first_byte_us, ended_us, attempts,
-    overhead_us, cache, trace_id, upstream_id)
-{numbers},
+    overhead_us, cache, decision, trace_id, upstream_id)
+{numbers(first, end, is_sqlite=is_sqlite)},
 drawn AS (
     SELECT n, n % {RARE_EVERY} = 17 AS is_rare, n * 7919 % 1000003 % 1000000 AS a, n * 104729 % 1000003 % 1000 AS b,
         n * 15485863 % 1000003 % 1000 AS c, n * 32452843 % 1000003 % 1000 AS d FROM numbers
@@ -166,7 +165,7 @@ SELECT 'req_' || CAST(1000000000 + n AS TEXT),
         || '"reason"\\:"preference 1","code"\\:"provider_failed"}},' ELSE '' END
         || '{{"provider"\\:"provider-' || CAST(m % 5 AS TEXT) || '","model"\\:"model-' || CAST(m AS TEXT)
         || '","status"\\:200,"start_ms"\\:1,"ms"\\:' || CAST(took_us / 1000 AS TEXT) || ',"reason"\\:"preference 1","code"\\:null}}]'{"" if is_sqlite else " AS JSON)"},
-    500 + c, CASE c % 25 WHEN 0 THEN 'hit' WHEN 1 THEN 'miss' END,
+    500 + c, CASE c % 25 WHEN 0 THEN 'hit' WHEN 1 THEN 'miss' END, 'dec_' || CAST(k % {DECISIONS} AS TEXT),
     CASE WHEN b % 10 = 0 THEN '0af7651916cd43dd84' || CAST(10000000000000 + n AS TEXT) END, 'req_up_' || CAST(n AS TEXT)
 FROM chosen ORDER BY n"""
 
@@ -199,10 +198,12 @@ SELECT started_us - started_us % {MINUTE_US}, client_id, key_id, task, provider,
 FROM ledger_entry WHERE started_us >= :start AND started_us < :end GROUP BY 1, 2, 3, 4, 5, 6"""
 
 
-async def _settle_down(database: Database) -> None:
+async def settle_down(database: Database) -> None:
     """What PostgreSQL does by itself in time: statistics, and the map of what all can see. SQLite does nothing."""
     if database.is_sqlite:
         return
-    async with database.engine.connect() as connection:
+    url = database.engine.url.render_as_string(hide_password=False)
+    engine = open_engine(url, is_writer=False, is_pooled=False, statement_seconds=None)
+    async with engine.connect() as connection:
         free = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await free.execute(text("VACUUM (ANALYZE)"))

@@ -1,14 +1,12 @@
 """The list of clients: in pages that miss nobody, with the figures of each, and of one's own alone."""
 
-from typing import Any
-
 import pytest
 
 from aiservice.kit.clock import DAY_US, now_us
 from aiservice.principal import OPERATOR
 from aiservice.services.client_list import Asked, ClientList
 from aiservice.store.session import Database
-from aiservice.tables import Budget, Client, ClientKey, Team, UsageDay, UsageHour
+from aiservice.tables import Budget, Client, ClientKey, Team, UsageClientDay, UsageClientHour
 from tests.services.cast import person
 
 
@@ -35,7 +33,6 @@ async def test_the_pages_miss_nobody_and_count_all(clients: ClientList, database
 async def test_each_line_has_its_own_keys_spending_budgets_and_state(clients: ClientList, database: Database) -> None:
     now = now_us()
     today = now // DAY_US * DAY_US
-    row: dict[str, Any] = {"key_id": "k", "task": "chat", "provider": "p", "model": "m"}
     async with database.write() as session:
         session.add(Team(id="team_1", name="search", created_us=1))
         await session.flush()
@@ -46,9 +43,9 @@ async def test_each_line_has_its_own_keys_spending_budgets_and_state(clients: Cl
         session.add(ClientKey(id="key_1", client_id="cli_a", name="1", created_us=1, last_used_us=77))
         session.add(ClientKey(id="key_2", client_id="cli_a", name="2", created_us=1, revoked_us=5))
         session.add(ClientKey(id="key_3", client_id="cli_a", name="3", created_us=1, expires_us=5))
-        session.add(UsageHour(start_us=today, client_id="cli_a", requests=5, cost_nano_usd=7, unpriced=1, **row))
-        session.add(UsageDay(start_us=today - 29 * DAY_US, client_id="cli_a", requests=1, cost_nano_usd=2, **row))
-        session.add(UsageDay(start_us=today - 30 * DAY_US, client_id="cli_a", requests=90, cost_nano_usd=90, **row))
+        session.add(UsageClientHour(start_us=today, client_id="cli_a", requests=5, cost_nano_usd=7, unpriced=1))
+        session.add(UsageClientDay(start_us=today - 29 * DAY_US, client_id="cli_a", requests=1, cost_nano_usd=2))
+        session.add(UsageClientDay(start_us=today - 30 * DAY_US, client_id="cli_a", requests=90, cost_nano_usd=90))
         session.add(
             Budget(
                 id="bud_1",

@@ -21,7 +21,7 @@ from aiservice.services.prices import Prices
 from aiservice.services.vault import Vault
 from aiservice.settings import Settings
 from aiservice.store.session import Database
-from aiservice.tables import UsageDay, UsageHour
+from aiservice.tables import UsageModelDay, UsageModelHour
 from aiservice.wire import Usage
 from tests.services.cast import person
 from tests.services.test_routing_decision import view
@@ -150,12 +150,12 @@ async def test_the_list_names_each_source_and_counts_what_went_without_a_price(d
         _of("openai", "work", ("gpt-5-mini", "whisper-1", "unheard-of")),
         _of("openai", "home", ("gpt-5-mini",)),
     )
-    row: dict[str, Any] = {"client_id": "c", "key_id": "k", "task": "chat", "provider": "work", "requests": 9}
+    row: dict[str, Any] = {"task": "chat", "provider": "work", "requests": 9}
     today = now_us() // DAY_US * DAY_US
     async with desk.database.write() as session:
-        session.add(UsageHour(start_us=today, model="unheard-of", unpriced=4, **row))
-        session.add(UsageDay(start_us=today - DAY_US, model="unheard-of", unpriced=3, **row))
-        session.add(UsageHour(start_us=today, model="once-asked-for", unpriced=2, **row))
+        session.add(UsageModelHour(start_us=today, model="unheard-of", unpriced=4, **row))
+        session.add(UsageModelDay(start_us=today - DAY_US, model="unheard-of", unpriced=3, **row))
+        session.add(UsageModelHour(start_us=today, model="once-asked-for", unpriced=2, **row))
     await desk.own.set(OPERATOR, "mistral", "mine", {"input_mtok": "1"}, "x")
     page = await desk.list.page(OPERATOR, snapshot)
     found = {(each.kind, each.model): each for each in page.models}

@@ -104,7 +104,7 @@ async def test_what_a_node_of_the_release_before_folded_is_put_right(db: Databas
     async with db.write() as session:
         for grain in ("hour", "day"):
             await session.execute(text(f"UPDATE usage_model_{grain} SET requests = 0"))
-    await usage.fold_models_again()
+    await usage.fold_few_again()
     assert [await counted(db, f"usage_model_{grain}") for grain in ("hour", "day")] == [2, 2]
 
 
