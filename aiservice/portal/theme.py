@@ -103,6 +103,7 @@ ID_TEXT = f"font-mono text-xs {MUTED}"
 ID = f"block max-w-28 truncate {ID_TEXT}"
 BAR = "h-2 w-full overflow-hidden rounded-full bg-slate-200 dark:bg-slate-700"
 BAR_FILLS = {
+    "plain": "h-full rounded-full bg-indigo-600 dark:bg-indigo-400",
     "good": "h-full rounded-full bg-emerald-600 dark:bg-emerald-500",
     "warn": "h-full rounded-full bg-amber-500 dark:bg-amber-400",
     "bad": "h-full rounded-full bg-red-600 dark:bg-red-500",

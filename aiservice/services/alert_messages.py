@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 
 from aiservice.kit.clock import iso
+from aiservice.services.alert_contributors import EVIDENCE
 from aiservice.services.alert_metrics import title_of
 from aiservice.services.alert_notes import Severity
 from aiservice.tables import AlertEvent
@@ -46,6 +47,14 @@ def _data(alert: AlertEvent, client: str | None) -> dict[str, Any]:
     }
 
 
+def _made_by(parts: list[dict[str, Any]]) -> list[str]:
+    """Who had the largest part in it, a line each."""
+    if not parts:
+        return []
+    lines = [f"    {part['by']} {part['name']}: {part['share']:.0%}" for part in parts]
+    return ["", f"  Largest shares of {parts[0]['of']}:", *lines]
+
+
 def mail_of(body: str) -> tuple[str, str]:
     """Subject and text of a message's mail."""
     message: dict[str, Any] = orjson.loads(body)
@@ -59,6 +68,8 @@ def mail_of(body: str) -> tuple[str, str]:
     if data["count"] > 1:
         about["Times"] = data["count"]
     lines += [f"{name}: {value}" for name, value in about.items() if value]
-    lines += [f"  {name}: {value}" for name, value in data["evidence"].items() if value not in (None, "")]
+    evidence = {name: value for name, value in data["evidence"].items() if name != EVIDENCE}
+    lines += [f"  {name}: {value}" for name, value in evidence.items() if value not in (None, "")]
+    lines += _made_by(data["evidence"].get(EVIDENCE) or [])
     lines += ["", f"Open the alert: {data['url']}" if data["url"] else "Open the portal's Alerts page for more."]
     return f"[aiservice] {mark}: {data['words']}", "\n".join(lines)

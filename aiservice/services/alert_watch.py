@@ -11,6 +11,7 @@ from typing import Any
 from aiservice.kit.clock import DAY_US, SECOND_US, now_us
 from aiservice.kit.durations import format_duration
 from aiservice.kit.ids import new_id
+from aiservice.services.alert_contributors import EVIDENCE, Contributor, contributors
 from aiservice.services.alert_metrics import METRICS, SCOPES, evidence_of, value_of
 from aiservice.services.alert_rules import AlertRules, RuleView, view
 from aiservice.services.alert_terms import Course, Verdict, judge
@@ -71,6 +72,8 @@ class AlertWatch:
         gone = courses.keys() - {reading.subject for reading in readings}
         if not changed and not gone:
             return
+        fired = [reading for reading, _, verdict in changed if verdict is Verdict.FIRE]
+        made_by = {reading.subject: await self._made_by(rule, reading, at_us) for reading in fired}
         async with self._db.write() as session:
             for subject in gone:
                 await alert_store.end(session, _open_key(rule, subject), at_us)
@@ -78,9 +81,18 @@ class AlertWatch:
             for reading, after, verdict in changed:
                 await _keep_course(session, rule, reading.subject, after)
                 if verdict is Verdict.FIRE:
-                    await alert_store.begin_or_count(session, _row(rule, reading, at_us))
+                    row = _row(rule, reading, at_us, made_by[reading.subject])
+                    await alert_store.begin_or_count(session, row)
                 elif verdict is Verdict.RESOLVE:
                     await alert_store.end(session, _open_key(rule, reading.subject), at_us)
+
+    async def _made_by(self, rule: RuleView, reading: Reading, at_us: int) -> list[Contributor]:
+        """Who has the largest part in a figure that is too high."""
+        if rule.is_below or reading.value is None or rule.metric == "key_expiry":
+            return []
+        span = (at_us - rule.window_seconds * SECOND_US, at_us)
+        filters = {_COLUMNS[rule.scope]: reading.subject} if rule.scope in _COLUMNS else {}
+        return await contributors(self._usage, rule.metric, rule.scope, span, filters)
 
     async def _readings(self, rule: RuleView, at_us: int) -> list[Reading]:
         if rule.metric == "key_expiry":
@@ -139,7 +151,7 @@ def _open_key(rule: RuleView, subject: str) -> str:
     return f"{rule.id}:{subject[:120]}"
 
 
-def _row(rule: RuleView, reading: Reading, at_us: int) -> dict[str, Any]:
+def _row(rule: RuleView, reading: Reading, at_us: int, made_by: list[Contributor]) -> dict[str, Any]:
     return {
         "id": new_id("alt"),
         "kind": rule.metric,
@@ -155,6 +167,7 @@ def _row(rule: RuleView, reading: Reading, at_us: int) -> dict[str, Any]:
             "window_seconds": rule.window_seconds,
             "scope": rule.scope,
             **reading.evidence,
+            **({EVIDENCE: made_by} if made_by else {}),
         },
         "count": 1,
         "worker": "",

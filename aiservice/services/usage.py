@@ -27,7 +27,6 @@ MAX_POINTS = 2000
 MAX_GROUPS = 50
 HOURS_AT_ONCE = folding.HOURS_AT_ONCE
 OTHER = "other"
-_NEVER_US = 2**62
 _MAX_CHOICES = 200
 _FILTERS = {"client_id", "key_id", "task", "model", "provider"}
 
@@ -112,6 +111,19 @@ class Usage:
             await store.hold_still(session)
             reading = await Reading.begin(session, scope, span, Breakdown(group_by).columns())
             return {key[0] if key else "": sums for key, sums in (await reading.totals()).items()}
+
+    async def largest(
+        self, span: tuple[int, int], group_by: GroupBy, rank: str, filters: Mapping[str, str], most: int
+    ) -> tuple[Sums, list[tuple[str, str, Sums]]]:
+        """Everybody's sums, and those of the groups that a column ranks first, with ids and names; of whole minutes."""
+        scope = store.Scope(None, tuple(sorted(filters.items())))
+        ranked = replace(metric_of("requests"), rank=rank)
+        async with self._db.read() as session:
+            await store.hold_still(session)
+            reading = await Reading.begin(session, scope, span, Breakdown(group_by).columns(), ranked)
+            kept = await reading.largest(most)
+            totals, names, whole = await reading.totals(kept), await reading.names(kept), await reading.whole()
+        return whole, [(key[0], names.get((0, key[0]), key[0]), totals.get(key, Sums())) for key in kept if key]
 
     @needs("usage.get")
     async def series(self, actor: Person, /, start_us: int, end_us: int, asked: Breakdown | None = None) -> Series:
@@ -271,7 +283,7 @@ def _named(key: GroupKey, names: Mapping[tuple[int, str], str], place: int) -> t
 async def _known_since(session: AsyncSession, scope: store.Scope) -> int:
     """From when on something is known of the requests, microseconds UTC; never, where there is none."""
     begun_us = await store.first_start_us(session, scope)
-    return _NEVER_US if begun_us is None else begun_us
+    return 2**62 if begun_us is None else begun_us
 
 
 def _starts(start_us: int, end_us: int, width_us: int) -> list[int]:
@@ -283,7 +295,6 @@ def _starts(start_us: int, end_us: int, width_us: int) -> list[int]:
 
 
 def _scope(actor: Person, filters: Mapping[str, str]) -> store.Scope:
-    unknown = filters.keys() - _FILTERS
-    if unknown:
-        raise InvalidRequest(f"There is no filter {sorted(unknown)[0]}.", param=sorted(unknown)[0])
+    for unknown in sorted(filters.keys() - _FILTERS):
+        raise InvalidRequest(f"There is no filter {unknown}.", param=unknown)
     return store.Scope(scope(actor, "usage.get"), tuple(sorted(filters.items())))

@@ -41,6 +41,15 @@ def test_value_and_threshold_stand_on_one_scale() -> None:
     assert (nothing["measured"], [fact["name"] for fact in nothing["facts"]]) == ("", ["threshold"])
 
 
+def test_shares_are_bars_with_a_link_to_their_requests_and_no_facts() -> None:
+    part = {"by": "key", "id": "key_1", "name": "ci-bot", "value": 31.0, "share": 0.62, "of": "failed requests"}
+    row = row_of(alert(scope="connection", contributors=[part]))
+    assert (row["shares_of"], "contributors" in {fact["name"] for fact in row["facts"]}) == ("failed requests", False)
+    [share] = row["shares"]
+    assert (share["name"], share["share"], share["width"]) == ("ci-bot", "62%", "62.0%")
+    assert share["requests"].startswith("/requests?provider=eu&key=key_1&from=")
+
+
 def test_the_link_asks_for_the_requests_of_its_window_and_no_others() -> None:
     view = alert(value=1, threshold=1, window_seconds=600, scope="connection")
     begin, end = span_of(view)

@@ -29,7 +29,7 @@ SECRETS = (
     "/factors/app", "/factors/app/prove", "/factors/app/remove", "/factors/codes",
     "/factors/passkeys", "/factors/passkeys/ask", "/factors/passkeys/remove", "/factors/passkeys/rename",
     "/factors/reset", "/factors/rule", "/first-key",
-    "/invite", "/keys", "/keys/reveal", "/keys/roll", "/keys/update", "/payload", "/reset-link",
+    "/invite", "/keys", "/keys/reveal", "/keys/roll", "/keys/update", "/payload", "/reset-link", "/sso", "/sso/change",
 )  # fmt: skip
 EXPORTS = ("audit.csv", "audit.json", "requests.csv", "requests.json", "usage.csv", "usage.json")
 PLAYGROUND = ("models", "run", "tasks")
@@ -46,6 +46,7 @@ FOR_ADMINS = (
     "/providers/[connection]",
     "/shadows",
     "/sign-in-rules",
+    "/single-sign-on",
     "/system",
     "/teams",
     "/users",

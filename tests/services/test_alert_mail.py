@@ -8,6 +8,7 @@ from aiosmtpd.controller import Controller
 
 from aiservice.kit.smtp_url import parse_smtp_url
 from aiservice.principal import OPERATOR
+from aiservice.services.alert_messages import body_of, mail_of
 from aiservice.services.alert_notes import Severity
 from aiservice.services.alerts import Alerts
 from aiservice.services.mailing import mail_link
@@ -15,7 +16,7 @@ from aiservice.services.usage import Usage
 from aiservice.services.vault import Vault
 from aiservice.settings import Settings
 from aiservice.store.session import Database
-from aiservice.tables import User
+from aiservice.tables import AlertEvent, User
 from aiservice.upstream.client import Upstream
 from aiservice.upstream.socket_transport import SocketTransport
 from tests.harness.process import free_port
@@ -89,3 +90,16 @@ async def test_a_link_is_mailed_where_it_leads_somewhere(alerts: Alerts, inbox: 
     assert "token=x" in str(inbox[0].messages[0].get_payload(decode=True))
     told = await mail_link(alerts.mail, "a@refused.example", "Hello", "https://ai.example.org/invite?token=x")
     assert told.startswith("It was not mailed: The mail server refused every recipient.")
+
+
+def test_a_mail_says_who_made_the_figure() -> None:
+    part = {"by": "key", "id": "key_1", "name": "ci-bot", "value": 31.0, "share": 0.62, "of": "failed requests"}
+    alert = AlertEvent(
+        id="alt_1", kind="error_share", subject="", severity=2, words="Too many failed.", count=1, first_us=1,
+        last_us=1, evidence={"value": 50.0, "contributors": [part]},
+    )  # fmt: skip
+    body = body_of("alert.opened", alert, None, 1, None)
+    assert '"contributors":[{"by":"key","id":"key_1"' in body
+    _, text = mail_of(body)
+    assert "  Largest shares of failed requests:\n    key ci-bot: 62%" in text
+    assert "contributors:" not in text

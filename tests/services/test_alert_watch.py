@@ -182,3 +182,41 @@ async def test_a_developer_sees_no_rules(db: Database) -> None:
     for work in (AlertRules(db).list(DEVELOPER), AlertRules(db).set(DEVELOPER, "x", FAILING)):
         with pytest.raises(BrokerError, match="Only an admin"):
             await work
+
+
+async def test_an_alert_says_who_made_its_figure(watched: Watched) -> None:
+    await watched.only(RuleTerms("error_share", 20.0, scope="all"))
+    await watched.requests(NOON_US, good=12, bad=2, key_id="key_1", model="gpt-5-mini")
+    await watched.requests(NOON_US, good=0, bad=8, client_id="cli_own", key_id="key_2", model="claude-haiku-4-5")
+    await watched.look(NOON_US)
+    [alert] = await watched.alerts()
+    parts = [(part["by"], part["name"], part["value"], part["share"]) for part in alert.evidence["contributors"]]
+    assert parts == [
+        ("client", "own", 8.0, 0.8), ("client", "acme", 2.0, 0.2),
+        ("key", "key_2", 8.0, 0.8), ("key", "prod", 2.0, 0.2),
+        ("provider", "eu-anthropic", 10.0, 1.0),
+        ("model", "claude-haiku-4-5", 8.0, 0.8), ("model", "gpt-5-mini", 2.0, 0.2),
+    ]  # fmt: skip
+    assert {part["of"] for part in alert.evidence["contributors"]} == {"failed requests"}
+
+
+@pytest.mark.parametrize("metric", ["requests", "tokens", "cost", "latency_p95"])
+async def test_shares_are_of_what_the_rule_measures_within_its_own_scope(watched: Watched, metric: str) -> None:
+    await watched.only(RuleTerms(metric, 0.0, scope="client", subject="cli_1"))
+    await watched.requests(NOON_US, good=15, key_id="key_1")
+    await watched.requests(NOON_US, good=5, key_id="key_1", model="other-model")
+    await watched.requests(NOON_US, good=30, client_id="cli_own", key_id="key_9")
+    await watched.look(NOON_US)
+    [alert] = await watched.alerts()
+    parts = alert.evidence["contributors"]
+    assert {part["by"] for part in parts} == {"key", "provider", "model"}
+    assert [part["share"] for part in parts if part["by"] == "model"] == [0.75, 0.25]
+    assert [part["id"] for part in parts if part["by"] == "key"] == ["key_1"]
+
+
+async def test_nobody_made_a_figure_that_is_too_low(watched: Watched) -> None:
+    await watched.only(RuleTerms("requests", 50.0, scope="all", is_below=True))
+    await watched.requests(NOON_US, good=5)
+    await watched.look(NOON_US)
+    [alert] = await watched.alerts()
+    assert "contributors" not in alert.evidence

@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 from aiservice.kit.clock import MINUTE_US, SECOND_US, from_us, iso
 from aiservice.portal.queries import url_of
+from aiservice.services.alert_contributors import EVIDENCE, Contributor
 from aiservice.services.alert_notes import Severity
 from aiservice.services.alerts import AlertView
 
@@ -20,6 +21,16 @@ class Fact(TypedDict):
 
     name: str
     value: str
+
+
+class Share(TypedDict):
+    """Somebody's or something's part in a figure; `width` is a CSS percentage."""
+
+    by: str
+    name: str
+    share: str
+    width: str
+    requests: str
 
 
 class AlertRow(TypedDict):
@@ -38,6 +49,8 @@ class AlertRow(TypedDict):
     is_open: bool
     is_resolved: bool
     facts: list[Fact]
+    shares_of: str
+    shares: list[Share]
     requests: str
     measured: str
     width: str
@@ -53,6 +66,7 @@ def row_of(view: AlertView) -> AlertRow:
         detail = f"{view.acknowledged_by} is on it since {_at(view.acknowledged_us)}"
     times = f", {view.count:,} times, last {_at(view.last_us)}" if view.count > 1 else ""
     measured, width, mark = _measured(view.evidence)
+    parts: list[Contributor] = view.evidence.get(EVIDENCE) or []
     return AlertRow(
         id=view.id,
         title=view.title,
@@ -68,8 +82,10 @@ def row_of(view: AlertView) -> AlertRow:
         facts=[
             Fact(name=name.replace("_", " "), value=_fact(name, value))
             for name, value in view.evidence.items()
-            if value not in (None, "") and not (measured and name in _SHOWN)
+            if value not in (None, "") and name != EVIDENCE and not (measured and name in _SHOWN)
         ],
+        shares_of=parts[0]["of"] if parts else "",
+        shares=[_share(view, part) for part in parts],
         requests=_requests(view),
         measured=measured,
         width=width,
@@ -102,6 +118,13 @@ def _requests(view: AlertView) -> str:
         return ""
     begin, end = (f"{_minute(at_us):%Y-%m-%dT%H:%M}" for at_us in span_of(view))
     return url_of("/requests", {**filters, "from": begin, "to": end})
+
+
+def _share(view: AlertView, part: Contributor) -> Share:
+    begin, end = (f"{_minute(at_us):%Y-%m-%dT%H:%M}" for at_us in span_of(view))
+    found = url_of("/requests", {**filters_of(view), part["by"]: part["id"], "from": begin, "to": end})
+    shown = f"{part['share']:.0%}"
+    return Share(by=part["by"], name=part["name"], share=shown, width=f"{part['share']:.1%}", requests=found)
 
 
 def _minute(at_us: int) -> datetime:

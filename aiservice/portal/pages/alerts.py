@@ -6,7 +6,7 @@ import reflex as rx
 
 from aiservice.portal import theme
 from aiservice.portal.charts.alert_course import NO_COURSE, Course, course, course_of
-from aiservice.portal.components.alert_rows import AlertRow, Fact, filters_of, row_of, span_of
+from aiservice.portal.components.alert_rows import AlertRow, Fact, Share, filters_of, row_of, span_of
 from aiservice.portal.components.browser import open_dialog
 from aiservice.portal.components.filters import choices
 from aiservice.portal.components.parts import badge, card, empty, skeleton, state_badge
@@ -174,6 +174,7 @@ def _row(row: Any) -> rx.Component:
         rx.el.p(row["since"], class_name=f"mt-1 text-xs {theme.MUTED}"),
         rx.cond(row["detail"] != "", rx.el.p(row["detail"], class_name=f"text-xs wrap-anywhere {theme.MUTED}")),
         rx.cond(row["measured"] != "", _measure(row)),
+        rx.cond(row["shares_of"] != "", _shares(row)),
         rx.cond(page.course["of"] == row["id"], course(page.course)),
         rx.cond((row["facts"].to(list).length() > 0) | (row["requests"] != ""), _evidence(row)),
         rx.cond(~row["is_resolved"], _actions(row)),
@@ -192,6 +193,30 @@ def _measure(row: Any) -> rx.Component:
             custom_attrs={"aria-hidden": "true"},
         ),
         class_name="mt-2",
+    )
+
+
+def _shares(row: Any) -> rx.Component:
+    """Whose part in the figure was the largest."""
+    return rx.el.div(
+        rx.el.p("Largest shares of ", row["shares_of"], class_name=f"text-xs {theme.MUTED}"),
+        rx.el.ul(rx.foreach(row["shares"].to(list[Share]), _share), class_name="mt-1 flex flex-col gap-1"),
+        class_name="mt-3",
+    )
+
+
+def _share(part: Any) -> rx.Component:
+    bar = rx.el.div(
+        rx.el.div(class_name=theme.BAR_FILLS["plain"], style={"width": part["width"]}),
+        class_name=f"max-w-24 shrink-0 {theme.BAR}",
+        custom_attrs={"aria-hidden": "true"},
+    )
+    return rx.el.li(
+        rx.el.span(part["by"], class_name=f"w-16 shrink-0 {theme.MUTED}"),
+        bar,
+        rx.el.span(part["share"], class_name="w-10 shrink-0 text-right tabular-nums"),
+        rx.el.a(part["name"], href=part["requests"], class_name=f"min-w-0 wrap-anywhere {theme.LINK}"),
+        class_name="flex items-center gap-2 text-xs",
     )
 
 

@@ -56,17 +56,35 @@ async def _show(state: SignInRulesState) -> None:
     state.rule = await core.accounts.factors.rule(me)
     without = await core.accounts.factors.without_factor(me)
     state.without, state.more_without = without[:_MOST_SHOWN], max(0, len(without) - _MOST_SHOWN)
-    state.ways = _ways(core)
+    links, is_required = await core.sso.ways()
+    state.ways = _ways(core, len(links), is_required=is_required)
 
 
-def _ways(core: Core) -> list[WayRow]:
+def _ways(core: Core, links: int, *, is_required: bool) -> list[WayRow]:
     settings = core.settings
+    others = "off" if is_required else "on"
     where = f"On {settings.public_url}, and on localhost." if settings.public_url else "On https, and on localhost."
     mailed = core.accounts.forgotten.is_mailed
     by_mail = f"Needs {PREFIX}SMTP_URL and {PREFIX}PUBLIC_URL. Until then an admin makes reset links under Users."
     return [
-        WayRow(name="Password", state="on", kind="good", why="With a second factor where its person has one."),
-        WayRow(name="Passkey", state="on", kind="good", why=f"{where} Browsers allow them nowhere else."),
+        WayRow(
+            name="Password",
+            state=others,
+            kind="plain" if is_required else "good",
+            why="With a second factor where its person has one.",
+        ),
+        WayRow(
+            name="Passkey",
+            state=others,
+            kind="plain" if is_required else "good",
+            why=f"{where} Browsers allow them nowhere else.",
+        ),
+        WayRow(
+            name="Single sign-on",
+            state="required" if is_required else "on" if links else "off",
+            kind="good" if links else "plain",
+            why="Set up on the page Single sign-on.",
+        ),
         WayRow(
             name="Sign-up",
             state=settings.signup,

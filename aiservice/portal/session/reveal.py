@@ -25,7 +25,7 @@ from aiservice.errors import (
 )
 from aiservice.kit.clock import iso
 from aiservice.kit.ids import new_id
-from aiservice.portal.session import alert_forms, connection_forms, factor_forms, key_forms, people_forms
+from aiservice.portal.session import alert_forms, connection_forms, factor_forms, key_forms, people_forms, sso_forms
 from aiservice.portal.session.bodies import Fields, read_fields, receive_body
 from aiservice.portal.session.caller import posting_person
 from aiservice.principal import Person
@@ -141,7 +141,7 @@ ACTIONS: dict[str, tuple[str, Callable[[SecretRoutes, Person, Fields], Awaitable
     "/reset-link": ("person.reset_link", _of_core(people_forms.reset_link)),
     "/access-tokens": ("access_token.create", _of_core(people_forms.access_token)),
     "/confirm": ("account.confirm", _of_core(people_forms.confirm)),
-    **{path: (action, _of_core(act)) for path, (action, act) in factor_forms.ACTIONS.items()},
+    **{path: (action, _of_core(act)) for path, (action, act) in {**factor_forms.ACTIONS, **sso_forms.ACTIONS}.items()},
 }
 """By path below `PREFIX`: the action in the table of rights, and what does it."""
 
