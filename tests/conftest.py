@@ -49,8 +49,12 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"seed: {config.getoption('--seed')}"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out the long tests unless they are asked for, and what is about the other database alone."""
+    for item in items:
+        if item.get_closest_marker("long_on_postgres") and _base_of(item) == "postgres":
+            item.add_marker(pytest.mark.long)
     is_long_wanted = config.getoption("--long")
     left_out = [item for item in items if _is_left_out(item, is_long_wanted=is_long_wanted)]
     if left_out:
@@ -62,9 +66,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_left_out(item: pytest.Item, *, is_long_wanted: bool) -> bool:
     if item.get_closest_marker("long") and not is_long_wanted:
         return True
-    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    other = {"postgres": "sqlite_only", "sqlite": "postgres_only"}.get(str(params.get("base")))
+    other = {"postgres": "sqlite_only", "sqlite": "postgres_only"}.get(_base_of(item))
     return other is not None and item.get_closest_marker(other) is not None
+
+
+def _base_of(item: pytest.Item) -> str:
+    """The database that a test is given; "" where it asks for none."""
+    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return str(params.get("base", ""))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -37,8 +37,11 @@ class Month:
     clients: int = CLIENTS
 
 
-async def seed_month(database: Database, rows: int, end_us: int, *, keys: int = KEYS, clients: int = CLIENTS) -> Month:
-    """Fills a migrated, empty database with the `DAYS` days before `end_us` (cut to its minute)."""
+async def seed_month(
+    database: Database, rows: int, end_us: int, *, keys: int = KEYS, clients: int = CLIENTS, is_summed: bool = True
+) -> Month:
+    """Fills a migrated, empty database with the `DAYS` days before `end_us` (cut to its minute), and, if it `is_summed`,
+    the roll-ups of them."""
     end_us = end_us // MINUTE_US * MINUTE_US
     month = Month(rows, end_us - DAYS * DAY_US, end_us, keys, clients)
     async with database.write() as session:
@@ -46,15 +49,21 @@ async def seed_month(database: Database, rows: int, end_us: int, *, keys: int = 
     for first in range(0, rows, _CHUNK):
         async with database.write() as session:
             await session.execute(text(_entries(month, first, min(first + _CHUNK, rows), database.is_sqlite)))
-    for start_us in range(month.start_us, end_us, 6 * HOUR_US):
-        async with database.write() as session:
-            await session.execute(text(_MINUTES), {"start": start_us, "end": min(start_us + 6 * HOUR_US, end_us)})
-    async with database.write() as session:
-        hours = [{"at": at} for at in range(month.start_us // HOUR_US * HOUR_US, end_us, HOUR_US)]
-        await session.execute(text("INSERT INTO rollup_dirty (start_us) VALUES (:at)"), hours)
-    await fold(Usage(database))
+    if is_summed:
+        await _sum(database, month)
     await settle_down(database)
     return month
+
+
+async def _sum(database: Database, month: Month) -> None:
+    for start_us in range(month.start_us, month.end_us, 6 * HOUR_US):
+        async with database.write() as session:
+            end_us = min(start_us + 6 * HOUR_US, month.end_us)
+            await session.execute(text(_MINUTES), {"start": start_us, "end": end_us})
+    async with database.write() as session:
+        hours = [{"at": at} for at in range(month.start_us // HOUR_US * HOUR_US, month.end_us, HOUR_US)]
+        await session.execute(text("INSERT INTO rollup_dirty (start_us) VALUES (:at)"), hours)
+    await fold(Usage(database))
 
 
 async def _add_people(session: AsyncSession, month: Month) -> None:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from aiservice.kit.clock import MINUTE_US, now_us
+from aiservice.kit.clock import HOUR_US, MINUTE_US, now_us
 from aiservice.principal import OPERATOR
 from aiservice.services.connection_uses import uses_of
 from aiservice.services.usage import Usage
 from aiservice.store.session import Database
-from aiservice.tables import Client, ModelAlias, Preference, Team, UsageMinute
+from aiservice.tables import Client, ModelAlias, Preference, RollupDirty, Team, UsageMinute
 
 
 async def test_everybody_who_names_it_is_counted_and_nobody_else(database: Database) -> None:
@@ -26,6 +26,7 @@ async def test_everybody_who_names_it_is_counted_and_nobody_else(database: Datab
         session.add(ModelAlias(id="als_2", name="slow", targets=["eastern/m"], updated_us=1, **platform))
         minute = now_us() // MINUTE_US * MINUTE_US
         row: dict[str, Any] = {"client_id": "c", "key_id": "k", "task": "chat", "model": "m"}
+        session.add(RollupDirty(start_us=minute // HOUR_US * HOUR_US))  # as settling does: it is not in the hours yet
         session.add(UsageMinute(start_us=minute, provider="east", requests=3, errors=1, **row))
         session.add(UsageMinute(start_us=minute, provider="west", requests=9, **row))
     uses = await uses_of(database, Usage(database), OPERATOR, "east")

@@ -286,7 +286,7 @@ async def _serve(db: Database, vault: Vault, count: int, failures: list[str], rn
 @pytest.mark.parametrize(
     "is_configured",
     [
-        pytest.param(True, id="configured key"),
+        pytest.param(True, id="configured key", marks=pytest.mark.long),
         pytest.param(False, id="generated key file", marks=pytest.mark.sqlite_only("only there is a key made")),
     ],
 )

@@ -136,7 +136,7 @@ async def test_r10_three_workers_offered_five_times_the_tokens_stay_under(redis:
         assert sum(tokens for _, tokens in cluster.passed) >= 0.9 * 8_000 * 2.25
 
 
-@pytest.mark.parametrize("how", ["killed", "hung", "paused"])
+@pytest.mark.parametrize("how", ["killed", *(pytest.param(how, marks=pytest.mark.long) for how in ("hung", "paused"))])
 async def test_r11_without_redis_each_worker_allows_its_part(redis: RedisServer, how: str, evidence: Evidence) -> None:
     limit, window = 300, 2.0
     who = limited(("requests/minute", "requests", 2, limit))

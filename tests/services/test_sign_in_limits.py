@@ -53,6 +53,7 @@ async def outcome(accounts: Accounts, email: str, password: str, address: str) -
     return "in"
 
 
+@pytest.mark.long_on_postgres
 async def test_t64_of_a_thousand_guesses_ten_reach_the_hash_and_the_owner_still_gets_in(
     accounts: Accounts, verified: list[str]
 ) -> None:
@@ -140,7 +141,7 @@ async def test_t64_at_the_owners_own_address_guesses_are_limited_too(accounts: A
 async def test_t64_signing_in_rightly_uses_nothing_up(
     accounts: Accounts, database: Database, verified: list[str]
 ) -> None:
-    for n in range(15):
+    for n in range(11):  # one more than may be wrong
         assert await outcome(accounts, EMAIL, PASSWORD, f"198.51.100.{n}") == "in"
     async with database.read() as session:
         assert not list((await session.execute(select(SignInAttempt))).scalars())

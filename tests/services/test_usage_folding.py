@@ -58,6 +58,7 @@ async def test_a_late_request_changes_its_day_and_span_by_itself_alone(db: Datab
         assert [(row[0], int(row[1])) for row in found] == [("key_0", 4), ("key_1", 3), ("key_2", 3)]
 
 
+@pytest.mark.long_on_postgres
 async def test_the_largest_keys_of_a_long_range_are_those_that_minutes_tell(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
