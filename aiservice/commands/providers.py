@@ -19,6 +19,7 @@ from aiservice.commands.console import (
 )
 from aiservice.commands.opening import run
 from aiservice.errors import BrokerError, Unprocessable
+from aiservice.kit.durations import parse_duration
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
 from aiservice.providers import built_in
@@ -192,6 +193,33 @@ def set_quota(
     said = ", ".join(f"{n:,} {what} a minute" for n, what in ((row.rpm, "requests"), (row.tpm, "tokens")) if n)
     answer = {"id": row.id, "name": row.name, "rpm": row.rpm, "tpm": row.tpm}
     show(answer, [f"{row.name}: {said or 'its limits are found out in use'}."], as_json=as_json)
+
+
+@provider.command(
+    "set-probe",
+    action="connection.change",
+    epilog=examples("provider set-probe openai --every 30s", "provider set-probe x --default"),
+)
+def set_probe(
+    which: Which = None,
+    name: WhichOption = None,
+    every: Annotated[str | None, typer.Option("--every", help="Such as 30s or 10m; 0: never.")] = None,
+    is_default: Annotated[bool, typer.Option("--default", help="As AISERVICE_PROBE_EVERY says.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say how often the provider is asked for its models, to know whether it is there."""
+    ref = one_of(which, name, "connection")
+    if (every is None) is not is_default:
+        usage_error("Say either --every or --default.")
+    try:
+        seconds = None if every is None else 0 if every == "0" else parse_duration(every)
+    except ValueError as exc:
+        usage_error(f"--every: {exc}")
+    row = run(lambda core: core.connections.set_probe_interval(OPERATOR, ref, seconds), as_json=as_json)
+    said = {None: "is probed as the settings say", 0: "is never probed"}
+    words = said.get(row.probe_every_seconds, f"is probed every {row.probe_every_seconds} seconds")
+    answer = {"id": row.id, "name": row.name, "probe_every_seconds": row.probe_every_seconds}
+    show(answer, [f"{row.name} {words}."], as_json=as_json)
 
 
 @provider.command(

@@ -23,6 +23,7 @@ _LAST_USED_AT_ONCE = 5_000  # a hundred thousand busy keys would else cost a ten
 _PURGE_SECONDS = 3600.0
 _WINDOW_DAYS = 70  # longer than any window lasts, and its last late settlement
 _BODIES_SECONDS = 300.0
+_PROBES = "probes of providers"
 
 
 def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.Task[None]]":
@@ -53,8 +54,6 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_PURGE_SECONDS, partial(_purge_budget_windows, core), "old windows of budgets"),
         (_PURGE_SECONDS, partial(note_idle_keys, core), "idle keys"),
     )
-    if core.probing.every_seconds is not None:
-        alone += ((core.probing.every_seconds, core.probing.look, "probes of providers"),)
     each: tuple[tuple[float, Callable[[], Awaitable[object]], str], ...] = (
         (_LAST_USED_SECONDS, partial(core.keys.flush_last_used, _LAST_USED_AT_ONCE), "last used"),
         (FLUSH_SECONDS, core.observer.flush, "counts of clients"),
@@ -65,6 +64,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (alerts.POST_SECONDS, partial(alerts.deliver, core), "alert messages"),
         (SAVED_SECONDS, core.cache.tally.flush, "what the cache saved"),
         (_PURGE_SECONDS, core.decisions.purge, "old decisions"),  # each worker keeps those that it goes by
+        (core.probing.look_seconds, partial(_probe, core), _PROBES),
         (WARN_SECONDS, BudgetWarnings(core.db, core.ledger, core.alerts).check, "levels of budgets"),
     )
     jobs = (
@@ -77,6 +77,12 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
     ]
     tasks.append(asyncio.create_task(core.cluster.keep_alive(on_refused), name="beat"))
     return tasks
+
+
+async def _probe(core: Core) -> bool:
+    """Where no connection is probed no lease is asked for, every few seconds, to do nothing."""
+    probing = core.probing
+    return probing.is_wanted() and await one_of_all(core.cluster, _PROBES, probing.look_seconds, probing.look)
 
 
 async def _purge_changes(core: Core) -> None:

@@ -37,6 +37,11 @@ class ConnectionChanges(ConnectionSnapshot):
         return await self._change(actor, name_or_id, **{name: quota[name] for name in given})
 
     @needs("connection.change")
+    async def set_probe_interval(self, actor: Person, name_or_id: str, every_seconds: int | None) -> ConnectionDetails:
+        """How often it is asked for its models; 0: never; None: as often as the settings say. Raises as `set_key`."""
+        return await self._change(actor, name_or_id, probe_every_seconds=rules.clean_probe_interval(every_seconds))
+
+    @needs("connection.change")
     async def set_weight(self, actor: Person, name_or_id: str, weight: int) -> ConnectionDetails:
         """Its place among connections, and its first key's share among its keys. Raises as `set_key`."""
         return await self._change(actor, name_or_id, weight=rules.clean_weight(weight))

@@ -17,6 +17,7 @@ MAX_MODELS = 2000
 MAX_MODEL = 200
 MAX_WEIGHT = 1000
 MAX_QUOTA = 10**9
+LEAST_PROBE_SECONDS, MOST_PROBE_SECONDS = 10, 86_400
 _MAX_KEY_BYTES = 4096
 _HINT = 4
 _MIN_HINTED = 12  # a shorter key would be half given away by its last four characters
@@ -101,6 +102,21 @@ def hint(secret: Secret | None) -> str:
 def fingerprint(derived_key: bytes, secret: Secret | None) -> str:
     """HMAC-SHA-256 of the key, 32 hex digits: equal for equal keys, and useless without `derived_key`."""
     return "" if secret is None else hmac.new(derived_key, secret.reveal(), hashlib.sha256).hexdigest()[:32]
+
+
+def clean_probe_interval(every_seconds: int | None) -> int | None:
+    """How often a connection is probed: seconds, 0 for never, None for as often as the settings say.
+
+    Raises:
+        Unprocessable: more often than its provider would like, or less than once a day.
+    """
+    if every_seconds and not LEAST_PROBE_SECONDS <= every_seconds <= MOST_PROBE_SECONDS:
+        raise Unprocessable(
+            f"A connection is probed every {LEAST_PROBE_SECONDS} to {MOST_PROBE_SECONDS} seconds, or never (0).",
+            code="invalid_value",
+            param="probe_every",
+        )
+    return every_seconds
 
 
 def clean_models(models: list[str] | None) -> list[str] | None:

@@ -12,7 +12,7 @@ class ConnectionView:
     """A connection as routing sees it, once for each of its keys: they share all but `id`, `weight`, `revision` and
     limits. What is stated of its provider's dealings with data: `data_collection` "allow" or "deny", `is_zdr` (it keeps
     nothing), `region`; None is what nobody has stated. `first_weight` is that of its first key, which places it among
-    other connections."""
+    other connections. `probe_every_seconds` is 0 for never, and None for as often as the settings say."""
 
     id: str
     name: str
@@ -32,6 +32,7 @@ class ConnectionView:
     data_collection: str | None = None
     is_zdr: bool = False
     region: str | None = None
+    probe_every_seconds: int | None = None
     key_number: int = 1
     first_weight: int = 0
 
@@ -93,6 +94,7 @@ class ConnectionDetails:
     data_collection: str | None = None
     is_zdr: bool = False
     region: str | None = None
+    probe_every_seconds: int | None = None
     keys: tuple[KeyDetails, ...] = ()
 
     @property
@@ -146,6 +148,7 @@ def view(row: Connection) -> ConnectionView:
         data_collection=row.data_collection,
         is_zdr=bool(row.is_zdr),
         region=row.region,
+        probe_every_seconds=row.probe_every_seconds,
     )
 
 
@@ -189,6 +192,7 @@ def details(row: Connection, keys: Iterable[ProviderKey] = ()) -> ConnectionDeta
         data_collection=row.data_collection,
         is_zdr=bool(row.is_zdr),
         region=row.region,
+        probe_every_seconds=row.probe_every_seconds,
         keys=tuple(key_details(key) for key in keys),
     )
 

@@ -28,6 +28,7 @@ class Connection(SQLModel, table=True):
     data_collection: str | None = Field(default=None, max_length=5)  # what its provider does with data: allow, deny
     is_zdr: bool | None = None  # its provider keeps nothing at all ("zero data retention")
     region: str | None = Field(default=None, max_length=32)
+    probe_every_seconds: int | None = None  # how often it is asked for its models; 0: never; None: as the settings say
     is_disabled: bool = False
     revision: int = 1
     key_hint: str = Field(default="", max_length=8)

@@ -313,7 +313,15 @@ SAMPLES: dict[str, Sample] = {
     "GET /api/providers/{provider}": of_admin(a_provider, stranger=200, unknown=_PROVIDER),
     "PATCH /api/providers/{provider}": of_admin(
         a_provider,
-        {"models": ["m"], "rpm": 5, "disabled": True, "region": "eu", "zdr": True, "data_collection": "deny"},
+        {
+            "models": ["m"],
+            "rpm": 5,
+            "disabled": True,
+            "region": "eu",
+            "zdr": True,
+            "data_collection": "deny",
+            "probe_every_seconds": 60,
+        },
         unknown=_PROVIDER,
     ),
     "DELETE /api/providers/{provider}": of_admin(a_provider, unknown=_PROVIDER),

@@ -114,6 +114,11 @@ async def test_a_further_key_is_tried_stored_shown_by_its_end_and_taken_out(
         ]
         await admin.send(named("connection_state.disable_key"), {"key_id": added["id"]}, path=path)
         assert [row["state"] for row in admin.var("connection_state", "keys")] == ["in use", "out"]
+        form = {"weight": "2", "rpm": "", "tpm": "", "models": "", "probe_every": "60"}
+        await admin.send(named("connection_state.save"), {"form": form}, path=path)
+        assert admin.var("connection_state", "settings")["probe_every"] == "60"
+        await admin.send(named("connection_state.save"), {"form": {**form, "probe_every": "1"}}, path=path)
+        assert "every 10 to 86400 seconds" in admin.var("session_state", "notice")
         assert "sk-right" not in json.dumps(admin.received)
 
 

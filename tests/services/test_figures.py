@@ -3,6 +3,7 @@
 Each is the median of five runs after one that warmed nothing but this query's plan; the slowest is noted beside it.
 """
 
+import asyncio
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +18,7 @@ from aiservice.services.changes import ChangeFeed
 from aiservice.services.client_list import Asked, ClientList
 from aiservice.services.connection_uses import uses_of
 from aiservice.services.connection_views import ConnectionView
+from aiservice.services.finding import find
 from aiservice.services.key_listing import STATES, KeyFilter, KeyListing
 from aiservice.services.key_policy import KeyPolicy
 from aiservice.services.limiter import Limiter
@@ -173,6 +175,43 @@ async def test_usage_of_a_hundred_thousand_keys_is_quick(db: Database, evidence:
     )
     evidence.note(rows=rows, keys=KEYS, milliseconds=taken)
     assert _too_slow(taken, USAGE_MS) == []
+
+
+@pytest.mark.sqlite_only("T-71 names a million rows; and in one file a search is nearest to everybody else")
+async def test_t71_a_thousand_wildcards_on_a_million_rows_are_quick_and_hold_nobody_up(
+    db: Database, month: Month, evidence: Evidence
+) -> None:
+    await seed_keys(db, KEYS, month.end_us)
+    log, listing, clients = RequestLog(db), KeyListing(db, Limiter(), KeyPolicy()), ClientList(db)
+    searches: dict[str, Callable[[str], Awaitable[Any]]] = {
+        "requests": lambda text: log.page(ADMIN, LogFilter(text_id=text)),
+        "keys": lambda text: listing.page(ADMIN, KeyFilter(text=text)),
+        "clients": lambda text: clients.page(ADMIN, Asked(text)),
+        "everything": lambda text: find(db, ADMIN, text),
+    }
+    texts = ("%" * 1_000, "_" * 1_000, "%_" * 500, "\\" * 999, "%a" * 500, "service %" + "_" * 991)
+    alone = await _measured(lambda: log.page(ADMIN, LogFilter()))
+    slowest: dict[str, float] = {}
+
+    async def storm() -> None:
+        for name, search in searches.items():
+            for text in texts:
+                began = time.perf_counter()
+                await search(text)
+                slowest[name] = max(slowest.get(name, 0.0), round((time.perf_counter() - began) * 1000, 1))
+
+    storms = asyncio.gather(*(storm() for _ in range(4)))
+    beside = []
+    while not storms.done():
+        began = time.perf_counter()
+        await log.page(ADMIN, LogFilter())
+        beside.append((time.perf_counter() - began) * 1000)
+        await asyncio.sleep(0.01)
+    await storms
+    others = {"median": round(statistics.median(beside), 1), "slowest": round(max(beside), 1), "pages": len(beside)}
+    evidence.note(rows=month.rows, keys=KEYS, slowest_ms=slowest, others_alone=alone, others_beside_four=others)
+    assert max(slowest.values()) < 2_200
+    assert others["median"] <= PAGE_MS
 
 
 async def _measured(work: Callable[[], Awaitable[Any]]) -> dict[str, float]:

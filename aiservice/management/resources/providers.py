@@ -44,6 +44,9 @@ class ProviderChange(Given):
     rpm: PerMinute | None = None
     tpm: PerMinute | None = None
     disabled: bool | None = None
+    probe_every_seconds: int | None = Field(
+        default=None, ge=0, le=86_400, description="0: never; null: as the settings say."
+    )
     data_collection: Literal["allow", "deny"] | None = Field(default=None, description="Null takes it back.")
     zdr: bool | None = Field(default=None, description="Nothing is retained.")
     region: str | None = Field(default=None, max_length=32, description="Null takes it back.")
@@ -93,6 +96,7 @@ class ProviderTold(Told):
     data_collection: Annotated[str, one_of("allow", "deny")] | None
     zdr: bool
     region: str | None
+    probe_every_seconds: int | None
     stated: list[StatedTold]
     tested_at: At | None
     test_result: str | None
@@ -160,6 +164,8 @@ async def update(call: Call, given: ProviderChange) -> ProviderTold:
         data["is_zdr" if name == "zdr" else name] = getattr(given, name)
     if data:
         row = await connections.set_data(call.me, row.id, data)
+    if "probe_every_seconds" in said:
+        row = await connections.set_probe_interval(call.me, row.id, given.probe_every_seconds)
     if given.disabled is not None:
         row = await (connections.disable if given.disabled else connections.enable)(call.me, row.id)
     return _told(row)
@@ -226,6 +232,7 @@ def _told(one: ConnectionDetails) -> ProviderTold:
         data_collection=one.data_collection,
         zdr=one.is_zdr,
         region=one.region,
+        probe_every_seconds=one.probe_every_seconds,
         stated=[
             StatedTold(model=model, name=name, value=list(value) if isinstance(value, tuple) else value)
             for model, name, value in one.stated

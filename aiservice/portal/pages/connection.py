@@ -43,6 +43,7 @@ class SettingsForm(TypedDict, total=False):
     rpm: str
     tpm: str
     models: str
+    probe_every: str
 
 
 class ConnectionState(rx.State):
@@ -109,13 +110,15 @@ class ConnectionState(rx.State):
 
     @handler("connection.change")
     async def save(self, form: SettingsForm) -> None:
-        """Weight, limits and models of the connection that the page shows."""
+        """Weight, limits, models and probes of the connection that the page shows."""
         connections, me, of = current_core().connections, signed_in(), self.connection_id
         models = [name.strip() for name in form.get("models", "").replace("\n", ",").split(",") if name.strip()]
         rpm, tpm = _number(form.get("rpm", ""), "rpm"), _number(form.get("tpm", ""), "tpm")
         await connections.set_weight(me, of, _number(form.get("weight", ""), "weight"))
         await connections.set_quota(me, of, rpm, tpm)
         await connections.set_models(me, of, models)
+        every = form.get("probe_every", "").strip()
+        await connections.set_probe_interval(me, of, _number(every, "probe_every") if every else None)
         await tell(self, "Saved.")
         await _show(self)
 
@@ -156,6 +159,7 @@ async def _show(state: ConnectionState) -> None:
         "rpm": str(view.rpm or ""),
         "tpm": str(view.tpm or ""),
         "models": ", ".join(view.models),
+        "probe_every": "" if view.probe_every_seconds is None else str(view.probe_every_seconds),
     }
     uses = await uses_of(core.db, core.usage, me, view.name)
     state.facts, state.aliases = _facts(view, uses), ", ".join(uses.aliases)
@@ -249,6 +253,15 @@ def _settings() -> rx.Component:
                 default_value=page.settings["models"],
                 hint="Separated by commas. Empty: whatever the provider has.",
                 auto_complete="off",
+            ),
+            field(
+                "Probed every … seconds",
+                "probe_every",
+                default_value=page.settings["probe_every"],
+                hint="Asked for its models, which costs nothing, to know whether it is there. 0: never. Empty: as the "
+                "settings say.",
+                auto_complete="off",
+                input_mode="numeric",
             ),
             rx.el.button("Save", type="submit", class_name=f"{theme.PRIMARY} self-start"),
             on_submit=page.save,
