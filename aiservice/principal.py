@@ -88,13 +88,14 @@ class Principal:
 @dataclass(slots=True, frozen=True)
 class Person:
     """A person who acts: signed in (`session_hash` names the server-side session it was resolved from), or by a program
-    with an access token of theirs (`token_id`)."""
+    with an access token of theirs (`token_id`). `time_zone` is an IANA name: in which they see times."""
 
     user_id: str
     email: str
     role: Role
     session_hash: str = ""
     token_id: str = ""
+    time_zone: str = "UTC"
 
     @property
     def is_admin(self) -> bool:

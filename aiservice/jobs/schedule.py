@@ -11,6 +11,7 @@ from aiservice.jobs.rollup import EVERY_SECONDS, NAME, fold
 from aiservice.kit.clock import DAY_US, now_us
 from aiservice.services.abuse_judge import JUDGE_SECONDS
 from aiservice.services.abuse_observing import FLUSH_SECONDS
+from aiservice.services.alert_digest import AlertDigest
 from aiservice.services.alert_notes import Severity
 from aiservice.services.budget_warnings import EVERY_SECONDS as WARN_SECONDS
 from aiservice.services.budget_warnings import BudgetWarnings
@@ -37,6 +38,7 @@ def start_jobs(core: Core, on_refused: Callable[[str], None]) -> "list[asyncio.T
         (_PURGE_SECONDS, partial(_check_secrets, core), "check of sealed secrets"),
         (_PURGE_SECONDS, partial(_tidy_tokens, core), "signing keys"),
         (_PURGE_SECONDS, core.alerts.tidy, "old alerts"),
+        (_PURGE_SECONDS, AlertDigest(core.db, core.alerts, core.settings.public_url).look, "digests of alerts"),
         (alerts.LOOK_SECONDS, partial(alerts.look, core), alerts.LOOK_NAME),
         (JUDGE_SECONDS, core.judge.judge, "watch for abuse"),
         (_PURGE_SECONDS, core.judge.purge, "old counts"),

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from aiservice.errors import InvalidRequest
 from aiservice.kit.clock import DAY_US, HOUR_US, SECOND_US, now_us
+from aiservice.portal.moments import USUAL_ZONE
 from aiservice.services.audit import FOREVER_US, AuditFilter
 from aiservice.services.key_listing import STATES, KeyFilter, StateName
 from aiservice.services.request_log import CACHES, ENDINGS, CacheName, LogFilter
@@ -35,6 +36,11 @@ class Zone:
     """The time zone that moments are shown in and typed in; UTC unless the URL names another."""
 
     name: str = "UTC"
+
+    @classmethod
+    def of_person(cls) -> "Zone":
+        """That which the person of this event has chosen for themselves."""
+        return cls(USUAL_ZONE.get())
 
     @classmethod
     def of(cls, params: Params) -> "Zone":
@@ -128,18 +134,19 @@ class AuditView:
 
     asked: AuditFilter
     before: str
+    zone: Zone
 
     @classmethod
     def of(cls, params: Params) -> "AuditView":
         """Raises: InvalidRequest: a value is none that this page knows."""
-        start, end = params.get("from", ""), params.get("to", "")
+        zone, start, end = Zone.of(params), params.get("from", ""), params.get("to", "")
         wanted = {name: params.get(name, "")[:_MAX_CHARACTERS] for name in ("actor", "action", "subject")}
         asked = AuditFilter(
             **wanted,
-            start_us=Zone().read(start, "from") if start else 0,
-            end_us=Zone().read(end, "to") if end else FOREVER_US,
+            start_us=zone.read(start, "from") if start else 0,
+            end_us=zone.read(end, "to") if end else FOREVER_US,
         )
-        return cls(asked, params.get("before", ""))
+        return cls(asked, params.get("before", ""), zone)
 
 
 @dataclass(slots=True, frozen=True)
@@ -223,7 +230,20 @@ def in_zone(params: Params, name: str) -> dict[str, str]:
         for end in ("from", "to")
         if params.get(end)
     }
-    return {**params, **moved, "tz": "" if name == "UTC" else name}
+    return {**params, **moved, "tz": zone_in_url(name)}
+
+
+def zone_in_url(name: str) -> str:
+    """What stands for a zone in a URL that somebody has chosen it for: "" where there is nothing to say."""
+    return "" if name == "UTC" == USUAL_ZONE.get() else name
+
+
+def in_own_zone(params: Params) -> dict[str, str]:
+    """The query of a page, with the person's own zone in it where it names none. Times that are in it without one were
+    meant in UTC, whoever looks."""
+    usual = USUAL_ZONE.get()
+    is_said = params.get("tz") or params.get("from") or params.get("to")
+    return {**params} if is_said or usual == "UTC" else {**params, "tz": usual}
 
 
 def _one_of(params: Params, name: str, default: str, known: tuple[str, ...]) -> str:

@@ -226,7 +226,7 @@ class Administration:
 
 def person_of(user: User, session_hash: str = "") -> Person:
     """The account as an actor."""
-    return Person(user.id, user.email, Role(user.role), session_hash)
+    return Person(user.id, user.email, Role(user.role), session_hash, time_zone=user.time_zone or "UTC")
 
 
 def require_password(password: str) -> None:

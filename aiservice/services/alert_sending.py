@@ -16,6 +16,7 @@ from aiservice.services.alert_channels import ADMINS, OWNER, AlertChannels, webh
 from aiservice.services.alert_messages import mail_of
 from aiservice.settings import Deadlines
 from aiservice.store import alert_rules as store
+from aiservice.store import own_settings
 from aiservice.store.session import Database
 from aiservice.tables import AlertChannel, AlertDelivery, AlertEvent
 from aiservice.upstream.client import Target, Upstream
@@ -105,8 +106,10 @@ class Sending:
         return Outcome("delivered", f"Taken by the mail server for {len(recipients)}.")
 
     async def _recipients(self, channel: AlertChannel, alert: AlertEvent | None) -> Sequence[str]:
-        """The addresses behind a channel's words, each once. A test for the owner goes to the admins."""
+        """The addresses behind a channel's words, each once. A test for the owner goes to the admins; who
+        has set that such alerts are in the portal only is left out."""
         found: list[str] = []
+        written = set(channel.address.split(", "))  # by an admin, so it is no person's choice
         async with self._db.read() as session:
             for word in channel.address.split(", "):
                 if word == ADMINS or (word == OWNER and alert is None):
@@ -118,7 +121,8 @@ class Sending:
                     found += [owner] if owner else []
                 else:
                     found.append(word)
-        return list(dict.fromkeys(found))
+            silent = set() if alert is None else await own_settings.silent_about(session, alert.kind, found)
+        return [email for email in dict.fromkeys(found) if email not in silent or email in written]
 
 
 def _answered(status: int, retry_after: str) -> Outcome:

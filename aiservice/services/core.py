@@ -37,6 +37,7 @@ from aiservice.services.limiter import Limiter
 from aiservice.services.limits import Limits
 from aiservice.services.management_calls import ManagementCalls
 from aiservice.services.own_prices import OwnPrices
+from aiservice.services.own_settings import OwnSettings
 from aiservice.services.page_copies import PageCopies
 from aiservice.services.payloads import Payloads
 from aiservice.services.people_list import PeopleList
@@ -93,6 +94,7 @@ class Core:
     accounts: Accounts
     sso: Sso
     people_list: PeopleList
+    own_settings: OwnSettings
     clients: Clients
     client_list: ClientList
     teams: Teams

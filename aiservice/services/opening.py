@@ -49,6 +49,7 @@ from aiservice.services.limiter import Limiter
 from aiservice.services.limits import Limits
 from aiservice.services.management_calls import ManagementCalls
 from aiservice.services.own_prices import OwnPrices
+from aiservice.services.own_settings import OwnSettings
 from aiservice.services.page_copies import PageCopies
 from aiservice.services.payloads import Payloads
 from aiservice.services.people_list import PeopleList
@@ -179,6 +180,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
         accounts=accounts,
         sso=Sso(db, vault, settings, changes=changes, upstream=upstream, accounts=accounts),
         people_list=PeopleList(db),
+        own_settings=OwnSettings(db, changes),
         clients=Clients(db, changes),
         client_list=ClientList(db),
         teams=Teams(db, changes),

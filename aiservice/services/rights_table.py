@@ -48,6 +48,7 @@ MACHINE = Held(Reach.NONE, Reach.NONE, Reach.ANYONE)
 TABLE: dict[str, tuple[Held, str]] = {
     # The own account
     "account.get": (ONESELF, "see an account"),
+    "account.settings": (ONESELF, "change settings"),
     "account.confirm": (ONESELF, "say a password again"),
     "account.change_password": (ONESELF, "change a password"),
     "factor.list": (ONESELF, "see second factors"),

@@ -95,7 +95,7 @@ class Sessions:
             or now_us() >= min(found[0].last_seen_us + IDLE_US, found[0].expires_us)
         ):
             return None
-        return Person(found[1].id, found[1].email, Role(found[1].role), session_hash=session_hash)
+        return _person(found[1], session_hash)
 
     async def live_of(self, user_id: str) -> list[SessionSummary]:
         """The person's sessions, newest first."""
@@ -155,7 +155,7 @@ class Sessions:
         if now - row.last_seen_us >= _TOUCH_US:
             async with self._db.write() as session:
                 await store.touch(session, id_hash, now)
-        person = Person(user.id, user.email, Role(user.role), session_hash=id_hash)
+        person = _person(user, id_hash)
         # A revocation that came in while we read must not be overwritten by what was read before it.
         if drops == self._drops:
             if len(self._cache) >= _MAX_CACHED:
@@ -171,6 +171,11 @@ class Sessions:
             self._drops += 1
             for id_hash in [h for h, cached in self._cache.items() if cached.person.user_id == subject]:
                 del self._cache[id_hash]
+
+
+def _person(user: User, session_hash: str) -> Person:
+    zone = user.time_zone or "UTC"
+    return Person(user.id, user.email, Role(user.role), session_hash=session_hash, time_zone=zone)
 
 
 def hash_of(secret: str) -> str:

@@ -1,12 +1,15 @@
 """People: accounts, their portal sessions, one-time links, and what the sign-in limiter has seen."""
 
+from sqlalchemy import JSON, Column
 from sqlmodel import Field, SQLModel
 
 from aiservice.tables._base import big, row_number
 
 
 class User(SQLModel, table=True):
-    """A person. `email` is stored lower case; `role` is "admin" or "developer"."""
+    """A person. `email` is stored lower case; `role` is "admin" or "developer". What they have set for themselves is
+    empty until they do: their time zone (an IANA name), the kinds of alerts of which they want no mail, and whether a
+    digest comes "daily", `digest_us` when the last one did."""
 
     __tablename__ = "person"
 
@@ -16,6 +19,10 @@ class User(SQLModel, table=True):
     role: str = Field(max_length=16)
     is_disabled: bool = False
     created_us: int = big()
+    time_zone: str | None = Field(default=None, max_length=64)
+    portal_only: list[str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
+    digest: str | None = Field(default=None, max_length=8)
+    digest_us: int | None = big(nullable=True)
 
 
 class PortalSession(SQLModel, table=True):

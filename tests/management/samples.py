@@ -258,6 +258,10 @@ _ORDER = {"terms": {"order": ["sandbox"]}}
 _ALERT, _RULE = nobodys(alert="alt_0"), {"metric": "requests", "threshold": 5}
 SAMPLES: dict[str, Sample] = {
     "GET /api/account": Sample(),
+    "GET /api/account/settings": Sample(),
+    "PATCH /api/account/settings": Sample(
+        body={"time_zone": "Europe/Berlin", "portal_only": ["quota"], "digest": "daily"}
+    ),
     "GET /api/account/tokens": Sample(),
     "DELETE /api/account/tokens/{token}": of_dan(a_token, unknown=nobodys(token="pat_0")),
     "GET /api/clients": Sample(),

@@ -1,14 +1,15 @@
 """Who asks, and their access tokens. A token cannot make another: that is done on the portal's page, or on the command
 line."""
 
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import Field
 
 from aiservice.kit.clock import iso
-from aiservice.management.models import At, Page, PageQuery, Told, at
+from aiservice.management.models import At, Given, Names, Page, PageQuery, Told, at
 from aiservice.management.paging import page_of
 from aiservice.management.rows import Call, Row
+from aiservice.services.own_settings import Edit, OwnSettingsView
 from aiservice.services.personal_tokens import TokenView
 
 
@@ -17,6 +18,20 @@ class Me(Told):
     email: str
     role: Literal["admin", "developer"]
     token_id: str
+
+
+class SettingsGiven(Given):
+    """What is left out stays as it is."""
+
+    time_zone: str | None = Field(default=None, max_length=64, description="An IANA name, or UTC.")
+    portal_only: Names | None = Field(default=None, description="Kinds of alerts of which no mail comes.")
+    digest: Literal["never", "daily"] | None = Field(default=None, description="A mail with the alerts of the day.")
+
+
+class SettingsTold(Told):
+    time_zone: str
+    portal_only: list[str]
+    digest: Literal["never", "daily"]
 
 
 class TokenQuery(PageQuery):
@@ -38,6 +53,19 @@ class TokenTold(Told):
 
 async def me(call: Call) -> Me:
     return Me(id=call.me.user_id, email=call.me.email, role=call.me.role.value, token_id=call.me.token_id)
+
+
+async def get_settings(call: Call) -> SettingsTold:
+    return _settings(await call.core.own_settings.get(call.me))
+
+
+async def set_settings(call: Call, given: SettingsGiven) -> SettingsTold:
+    edit = cast(Edit, given.model_dump(exclude_none=True))
+    return _settings(await call.core.own_settings.set(call.me, **edit))
+
+
+def _settings(view: OwnSettingsView) -> SettingsTold:
+    return SettingsTold(time_zone=view.time_zone, portal_only=list(view.portal_only), digest=view.digest)
 
 
 async def list_tokens(call: Call, query: TokenQuery) -> Page[TokenTold]:
@@ -67,6 +95,8 @@ def _told(one: TokenView) -> TokenTold:
 
 ROWS = (
     Row("GET", "/api/account", "account.get", me, "Whose token this is"),
+    Row("GET", "/api/account/settings", "account.settings", get_settings, "Your time zone and notifications"),
+    Row("PATCH", "/api/account/settings", "account.settings", set_settings, "Change your time zone or notifications"),
     Row("GET", "/api/account/tokens", "access_token.list", list_tokens, "Your access tokens, newest first"),
     Row("DELETE", "/api/account/tokens/{token}", "access_token.revoke", revoke_token, "End a token", status=204),
 )

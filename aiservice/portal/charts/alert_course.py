@@ -4,9 +4,9 @@ from typing import Any, TypedDict
 
 import reflex as rx
 
-from aiservice.kit.clock import from_us
 from aiservice.portal import theme
 from aiservice.portal.charts.sparks import path, spark
+from aiservice.portal.moments import in_zone_of_person, shown_moment
 from aiservice.services.usage import Series
 
 
@@ -27,7 +27,8 @@ def course_of(alert_id: str, series: Series) -> Course:
     points = series.groups[0].points if series.groups else []
     total = series.groups[0].total if series.groups else None
     starts = series.starts_us
-    span = f"{from_us(starts[0]):%Y-%m-%d %H:%M} to {from_us(starts[-1]):%H:%M} UTC, a bar each {series.bucket}"
+    first, last = in_zone_of_person(starts[0]), shown_moment(starts[-1], "%H:%M")
+    span = f"{first:%Y-%m-%d %H:%M} to {last}, a bar each {series.bucket}"
     said = "no requests" if total is None else f"{total.requests:,} requests, {total.errors:,} of them failed"
     return Course(
         of=alert_id,

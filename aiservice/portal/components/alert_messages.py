@@ -4,13 +4,13 @@ from typing import Any, TypedDict
 
 import reflex as rx
 
-from aiservice.kit.clock import from_us
 from aiservice.portal import theme
 from aiservice.portal.components.parts import cell, data_table, state_badge, table_row
+from aiservice.portal.moments import shown_moment
 from aiservice.services.alerts import DeliveryView
 
 _STATES = {"delivered": "good", "waiting": "warn", "failed": "bad", "dropped": "plain"}
-_TIME = "%Y-%m-%d %H:%M:%S UTC"
+_TIME = "%Y-%m-%d %H:%M:%S"
 _EVENTS = {"alert.opened": "alert", "alert.resolved": "all-clear", "alert.test": "test"}
 HEADS = ["When", "Channel", "What", "State", "Tries", ""]
 
@@ -36,14 +36,14 @@ def message_of(view: DeliveryView) -> MessageRow:
     last = view.attempts[-1]["words"] if view.attempts else "not tried yet"
     return MessageRow(
         id=view.id,
-        at=f"{from_us(view.created_us):{_TIME}}",
+        at=f"{shown_moment(view.created_us, _TIME)}",
         channel=view.channel,
         event=_EVENTS.get(view.event, view.event),
         words=view.words,
         state=view.state,
         state_kind=_STATES.get(view.state, "plain"),
         tries=f"{tries} {'try' if tries == 1 else 'tries'}: {last}",
-        next_try=f"next {from_us(view.next_us):{_TIME}}" if view.next_us else "",
+        next_try=f"next {shown_moment(view.next_us, _TIME)}" if view.next_us else "",
         can_retry=view.state != "delivered",
     )
 

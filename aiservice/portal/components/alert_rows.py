@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from aiservice.kit.clock import MINUTE_US, SECOND_US, from_us, iso
+from aiservice.portal.moments import shown_moment
 from aiservice.portal.queries import url_of
 from aiservice.services.alert_contributors import EVIDENCE, Contributor
 from aiservice.services.alert_notes import Severity
@@ -141,7 +142,7 @@ def _measured(evidence: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _at(at_us: int) -> str:
-    return f"{from_us(at_us):%Y-%m-%d %H:%M} UTC"
+    return shown_moment(at_us)
 
 
 def _fact(name: str, value: object) -> str:

@@ -419,6 +419,34 @@ export function ZoneSwitch({ zone, onChoose, styles }) {
   return h("div", { role: "group", "aria-label": "Time zone", className: styles.zone }, names.map(button));
 }
 
+// A time zone by its IANA name: the browser has the list, and knows its own.
+export function ZoneField({ zone, hint, styles }) {
+  const id = useId();
+  const field = useRef(null);
+  const [known, setKnown] = useState({ own: "", names: [] });
+  useEffect(() => {
+    const names = Intl.supportedValuesOf ? Intl.supportedValuesOf("timeZone") : [];
+    setKnown({ own: Intl.DateTimeFormat().resolvedOptions().timeZone || "", names: ["UTC", ...names] });
+  }, []);
+  const use = () => {
+    field.current.value = known.own;
+    field.current.focus();
+  };
+  return h(
+    "div",
+    null,
+    h("label", { htmlFor: id, className: styles.label }, "Time zone"),
+    h(
+      "div",
+      { className: "mt-1 flex flex-wrap gap-2" },
+      h("input", { id, ref: field, name: "time_zone", list: id + "-names", defaultValue: zone, required: true, autoComplete: "off", spellCheck: false, "aria-describedby": id + "-hint", className: styles.input.replace("mt-1 ", "") + " min-w-0 flex-1" }),
+      known.own ? h("button", { type: "button", className: styles.secondary, onClick: use }, "Use " + known.own.replaceAll("_", " ")) : null,
+    ),
+    h("datalist", { id: id + "-names" }, known.names.map((name) => h("option", { key: name, value: name }))),
+    h("p", { id: id + "-hint", className: styles.hint }, hint),
+  );
+}
+
 // Shows its first child at once and its second in place of it when the browser is idle: a heavy chart costs the first
 // paint nothing.
 export function MountOnIdle({ children }) {

@@ -137,6 +137,17 @@ class ZoneSwitch(rx.Component):
     on_choose: rx.EventHandler[rx.event.passthrough_event_spec(str)]  # type: ignore[type-arg,valid-type]
 
 
+class ZoneField(rx.Component):
+    """A field for an IANA time zone, with those that the browser knows and a button for its own."""
+
+    library = _LIBRARY
+    tag = "ZoneField"
+
+    zone: rx.Var[str]
+    hint: rx.Var[str]
+    styles: rx.Var[dict[str, str]]
+
+
 class MountOnIdle(rx.Component):
     """Its first child, and its second once the browser has nothing better to do."""
 
@@ -207,6 +218,11 @@ def open_dialog(*content: Any, label: Any, title: Any, close_signal: Any, **prop
 def zone_switch(zone: Any, on_choose: Any) -> rx.Component:
     """`zone` is the one in use; `on_choose` is given the name of the other."""
     return ZoneSwitch.create(zone=zone, on_choose=on_choose, styles=STYLES)
+
+
+def zone_field(zone: Any, *, hint: str) -> rx.Component:
+    """The field `time_zone` of a form; `zone` is what it begins with."""
+    return ZoneField.create(zone=zone, hint=hint, styles={**STYLES, "hint": theme.HINT})
 
 
 def mount_on_idle(content: rx.Component, *, fallback: rx.Component) -> rx.Component:

@@ -4,11 +4,11 @@ from typing import Any, TypedDict
 
 import reflex as rx
 
-from aiservice.kit.clock import from_us
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form, confirm_button, open_dialog
 from aiservice.portal.components.health import bars_of, row_of
 from aiservice.portal.components.parts import cell, data_table, field, state_badge, table_row
+from aiservice.portal.moments import shown_moment
 from aiservice.services.connection_views import ConnectionDetails, KeyDetails
 
 HEADS = ["Key", "State", "Answered", "First byte", "Gives a minute", ""]
@@ -74,7 +74,7 @@ def _row(
         usual="" if known is None else known["usual"],
         slow="" if known is None else known["slow"],
         gives="\n".join(_gives(one.id, quotas)) or "not known yet",
-        tested=f"{from_us(one.tested_us):%Y-%m-%d %H:%M} UTC: {one.test_result}" if one.tested_us else "not tested yet",
+        tested=f"{shown_moment(one.tested_us)}: {one.test_result}" if one.tested_us else "not tested yet",
     )
 
 

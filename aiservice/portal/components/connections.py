@@ -4,8 +4,8 @@ from typing import Any, TypedDict
 
 import reflex as rx
 
-from aiservice.kit.clock import from_us
 from aiservice.portal import theme
+from aiservice.portal.moments import shown_moment
 from aiservice.providers import registry
 from aiservice.providers.capabilities import capabilities_of
 from aiservice.services.connection_views import ConnectionDetails
@@ -62,7 +62,7 @@ def row_of(view: ConnectionDetails) -> ConnectionRow:
         key_numbers={key.id: key.number for key in view.keys},
         said=_said(view),
         models=", ".join(view.models[:3]) + (f" and {len(view.models) - 3} more" if len(view.models) > 3 else ""),
-        tested=f"{from_us(view.tested_us):%Y-%m-%d %H:%M} UTC: {view.test_result}" if view.tested_us else "",
+        tested=f"{shown_moment(view.tested_us)}: {view.test_result}" if view.tested_us else "",
         state=state,
         state_kind=kind,
         is_disabled=view.is_disabled,

@@ -4,10 +4,10 @@ from typing import Any, TypedDict
 
 import reflex as rx
 
-from aiservice.kit.clock import from_us
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form, confirm_button, open_dialog
 from aiservice.portal.components.parts import badge, cell, data_table, table_row
+from aiservice.portal.moments import shown_moment
 from aiservice.services.people_list import Invitation, PersonLine
 
 HEADS = ["E-mail", "Role", "State", "Clients", "Last seen", ""]
@@ -62,7 +62,7 @@ def invitation_row(one: Invitation) -> InvitationRow:
 
 
 def _moment(at_us: int) -> str:
-    return f"{from_us(at_us):%Y-%m-%d %H:%M} UTC"
+    return shown_moment(at_us)
 
 
 def user_table(page: Any) -> rx.Component:

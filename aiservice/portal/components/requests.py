@@ -4,10 +4,10 @@ from typing import Any, TypedDict
 
 import reflex as rx
 
-from aiservice.kit.clock import from_us
 from aiservice.kit.money import to_usd_text
 from aiservice.portal import theme
 from aiservice.portal.components.parts import badge, cell, state_badge, table_row
+from aiservice.portal.moments import shown_moment
 
 SANDBOX = "sandbox"
 
@@ -33,7 +33,7 @@ def request_row(entry: Any) -> RequestRow:
     """`entry` has the fields of the ledger; an unpriced model says so instead of costing nothing."""
     return RequestRow(
         id=entry.request_id,
-        at=f"{from_us(entry.started_us):%H:%M:%S}",
+        at=shown_moment(entry.started_us, "%H:%M:%S"),
         client=entry.client,
         task=entry.task,
         provider=entry.provider or "none",
@@ -94,4 +94,4 @@ def request_line(row: Any) -> rx.Component:
     )
 
 
-REQUEST_HEADS = ["Time (UTC)", "Client", "Task", "Provider", "Model", "Status", "Tokens", "Cost", "Took"]
+REQUEST_HEADS = ["Time", "Client", "Task", "Provider", "Model", "Status", "Tokens", "Cost", "Took"]

@@ -5,9 +5,9 @@ from typing import Any, TypedDict
 
 import reflex as rx
 
-from aiservice.kit.clock import from_us
 from aiservice.portal import theme
 from aiservice.portal.components.parts import alert, cell, state_badge, table_row
+from aiservice.portal.moments import shown_moment
 from aiservice.services.abuse_features import Evidence
 from aiservice.services.abuse_judge import said_of
 from aiservice.services.abuse_replay import WouldHave
@@ -66,7 +66,7 @@ def why_of(evidence: Sequence[Evidence]) -> list[str]:
 
 def moment(at_us: int) -> str:
     """To the minute, UTC."""
-    return f"{from_us(at_us):%Y-%m-%d %H:%M} UTC"
+    return shown_moment(at_us)
 
 
 def notices_of(verdicts: Sequence[Verdict]) -> list[str]:

@@ -4,10 +4,10 @@ from typing import Any, TypedDict
 
 import reflex as rx
 
-from aiservice.kit.clock import from_us
 from aiservice.portal import theme
 from aiservice.portal.components.browser import confirm_button
 from aiservice.portal.components.parts import cell, data_table, state_badge, table_row
+from aiservice.portal.moments import shown_moment
 from aiservice.services.cluster import WorkerView
 from aiservice.services.examination import Finding
 from aiservice.services.retention import Kept
@@ -86,7 +86,7 @@ def finding_line(one: Finding) -> Line:
 
 
 def moment(at_us: int) -> str:
-    return f"{from_us(at_us):%Y-%m-%d %H:%M} UTC"
+    return shown_moment(at_us)
 
 
 def _span(seconds: float) -> str:

@@ -5,7 +5,6 @@ from typing import Any, TypedDict
 import reflex as rx
 from reflex_components_core.react_router.dom import ReactRouterLink
 
-from aiservice.kit.clock import from_us
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form, confirm_button, open_dialog
 from aiservice.portal.components.parts import (
@@ -20,6 +19,7 @@ from aiservice.portal.components.parts import (
     table_row,
 )
 from aiservice.portal.layout import portal_page
+from aiservice.portal.moments import shown_day, shown_moment
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.services.core import current_core
 from aiservice.services.personal_tokens import TokenView
@@ -72,14 +72,14 @@ async def _show(state: AccessTokensState) -> None:
 def _row_of(one: TokenView) -> TokenRow:
     used = "never"
     if one.last_used_us is not None:
-        used = f"{from_us(one.last_used_us):%Y-%m-%d %H:%M} UTC, from {one.last_address}"
+        used = f"{shown_moment(one.last_used_us)}, from {one.last_address}"
     return TokenRow(
         id=one.id,
         name=one.name,
         shown=f"ais_pat_{one.public_id}_…",
         may="read and write" if one.may_write else "read",
         state=one.state,
-        ends=f"{from_us(one.expires_us):%Y-%m-%d}",
+        ends=shown_day(one.expires_us),
         used=used,
     )
 

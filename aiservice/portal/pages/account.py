@@ -1,21 +1,29 @@
 """Account: one's password and second factors, the browsers one is signed in with, and the colours of the page."""
 
+from dataclasses import replace
 from typing import Any, TypedDict
 
 import reflex as rx
 from reflex_components_core.react_router.dom import ReactRouterLink
 
 from aiservice.errors import NotFound
-from aiservice.kit.clock import from_us
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form, confirm_button
+from aiservice.portal.components.own_settings import (
+    KindRow,
+    SettingsForm,
+    kind_rows,
+    portal_only_in,
+    settings_form,
+)
 from aiservice.portal.components.parts import badge, card, cell, data_table, field, skeleton, table_row
 from aiservice.portal.components.scheme import scheme_switch
 from aiservice.portal.components.security import security_card
 from aiservice.portal.layout import portal_page
 from aiservice.portal.layout.registry import OWN
 from aiservice.portal.layout.shell import shortcut_switch
-from aiservice.portal.session.guard import handler, signed_in, tell
+from aiservice.portal.moments import shown_day, shown_moment
+from aiservice.portal.session.guard import acting_as, handler, signed_in, tell
 from aiservice.services.accounts import SessionSummary
 from aiservice.services.core import current_core
 from aiservice.services.factors import PasskeyView
@@ -62,6 +70,11 @@ class AccountState(rx.State):
     has_factor: bool = False
     is_factor_asked_for: bool = False
     changes: int = 0
+    time_zone: str = "UTC"
+    digest: str = "never"
+    kinds: list[KindRow] = []
+    has_mail: bool = False
+    turn: int = 0
 
     @handler("session.list")
     async def load(self) -> None:
@@ -76,6 +89,20 @@ class AccountState(rx.State):
         self.changes += 1
         await tell(self, "Changed. Browsers that are signed in stay so; you can sign them out below.")
         await _show(self)
+
+    @handler("account.settings")
+    async def save_settings(self, form: SettingsForm) -> None:
+        """The time zone and which alerts come by mail; every time on this page is shown anew."""
+        me, digest = signed_in(), form["digest"]
+        made = await current_core().own_settings.set(
+            me,
+            time_zone=form["time_zone"].strip(),
+            portal_only=portal_only_in(form),
+            digest="daily" if digest == "daily" else "never",
+        )
+        with acting_as(replace(me, time_zone=made.time_zone)):
+            await _show(self)
+        await tell(self, "Saved. Times are shown in " + made.time_zone.replace("_", " ") + " from now on.")
 
     @handler("session.end")
     async def end(self, session_id: str) -> None:
@@ -109,11 +136,15 @@ async def _show(state: AccountState) -> None:
     sessions = await current_core().accounts.sessions_of(me)
     state.sessions = [_row_of(session, is_this=session.session_hash == me.session_hash) for session in sessions]
     factors = await current_core().accounts.factors.of(me)
-    state.app_since = "" if factors.app_since_us is None else f"{from_us(factors.app_since_us):%Y-%m-%d}"
+    state.app_since = "" if factors.app_since_us is None else shown_day(factors.app_since_us)
     state.passkeys = [_passkey_row(passkey) for passkey in factors.passkeys]
     state.codes_left = factors.codes_left
     state.has_factor = bool(state.app_since or state.passkeys)
     state.is_factor_asked_for = factors.is_asked_for
+    own = await current_core().own_settings.get(me)
+    state.time_zone, state.digest, state.kinds = own.time_zone, own.digest, kind_rows(own)
+    state.has_mail = current_core().alerts.mail is not None
+    state.turn += 1
 
 
 def _passkey_row(passkey: PasskeyView) -> PasskeyRow:
@@ -123,11 +154,9 @@ def _passkey_row(passkey: PasskeyView) -> PasskeyRow:
         name=passkey.name,
         host=passkey.rp_id,
         is_synced=passkey.is_synced,
-        made=f"{from_us(passkey.created_us):%Y-%m-%d}",
-        used=f"{from_us(passkey.last_used_us):%Y-%m-%d %H:%M} UTC" if passkey.last_used_us else "never",
-        regressed=f"Its counter went back on {from_us(went_back):%Y-%m-%d}: there may be a copy of it."
-        if went_back
-        else "",
+        made=shown_day(passkey.created_us),
+        used=shown_moment(passkey.last_used_us) if passkey.last_used_us else "never",
+        regressed=f"Its counter went back on {shown_day(went_back)}: there may be a copy of it." if went_back else "",
     )
 
 
@@ -137,8 +166,8 @@ def _row_of(session: SessionSummary, *, is_this: bool) -> SessionRow:
         browser=browser_name(session.user_agent),
         user_agent=session.user_agent,
         address=session.address,
-        since=f"{from_us(session.created_us):%Y-%m-%d %H:%M} UTC",
-        seen=f"{from_us(session.last_seen_us):%Y-%m-%d %H:%M} UTC",
+        since=shown_moment(session.created_us),
+        seen=shown_moment(session.last_seen_us),
         is_this=is_this,
     )
 
@@ -180,6 +209,10 @@ def account() -> rx.Component:
             ),
             ReactRouterLink.create("Access tokens", to="/account/tokens", class_name=theme.SECONDARY),
             title="Programs",
+        ),
+        card(
+            rx.cond(page.is_loaded, settings_form(page), skeleton("h-48")),
+            title="Time zone and notifications",
         ),
         card(
             rx.el.p("Kept in this browser only.", class_name=f"mb-3 text-sm {theme.MUTED}"),

@@ -4,7 +4,6 @@ from typing import Any, TypedDict
 
 import reflex as rx
 
-from aiservice.kit.clock import from_us
 from aiservice.portal import theme
 from aiservice.portal.components.alert_messages import MessageRow, message_of, message_table
 from aiservice.portal.components.browser import action_form, confirm_button, open_dialog
@@ -21,11 +20,12 @@ from aiservice.portal.components.parts import (
     table_row,
 )
 from aiservice.portal.layout import portal_page
+from aiservice.portal.moments import shown_moment
 from aiservice.portal.session.guard import handler, signed_in, tell, warn
 from aiservice.services.alert_channels import ChannelView
 from aiservice.services.core import current_core
 
-_TIME = "%Y-%m-%d %H:%M:%S UTC"
+_TIME = "%Y-%m-%d %H:%M:%S"
 
 
 class ChannelRow(TypedDict):
@@ -99,7 +99,7 @@ async def _show(state: AlertChannelsState) -> None:
 
 
 def _row_of(view: ChannelView) -> ChannelRow:
-    last = f"last message taken {from_us(view.delivered_us):{_TIME}}" if view.delivered_us else "no message yet"
+    last = f"last message taken {shown_moment(view.delivered_us, _TIME)}" if view.delivered_us else "no message yet"
     return ChannelRow(
         id=view.id,
         name=view.name,

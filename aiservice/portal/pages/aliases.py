@@ -132,7 +132,7 @@ def _row(view: AliasView, is_mine: bool) -> AliasRow:
 def _lead(version: Version, *, is_current: bool) -> LeadRow:
     to = "removed" if version.after is None else ", then ".join(version.after["to"])
     return LeadRow(
-        number=version.number, at=Zone().show(version.at_us), who=version.actor, to=to, is_current=is_current
+        number=version.number, at=Zone.of_person().show(version.at_us), who=version.actor, to=to, is_current=is_current
     )
 
 

@@ -12,14 +12,14 @@ from aiservice.portal import theme
 from aiservice.portal.components.filters import Option, chooser, download_link, options_of, span_form
 from aiservice.portal.components.parts import alert, card, cell, data_table, empty, field, skeleton, table_row
 from aiservice.portal.layout import portal_page
-from aiservice.portal.queries import AuditView, Zone, url_of
+from aiservice.portal.queries import AuditView, Zone, in_own_zone, url_of
 from aiservice.portal.session.guard import handler, signed_in
 from aiservice.services.audit_entry import Entry
 from aiservice.services.core import current_core
 
 PATH = "/audit"
 _PAGE_ROWS = 50
-_NAMES = {"actor", "action", "subject", "from", "to", "before"}
+_NAMES = {"actor", "action", "subject", "from", "to", "tz", "before"}
 
 
 class AuditRow(TypedDict):
@@ -39,6 +39,7 @@ class AuditState(rx.State):
 
     rows: list[AuditRow] = []
     url: dict[str, str] = {}
+    zone: str = "UTC"
     actions: list[Option] = []
     older: str = ""
     newest: str = PATH
@@ -54,7 +55,8 @@ class AuditState(rx.State):
 
     @handler("audit.list")
     async def load(self) -> None:
-        self.url = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
+        asked = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
+        self.url = in_own_zone(asked)
         self.problem = ""
         try:
             await _show(self)
@@ -85,7 +87,8 @@ class AuditState(rx.State):
 
     @handler("audit.list")
     async def choose_span(self, form: dict[str, str]) -> Any:
-        return rx.redirect(url_of(PATH, _kept(self), **{name: form.get(name, "") for name in ("from", "to")}))
+        span = {name: form.get(name, "") for name in ("from", "to")}
+        return rx.redirect(url_of(PATH, _kept(self), **span, tz="" if self.zone == "UTC" else self.zone))
 
     @handler("audit.list")
     async def find(self, form: dict[str, str]) -> Any:
@@ -102,18 +105,19 @@ async def _show(state: AuditState) -> None:
     audit, me = current_core().audit, signed_in()
     view = AuditView.of(state.url)
     entries, following = await audit.page(me, view.asked, _PAGE_ROWS, view.before)
-    state.rows = [_row_of(entry) for entry in entries]
+    state.zone = view.zone.name
+    state.rows = [_row_of(entry, view.zone) for entry in entries]
     state.older = url_of(PATH, state.url, before=following) if following else ""
     kept = _kept(state)
     state.newest, state.export = url_of(PATH, kept), url_of("/auth/export/audit.csv", kept)
     state.export_json = url_of("/auth/export/audit.json", kept)
-    state.is_narrowed = bool(kept)
+    state.is_narrowed = bool(kept.keys() - {"tz"})
     actions = await audit.actions(me)
     groups = [(f"{noun}.", f"{noun}: all") for noun in dict.fromkeys(name.partition(".")[0] for name in actions)]
     state.actions = options_of([*groups, *((name, name) for name in actions)], state.url.get("action", ""))
 
 
-def _row_of(entry: Entry) -> AuditRow:
+def _row_of(entry: Entry, zone: Zone) -> AuditRow:
     before, after = entry.before or {}, entry.after or {}
     if not before:  # of what is new, what it has
         after = {name: value for name, value in after.items() if value is not None}
@@ -125,7 +129,7 @@ def _row_of(entry: Entry) -> AuditRow:
     ]  # fmt: skip
     return AuditRow(
         number=str(entry.number),
-        at=Zone().show(entry.at_us),
+        at=zone.show(entry.at_us),
         actor=entry.actor,
         address=entry.address or "-",
         action=entry.action,
@@ -138,7 +142,7 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-HEADS = ["Time (UTC)", "Who", "From", "Did", "On", "Change"]
+HEADS = ["Time", "Who", "From", "Did", "On", "Change"]
 page: Any = AuditState  # in markup its attributes are Vars
 
 
@@ -204,7 +208,7 @@ def _filters() -> rx.Component:
             key=page.newest,
             class_name="grid grid-cols-1 items-end gap-3 sm:grid-cols-[1fr_1fr_auto]",
         ),
-        span_form(page.url.get("from", ""), page.url.get("to", ""), "UTC", page.choose_span, key=page.newest),
+        span_form(page.url.get("from", ""), page.url.get("to", ""), page.zone, page.choose_span, key=page.newest),
         class_name="grid gap-4",
     )
 

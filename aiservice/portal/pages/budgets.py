@@ -7,12 +7,12 @@ from pydantic import ConfigDict
 from typing_extensions import TypedDict as ValidatedDict
 
 from aiservice.errors import InvalidRequest
-from aiservice.kit.clock import from_us
 from aiservice.portal import theme
 from aiservice.portal.components.answer_example import answer_example, answer_text
 from aiservice.portal.components.budget_item import budget_item
 from aiservice.portal.components.parts import card, empty, field, select_field, skeleton
 from aiservice.portal.layout import portal_page
+from aiservice.portal.moments import shown_moment
 from aiservice.portal.session.guard import allowed, handler, signed_in, tell
 from aiservice.principal import Budget, Person
 from aiservice.services.budget_terms import Terms, checked_cap, nano_of
@@ -163,7 +163,7 @@ def _row(view: BudgetView, me: Person) -> BudgetRow:
         percent=view.used_percent,
         kind="bad" if view.left == 0 else "warn" if warned or view.used_percent >= _NEARLY_PERCENT else "good",
         resets_name="First comes back" if terms.is_rolling else "Begins anew",
-        resets=f"{from_us(standing.resets_us):%Y-%m-%d %H:%M} UTC",
+        resets=shown_moment(standing.resets_us),
         forecast="" if forecast is None else f"At this pace {_rounded(terms.measure, forecast)} by then",
         forecast_kind="warn" if forecast is not None and forecast > terms.cap else "plain",
         levels=", ".join(f"{level} %" for level in terms.warn_percent) or "no level",

@@ -8,7 +8,6 @@ from reflex_components_core.react_router.dom import ReactRouterLink
 from typing_extensions import TypedDict
 
 from aiservice.errors import InvalidRequest, NotFound
-from aiservice.kit.clock import from_us
 from aiservice.portal import theme
 from aiservice.portal.components.browser import choose_button
 from aiservice.portal.components.parts import (
@@ -23,6 +22,7 @@ from aiservice.portal.components.parts import (
     tile,
 )
 from aiservice.portal.layout import portal_page
+from aiservice.portal.moments import shown_moment
 from aiservice.portal.queries import url_of
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.services.client_list import ClientLine
@@ -165,7 +165,7 @@ def _state(view: ClientView, line: ClientLine | None) -> tuple[str, str]:
     if view.is_disabled:
         return "disabled", "warn"
     if line is not None and line.sanction:
-        return f"{_STATES[line.sanction]} until {from_us(line.sanction_until_us):%Y-%m-%d %H:%M} UTC", "bad"
+        return f"{_STATES[line.sanction]} until {shown_moment(line.sanction_until_us)}", "bad"
     return "active", "good"
 
 
@@ -191,7 +191,7 @@ def _key(key: KeyView) -> KeyLine:
     return KeyLine(
         name=key.name,
         hint=f"ais_…{key.secrets[-1].public_id}" if key.secrets else key.id,
-        used=f"{from_us(key.last_used_us):%Y-%m-%d %H:%M} UTC" if key.last_used_us else "never",
+        used=shown_moment(key.last_used_us) if key.last_used_us else "never",
         state=key.state,
         state_kind="good" if is_live else "plain",
     )

@@ -8,7 +8,6 @@ from reflex_components_core.react_router.dom import ReactRouterLink
 from typing_extensions import TypedDict
 
 from aiservice.errors import BrokerError
-from aiservice.kit.clock import from_us
 from aiservice.kit.ids import new_id
 from aiservice.portal import theme
 from aiservice.portal.components.browser import open_dialog
@@ -25,6 +24,7 @@ from aiservice.portal.components.parts import (
     table_row,
 )
 from aiservice.portal.layout import portal_page
+from aiservice.portal.moments import shown_day, shown_moment
 from aiservice.portal.queries import url_of
 from aiservice.portal.session.guard import handler, signed_in
 from aiservice.services.client_list import Asked, ClientLine
@@ -136,7 +136,7 @@ def _row(line: ClientLine) -> ClientRow:
         owner=client.owner_email or "nobody but admins",
         team=client.team or "",
         keys=f"{line.live_keys:,}",
-        used=f"last used {from_us(line.last_used_us):%Y-%m-%d}" if line.last_used_us else "never used",
+        used=f"last used {shown_day(line.last_used_us)}" if line.last_used_us else "never used",
         spent=f"${line.cost_nano_usd / 1e9:,.2f}",
         requests=f"{line.requests:,} requests{unpriced}",
         bounds="\n".join((*limits, *line.budgets, *narrowed)) or "none of its own",
@@ -149,7 +149,7 @@ def _state(line: ClientLine) -> tuple[str, str]:
     if line.client.is_disabled:
         return "disabled", "warn"
     if line.sanction:
-        return f"{_SANCTIONS[line.sanction]} until {from_us(line.sanction_until_us):%H:%M} UTC", "bad"
+        return f"{_SANCTIONS[line.sanction]} until {shown_moment(line.sanction_until_us, '%H:%M')}", "bad"
     return "active", "good"
 
 

@@ -17,7 +17,7 @@ from aiservice.portal.components.key_rows import KeyRow, key_table, row_of
 from aiservice.portal.components.parts import alert, card, empty, skeleton
 from aiservice.portal.components.sanctions import notices_of, sanction_notices
 from aiservice.portal.layout import portal_page
-from aiservice.portal.queries import KeysView, url_of
+from aiservice.portal.queries import KeysView, in_own_zone, url_of, zone_in_url
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.services.core import current_core
 from aiservice.services.key_listing import MOST_COUNTED
@@ -66,7 +66,8 @@ class KeysState(rx.State):
     @handler("key.list")
     async def load(self) -> None:
         core, me = current_core(), signed_in()
-        self.url = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
+        asked = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
+        self.url = in_own_zone(asked)
         self.client = (await core.clients.personal(me)).id
         policy = core.keys.policy
         self.retrieval = policy.retrieval
@@ -86,7 +87,7 @@ class KeysState(rx.State):
 
     @handler("key.list")
     async def choose_zone(self, name: str) -> Any:
-        return rx.redirect(url_of(PATH, self.url, tz="" if name == "UTC" else name))
+        return rx.redirect(url_of(PATH, self.url, tz=zone_in_url(name)))
 
     @handler("key.list")
     async def search(self, form: dict[str, str]) -> Any:

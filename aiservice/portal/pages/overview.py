@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 import reflex as rx
 
 from aiservice.errors import BrokerError
-from aiservice.kit.clock import DAY_US, HOUR_US, from_us, now_us
+from aiservice.kit.clock import DAY_US, HOUR_US, now_us
 from aiservice.kit.ids import new_id
 from aiservice.portal import theme
 from aiservice.portal.charts.tiles import TILES, Tile, tile, tiles_of, tiles_skeleton
@@ -17,6 +17,7 @@ from aiservice.portal.components.parts import alert, badge, card, data_table, em
 from aiservice.portal.components.requests import REQUEST_HEADS, RequestRow, request_line, request_row
 from aiservice.portal.components.sanctions import notices_of, sanction_notices
 from aiservice.portal.layout import portal_page
+from aiservice.portal.moments import shown_moment
 from aiservice.portal.session.guard import allowed, handler, signed_in
 from aiservice.portal.session.live import put, watch_shared
 from aiservice.services import health_views
@@ -147,7 +148,7 @@ def _alert_row(one: Any) -> OpenAlert:
         words=one.words,
         severity=one.severity,
         kind=_SEVERITIES.get(one.severity, "plain"),
-        since=f"{from_us(one.first_us):%b %d %H:%M} UTC",
+        since=shown_moment(one.first_us, "%b %d %H:%M"),
     )
 
 

@@ -171,7 +171,7 @@ class PreferencesState(rx.State):
         self.changes = difference_rows(now, terms or Terms())
         self.places, self.refusal = place_rows(decision), refusal_words(decision.refusal)
         self.hour_words = f"{hour.words}{'' if hour.is_whole else ' (the newest of the last hour)'}."
-        self.moved = moved_rows(hour, Zone())
+        self.moved = moved_rows(hour, Zone.of_person())
         self.is_reviewed = True
         return rx.set_focus("draft")
 
@@ -231,7 +231,7 @@ async def _show(state: PreferencesState) -> None:
     terms = next((view.terms for view in views if view.task == state.task), None)
     versions = await preferences.history(me, scope)
     state._seen_version = next((one.number for one in versions if one.name == state.task), 0)
-    state.versions = version_rows(versions, Zone())
+    state.versions = version_rows(versions, Zone.of_person())
     state.is_stored, state.may_change, state.may_test = (
         terms is not None,
         may_change(me, scope),

@@ -20,7 +20,7 @@ from aiservice.portal.components.request_detail import request_detail
 from aiservice.portal.components.request_filters import request_filters
 from aiservice.portal.components.request_log import PATH, BarRow, LogRow, bar_row, log_row, log_table
 from aiservice.portal.layout import portal_page, registered_pages
-from aiservice.portal.queries import FILTERS, RequestsView, in_zone, url_of
+from aiservice.portal.queries import FILTERS, RequestsView, in_own_zone, in_zone, url_of
 from aiservice.portal.session.guard import allowed, handler, signed_in
 from aiservice.portal.session.live import watch
 from aiservice.portal.session.request_shown import RequestState, show_request
@@ -62,7 +62,8 @@ class RequestsState(rx.State):
 
     @handler("request.list")
     async def load(self) -> None:
-        url = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
+        asked = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
+        url = in_own_zone(asked)
         is_same_list = self.is_loaded and url != self.url and _listed(url) == _listed(self.url)
         is_fresh = not self.problem and time.monotonic() - self._listed_at < _FRESH_SECONDS
         self.url = url
@@ -89,7 +90,7 @@ class RequestsState(rx.State):
     @handler("request.list")
     async def choose_span(self, form: dict[str, str]) -> Any:
         span = {name: form.get(name, "") for name in ("from", "to")}
-        return rx.redirect(url_of(PATH, _kept(self.url), range="", **span))
+        return rx.redirect(url_of(PATH, _kept(self.url), range="", tz="" if self.zone == "UTC" else self.zone, **span))
 
     @handler("request.list")
     async def find(self, form: dict[str, str]) -> Any:

@@ -25,7 +25,7 @@ from aiservice.portal.components.filters import (
 )
 from aiservice.portal.components.parts import alert, card, empty, skeleton
 from aiservice.portal.layout import portal_page
-from aiservice.portal.queries import DEFAULT_TOP, FILTERS, RANGES, TOPS, UsageView, in_zone, url_of
+from aiservice.portal.queries import DEFAULT_TOP, FILTERS, RANGES, TOPS, UsageView, in_own_zone, in_zone, url_of
 from aiservice.portal.session.guard import allowed, handler, signed_in
 from aiservice.services.core import current_core
 
@@ -67,7 +67,8 @@ class UsageState(rx.State):
 
     @handler("usage.get")
     async def load(self) -> None:
-        self.url = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
+        asked = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
+        self.url = in_own_zone(asked)
         self.problem = ""
         try:
             await _show(self)
@@ -88,7 +89,7 @@ class UsageState(rx.State):
     @handler("usage.get")
     async def choose_span(self, form: dict[str, str]) -> Any:
         span = {name: form.get(name, "") for name in ("from", "to")}
-        return rx.redirect(url_of(_PATH, self.url, **span, range=""))
+        return rx.redirect(url_of(_PATH, self.url, **span, range="", tz="" if self.zone == "UTC" else self.zone))
 
 
 async def _show(state: UsageState) -> None:

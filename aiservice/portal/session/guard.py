@@ -18,6 +18,7 @@ from reflex_base.config import get_config
 
 from aiservice.errors import BrokerError, InternalFault, InvalidRequest, Unauthenticated
 from aiservice.kit.ids import new_id
+from aiservice.portal.moments import USUAL_ZONE
 from aiservice.portal.session.redirects import with_query
 from aiservice.principal import Person
 from aiservice.services.rights import known, require
@@ -119,16 +120,18 @@ def become(person: Person | None, *, had_session: bool = False) -> None:
     so a person who is nobody now was signed in before."""
     _current.set(person)
     _had_session.set(had_session)
+    USUAL_ZONE.set("UTC" if person is None else person.time_zone)
 
 
 @contextmanager
 def acting_as(person: Person) -> Iterator[None]:
     """Makes `signed_in` answer `person`, for work that no event started: the caller has checked their session."""
-    token = _current.set(person)
+    token, zone = _current.set(person), USUAL_ZONE.set(person.time_zone)
     try:
         yield
     finally:
         _current.reset(token)
+        USUAL_ZONE.reset(zone)
 
 
 async def tell(state: rx.State, done: str) -> None:

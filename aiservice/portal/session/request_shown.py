@@ -9,7 +9,7 @@ from aiservice.portal.components.decision import Considered, considered_of
 from aiservice.portal.components.request_copies import call_of, report_of
 from aiservice.portal.components.requests import SANDBOX, cost_text, is_good, milliseconds, status_text
 from aiservice.portal.components.waterfall import Step, steps_of
-from aiservice.portal.queries import Zone, url_of
+from aiservice.portal.queries import Zone, in_own_zone, url_of, zone_in_url
 from aiservice.portal.session.guard import handler, signed_in
 from aiservice.portal.words import ending_words, error_words
 from aiservice.services.core import current_core
@@ -64,11 +64,11 @@ class RequestState(rx.State):
     @handler("request.get")
     async def load(self) -> None:
         wanted = self.router.url.path.rstrip("/").rpartition("/")[2]
-        await show_request(self, wanted, Zone.of(self.router.url.query_parameters))
+        await show_request(self, wanted, Zone.of(in_own_zone(self.router.url.query_parameters)))
 
     @handler("request.get")
     async def choose_zone(self, name: str) -> Any:
-        return rx.redirect(url_of(f"{REQUESTS}/{self.shown_id}", {"tz": "" if name == "UTC" else name}))
+        return rx.redirect(url_of(f"{REQUESTS}/{self.shown_id}", {"tz": zone_in_url(name)}))
 
 
 async def show_request(state: RequestState, request_id: str, zone: Zone) -> None:
