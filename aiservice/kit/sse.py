@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 MAX_LINE_BYTES = 1 << 20
 MAX_EVENT_BYTES = 4 << 20
+_LARGE_BYTES = (
+    64 << 10
+)  # an unfinished event beyond this is grown where it is: copied with every chunk it takes too long
 
 
 class OversizedEvent(Exception):
@@ -26,10 +29,12 @@ class SseSplitter:
     Time is linear in the bytes fed: what was searched once is not searched again.
     """
 
-    __slots__ = ("_buffer", "_ends_with_cr", "_is_first", "_searched")
+    __slots__ = ("_buffer", "_ends_with_cr", "_is_first", "_is_large", "_line_start", "_searched")
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._buffer: bytes | bytearray = b""
+        self._is_large = False  # the unfinished event, which is then grown in a bytearray
+        self._line_start = 0  # of the large event's last line
         self._searched = 0
         self._ends_with_cr = False
         self._is_first = True
@@ -37,7 +42,7 @@ class SseSplitter:
     @property
     def rest(self) -> bytes:
         """The bytes of an unfinished event."""
-        return self._buffer
+        return bytes(self._buffer)
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """The events that `chunk` completes.
@@ -61,7 +66,11 @@ class SseSplitter:
             chunk = chunk.removeprefix(b"\xef\xbb\xbf")
         if self._ends_with_cr or b"\r" in chunk:
             chunk = self._with_plain_line_ends(chunk)
-        buffer = self._buffer + chunk if self._buffer else chunk
+        if self._is_large:
+            if not self._ends_large(chunk):
+                return []
+            self._buffer, self._is_large, chunk = bytes(self._buffer), False, b""
+        buffer = bytes(self._buffer) + chunk if self._buffer else chunk
         end = buffer.rfind(b"\n\n", max(self._searched - 1, 0))
         if end < 0:
             self._hold(buffer)
@@ -76,7 +85,7 @@ class SseSplitter:
 
     def end(self) -> list[SseEvent]:
         """The event left when the stream closed without its blank line, if it is whole lines of data."""
-        block, self._buffer = self._buffer.strip(b"\n"), b""
+        block, self._buffer, self._is_large = self.rest.strip(b"\n"), b"", False
         event = _read_block(block) if block else None
         return [event] if event is not None else []
 
@@ -87,6 +96,29 @@ class SseSplitter:
             raise OversizedEvent("an event of the stream is too large")
         self._buffer = rest
         self._searched = len(rest)
+        if len(rest) > _LARGE_BYTES:
+            self._buffer, self._is_large, self._line_start = bytearray(rest), True, rest.rfind(b"\n") + 1
+
+    def _ends_large(self, chunk: bytes) -> bool:
+        """Adds to a large event; whether it is over. Looks at nothing twice.
+
+        Raises:
+            OversizedEvent: as `feed`.
+        """
+        held, before = self._buffer, len(self._buffer)
+        held += chunk
+        if held.find(b"\n\n", max(before - 1, 0)) >= 0:
+            return True
+        first = held.find(b"\n", before)
+        longest = (len(held) if first < 0 else first) - self._line_start
+        if len(chunk) > MAX_LINE_BYTES:
+            longest = max(longest, *map(len, chunk.split(b"\n")))
+        if len(held) > MAX_EVENT_BYTES or longest > MAX_LINE_BYTES:
+            raise OversizedEvent("an event of the stream is too large")
+        self._searched = len(held)
+        if first >= 0:
+            self._line_start = held.rfind(b"\n") + 1
+        return False
 
     def _with_plain_line_ends(self, chunk: bytes) -> bytes:
         if self._ends_with_cr and chunk.startswith(b"\n"):

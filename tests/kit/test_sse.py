@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiservice.kit import sse
 from aiservice.kit.sse import MAX_LINE_BYTES, OversizedEvent, SseSplitter, data_frame, named_frame
 
 _SAMPLE = b'data: {"a":1}\n\n: comment\n\nevent: x\ndata:two\ndata: lines\n\ndata: [DONE]\n\n'
@@ -30,6 +31,29 @@ def test_events_are_the_same_at_every_cut(line_end: bytes) -> None:
 @given(st.lists(st.integers(0, len(_SAMPLE)), max_size=12), st.sampled_from([b"\n", b"\r\n"]))
 def test_events_are_the_same_with_many_cuts(cuts: list[int], line_end: bytes) -> None:
     assert _all(_SAMPLE.replace(b"\n", line_end), cuts) == _EXPECTED
+
+
+@given(
+    st.lists(st.sampled_from([b"data: x", b"\n", b"\r\n", b"\r", b"\n\n", b"event: n", b": c", b"y"]), max_size=30),
+    st.lists(st.integers(0, 150), max_size=12),
+)
+def test_a_large_event_is_read_as_a_small_one(pieces: list[bytes], cuts: list[int]) -> None:
+    stream = b"".join(pieces)
+    small = _all(stream, cuts)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sse, "_LARGE_BYTES", 3)
+        assert _all(stream, cuts) == small
+
+
+@pytest.mark.parametrize("is_line", [True, False])
+def test_t46_a_large_event_is_bounded_however_it_comes(is_line: bool) -> None:
+    line = b"data: " + b"y" * 1_000
+    for size in (1 << 10, 100_000, 3 << 20):
+        splitter, stream = SseSplitter(), (b"x" * (2 << 20) if is_line else (line + b"\n") * 6_000)
+        splitter.feed(b"data: begun\n" * 6_000)
+        with pytest.raises(OversizedEvent):
+            for start in range(0, len(stream), size):
+                splitter.feed(stream[start : start + size])
 
 
 @given(st.binary(max_size=2000), st.lists(st.integers(0, 2000), max_size=5))
