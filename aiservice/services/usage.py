@@ -193,9 +193,13 @@ class Usage:
             return await folding.fold_dirty_hours(session)
 
     async def fold_few_again(self) -> None:
-        """Puts right what a node of the release before has folded in part, of the last two days."""
-        async with self._db.write() as session:
-            await folding.fold_few_again(session, now_us() - 2 * DAY_US)
+        """Puts right what a node of the release before has folded in part, of the last two days; an hour or a day at
+        a time, so that nobody who writes waits for all of them."""
+        async with self._db.read() as session:
+            found = await folding.few_to_fold(session, now_us() - 2 * DAY_US)
+        for start_us, width_us in found:
+            async with self._db.write() as session:
+                await folding.fold_few_again(session, start_us, width_us)
 
     async def _total(self, scope: store.Scope, since_us: int, until_us: int | None = None) -> Sums:
         end_us = (now_us() if until_us is None else until_us) // MINUTE_US * MINUTE_US + MINUTE_US

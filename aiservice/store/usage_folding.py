@@ -119,16 +119,18 @@ async def days_to_fold(session: AsyncSession) -> bool:
     return await session.scalar(hours.where(col(UsageHour.start_us) < over[-1] + DAY_US).limit(1)) is not None
 
 
-async def fold_few_again(session: AsyncSession, since_us: int) -> None:
-    """Makes what is read by few values anew, for the hours and days that are over since then: a node of the release
-    before folds the others alone."""
-    today = _today()
-    for hour in range(since_us // HOUR_US * HOUR_US, now_us() // HOUR_US * HOUR_US, HOUR_US):
-        await _fold_few(session, _FEW_HOURS, hour, HOUR_US)
-    known = select(func.max(col(UsageModelDay.start_us)))
-    last = await session.scalar(known) or 0
-    for day in range(since_us // DAY_US * DAY_US, min(today, last + DAY_US), DAY_US):
-        await _fold_few(session, _FEW_DAYS, day, DAY_US)
+async def few_to_fold(session: AsyncSession, since_us: int) -> list[tuple[int, int]]:
+    """(start, width) of the hours and days since then that are over and have been folded."""
+    hours = range(since_us // HOUR_US * HOUR_US, now_us() // HOUR_US * HOUR_US, HOUR_US)
+    last = await session.scalar(select(func.max(col(UsageModelDay.start_us)))) or 0
+    days = range(since_us // DAY_US * DAY_US, min(_today(), last + DAY_US), DAY_US)
+    return [*((hour, HOUR_US) for hour in hours), *((day, DAY_US) for day in days)]
+
+
+async def fold_few_again(session: AsyncSession, start_us: int, width_us: int) -> None:
+    """Makes what is read by few values anew, for one hour or day: a node of the release before folds the others
+    alone."""
+    await _fold_few(session, _FEW_HOURS if width_us == HOUR_US else _FEW_DAYS, start_us, width_us)
 
 
 async def _fold_few(session: AsyncSession, tables: Any, start_us: int, width_us: int) -> None:
