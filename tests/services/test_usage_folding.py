@@ -9,7 +9,9 @@ from aiservice.services import usage_reading
 from aiservice.services.usage import OTHER, Breakdown, Usage
 from aiservice.store import client_list, invariants
 from aiservice.store import usage_folding as folding
+from aiservice.store.request_log import hours_with
 from aiservice.store.session import Database
+from aiservice.store.usage import Asked, Scope
 from tests.services.usage_rows import ADMIN, DEVELOPER, put, row_of
 
 TODAY = now_us() // DAY_US * DAY_US
@@ -99,14 +101,14 @@ async def test_everybodys_sums_are_the_same_by_few_values_as_by_all(db: Database
 
 
 async def test_what_a_node_of_the_release_before_folded_is_put_right(db: Database) -> None:
-    usage = Usage(db)
+    usage, few = Usage(db), ("model_hour", "model_day", "client_hour", "client_day")
     await put(db, row_of("a", started_us=TODAY - DAY_US + HOUR_US), row_of("b", started_us=TODAY - HOUR_US))
     await fold(usage)
     async with db.write() as session:
-        for grain in ("hour", "day"):
-            await session.execute(text(f"UPDATE usage_model_{grain} SET requests = 0"))
+        for name in few:
+            await session.execute(text(f"UPDATE usage_{name} SET requests = 0"))
     await usage.fold_few_again()
-    assert [await counted(db, f"usage_model_{grain}") for grain in ("hour", "day")] == [2, 2]
+    assert [await counted(db, f"usage_{name}") for name in few] == [2, 2, 2, 2]
 
 
 async def test_a_day_that_is_not_folded_yet_is_no_fault(db: Database) -> None:
@@ -127,3 +129,51 @@ async def test_what_clients_have_spent_today_is_in_their_list(db: Database) -> N
     async with db.read() as session:
         found = await client_list.spent(session, ["cli_1"], [TODAY - DAY_US, TODAY])
     assert found == {"cli_1": (2, 7_500_000, 0)}
+
+
+async def test_sums_by_owner_and_team_are_those_of_their_clients_gone_ones_too(db: Database) -> None:
+    usage = Usage(db)
+    clients = ("cli_own", "cli_1", "cli_gone")
+    rows = [
+        row_of(f"r{n}", started_us=TODAY - 5 * DAY_US + n * 2 * HOUR_US, client_id=clients[n % 3], model=f"m{n % 2}")
+        for n in range(48)
+    ]
+    await put(db, *rows, row_of("today", started_us=TODAY, client_id="cli_own"))
+    for _ in range(2):
+        span = (TODAY - 6 * DAY_US, TODAY + DAY_US)
+        by_user = await usage.series(ADMIN, *span, Breakdown("user"))
+        assert [(group.id, group.total.requests) for group in by_user.groups] == [("", 32), ("usr_d", 17)]
+        both = await usage.series(ADMIN, *span, Breakdown("model", "user", top=1))
+        assert sum(group.total.requests for group in both.groups) == 49
+        assert sum(point.requests for group in both.groups for point in group.points if point) == 49
+        own = await usage.series(DEVELOPER, *span, Breakdown("team"))
+        assert [(group.id, group.total.requests) for group in own.groups] == [("", 17)]
+        await fold(usage)
+
+
+@pytest.mark.parametrize(
+    ("scope", "group_by", "table"),
+    [
+        (Scope(), (), "usage_model_hour"),
+        (Scope(filters=(("provider", "rare"),)), (), "usage_model_hour"),
+        (Scope(), ("user",), "usage_client_hour"),
+        (Scope("usr_d"), (), "usage_client_hour"),
+        (Scope(client_ids=("cli_1",), filters=(("client_id", "cli_1"),)), ("team",), "usage_client_hour"),
+        (Scope("usr_d"), ("model",), "usage_hour"),
+        (Scope(chosen=(("key_id", ("key_1",)),)), (), "usage_hour"),
+    ],
+)
+def test_sums_are_read_from_the_smallest_roll_up_that_has_them(
+    scope: Scope, group_by: tuple[str, ...], table: str
+) -> None:
+    assert Asked(scope, group_by, 0, ("requests",)).table("hour").name == table
+
+
+async def test_the_hours_of_what_is_rare_are_looked_for_among_few_rows(db: Database) -> None:
+    await put(db, *(row_of(f"r{n}", started_us=TODAY - DAY_US + n * MINUTE_US, key_id=f"key_{n}") for n in range(300)))
+    await put(db, row_of("rare", started_us=TODAY - DAY_US + HOUR_US, provider="rare"))
+    await fold(Usage(db))
+    async with db.read() as session:
+        hours = await hours_with(session, Scope(filters=(("provider", "rare"),)), (0, TODAY), 5, is_oldest=True)
+        assert hours == [TODAY - DAY_US + HOUR_US]
+        assert await session.scalar(text("SELECT COUNT(*) FROM usage_model_hour")) == 6
