@@ -17,7 +17,8 @@ Where OpenAI's own form has no word, the field's does, and every adapter uses th
   `{"type": "reasoning.encrypted", "data"}`, each with `format`, e.g. `anthropic-claude-v1`, `google-gemini-v1`,
   `openai-responses-v1`: state is only ever given back to the vendor whose format it is). `content_offset` on an item
   says how many characters of the content came before it, where it is not the first thing said;
-* `extra_content` on a tool call or message (Google's compatibility endpoint: `google.thought_signature`);
+* `extra_content` on a tool call or message (Google's compatibility endpoint: `google.thought_signature`), with what a
+  vendor's own tools did under its name (`providers/_own_calls.py`);
 * `cache_control` on content parts and tools (Anthropic's own word, kept by OpenRouter);
 * documents: content part `{"type": "file", "file": {"filename", "file_data": "data:<mime>;base64,…" | "file_url"}}`;
 * `top_k`; the limit of an answer is `max_tokens` or, from clients of chat completions, `max_completion_tokens`;

@@ -11,8 +11,10 @@ from aiservice.providers._anthropic_tools import JSON_TOOL
 from aiservice.providers._anthropic_turns import REASONING_FORMAT
 from aiservice.providers._base import AttemptFailed, token_count
 from aiservice.providers._failures import invalid_answer
+from aiservice.providers._own_calls import OwnCalls
 from aiservice.wire import MESSAGES_WIRE, Answer, FinishReason, Json, Usage
 
+VENDOR: Final = "anthropic"  # whose name stands over its own calls in `extra_content`
 _FINISH: Final[dict[object, FinishReason]] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -139,9 +141,11 @@ def _message(content: list[Json], *, is_json_tool: bool) -> Json:
     thoughts: list[str] = []
     details: list[Json] = []
     calls: list[Json] = []
+    own = OwnCalls(VENDOR)
     for block in content:
         kind = block.get("type")
         if kind == "text":
+            put_citations(own, block.get("citations"), sum(map(len, texts)))
             texts.append(_text(block.get("text")))
         elif kind == "thinking":
             thoughts.append(_text(block.get("thinking")))
@@ -153,6 +157,8 @@ def _message(content: list[Json], *, is_json_tool: bool) -> Json:
         elif kind == "tool_use":
             function = {"name": _text(block.get("name")), "arguments": _arguments(block)}
             calls.append({"id": _text(block.get("id")), "type": "function", "function": function})
+        else:
+            own.add("content", block, text_length=sum(map(len, texts)), thoughts=len(details))
     message: Json = {"role": "assistant", "content": "".join(texts) if texts or not calls else None}
     if calls:
         message["tool_calls"] = calls
@@ -160,7 +166,16 @@ def _message(content: list[Json], *, is_json_tool: bool) -> Json:
         message["reasoning_content"] = "".join(thoughts)
     if details:
         message["reasoning_details"] = details
+    if (extra := own.extra_content()) is not None:
+        message["extra_content"] = extra
     return message
+
+
+def put_citations(own: OwnCalls, given: object, text_length: int) -> None:
+    """The sources of a text that begins behind `text_length` characters."""
+    for citation in given if isinstance(given, list) else ():
+        if isinstance(citation, dict):
+            own.add("citations", citation, text_length=text_length)
 
 
 def thinking_detail(index: int, offset: int, text: str, signature: object) -> Json:

@@ -7,7 +7,7 @@ Every field is carried, or refused by name, or says nothing: nothing is dropped 
 from typing import Any, Final
 
 from aiservice.providers._anthropic_models import ClaudeModel, claude_model
-from aiservice.providers._anthropic_tools import put_tools, wants_json_tool
+from aiservice.providers._anthropic_tools import has_own_tools, put_tools, wants_json_tool
 from aiservice.providers._anthropic_turns import turns_of
 from aiservice.providers._base import AttemptFailed, cannot_carry
 from aiservice.wire import Ask, Json
@@ -65,7 +65,11 @@ def messages_body(ask: Ask, model: str) -> Json:
     given, rules = ask.body, claude_model(model)
     _refuse_the_rest(given)
     messages = given.get("messages")
-    system, turns = turns_of(messages if isinstance(messages, list) else [], has_later_system=rules.has_later_system)
+    system, turns = turns_of(
+        messages if isinstance(messages, list) else [],
+        has_later_system=rules.has_later_system,
+        has_own_tools=has_own_tools(given.get("tools")),
+    )
     if not turns:  # the vendor must be asked something: instructions alone are what is asked
         if not system:
             raise _refused("messages", "They say nothing.")

@@ -14,7 +14,9 @@ import orjson
 from aiservice.kit.bounded_json import loads
 from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter
 from aiservice.providers._anthropic_answer import (
+    VENDOR,
     finish_reason_of,
+    put_citations,
     read_usage,
     redacted_detail,
     refusal_words,
@@ -24,6 +26,7 @@ from aiservice.providers._anthropic_errors import failure_from_body
 from aiservice.providers._anthropic_tools import JSON_TOOL
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import invalid_answer
+from aiservice.providers._own_calls import OwnBlock, OwnCalls
 from aiservice.wire import AttemptFailure, EventKind, Json, StreamEvent, ToolCallDelta
 
 _TEXT: Final = EventKind.TEXT
@@ -35,7 +38,7 @@ _DONE: Final = b"[DONE]"  # no part of this wire, but some look-alikes end with 
 class _Block:
     """A block under way. `number` counts its own kind: calls from 0, thinking from 0."""
 
-    __slots__ = ("has_input", "kind", "number", "offset", "start_input")
+    __slots__ = ("has_input", "kind", "number", "offset", "own", "start_input")
 
     def __init__(self, kind: str, offset: int) -> None:
         self.kind = kind
@@ -43,6 +46,7 @@ class _Block:
         self.number = 0
         self.start_input: object = None
         self.has_input = False
+        self.own: OwnBlock | None = None  # where it is what the vendor itself ran
 
 
 class MessagesStreamReader(StreamReader):
@@ -59,6 +63,7 @@ class MessagesStreamReader(StreamReader):
         "_is_thinking",
         "_keeps_frames",
         "_length",
+        "_own",
         "_splitter",
         "_thoughts",
         "_usage",
@@ -73,6 +78,7 @@ class MessagesStreamReader(StreamReader):
         self._calls = 0
         self._thoughts = 0
         self._length = 0  # of the text so far
+        self._own = OwnCalls(VENDOR)
         self._usage: Json = {}
         self._held: list[StreamEvent] = []
         self._is_thinking = False
@@ -193,6 +199,9 @@ class MessagesStreamReader(StreamReader):
                     made.number, call_id if type(call_id) is str else None, name if type(name) is str else None
                 )
                 events.append(StreamEvent(EventKind.TOOL_CALL, tool_call=call))
+        elif kind and not self._keeps_frames:
+            made.own, made.number = OwnBlock(block), self._thoughts
+            events.append(StreamEvent(EventKind.REASONING))  # it is at work
         if index.__hash__ is not None:
             self._blocks[index] = made
 
@@ -204,7 +213,9 @@ class MessagesStreamReader(StreamReader):
         block = self._blocks.get(index) if index.__hash__ is not None else None
         if block is None:
             return
-        if kind == "input_json_delta":
+        if block.own is not None:
+            block.own.take(delta)
+        elif kind == "input_json_delta":
             piece = delta.get("partial_json")
             if piece and type(piece) is str:
                 self._give_input(block, piece, events)
@@ -212,11 +223,15 @@ class MessagesStreamReader(StreamReader):
             self._think(block, delta.get("thinking"), None, events)
         elif kind == "signature_delta":
             self._think(block, None, delta.get("signature"), events)
+        elif kind == "citations_delta" and not self._keeps_frames:
+            put_citations(self._own, [delta.get("citation")], block.offset)
 
     def _stop_block(self, index: Any, events: list[StreamEvent]) -> None:
         block = self._blocks.pop(index, None) if index.__hash__ is not None else None
         self._is_thinking = False
-        if block is not None and not block.has_input and block.kind in ("tool_use", "json"):
+        if block is not None and block.own is not None:
+            self._own.add("content", block.own.whole(), text_length=block.offset, thoughts=block.number)
+        elif block is not None and not block.has_input and block.kind in ("tool_use", "json"):
             # Without arguments only an empty piece comes; some look-alikes give them whole at the start.
             self._give_input(block, orjson.dumps(block.start_input or {}).decode(), events)
 
@@ -250,6 +265,8 @@ class MessagesStreamReader(StreamReader):
             if refusal:
                 events.append(StreamEvent(EventKind.REFUSAL, refusal))
             if reason is not None:
+                if (extra := self._own.extra_content()) is not None:
+                    events.append(StreamEvent(_TEXT, details=extra))
                 matched = delta.get("stop_sequence")
                 text = matched if type(matched) is str else ""
                 details = {"native_finish_reason": native}

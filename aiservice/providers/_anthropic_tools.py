@@ -24,6 +24,15 @@ def wants_json_tool(given: Json) -> bool:
     return isinstance(wanted, dict) and wanted.get("type") == "json_object"
 
 
+def has_own_tools(tools: object) -> bool:
+    """Whether the vendor's own tools are among those that are offered."""
+    return isinstance(tools, list) and any(isinstance(tool, dict) and _is_own(tool.get("type")) for tool in tools)
+
+
+def _is_own(kind: object) -> bool:
+    return isinstance(kind, str) and _OWN_TOOL.fullmatch(kind) is not None
+
+
 def put_tools(given: Json, body: Json, rules: ClaudeModel) -> None:
     """Puts `tools` and `tool_choice` into `body`.
 
@@ -62,7 +71,7 @@ def _tool(tool: Any, where: str, rules: ClaudeModel) -> Json:
     if not isinstance(tool, dict):
         raise _refused(where, "It is not a tool.")
     kind = tool.get("type")
-    if isinstance(kind, str) and _OWN_TOOL.fullmatch(kind):
+    if _is_own(kind):
         return tool
     function = tool.get("function", tool)
     if kind != "function" or not isinstance(function, dict) or not isinstance(function.get("name"), str):

@@ -15,6 +15,7 @@ import orjson
 
 from aiservice.kit.bounded_json import loads
 from aiservice.providers._base import AttemptFailed, cannot_carry
+from aiservice.providers._own_calls import own_pieces
 from aiservice.wire import Json
 
 REASONING_FORMAT = "anthropic-claude-v1"
@@ -24,8 +25,8 @@ _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[^;,]*)*;base64,(.
 _OWN_PARTS = frozenset({"image", "document", "search_result"})
 
 
-def turns_of(messages: list[Any], *, has_later_system: bool) -> tuple[list[Json], list[Json]]:
-    """(system blocks, turns).
+def turns_of(messages: list[Any], *, has_later_system: bool, has_own_tools: bool) -> tuple[list[Json], list[Json]]:
+    """(system blocks, turns). What the vendor's own tools did is given back while it has such tools again.
 
     Instructions that come later in the conversation keep their place where the model has one for them: behind the
     user's turn that they stand in. Elsewhere they join the first ones, as in the vendor's own compatibility endpoint.
@@ -45,7 +46,7 @@ def turns_of(messages: list[Any], *, has_later_system: bool) -> tuple[list[Json]
             (later if turns and has_later_system else system).extend(_system(message, where))
         elif role == "assistant":
             _put_later_system(later, turns, system)
-            _add(turns, "assistant", _assistant(message, where))
+            _add(turns, "assistant", _assistant(message, where, has_own_tools=has_own_tools))
         elif role == "user":
             _add(turns, "user", _marked(message, _content(message, where)))
         elif role == "tool":
@@ -103,14 +104,18 @@ def _system(message: Json, where: str) -> list[Json]:
     return blocks
 
 
-def _assistant(message: Json, where: str) -> list[Json]:
+def _assistant(message: Json, where: str, *, has_own_tools: bool) -> list[Json]:
     for name in ("function_call", "audio"):
         if message.get(name):
             raise cannot_carry(f"{where}.{name}", f"'{where}.{name}' cannot be carried to Anthropic.")
     said = _content(message, where)
     if not said and isinstance(message.get("refusal"), str):
         said = _content({"content": message["refusal"]}, where)
-    blocks = _woven(_thinking(message.get("reasoning_details")), said)
+    around = _thinking(message.get("reasoning_details"))
+    if has_own_tools:
+        around += [(at, (thoughts, 0), piece) for at, thoughts, piece in own_pieces(message, "anthropic", "content")]
+        around.sort(key=lambda piece: piece[:2])
+    blocks = _woven([(place, block) for place, _, block in around], said)
     calls = message.get("tool_calls") or []
     if not isinstance(calls, list):
         raise cannot_carry(f"{where}.tool_calls", f"'{where}.tool_calls' must be a list.")
@@ -118,19 +123,20 @@ def _assistant(message: Json, where: str) -> list[Json]:
     return _marked(message, blocks)
 
 
-def _thinking(details: object) -> list[tuple[int, Json]]:
-    """This vendor's own state, unchanged, each piece with how many characters of text came before it; another's is
-    never sent, and thinking without a signature is refused here."""
-    blocks: list[tuple[int, Json]] = []
-    for item in details if isinstance(details, list) else ():
+def _thinking(details: object) -> list[tuple[int, tuple[int, int], Json]]:
+    """This vendor's own state, unchanged, each piece with how many characters of text came before it, and which thought
+    it is; another's is never sent, and thinking without a signature is refused here."""
+    blocks: list[tuple[int, tuple[int, int], Json]] = []
+    for number, item in enumerate(details if isinstance(details, list) else ()):
         if not isinstance(item, dict) or item.get("format") != REASONING_FORMAT:
             continue
         signature, data, offset = item.get("signature"), item.get("data"), item.get("content_offset")
         place = offset if type(offset) is int else 0
         if item.get("type") == "reasoning.text" and isinstance(signature, str) and signature:
-            blocks.append((place, {"type": "thinking", "thinking": item.get("text") or "", "signature": signature}))
+            thought = {"type": "thinking", "thinking": item.get("text") or "", "signature": signature}
+            blocks.append((place, (number, 1), thought))
         elif item.get("type") == "reasoning.encrypted" and isinstance(data, str) and data:
-            blocks.append((place, {"type": "redacted_thinking", "data": data}))
+            blocks.append((place, (number, 1), {"type": "redacted_thinking", "data": data}))
     return blocks
 
 

@@ -2,7 +2,7 @@
 
 Items become one chat message: `message` items its text (or refusal), `function_call` and `custom_tool_call` items its
 tool calls, `reasoning` items its `reasoning_content` and `reasoning_details`. What OpenAI's own tools did (searches,
-code) shows in the text and its annotations, as on chat completions.
+code, images) are the other items: they are `extra_content.openai.output`, and the text's annotations chat's own.
 """
 
 from typing import Any
@@ -14,7 +14,10 @@ from aiservice.providers._base import AttemptFailed, token_count
 from aiservice.providers._failures import cut_short, invalid_answer
 from aiservice.providers._openai_errors import failure_from_body
 from aiservice.providers._openai_responses import REASONING_FORMAT
+from aiservice.providers._own_calls import OwnCalls
 from aiservice.wire import CHAT_WIRE, RESPONSES_WIRE, Answer, FinishReason, HttpReply, Json, Usage
+
+VENDOR = "openai"  # whose name stands over its own calls in `extra_content`
 
 
 def read_response(reply: HttpReply, *, keeps_raw: bool = False) -> Answer:
@@ -99,6 +102,7 @@ def _message(items: list[Json]) -> Json:
     annotations: list[Any] = []
     calls: list[Json] = []
     details: list[Json] = []
+    own = OwnCalls(VENDOR)
     for item in items:
         kind = item.get("type")
         if kind == "message":
@@ -113,6 +117,8 @@ def _message(items: list[Json]) -> Json:
             for part in (*_parts(item, "summary"), *_parts(item, "content")):
                 thoughts.append(_text(part, "text"))
             details += _reasoning_details(item, len(details))
+        else:
+            own.add("output", item)
     text, refusal = "".join(texts), "".join(refusals)
     message: Json = {"role": "assistant", "content": text or (None if calls or refusal else ""), "refusal": None}
     message["refusal"] = refusal or None
@@ -121,6 +127,7 @@ def _message(items: list[Json]) -> Json:
         "reasoning_content": "\n\n".join(thought for thought in thoughts if thought),
         "reasoning_details": details,
         "annotations": annotations,
+        "extra_content": own.extra_content(),
     }
     return message | {name: value for name, value in optional.items() if value}
 

@@ -15,10 +15,12 @@ from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import cut_short, invalid_answer
 from aiservice.providers._openai_errors import failure_from_body
-from aiservice.providers._openai_responses_answer import encrypted_reasoning, finish_reason_of, read_usage
+from aiservice.providers._openai_responses_answer import VENDOR, encrypted_reasoning, finish_reason_of, read_usage
+from aiservice.providers._own_calls import OwnCalls
 from aiservice.wire import AttemptFailure, EventKind, Json, StreamEvent, ToolCallDelta
 
 _CALLS = ("function_call", "custom_tool_call")
+_TOLD = frozenset({*_CALLS, "message", "reasoning"})  # every other item is what OpenAI's own tools did
 _TEXT_KINDS = {"output_text": EventKind.TEXT, "refusal": EventKind.REFUSAL}
 
 
@@ -36,6 +38,7 @@ class ResponsesStreamReader(StreamReader):
         self._said: set[tuple[object, ...]] = set()
         self._thoughts = 0
         self._details = 0
+        self._own = OwnCalls(VENDOR)
 
     def feed(self, chunk: bytes) -> list[StreamEvent]:
         try:
@@ -82,6 +85,8 @@ class ResponsesStreamReader(StreamReader):
     def _item_began(self, said: Json, events: list[StreamEvent]) -> None:
         item = _dict(said, "item")
         if item.get("type") not in _CALLS:
+            if item and item.get("type") not in _TOLD and not self._keeps_frames:
+                events.append(StreamEvent(EventKind.REASONING))  # its own tool is at work, and says nothing yet
             return
         place = self._calls[_index(said)] = len(self._calls)
         call_id, name = item.get("call_id") or item.get("id"), item.get("name")
@@ -101,6 +106,13 @@ class ResponsesStreamReader(StreamReader):
             if details is not None:
                 self._details += 1
                 events.append(StreamEvent(EventKind.REASONING, details=details))
+        elif item and item.get("type") not in _TOLD and not self._keeps_frames:
+            self._own.add("output", item)
+
+    def _annotated(self, said: Json, events: list[StreamEvent]) -> None:
+        note = _dict(said, "annotation")
+        if note and not self._keeps_frames:
+            self._own.add("annotations", note)
 
     def _arguments_delta(self, said: Json, events: list[StreamEvent]) -> None:
         place, piece = self._calls.get(_index(said)), said.get("delta")
@@ -152,6 +164,8 @@ class ResponsesStreamReader(StreamReader):
     def _ended(self, said: Json, events: list[StreamEvent]) -> None:
         response = _dict(said, "response")
         reason = finish_reason_of(response, has_calls=bool(self._calls))
+        if (extra := self._own.extra_content()) is not None:
+            events.append(StreamEvent(EventKind.TEXT, details=extra))
         events.append(StreamEvent(EventKind.FINISH, finish_reason=reason))
         usage, is_valid = read_usage(response.get("usage"))
         if usage is not None or not is_valid:
@@ -176,8 +190,7 @@ class ResponsesStreamReader(StreamReader):
 
 
 _Read = Callable[[ResponsesStreamReader, Json, list[StreamEvent]], None]
-# Everything else says what the end of the item or of the answer says again (`….done`), or what OpenAI's own tools are
-# at: nothing that a chat's answer has words for.
+# Everything else says what the end of the item or of the answer says again (`….done`).
 _READERS: dict[str, _Read] = {
     "response.output_item.added": ResponsesStreamReader._item_began,
     "response.output_item.done": ResponsesStreamReader._item_done,
@@ -185,6 +198,7 @@ _READERS: dict[str, _Read] = {
     "response.function_call_arguments.done": ResponsesStreamReader._arguments_done,
     "response.custom_tool_call_input.delta": ResponsesStreamReader._arguments_delta,
     "response.custom_tool_call_input.done": ResponsesStreamReader._arguments_done,
+    "response.output_text.annotation.added": ResponsesStreamReader._annotated,
     "response.output_text.delta": ResponsesStreamReader._text_delta,
     "response.refusal.delta": ResponsesStreamReader._refusal_delta,
     "response.content_part.done": ResponsesStreamReader._part_done,

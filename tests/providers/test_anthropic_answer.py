@@ -30,7 +30,7 @@ def _said(answer: Answer) -> dict[str, Any]:
 
 
 def test_text_of_all_blocks_is_one_text() -> None:
-    answer = _answer({"type": "text", "text": "Hel"}, {"type": "text", "text": "lo", "citations": [{}]})
+    answer = _answer({"type": "text", "text": "Hel"}, {"type": "text", "text": "lo", "citations": None})
     assert _said(answer) == {"role": "assistant", "content": "Hello"}
     assert (answer.model, answer.finish_reason, answer.body["object"]) == ("claude-x", "stop", "chat.completion")
     assert (answer.raw_wire, orjson.loads(answer.raw or b"")["id"]) == (MESSAGES_WIRE, "msg_1")

@@ -12,8 +12,10 @@ from aiservice.providers._anthropic_tools import JSON_TOOL
 from aiservice.providers._base import AttemptFailed, token_count
 from aiservice.providers._bedrock.models import CLAUDE_FORMAT
 from aiservice.providers._failures import cut_short, invalid_answer
+from aiservice.providers._own_calls import OwnCalls
 from aiservice.wire import Answer, AttemptFailure, FinishReason, Json, Usage
 
+VENDOR: Final = "bedrock"  # whose name stands over its own calls in `extra_content`
 _FINISH: Final[dict[str, FinishReason]] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -126,6 +128,7 @@ def _message(content: list[Any], thought_format: str, wish: Wish) -> Json:
     thoughts: list[str] = []
     details: list[Json] = []
     calls: list[Json] = []
+    own = OwnCalls(VENDOR)
     offset = 0
     for block in content:
         if not isinstance(block, dict):
@@ -134,12 +137,15 @@ def _message(content: list[Any], thought_format: str, wish: Wish) -> Json:
             texts.append(_text(block["text"]))
             offset += len(texts[-1])
         elif isinstance(cited := block.get("citationsContent"), dict):
+            put_citations(own, cited.get("citations"), offset)
             texts.append(cited_text(cited))
             offset += len(texts[-1])
         elif isinstance(thought := block.get("reasoningContent"), dict):
             detail = _thought(thought, len(details), offset, thought_format, thoughts)
             details += [detail] if detail else []
-        elif isinstance(use := block.get("toolUse"), dict) and use.get("type") != "server_tool_use":
+        elif not isinstance(use := block.get("toolUse"), dict) or use.get("type") == "server_tool_use":
+            own.add("content", block, text_length=offset, thoughts=len(details))
+        else:
             arguments = orjson.dumps(use.get("input") or {}).decode()
             if not wish.may_call:
                 raise AttemptFailed(called_unasked())
@@ -156,7 +162,16 @@ def _message(content: list[Any], thought_format: str, wish: Wish) -> Json:
         message["reasoning_content"] = "".join(thoughts)
     if details:
         message["reasoning_details"] = details
+    if (extra := own.extra_content()) is not None:
+        message["extra_content"] = extra
     return message
+
+
+def put_citations(own: OwnCalls, given: object, text_length: int) -> None:
+    """The sources of a text that begins behind `text_length` characters."""
+    for citation in given if isinstance(given, list) else ():
+        if isinstance(citation, dict):
+            own.add("citations", citation, text_length=text_length)
 
 
 def _thought(thought: Json, index: int, offset: int, form: str, thoughts: list[str]) -> Json | None:

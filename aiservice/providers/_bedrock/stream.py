@@ -13,17 +13,20 @@ from aiservice.providers._anthropic_tools import JSON_TOOL
 from aiservice.providers._base import AttemptFailed, StreamReader
 from aiservice.providers._bedrock import errors
 from aiservice.providers._bedrock.answer import (
+    VENDOR,
     Wish,
     blob_bytes,
     called_unasked,
     data_of,
     finish_reason_of,
+    put_citations,
     read_usage,
     sealed_item,
     signed,
 )
 from aiservice.providers._bedrock.frames import BadFrame, Frame, FrameSplitter
 from aiservice.providers._failures import invalid_answer
+from aiservice.providers._own_calls import OwnBlock, OwnCalls
 from aiservice.wire import AttemptFailure, EventKind, Json, StreamEvent, ToolCallDelta
 
 _MAX_SEALED: Final = 4 * 1024 * 1024
@@ -32,7 +35,7 @@ _MAX_SEALED: Final = 4 * 1024 * 1024
 class _Block:
     """A block under way. `number` counts its own kind: calls from 0, thoughts from 0."""
 
-    __slots__ = ("has_input", "kind", "number", "offset", "sealed")
+    __slots__ = ("has_input", "kind", "number", "offset", "own", "sealed")
 
     def __init__(self, kind: str, number: int = 0, offset: int = 0) -> None:
         self.kind = kind
@@ -40,6 +43,7 @@ class _Block:
         self.offset = offset  # characters of text before it
         self.has_input = False
         self.sealed = b""
+        self.own: tuple[str, OwnBlock] | None = None  # what the vendor itself ran, and Converse's name for it
 
 
 class ConverseStreamReader(StreamReader):
@@ -52,6 +56,7 @@ class ConverseStreamReader(StreamReader):
         "_has_failed",
         "_has_stopped",
         "_length",
+        "_own",
         "_splitter",
         "_thoughts",
         "_wish",
@@ -65,6 +70,7 @@ class ConverseStreamReader(StreamReader):
         self._blocks: dict[Any, _Block] = {}
         self._calls = self._thoughts = self._length = 0
         self._has_stopped = self._has_failed = False
+        self._own = OwnCalls(VENDOR)
         self.is_finished = False
 
     def feed(self, chunk: bytes) -> list[StreamEvent]:
@@ -98,8 +104,10 @@ class ConverseStreamReader(StreamReader):
         elif name == "contentBlockStart":
             start = said.get("start")
             use = start.get("toolUse") if type(start) is dict else None
-            if type(use) is dict:
+            if type(use) is dict and use.get("type") != "server_tool_use":
                 self._start_call(use, said.get("contentBlockIndex"), events)
+            elif type(start) is dict:
+                self._start_own(start, said.get("contentBlockIndex"), events)
         elif name == "contentBlockStop":
             self._stop_block(said.get("contentBlockIndex"), events)
         elif name == "messageStop":
@@ -113,12 +121,10 @@ class ConverseStreamReader(StreamReader):
 
     def _start_call(self, use: Json, index: Any, events: list[StreamEvent]) -> None:
         name, call_id = use.get("name"), use.get("toolUseId")
-        if use.get("type") == "server_tool_use":
-            block = _Block("")
-        elif not self._wish.may_call:
+        if not self._wish.may_call:
             events.append(self._failed(called_unasked()))
             return
-        elif self._wish.is_json_tool and name == JSON_TOOL:
+        if self._wish.is_json_tool and name == JSON_TOOL:
             block = _Block("json")
         elif self._calls and self._wish.is_one_call:
             block = _Block("")
@@ -132,6 +138,14 @@ class ConverseStreamReader(StreamReader):
         if type(index) is int:
             self._blocks[index] = block
 
+    def _start_own(self, start: Json, index: Any, events: list[StreamEvent]) -> None:
+        """What the vendor itself runs: a call, or its result."""
+        for name, told in start.items():
+            if type(told) is dict and type(index) is int:
+                block = self._blocks[index] = _Block("own", self._thoughts, self._length)
+                block.own = (name, OwnBlock(told))
+                events.append(StreamEvent(EventKind.REASONING))  # it is at work
+
     def _read_delta(self, delta: Json, index: Any, events: list[StreamEvent]) -> None:
         text = delta.get("text")
         if text and type(text) is str:
@@ -139,6 +153,12 @@ class ConverseStreamReader(StreamReader):
             events.append(StreamEvent(EventKind.TEXT, text))
             return
         use, thought = delta.get("toolUse"), delta.get("reasoningContent")
+        own = self._blocks.get(index) if type(index) is int else None
+        if own is not None and own.own is not None:
+            _take_own(own.own[1], delta)
+            return
+        if type(delta.get("citation")) is dict:
+            put_citations(self._own, [delta["citation"]], self._length)
         if type(use) is dict:
             piece, block = use.get("input"), self._blocks.get(index) if type(index) is int else None
             if piece and type(piece) is str and block is not None:
@@ -176,7 +196,10 @@ class ConverseStreamReader(StreamReader):
         block = self._blocks.pop(index, None) if type(index) is int else None
         if block is None:
             return
-        if block.kind in ("call", "json") and not block.has_input:
+        if block.own is not None:
+            name, told = block.own
+            self._own.add("content", {name: told.whole()}, text_length=block.offset, thoughts=block.number)
+        elif block.kind in ("call", "json") and not block.has_input:
             self._give_input(block, "{}", events)
         elif block.sealed:
             data = data_of(block.sealed, self._format)
@@ -193,11 +216,22 @@ class ConverseStreamReader(StreamReader):
         if reason == "tool_calls" and self._wish.is_json_tool and not self._calls:
             reason = "stop"
         self._has_stopped = True
+        if (extra := self._own.extra_content()) is not None:
+            events.append(StreamEvent(EventKind.TEXT, details=extra))
         events.append(StreamEvent(EventKind.FINISH, finish_reason=reason, details={"native_finish_reason": said}))
 
     def _failed(self, failure: AttemptFailure) -> StreamEvent:
         self._has_failed = True
         return StreamEvent(EventKind.ERROR, failure=failure)
+
+
+def _take_own(block: OwnBlock, delta: Json) -> None:
+    """A piece of what the vendor itself ran: of a call's input, or of a result's content."""
+    use, result = delta.get("toolUse"), delta.get("toolResult")
+    if type(use) is dict and type(use.get("input")) is str:
+        block.take({"partial_json": use["input"]})
+    elif result is not None:
+        block.extend("content", result if type(result) is list else [result])
 
 
 def payload_of(frame: Frame) -> Json:

@@ -11,7 +11,13 @@ import orjson
 from aiservice.providers._gemini.arguments import PartialArguments
 from aiservice.providers._gemini.contents import FORMAT
 from aiservice.providers._gemini.usage import finish_reason_of
+from aiservice.providers._own_calls import OwnCalls
 from aiservice.wire import AttemptFailure, EventKind, FinishReason, Json, StreamEvent, ToolCallDelta
+
+VENDOR = "google"  # whose name stands over its own calls in `extra_content`
+_PLAIN = frozenset({"avgLogprobs", "content", "finishReason", "finishMessage", "index", "safetyRatings"})
+_SOURCES = ("citationMetadata", "groundingMetadata", "urlContextMetadata")
+_SIGNATURE = frozenset({"thought", "thoughtSignature", "thought_signature"})
 
 
 class Candidate:
@@ -20,12 +26,27 @@ class Candidate:
     With `is_one_call`, calls behind the first are left out.
     """
 
-    __slots__ = ("_calls", "_choice", "_is_one_call", "_open", "_said", "failure")
+    __slots__ = (
+        "_calls",
+        "_choice",
+        "_is_one_call",
+        "_length",
+        "_open",
+        "_own",
+        "_said",
+        "_signature",
+        "_sources",
+        "failure",
+    )
 
     def __init__(self, choice: int, *, is_one_call: bool) -> None:
         self._choice = choice
         self._is_one_call = is_one_call
         self._calls = 0
+        self._length = 0  # of the text so far
+        self._own: OwnCalls | None = None
+        self._signature: Json = {}
+        self._sources: Json = {}
         self._open: PartialArguments | None = None
         self._said: object = None
         self.failure: AttemptFailure | None = None
@@ -43,6 +64,8 @@ class Candidate:
         for part in parts if isinstance(parts, list) else ():
             if isinstance(part, dict):
                 self._read_part(part, response_id, events)
+        if not _PLAIN.issuperset(piece):
+            self._sources |= {name: piece[name] for name in _SOURCES if piece.get(name)}
         said = piece.get("finishReason")
         if said is None:
             return
@@ -56,6 +79,15 @@ class Candidate:
         """Ends a call whose arguments nobody ended."""
         if self._open is not None:
             self._end_call(events)
+
+    def tell_own(self, events: list[StreamEvent]) -> None:
+        """What the vendor's own tools did (code, searches, images), at the end of the answer."""
+        own = self._own or OwnCalls(VENDOR)
+        extra = own.extra_content(**self._signature, **self._sources)
+        if extra is None and self._sources:
+            extra = {VENDOR: {**self._signature, **self._sources}}
+        if extra is not None:
+            events.append(StreamEvent(EventKind.TEXT, choice=self._choice, details=extra))
 
     def _read_part(self, part: Json, response_id: str, events: list[StreamEvent]) -> None:
         signature = part.get("thoughtSignature", part.get("thought_signature"))
@@ -73,9 +105,14 @@ class Candidate:
                 details = {"type": "reasoning.text", "signature": signature, "format": FORMAT}
                 events.append(StreamEvent(EventKind.REASONING, choice=self._choice, details=details))
         elif text or signature is not None:
-            # What the server itself ran (code, its output, a search) is told by the text; there is no word for it.
             extra = None if signature is None else signed(signature)
+            if extra is not None:
+                self._signature = extra[VENDOR]
+            self._length += len(text)
             events.append(StreamEvent(EventKind.TEXT, text, self._choice, details=extra))
+        if "text" not in part and not _SIGNATURE.issuperset(part):
+            self._own = self._own or OwnCalls(VENDOR)
+            self._own.add("parts", part, text_length=self._length)
 
     def _read_call(self, call: Json, signature: str | None, response_id: str, events: list[StreamEvent]) -> None:
         name, partial = call.get("name"), call.get("partialArgs", call.get("partial_args"))
@@ -115,4 +152,4 @@ class Candidate:
 
 def signed(signature: str) -> Json:
     """A thought signature as the `extra_content` of a tool call or message (Google's compatibility endpoint)."""
-    return {"google": {"thought_signature": signature}}
+    return {VENDOR: {"thought_signature": signature}}

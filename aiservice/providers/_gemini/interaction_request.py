@@ -7,6 +7,7 @@ gave), a schema is a `response_format`, an effort a `thinking_level`. Nothing is
 from typing import Any
 
 from aiservice.providers._base import cannot_carry
+from aiservice.providers._gemini.request import is_own
 from aiservice.wire import Ask, Json
 
 _CONFIG = {
@@ -41,6 +42,11 @@ def interaction_body(ask: Ask, model: str, body: Json) -> Json:
     system = "".join(part.get("text", "") for part in (body.get("systemInstruction") or {}).get("parts") or ())
     if system:
         made["system_instruction"] = system
+    for place, tool in enumerate(ask.body.get("tools") or ()):
+        if is_own(tool):
+            raise cannot_carry(
+                f"tools[{place}]", "Of Google's own tools this API is given none: pin a gemini connection."
+            )
     declared = [one for tool in body.get("tools") or () for one in tool["functionDeclarations"]]
     if declared:
         made["tools"] = [_tool(one) for one in declared]

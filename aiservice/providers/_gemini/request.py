@@ -37,6 +37,11 @@ _LABELS = frozenset(
 )  # fmt: skip
 # What a chat has that is nothing but words and numbers: of all the rest, nothing need be looked for then.
 _PLAINEST = _LABELS.union(_PLAIN, ("messages",))
+# Tools that Google runs itself, by the one name that each has. What it keeps of a client's own files is not among them.
+_OWN_TOOLS = frozenset(
+    {"codeExecution", "code_execution", "enterpriseWebSearch", "enterprise_web_search", "googleMaps", "google_maps",
+     "googleSearch", "google_search", "googleSearchRetrieval", "google_search_retrieval", "urlContext", "url_context"}
+)  # fmt: skip
 # Fields that Gemini has no word for, with what they may say all the same: it is what happens anyway.
 _NO_OPS: Mapping[str, Callable[[Any], bool]] = {
     "logit_bias": lambda value: value == {},
@@ -72,9 +77,9 @@ def chat_body(ask: Ask, model: str, *, fetches_urls: bool = False) -> Json:
         if config := _plain_config(chat):
             body["generationConfig"] = config
         return body
-    tools = _tools(chat.get("tools"))
-    if tools:
-        body["tools"] = [{"functionDeclarations": tools}]
+    tools, own = _tools(chat.get("tools"))
+    if tools or own:
+        body["tools"] = [*([{"functionDeclarations": tools}] if tools else ()), *own]
     calling = _calling(chat.get("tool_choice"))
     if calling is None and any(_is_strict(tool) for tool in chat.get("tools") or ()):
         calling = {"mode": "VALIDATED"}  # calls or words, and calls that keep to their schema
@@ -199,18 +204,27 @@ def _thinking(chat: Json, family: Family) -> Json:
     return config
 
 
-def _tools(tools: object) -> list[Json]:
+def _tools(tools: object) -> tuple[list[Json], list[Json]]:
+    """Functions, and the tools that Google runs itself, in its own words: `{"googleSearch": {}}`."""
     if tools is None:
-        return []
+        return [], []
     if not isinstance(tools, list):
         raise bad_request("tools", "'tools' must be a list.")
-    return [_declaration(tool, f"tools[{place}]") for place, tool in enumerate(tools)]
+    own = [tool for tool in tools if is_own(tool)]
+    return [_declaration(tool, f"tools[{n}]") for n, tool in enumerate(tools) if not is_own(tool)], own
+
+
+def is_own(tool: object) -> bool:
+    """Whether a tool is one that Google runs itself, in its own words."""
+    return isinstance(tool, dict) and len(tool) == 1 and _OWN_TOOLS.issuperset(tool)
 
 
 def _declaration(tool: object, where: str) -> Json:
     """A function by its JSON schema: the older `parameters` knows neither `$ref` nor `additionalProperties`."""
     if not isinstance(tool, dict) or tool.get("type", "function") != "function":
-        raise cannot_carry(where, "Gemini is given functions as tools, nothing else.")
+        raise cannot_carry(
+            where, "Gemini is given functions and tools of its own ({'googleSearch': {}}), nothing else."
+        )
     function = tool.get("function")
     name = function.get("name") if isinstance(function, dict) else None
     if not isinstance(function, dict) or not isinstance(name, str):

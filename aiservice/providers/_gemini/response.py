@@ -73,6 +73,7 @@ class Responses:
             reason = candidate.finish_reason
             if reason is not None:
                 candidate.close(events)
+                candidate.tell_own(events)
                 events.append(StreamEvent(EventKind.FINISH, choice=choice, finish_reason=reason))
         return events
 
