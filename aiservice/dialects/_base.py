@@ -235,11 +235,13 @@ def flag_of(body: Json, name: str) -> bool:
 
 
 def usage_json(usage: Usage) -> Json:
-    """The `usage` object of `/ai-service`."""
+    """The `usage` object of `/ai-service`; with units, where work has such."""
+    units = {"units": usage.units, "unit": usage.unit} if usage.unit else {}
     return {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cached_input_tokens": usage.cached_input_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
         "total_tokens": usage.total_tokens,
+        **units,
     }

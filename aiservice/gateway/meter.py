@@ -271,6 +271,8 @@ class Meter:
             decision=exchange.decision_id,
             trace_id=exchange.trace_id,
             upstream_id=exchange.upstream_id,
+            units=usage.units if usage.unit else None,
+            unit=usage.unit,
         )
 
 

@@ -68,6 +68,7 @@ def _told(entry: LoggedRequest) -> Json:
             "cached_input_tokens": entry.cached_input_tokens,
             "reasoning_tokens": entry.reasoning_tokens,
             "total_tokens": entry.input_tokens + entry.output_tokens,
+            **({"units": entry.units, "unit": entry.unit} if entry.unit else {}),
             "source": entry.usage_source,
         },
         "cost": None

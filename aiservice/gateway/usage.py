@@ -59,6 +59,7 @@ def _told(principal: Principal, start_us: int, end_us: int, sums: Sums) -> dict[
             "cached_input_tokens": sums.cached_input_tokens,
             "reasoning_tokens": sums.reasoning_tokens,
             "total_tokens": sums.tokens,
+            **sums.units,
         },
         "cost": {"amount": to_usd_text(sums.cost_nano_usd), "currency": "USD"},
         "unpriced_requests": sums.unpriced,

@@ -50,14 +50,12 @@ def own_pieces(message: Json, vendor: str, name: str) -> list[tuple[int, int, Js
     extra = message.get("extra_content")
     own = extra.get(vendor) if isinstance(extra, dict) else None
     pieces = own.get(name) if isinstance(own, dict) else None
-    return [
-        (
-            *(_count(piece.get(place)) for place in _PLACE),
-            {key: said for key, said in piece.items() if key not in _PLACE},
-        )
-        for piece in (pieces if isinstance(pieces, list) else ())
-        if isinstance(piece, dict)
-    ]
+    found: list[tuple[int, int, Json]] = []
+    for piece in pieces if isinstance(pieces, list) else ():
+        if isinstance(piece, dict):
+            text_length, thoughts = (_count(piece.get(place)) for place in _PLACE)
+            found.append((text_length, thoughts, {key: said for key, said in piece.items() if key not in _PLACE}))
+    return found
 
 
 class OwnBlock:

@@ -23,6 +23,7 @@ from aiservice.store import usage as usage_store
 from aiservice.store.session import AsyncSession, Database
 from aiservice.store.usage import Scope
 from aiservice.tables import LedgerEntry
+from aiservice.tables.ledger import UNIT_SUMS
 
 EndingName = Literal[
     "",
@@ -38,6 +39,8 @@ EndingName = Literal[
 ENDINGS: tuple[EndingName, ...] = EndingName.__args__  # type: ignore[attr-defined]
 CacheName = Literal["", "hit", "coalesced", "miss"]
 CACHES: tuple[CacheName, ...] = CacheName.__args__  # type: ignore[attr-defined]
+UNITS = tuple(UNIT_SUMS)
+"""In what work is counted that is not counted in tokens."""
 MAX_ROWS = 500
 _EXPORT_PAGE = 1000
 CSV_COLUMNS = (
@@ -46,6 +49,7 @@ CSV_COLUMNS = (
     # and what the contract does not name
     "client_id", "requested_model", "is_stream", "outcome", "error_code", "cached_input_tokens", "cache_write_tokens",
     "reasoning_tokens", "overhead_us", "cache", "trace_id", "upstream_id",
+    "units", "unit",
 )  # fmt: skip
 
 

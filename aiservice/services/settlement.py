@@ -89,6 +89,8 @@ class Settlement:
     decision: str | None = None
     trace_id: str | None = None
     upstream_id: str | None = None
+    units: int | None = None
+    unit: str | None = None
 
 
 _RECORDS: dict[int, type[Intent | Progress | Settlement]] = {INTENT: Intent, SETTLED: Settlement, PROGRESS: Progress}
@@ -153,6 +155,8 @@ def is_valid(row: Settlement) -> bool:
     is_small = 0 <= (prompt | answer | cached | written | thought) <= MAX_TOKENS
     if not is_small and not all(0 <= count <= MAX_TOKENS for count in (prompt, answer, cached, written, thought)):
         return False
+    if row.units is not None and valid_count(row.units) is None:
+        return False
     return cost is None or (type(cost) is int and 0 <= cost < 2**63)
 
 
@@ -165,6 +169,7 @@ def repair(row: Settlement, est_input_tokens: int) -> None:
     row.cached_input_tokens = valid_count(row.cached_input_tokens) or 0
     row.cache_write_tokens = valid_count(row.cache_write_tokens) or 0
     row.reasoning_tokens = valid_count(row.reasoning_tokens) or 0
+    row.units = valid_count(row.units)
     cost = row.cost_nano_usd
     if cost is not None and (type(cost) is not int or not 0 <= cost < 2**63):
         row.cost_nano_usd = None

@@ -9,7 +9,7 @@ from aiservice.services.request_log import csv_line
 from aiservice.services.usage import Breakdown, Group, Series
 from aiservice.services.usage_metrics import COUNTED_BY_ENDING
 from aiservice.services.usage_sums import COUNTS, Sums
-from aiservice.tables.ledger import DETAILS
+from aiservice.tables.ledger import DETAILS, UNIT_SUMS
 
 _QUANTILES: dict[str, Callable[[Sums], float | None]] = {
     "p50_ms": lambda sums: sums.latency_ms(0.50),
@@ -17,6 +17,7 @@ _QUANTILES: dict[str, Callable[[Sums], float | None]] = {
     "first_byte_p50_ms": lambda sums: sums.first_byte_ms(0.50),
     "first_byte_p95_ms": lambda sums: sums.first_byte_ms(0.95),
 }
+_UNITS = frozenset(UNIT_SUMS.values())
 FIGURES = (*COUNTS, *_QUANTILES)
 Value = int | float | None
 
@@ -68,5 +69,6 @@ def _figures(point: Sums, series: Series, asked: Breakdown, start_us: int) -> di
     found: dict[str, Value] = {}
     for name in COUNTS:
         is_kept = name in COUNTED_BY_ENDING if by_ending else has_details or name not in DETAILS
-        found[name] = getattr(point, name) if is_kept else None
+        value = getattr(point, name) if is_kept else None
+        found[name] = value or None if name in _UNITS else value
     return found | {name: None if by_ending else of(point) for name, of in _QUANTILES.items()}

@@ -9,6 +9,7 @@ from typing import Literal
 
 from aiservice.errors import InvalidRequest
 from aiservice.services.usage_sums import FIRST_BYTES, LATENCIES, Sums
+from aiservice.tables.ledger import UNIT_SUMS
 
 Unit = Literal["count", "nano_usd", "ms", "share"]
 
@@ -58,6 +59,7 @@ METRICS: dict[str, Metric] = {
         _reported("cache_read", "cached_input_tokens"),
         _reported("cache_write", "cache_write_tokens", is_detail=True),
         _reported("reasoning", "reasoning_tokens"),
+        *(_reported(name, name) for name in UNIT_SUMS.values()),
         Metric("cost", "nano_usd", ("cost_nano_usd", "unpriced", "requests"), _cost, rank="cost_nano_usd"),
         Metric("p50", "ms", _LATENCY, lambda sums: sums.latency_ms(0.50), is_sum=False),
         Metric("p95", "ms", _LATENCY, lambda sums: sums.latency_ms(0.95), is_sum=False),

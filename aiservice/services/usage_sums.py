@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from aiservice.kit.clock import DAY_US, HOUR_US
-from aiservice.tables.ledger import LATENCY_BOUNDS_US
+from aiservice.tables.ledger import LATENCY_BOUNDS_US, UNIT_SUMS
 
 _BUCKETS = len(LATENCY_BOUNDS_US) + 1
 _NONE = (0,) * _BUCKETS
@@ -17,7 +17,8 @@ FIRST_BYTES = tuple(f"first_{index}" for index in range(_BUCKETS))
 @dataclass(slots=True)
 class Sums:
     """Requests added up. `cost_nano_usd` is that of the priced ones; `unpriced` says how many are not in it. Of
-    `errors`, `refused`, `limited` and `cut` are parts; `hung_up` are none (`tables/ledger.py`)."""
+    `errors`, `refused`, `limited` and `cut` are parts; `hung_up` are none (`tables/ledger.py`). What is not counted in
+    tokens is `images`, `seconds` of sound, `characters` spoken, `searches` for the best documents."""
 
     requests: int = 0
     errors: int = 0
@@ -34,6 +35,10 @@ class Sums:
     limited: int = 0
     cut: int = 0
     hung_up: int = 0
+    images: int = 0
+    seconds: int = 0
+    characters: int = 0
+    searches: int = 0
     latencies: tuple[int, ...] = _NONE
     first_bytes: tuple[int, ...] = _NONE
 
@@ -58,6 +63,11 @@ class Sums:
     @property
     def tokens(self) -> int:
         return self.input_tokens + self.output_tokens
+
+    @property
+    def units(self) -> dict[str, int]:
+        """What is not counted in tokens."""
+        return {name: getattr(self, name) for name in UNIT_SUMS.values()}
 
     @property
     def p50_ms(self) -> float | None:

@@ -11,11 +11,11 @@ from aiservice.store.ledger import SUMMED as EVERY_SUM
 from aiservice.store.session import AsyncSession
 from aiservice.store.usage_folding import unfolded_days
 from aiservice.tables import Horizon
-from aiservice.tables.ledger import DETAILS
+from aiservice.tables.ledger import DETAILS, UNIT_SUMS
 
 _LIMIT = 5
 # A node of the release before folds hours without the details: they are not held against it.
-_SUMMED = tuple(name for name in EVERY_SUM if name not in DETAILS)
+_SUMMED = tuple(name for name in EVERY_SUM if name not in (*DETAILS, *UNIT_SUMS.values()))
 _ERROR = (
     "(outcome IN ('failed', 'upstream_truncated', 'broker_stopped', 'interrupted') "
     "OR (status >= 400 AND outcome <> 'client_left'))"

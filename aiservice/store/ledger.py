@@ -17,7 +17,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from aiservice.kit.clock import HOUR_US, MINUTE_US
 from aiservice.store.budget_charges import charge_postgres, charge_sqlite, charges_of
 from aiservice.store.session import AsyncSession, Database
-from aiservice.tables.ledger import LATENCY_BOUNDS_US, LedgerEntry, UsageMinute
+from aiservice.tables.ledger import LATENCY_BOUNDS_US, UNIT_SUMS, LedgerEntry, UsageMinute
 
 _ENTRY: Table = LedgerEntry.__table__  # type: ignore[attr-defined]
 _MINUTE: Table = UsageMinute.__table__  # type: ignore[attr-defined]
@@ -48,6 +48,7 @@ _REQUESTS, _FAILED, _UNPRICED = _PLACES["requests"], _PLACES["errors"], _PLACES[
 _COST, _LATENCY, _FIRST_BUCKET = _PLACES["cost_nano_usd"], _PLACES["latency_us_sum"], _PLACES["latency_0"]
 _FALLBACKS, _HUNG_UP, _FIRST_BYTES = _PLACES["fallbacks"], _PLACES["hung_up"], _PLACES["first_0"]
 _REFUSED, _LIMITED, _CUT = _PLACES["refused"], _PLACES["limited"], _PLACES["cut"]
+_UNIT_PLACES = {unit: _PLACES[name] for unit, name in UNIT_SUMS.items()}
 _TOKENS = ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cache_write_tokens")
 _TOKEN_PLACES, _tokens = [_PLACES[name] for name in _TOKENS], itemgetter(*_TOKENS)
 _entry_values = itemgetter(*_COLUMNS)
@@ -134,6 +135,8 @@ def sum_rows(rows: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
         for place, count in zip(_TOKEN_PLACES, _tokens(row), strict=True):
             if count:
                 total[place] += count
+        if row["units"] and row["unit"] in _UNIT_PLACES:
+            total[_UNIT_PLACES[row["unit"]]] += row["units"]
     return [(*key, *sums[key]) for key in sorted(sums)]
 
 

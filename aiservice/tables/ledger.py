@@ -32,7 +32,8 @@ class LedgerEntry(SQLModel, table=True):
     until the answer, or a stream's first byte, went out. `budgets` names the windows that the row is charged to
     (`store/budget_charges.py`), None where there are none. `cache` is "hit", "coalesced" or "miss", None where the
     cache had no part in it. `trace_id` is what the client's `traceparent` named, `upstream_id` the id that the last
-    provider that was asked gave its own answer.
+    provider that was asked gave its own answer. `units` of `unit` (images, seconds of sound, characters, searches) were
+    used where work has such; all other rows have neither.
 
     Every index costs the flusher about 2 µs a row, so there are few: the roll-ups say which hours hold what is looked
     for (`services/request_log.py`), and these find it within them.
@@ -88,6 +89,8 @@ class LedgerEntry(SQLModel, table=True):
     decision: str | None = Field(default=None, max_length=40)  # the `Decision` that it went by
     trace_id: str | None = Field(default=None, max_length=32)
     upstream_id: str | None = Field(default=None, max_length=100)
+    units: int | None = big(nullable=True)
+    unit: str | None = Field(default=None, max_length=10)
 
 
 class Decision(SQLModel, table=True):
@@ -162,6 +165,10 @@ class _Sums(SQLModel):
     first_11: int = _detail()
     first_12: int = _detail()
     first_13: int = _detail()
+    images: int = _detail()
+    seconds: int = _detail()
+    characters: int = _detail()
+    searches: int = _detail()
 
 
 class _Rollup(_Sums):
@@ -185,6 +192,8 @@ DETAILS = (
     *(f"first_{n}" for n in range(14)),
 )
 """The sums of a roll-up that came later. Of hours before `Horizon` "usage_detail" they are not known."""
+UNIT_SUMS = {"image": "images", "second": "seconds", "character": "characters", "search": "searches"}
+"""The sums of what is not counted in tokens, by their unit. They came later still: where there are none, none are known."""
 
 
 class UsageMinute(_Rollup, table=True):

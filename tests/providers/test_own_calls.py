@@ -162,10 +162,10 @@ def test_what_openais_own_tools_did_is_told_whole_and_streamed() -> None:
 def test_what_google_ran_and_found_is_told_whole_and_streamed() -> None:
     code, ran = {"executableCode": {"language": "PYTHON", "code": "1"}}, {"codeExecutionResult": {"output": "1"}}
     parts = [{"text": "So"}, code, ran, {"text": " 1", "thoughtSignature": "sig"}]
-    found = {"groundingMetadata": {"webSearchQueries": ["x"]}}
+    found: Json = {"groundingMetadata": {"webSearchQueries": ["x"]}}
     body = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP", **found}]}
     place = {"content_offset": 2, "reasoning_offset": 0}
-    own = {"google": {"thought_signature": "sig", **found, "parts": [{**code, **place}, {**ran, **place}]}}
+    own: Json = {"google": {"thought_signature": "sig", **found, "parts": [{**code, **place}, {**ran, **place}]}}
     assert _whole(GEMINI, body)["extra_content"] == own
     reader = GEMINI.reader(_ASK, _CALL)
     pieces = [{"candidates": [{"content": {"parts": [part]}}]} for part in parts]
@@ -176,9 +176,9 @@ def test_what_google_ran_and_found_is_told_whole_and_streamed() -> None:
 
 
 def test_what_bedrock_ran_itself_is_told_whole_and_streamed() -> None:
-    use = {"toolUseId": "t", "name": "nova_grounding", "type": "server_tool_use"}
-    result = {"toolUseId": "t", "type": "nova_grounding_result"}
-    told = [{"toolUse": {**use, "input": {"q": 1}}}, {"toolResult": {**result, "content": [{"json": {}}]}}]
+    use: Json = {"toolUseId": "t", "name": "nova_grounding", "type": "server_tool_use"}
+    result: Json = {"toolUseId": "t", "type": "nova_grounding_result"}
+    told: list[Json] = [{"toolUse": {**use, "input": {"q": 1}}}, {"toolResult": {**result, "content": [{"json": {}}]}}]
     events, _ = bedrock.streamed(
         bedrock.begun(),
         bedrock_frame("contentBlockStart", {"contentBlockIndex": 0, "start": {"toolUse": use}}),

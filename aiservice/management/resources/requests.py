@@ -10,7 +10,7 @@ from aiservice.management.models import At, CsvLines, Money, Page, Told, at, one
 from aiservice.management.paging import cursor_of, place_of
 from aiservice.management.resources.usage import Moment, RequestFilters, moment
 from aiservice.management.rows import Call, Row
-from aiservice.services.request_log import CacheName, EndingName, LogFilter, LoggedRequest
+from aiservice.services.request_log import UNITS, CacheName, EndingName, LogFilter, LoggedRequest
 
 _KIND = "requests"
 
@@ -44,11 +44,15 @@ class RequestQuery(Narrowed):
 
 
 class Tokens(Told):
+    """`units` of `unit` are of work that has such: images, seconds of sound, characters spoken, searches."""
+
     input_tokens: int
     output_tokens: int
     cached_input_tokens: int
     reasoning_tokens: int
     total_tokens: int
+    units: int | None
+    unit: Annotated[str, one_of(*UNITS)] | None
     source: Annotated[str, one_of("reported", "counted", "estimated")]
 
 
@@ -145,6 +149,8 @@ def _said(one: LoggedRequest) -> dict[str, Any]:
             cached_input_tokens=one.cached_input_tokens,
             reasoning_tokens=one.reasoning_tokens,
             total_tokens=one.input_tokens + one.output_tokens,
+            units=one.units,
+            unit=one.unit,
             source=one.usage_source,
         ),
         "cost": Money.of(one.cost_nano_usd),

@@ -55,6 +55,10 @@ class Figures(Told):
     cached_input_tokens: int
     reasoning_tokens: int
     total_tokens: int
+    images: int
+    seconds: int
+    characters: int
+    searches: int
     cost: Money
     unpriced_requests: int
 
@@ -183,6 +187,7 @@ def _said(sums: Sums) -> dict[str, Any]:
         "cached_input_tokens": sums.cached_input_tokens,
         "reasoning_tokens": sums.reasoning_tokens,
         "total_tokens": sums.tokens,
+        **sums.units,
         "cost": Money.of_nano(sums.cost_nano_usd),
         "unpriced_requests": sums.unpriced,
     }

@@ -26,6 +26,10 @@ METRIC_WORDS = {
     "cache_read": "Tokens read from a prompt cache",
     "cache_write": "Tokens written to a prompt cache",
     "reasoning": "Reasoning tokens",
+    "images": "Images",
+    "seconds": "Seconds of sound",
+    "characters": "Characters spoken",
+    "searches": "Searches",
     "p50": "Latency, median",
     "p95": "Latency, p95",
     "first_p50": "First byte, median",
@@ -43,6 +47,7 @@ ENDING_WORDS = {
     "hung_up": "caller left",
 }
 _UNKNOWN = {"cost": "unpriced", "cache_read": "none reported", "cache_write": "none reported"}
+_UNKNOWN |= dict.fromkeys(("images", "seconds", "characters", "searches"), "none reported")
 _UNKNOWN |= {"reasoning": "none reported", "first_p50": "no streams", "first_p95": "no streams"}
 
 

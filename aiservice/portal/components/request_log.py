@@ -7,7 +7,7 @@ from reflex_components_core.react_router.dom import ReactRouterLink
 
 from aiservice.portal import theme
 from aiservice.portal.components.parts import cell, data_table, state_badge, table_row
-from aiservice.portal.components.requests import SANDBOX, cost_text, is_good, provider_cell, status_text
+from aiservice.portal.components.requests import SANDBOX, cost_text, is_good, provider_cell, status_text, units_text
 from aiservice.portal.queries import Zone, url_of
 
 PATH = "/requests"
@@ -91,7 +91,7 @@ def log_row(entry: Any, keys: dict[str, str], zone: Zone, url: dict[str, str]) -
         model=entry.model or entry.requested_model or "",
         status=status_text(entry),
         status_kind="good" if is_good(entry) else "bad",
-        tokens=f"{entry.input_tokens:,} / {entry.output_tokens:,}",
+        tokens=units_text(entry) or f"{entry.input_tokens:,} / {entry.output_tokens:,}",
         cost=cost_text(entry),
         milliseconds=f"{max(0, entry.ended_us - entry.started_us) / 1000:,.0f} ms",
     )

@@ -40,11 +40,19 @@ def request_row(entry: Any) -> RequestRow:
         model=entry.model or entry.requested_model or "",
         status=status_text(entry),
         status_kind="good" if is_good(entry) else "bad",
-        tokens=f"{entry.input_tokens:,} in, {entry.output_tokens:,} out",
+        tokens=units_text(entry) or f"{entry.input_tokens:,} in, {entry.output_tokens:,} out",
         cost=cost_text(entry),
         milliseconds=f"{max(0, entry.ended_us - entry.started_us) / 1000:,.0f} ms",
         is_sandbox=entry.provider == SANDBOX,
     )
+
+
+def units_text(entry: Any) -> str:
+    """What a ledger entry used that is not counted in tokens: "3 images"; "" where all of it is."""
+    if not entry.unit:
+        return ""
+    many = f"{entry.unit}es" if entry.unit == "search" else f"{entry.unit}s"
+    return f"{entry.units:,} {entry.unit if entry.units == 1 else many}"
 
 
 def cost_text(entry: Any) -> str:

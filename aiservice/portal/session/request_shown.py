@@ -7,7 +7,7 @@ import reflex as rx
 from aiservice.errors import NotFound
 from aiservice.portal.components.decision import Considered, considered_of
 from aiservice.portal.components.request_copies import call_of, report_of
-from aiservice.portal.components.requests import SANDBOX, cost_text, is_good, milliseconds, status_text
+from aiservice.portal.components.requests import SANDBOX, cost_text, is_good, milliseconds, status_text, units_text
 from aiservice.portal.components.waterfall import Step, steps_of
 from aiservice.portal.queries import Zone, in_own_zone, url_of, zone_in_url
 from aiservice.portal.session.guard import handler, signed_in
@@ -145,6 +145,7 @@ def _usage_facts(entry: Any) -> list[Fact]:
     return [
         _fact("Tokens in", f"{entry.input_tokens:,}", source),
         _fact("Tokens out", f"{entry.output_tokens:,}", ", ".join(parts)),
+        *([_fact("Used", units_text(entry), "what this work is counted in")] if entry.unit else ()),
         _fact("Cost", cost_text(entry), "no price is known for this model" if entry.cost_nano_usd is None else ""),
     ]
 

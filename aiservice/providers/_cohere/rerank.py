@@ -33,4 +33,5 @@ def rerank_answer(ask: Ask, raw: bytes, model: str) -> Answer:
     units = count(billed.get("search_units")) if isinstance(billed, dict) else None
     if units is not None:
         answer.body["search_units"] = units
+        answer.usage = Usage(billed=(0, 0), units=units, unit="search")
     return answer
