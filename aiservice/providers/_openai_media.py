@@ -157,13 +157,13 @@ def moderation_answer(body: Json, raw: bytes, model: str) -> Answer:
 
 
 def images_answer(ask: Ask, body: Json, raw: bytes, model: str, usage: Usage | None) -> Answer:
-    """Images that are paid by the piece have no usage: they are counted."""
+    """Images are counted; those that are paid by the piece have no other usage."""
     images = body.get("data")
     if not isinstance(images, list) or not images or not all(map(_is_image, images)):
         raise AttemptFailed(invalid_answer("its answer had no images"))
     asked = ask.at_most or Usage()
-    if usage is None:
-        usage = Usage(source="counted", units=len(images), unit="image", unit_quality=asked.unit_quality)
+    counted = Usage(source="counted") if usage is None else usage
+    usage = replace(counted, units=len(images), unit="image", unit_quality=asked.unit_quality)
     return Answer(body, _model(body, model), "stop", usage, raw, raw_wire=IMAGES_WIRE)
 
 

@@ -25,10 +25,9 @@ class LedgerEntry(SQLModel, table=True):
     """One request of a client, settled. Names are copied, not referenced: history outlives what it names.
 
     `status` is the HTTP status the client was given; `outcome` is "finished", "failed", "client_left",
-    "upstream_truncated", "broker_stopped", "budget_exhausted" or "interrupted";
-    `cost_nano_usd` is None where the model has no price;
-    `usage_source` is "reported", "counted" or "estimated"; `is_usage_invalid` says that the provider reported numbers
-    that cannot be, so that they were not used. `id` is the order of settlement. `overhead_us` is the broker's own time
+    "upstream_truncated", "broker_stopped", "budget_exhausted" or "interrupted"; `cost_nano_usd` is None where the model
+    has no price; `usage_source` is "reported", "counted" or "estimated"; `is_usage_invalid` says that the provider
+    reported numbers that cannot be, so that they were not used. `id` is the order of settlement. `overhead_us` is the broker's own time
     until the answer, or a stream's first byte, went out. `budgets` names the windows that the row is charged to
     (`store/budget_charges.py`), None where there are none. `cache` is "hit", "coalesced" or "miss", None where the
     cache had no part in it. `trace_id` is what the client's `traceparent` named, `upstream_id` the id that the last
@@ -193,7 +192,7 @@ DETAILS = (
 )
 """The sums of a roll-up that came later. Of hours before `Horizon` "usage_detail" they are not known."""
 UNIT_SUMS = {"image": "images", "second": "seconds", "character": "characters", "search": "searches"}
-"""The sums of what is not counted in tokens, by their unit. They came later still: where there are none, none are known."""
+"""The sums of what is not counted in tokens, by unit. Of before they came, a sum of 0 says nothing."""
 
 
 class UsageMinute(_Rollup, table=True):
@@ -279,6 +278,10 @@ class UsageSpan(SQLModel, table=True):
     cache_write_tokens: int = Field(default=0, sa_type=BigInteger)
     reasoning_tokens: int = Field(default=0, sa_type=BigInteger)
     cost_nano_usd: int = Field(default=0, sa_type=BigInteger)
+    images: int = _detail()
+    seconds: int = _detail()
+    characters: int = _detail()
+    searches: int = _detail()
 
 
 class RollupDirty(SQLModel, table=True):

@@ -126,3 +126,14 @@ async def test_sound_and_pictures_have_nothing_to_do_with_the_cache_and_moderati
     judged = [await sandboxed.post("/v1/moderations", texts, headers=headers) for _ in range(2)]
     assert [reply.headers["x-aiservice-cache"] for reply in judged] == ["miss", "hit"]
     assert judged[1].json()["results"] == judged[0].json()["results"]
+
+
+async def test_what_work_is_counted_in_stands_in_the_ledger(sandboxed: Gateway) -> None:
+    await sandboxed.post("/v1/images/generations", {"prompt": "a cat", "n": 2})
+    await sandboxed.post("/v1/audio/speech", {"input": "hello", "voice": "alloy"})
+    await _sent(sandboxed, "/v1/audio/transcriptions", ("file", _FILE))
+    told = (await sandboxed.post("/ai-service", {"task": "image-generation", "input": "a dog"})).json()["usage"]
+    assert (told["units"], told["unit"]) == (1, "image")
+    await sandboxed.post("/v1/chat/completions", {"messages": [{"role": "user", "content": "hi"}]})
+    counted = [(row.units, row.unit) for row in reversed(await sandboxed.rows())]
+    assert counted == [(2, "image"), (5, "character"), (1, "second"), (1, "image"), (None, None)]

@@ -160,10 +160,11 @@ def test_what_openais_own_tools_did_is_told_whole_and_streamed() -> None:
 
 
 def test_what_google_ran_and_found_is_told_whole_and_streamed() -> None:
+    code: Json
     code, ran = {"executableCode": {"language": "PYTHON", "code": "1"}}, {"codeExecutionResult": {"output": "1"}}
-    parts = [{"text": "So"}, code, ran, {"text": " 1", "thoughtSignature": "sig"}]
+    parts: list[Json] = [{"text": "So"}, code, ran, {"text": " 1", "thoughtSignature": "sig"}]
     found: Json = {"groundingMetadata": {"webSearchQueries": ["x"]}}
-    body = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP", **found}]}
+    body: Json = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP", **found}]}
     place = {"content_offset": 2, "reasoning_offset": 0}
     own: Json = {"google": {"thought_signature": "sig", **found, "parts": [{**code, **place}, {**ran, **place}]}}
     assert _whole(GEMINI, body)["extra_content"] == own

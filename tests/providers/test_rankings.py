@@ -101,7 +101,7 @@ def test_the_best_and_the_documents_are_there_where_the_vendor_gives_neither(kin
 
 def test_usage_is_what_each_vendor_counts() -> None:
     cohere = _read("cohere", _RECORDED_COHERE)
-    assert (cohere.usage, cohere.body["search_units"]) == (Usage(billed=(0, 0)), 1)
+    assert (cohere.usage, cohere.body["search_units"]) == (Usage(billed=(0, 0), units=1, unit="search"), 1)
     assert {kind: _read(kind, _ANSWERS[kind]).usage for kind in ("voyage", "jina", "together", "openrouter")} == (
         dict.fromkeys(("voyage", "jina", "together", "openrouter"), Usage(26))
     )

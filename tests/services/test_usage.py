@@ -217,6 +217,28 @@ async def test_first_bytes_fallbacks_and_cache_writes_are_summed(db: Database) -
         await fold(usage)
 
 
+async def test_what_is_not_counted_in_tokens_is_summed_by_its_unit(db: Database) -> None:
+    await put(
+        db,
+        *(row_of(f"i{n}", key_id="key_2", task="image-generation", units=3, unit="image") for n in range(2)),
+        row_of("s", task="speech-to-text", units=61, unit="second"),
+        row_of("c", task="text-to-speech", units=900, unit="character"),
+        row_of("r", task="rerank", units=2, unit="search"),
+        row_of("t"),
+    )
+    usage, span = Usage(db), (START_US, START_US + HOUR_US)
+    asked = Breakdown(bucket="hour", group_by="key", metric="images")
+    for _ in range(2):  # from the minutes, and folded
+        (group,) = (await usage.series(ADMIN, *span, Breakdown(bucket="hour", has_all=True))).groups
+        assert group.total.units == {"images": 6, "seconds": 61, "characters": 900, "searches": 2}
+        keys = (await usage.series(ADMIN, *span, asked)).groups
+        assert [(one.id, one.total.images) for one in keys] == [("key_2", 6), ("key_1", 0)]
+        await fold(usage)
+    lines = [line async for line in series_csv(await usage.series(ADMIN, *span, asked), asked)]
+    heads = lines[0].strip().split(",")
+    assert {line.split(",")[heads.index("images")] for line in lines[1:]} == {"6", ""}, "none is not known to be 0"
+
+
 async def test_what_was_not_kept_then_is_unknown_and_not_zero(db: Database) -> None:
     await put(db, row_of("a"), row_of("b", started_us=START_US + 3 * HOUR_US))
     async with db.write() as session:

@@ -80,14 +80,15 @@ class Candidate:
         if self._open is not None:
             self._end_call(events)
 
-    def tell_own(self, events: list[StreamEvent]) -> None:
-        """What the vendor's own tools did (code, searches, images), at the end of the answer."""
+    def tell_own(self, events: list[StreamEvent]) -> bool:
+        """What the vendor's own tools did (code, searches, images), at the end of the answer; whether they did anything."""
         own = self._own or OwnCalls(VENDOR)
         extra = own.extra_content(**self._signature, **self._sources)
         if extra is None and self._sources:
             extra = {VENDOR: {**self._signature, **self._sources}}
         if extra is not None:
             events.append(StreamEvent(EventKind.TEXT, choice=self._choice, details=extra))
+        return extra is not None
 
     def _read_part(self, part: Json, response_id: str, events: list[StreamEvent]) -> None:
         signature = part.get("thoughtSignature", part.get("thought_signature"))

@@ -73,7 +73,8 @@ class Responses:
             reason = candidate.finish_reason
             if reason is not None:
                 candidate.close(events)
-                candidate.tell_own(events)
+                if candidate.tell_own(events) and self.usage is not None:
+                    events.append(StreamEvent(EventKind.USAGE, usage=self.usage))  # it counted this, too
                 events.append(StreamEvent(EventKind.FINISH, choice=choice, finish_reason=reason))
         return events
 

@@ -3,12 +3,15 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0037"
-down_revision = "0036"
+revision = "0039"
+down_revision = "0038"
 branch_labels = None
 depends_on = None
 
-_TABLES = ("usage_minute", "usage_hour", "usage_day", "usage_model_hour", "usage_model_day")
+_TABLES = (
+    *("usage_minute", "usage_hour", "usage_day", "usage_span"),
+    *("usage_model_hour", "usage_model_day", "usage_client_hour", "usage_client_day"),
+)
 _NAMES = ("images", "seconds", "characters", "searches")
 
 
