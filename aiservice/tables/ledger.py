@@ -27,12 +27,11 @@ class LedgerEntry(SQLModel, table=True):
     `status` is the HTTP status the client was given; `outcome` is "finished", "failed", "client_left",
     "upstream_truncated", "broker_stopped", "budget_exhausted" or "interrupted"; `cost_nano_usd` is None where the model
     has no price; `usage_source` is "reported", "counted" or "estimated"; `is_usage_invalid` says that the provider
-    reported numbers that cannot be, so that they were not used. `id` is the order of settlement. `overhead_us` is the broker's own time
-    until the answer, or a stream's first byte, went out. `budgets` names the windows that the row is charged to
-    (`store/budget_charges.py`), None where there are none. `cache` is "hit", "coalesced" or "miss", None where the
-    cache had no part in it. `trace_id` is what the client's `traceparent` named, `upstream_id` the id that the last
-    provider that was asked gave its own answer. `units` of `unit` (images, seconds of sound, characters, searches) were
-    used where work has such; all other rows have neither.
+    reported numbers that cannot be, so that they were not used. `id` is the order of settlement. `overhead_us` is the
+    broker's own time until the answer, or a stream's first byte, went out. `budgets` names the windows that the row is
+    charged to (`store/budget_charges.py`), None where there are none. `cache` is "hit", "coalesced" or "miss", None
+    where the cache had no part in it. `trace_id` is what the client's `traceparent` named, `upstream_id` the id that
+    the last provider that was asked gave its own answer. `units` of `unit` are of work not counted in tokens alone.
 
     Every index costs the flusher about 2 µs a row, so there are few: the roll-ups say which hours hold what is looked
     for (`services/request_log.py`), and these find it within them.
@@ -181,15 +180,8 @@ class _Rollup(_Sums):
     model: str = Field(primary_key=True, max_length=200)
 
 
-DETAILS = (
-    "cache_write_tokens",
-    "fallbacks",
-    "refused",
-    "limited",
-    "cut",
-    "hung_up",
-    *(f"first_{n}" for n in range(14)),
-)
+_FIRSTS = tuple(f"first_{n}" for n in range(14))
+DETAILS = ("cache_write_tokens", "fallbacks", "refused", "limited", "cut", "hung_up", *_FIRSTS)
 """The sums of a roll-up that came later. Of hours before `Horizon` "usage_detail" they are not known."""
 UNIT_SUMS = {"image": "images", "second": "seconds", "character": "characters", "search": "searches"}
 """The sums of what is not counted in tokens, by unit. Of before they came, a sum of 0 says nothing."""

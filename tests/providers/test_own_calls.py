@@ -160,8 +160,8 @@ def test_what_openais_own_tools_did_is_told_whole_and_streamed() -> None:
 
 
 def test_what_google_ran_and_found_is_told_whole_and_streamed() -> None:
-    code: Json
-    code, ran = {"executableCode": {"language": "PYTHON", "code": "1"}}, {"codeExecutionResult": {"output": "1"}}
+    code: Json = {"executableCode": {"language": "PYTHON", "code": "1"}}
+    ran: Json = {"codeExecutionResult": {"output": "1"}}
     parts: list[Json] = [{"text": "So"}, code, ran, {"text": " 1", "thoughtSignature": "sig"}]
     found: Json = {"groundingMetadata": {"webSearchQueries": ["x"]}}
     body: Json = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP", **found}]}
@@ -169,7 +169,7 @@ def test_what_google_ran_and_found_is_told_whole_and_streamed() -> None:
     own: Json = {"google": {"thought_signature": "sig", **found, "parts": [{**code, **place}, {**ran, **place}]}}
     assert _whole(GEMINI, body)["extra_content"] == own
     reader = GEMINI.reader(_ASK, _CALL)
-    pieces = [{"candidates": [{"content": {"parts": [part]}}]} for part in parts]
+    pieces: list[Json] = [{"candidates": [{"content": {"parts": [part]}}]} for part in parts]
     pieces.append({"candidates": [{"content": {"parts": []}, "finishReason": "STOP", **found}]})
     sent = b"".join(b"data: " + orjson.dumps(piece) + b"\n\n" for piece in pieces)
     events = [*reader.feed(sent), *reader.end()]

@@ -81,7 +81,7 @@ class Candidate:
             self._end_call(events)
 
     def tell_own(self, events: list[StreamEvent]) -> bool:
-        """What the vendor's own tools did (code, searches, images), at the end of the answer; whether they did anything."""
+        """What the vendor's own tools did (code, searches, images), at the end; whether they did anything."""
         own = self._own or OwnCalls(VENDOR)
         extra = own.extra_content(**self._signature, **self._sources)
         if extra is None and self._sources:
