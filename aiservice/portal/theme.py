@@ -101,6 +101,8 @@ MOTION = {
 SKELETON = "animate-waiting motion-reduce:animate-late rounded-lg bg-slate-200 dark:bg-slate-800"
 ID_TEXT = f"font-mono text-xs {MUTED}"
 ID = f"block max-w-28 truncate {ID_TEXT}"
+# What is longer than its place: cut on a desk, where its title tells the rest; whole on a phone, where nothing hovers.
+CUT = "max-sm:wrap-anywhere sm:truncate"
 BAR = "h-2 w-full overflow-hidden rounded-full bg-slate-200 dark:bg-slate-700"
 BAR_FILLS = {
     "plain": "h-full rounded-full bg-indigo-600 dark:bg-indigo-400",

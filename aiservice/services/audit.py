@@ -9,7 +9,7 @@ Fails closed: a change whose entry cannot be signed or stored is not made.
 """
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import asdict, dataclass
 
 import orjson
@@ -100,6 +100,12 @@ class Audit:
         async with self._db.read() as session:
             rows = await store.page(session, *_query(asked), int(before) if before else None, count + 1)
         return [entry_of(row) for row in rows[:count]], str(rows[count - 1].number) if len(rows) > count else ""
+
+    @needs("audit.list")
+    async def names(self, actor: Person, ids: Collection[str]) -> dict[str, str]:
+        """What the subjects of entries are called now, by id; what is gone has no name. Raises: PermissionDenied."""
+        async with self._db.read() as session:
+            return await store.names(session, ids)
 
     @needs("audit.list")
     async def actions(self, actor: Person) -> list[str]:

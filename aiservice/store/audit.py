@@ -1,12 +1,12 @@
 """SQL of the audit log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select, text, union_all
 from sqlmodel import col
 
 from aiservice.store.session import AsyncSession
-from aiservice.tables import AuditCheckpoint, AuditEntry, AuditHead
+from aiservice.tables import AuditCheckpoint, AuditEntry, AuditHead, Client, ClientKey, Connection, Team, User
 
 _HEAD = 1
 _BEGIN = text("INSERT INTO audit_head (id, number, mac) VALUES (1, 0, :mac) ON CONFLICT (id) DO NOTHING")
@@ -41,6 +41,19 @@ async def after(session: AsyncSession, number: int, limit: int) -> Sequence[Audi
     """Up to `limit` entries behind `number`, oldest first."""
     query = select(AuditEntry).where(col(AuditEntry.number) > number).order_by(col(AuditEntry.number)).limit(limit)
     return list(await session.scalars(query))
+
+
+async def names(session: AsyncSession, ids: Collection[str]) -> dict[str, str]:
+    """What people, clients, keys, teams and connections are called now, by their ids; what is gone has no name."""
+    named = (
+        (col(User.id), col(User.email)),
+        (col(Client.id), col(Client.name)),
+        (col(ClientKey.id), col(ClientKey.name)),
+        (col(Team.id), col(Team.name)),
+        (col(Connection.id), col(Connection.name)),
+    )
+    query = union_all(*(select(number, name).where(number.in_(ids)) for number, name in named))
+    return {row[0]: row[1] for row in await session.execute(query)}
 
 
 async def page(

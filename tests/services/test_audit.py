@@ -66,6 +66,14 @@ async def test_an_entry_says_who_what_when_and_from_where(database: Database, au
     assert (entry.before, entry.after, following) == ({"rpm": 5}, {"rpm": 9}, "")
 
 
+async def test_what_an_entry_is_about_is_told_by_the_name_it_has_now(database: Database, audit: Audit) -> None:
+    async with database.write() as session:
+        session.add(Client(id="cli_0", name="shop", owner_id=None, created_us=1))
+    assert await audit.names(OPERATOR, {"cli_0", "key_gone"}) == {"cli_0": "shop"}
+    with pytest.raises(BrokerError):
+        await audit.names(DEVELOPER, {"cli_0"})
+
+
 async def test_what_is_not_committed_leaves_no_entry(database: Database, audit: Audit) -> None:
     await write(database, 1)
     with pytest.raises(InternalFault):

@@ -103,9 +103,16 @@ def _row(row: Any, heads: list[str]) -> rx.Component:
             rx.cond(
                 row["href"] != "",
                 ReactRouterLink.create(
-                    row["name"], to=row["href"], title=row["name"], class_name=f"block max-w-56 truncate {theme.LINK}"
+                    row["name"],
+                    to=row["href"],
+                    title=row["name"],
+                    class_name=f"block {theme.CUT} sm:max-w-56 {theme.LINK}",
                 ),
-                rx.el.span(row["name"], title=row["name"], class_name="block max-w-56 truncate font-medium"),
+                rx.el.span(
+                    row["name"],
+                    title=row["name"],
+                    class_name=f"block {theme.CUT} sm:max-w-56 font-medium",
+                ),
             )
         ),
         "Measure before": _figure(row["before"]),

@@ -168,7 +168,11 @@ def _row(page: Any, row: Any) -> rx.Component:
         HEADS,
         cell(
             rx.el.div(
-                rx.el.span(row["name"], class_name="block max-w-40 truncate font-medium", title=row["name"]),
+                rx.el.span(
+                    row["name"],
+                    class_name=f"block {theme.CUT} sm:max-w-40 font-medium",
+                    title=row["name"],
+                ),
                 rx.el.span(row["start"], class_name=f"block font-mono text-xs {theme.MUTED}"),
                 rx.el.span(row["created"], class_name=muted),
                 class_name="min-w-0",
@@ -176,8 +180,8 @@ def _row(page: Any, row: Any) -> rx.Component:
         ),
         cell(
             rx.el.div(
-                rx.el.span(row["client"], class_name="block max-w-32 truncate", title=row["client"]),
-                rx.el.span(row["owner"], class_name=f"max-w-32 truncate {muted}", title=row["owner"]),
+                rx.el.span(row["client"], class_name=f"block {theme.CUT} sm:max-w-32", title=row["client"]),
+                rx.el.span(row["owner"], class_name=f"{theme.CUT} sm:max-w-32 {muted}", title=row["owner"]),
                 class_name="min-w-0",
             )
         ),

@@ -90,7 +90,7 @@ def tile(figure: Any) -> rx.Component:
     )
 
 
-def empty(title: str, text: str, action: rx.Component | None = None) -> rx.Component:
+def empty(title: str, text: Any, action: rx.Component | None = None) -> rx.Component:
     """What a list shows while it has nothing, with the one thing to do next."""
     return rx.el.div(
         rx.el.p(title, class_name="font-medium"),

@@ -85,7 +85,7 @@ def _line(page: Any, row: Any) -> rx.Component:
         HEADS,
         cell(
             rx.el.span(row["model"], class_name="block font-medium wrap-anywhere"),
-            rx.el.span(row["kind"], class_name=small),
+            rx.cond(row["kind"] != row["offered"], rx.el.span(row["kind"], class_name=small)),
             rx.el.span(row["offered"], class_name=f"{small} wrap-anywhere"),
         ),
         cell(row["input"], class_name="tabular-nums whitespace-nowrap"),

@@ -69,8 +69,10 @@ def quota_table(rows: Any) -> rx.Component:
         data_table(HEADS, rx.foreach(rows, _line), caption="What providers give in a minute"),
         empty(
             "No limits are known",
-            "They appear here once a provider tells of them, or refuses a call; or say what it gives: "
-            "python -m aiservice provider set-quota NAME --rpm 500.",
+            rx.fragment(
+                "They appear here once a provider tells of them, or refuses a call. Or say what it gives: ",
+                rx.el.code("provider set-quota NAME --rpm 500", class_name="font-mono text-xs whitespace-nowrap"),
+            ),
         ),
     )
 

@@ -137,8 +137,12 @@ def _row(row: Any, shown: Any) -> rx.Component:
         ),
         cell(
             rx.el.div(
-                rx.el.span(row["client"], title=row["client"], class_name="block max-w-40 truncate"),
-                rx.el.span(row["key"], title=row["key"], class_name=f"block max-w-40 truncate text-xs {theme.MUTED}"),
+                rx.el.span(row["client"], title=row["client"], class_name=f"block {theme.CUT} sm:max-w-40"),
+                rx.el.span(
+                    row["key"],
+                    title=row["key"],
+                    class_name=f"block {theme.CUT} sm:max-w-40 text-xs {theme.MUTED}",
+                ),
                 class_name="min-w-0",
             ),
         ),
@@ -146,7 +150,11 @@ def _row(row: Any, shown: Any) -> rx.Component:
         cell(
             rx.el.div(
                 provider_cell(row),
-                rx.el.span(row["model"], title=row["model"], class_name=f"block max-w-44 truncate {theme.ID_TEXT}"),
+                rx.el.span(
+                    row["model"],
+                    title=row["model"],
+                    class_name=f"block {theme.CUT} sm:max-w-44 {theme.ID_TEXT}",
+                ),
                 class_name="min-w-0",
             )
         ),

@@ -91,10 +91,16 @@ def request_line(row: Any) -> rx.Component:
             rx.el.a(row["at"], title=row["id"], href=f"/requests/{row['id']}", class_name=theme.LINK),
             class_name="whitespace-nowrap tabular-nums",
         ),
-        cell(rx.el.span(row["client"], title=row["client"], class_name="block max-w-40 truncate")),
+        cell(rx.el.span(row["client"], title=row["client"], class_name=f"block {theme.CUT} sm:max-w-40")),
         cell(row["task"]),
         cell(provider_cell(row)),
-        cell(rx.el.span(row["model"], title=row["model"], class_name="block max-w-48 truncate font-mono text-xs")),
+        cell(
+            rx.el.span(
+                row["model"],
+                title=row["model"],
+                class_name=f"block {theme.CUT} sm:max-w-48 font-mono text-xs",
+            )
+        ),
         cell(state_badge(row["status"], row["status_kind"])),
         cell(row["tokens"], class_name="whitespace-nowrap tabular-nums"),
         cell(row["cost"], class_name="whitespace-nowrap tabular-nums"),

@@ -23,7 +23,7 @@ FRAME = {
     "brand": f"flex items-center gap-2 rounded-lg {theme.FOCUS}",
     "product": "font-semibold tracking-tight",
     "icon": theme.ICON_BUTTON,
-    "search": f"flex min-h-9 items-center gap-2.5 rounded-lg border border-slate-300 px-2.5 text-sm cursor-pointer hover:bg-slate-100 dark:border-slate-700 dark:hover:bg-slate-800 {theme.MUTED} {theme.FOCUS}",
+    "search": f"flex min-h-9 items-center gap-2 rounded-lg border border-slate-300 px-2.5 text-sm cursor-pointer hover:bg-slate-100 dark:border-slate-700 dark:hover:bg-slate-800 {theme.MUTED} {theme.FOCUS}",
     "kbd": _KBD,
     "nav": "flex min-h-0 flex-1 flex-col gap-2",
     "scroller": "-mx-1 flex min-h-0 flex-1 flex-col gap-3 overflow-y-auto p-1",

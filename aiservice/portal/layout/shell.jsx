@@ -189,7 +189,7 @@ export function Shell({ email, isAdmin, alerts, found, foundFor, onFind, childre
         "div",
         { id: "sidebar", ref: panel, className: isOpen ? look.drawerOpen : look.sidebar, ...(isOpen ? { role: "dialog", "aria-modal": true, "aria-label": "Menu" } : { role: "complementary", "aria-label": "Sidebar" }) },
         h("div", { className: look.drawerHead }, h(Brand), h("button", { type: "button", className: look.drawerClose, "aria-label": "Close the menu", onClick: () => setOpen(false) }, h(Icon, { name: "close" }))),
-        h("button", { type: "button", className: look.search, onClick: search }, h(Icon, { name: "search" }), h("span", { className: "grow text-left" }, "Search or jump"), h("kbd", { className: look.kbd }, command, " K")),
+        h("button", { type: "button", className: look.search, onClick: search }, h(Icon, { name: "search" }), h("span", { className: "grow text-left whitespace-nowrap" }, "Search or jump"), h("kbd", { className: look.kbd }, command, " K")),
         h(Navigation, { isAdmin, alerts }),
         h(Person, { email }),
       ),

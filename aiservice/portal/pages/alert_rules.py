@@ -130,7 +130,7 @@ def _row(row: Any) -> rx.Component:
         cell(row["name"], class_name="font-medium"),
         cell(row["watches"], class_name="text-xs"),
         cell(row["condition"], class_name="text-xs"),
-        cell(row["severity"]),
+        cell(row["severity"], class_name="whitespace-nowrap"),
         cell(row["channels"], class_name="text-xs wrap-anywhere"),
         cell(state_badge(row["state"], row["state_kind"])),
         cell(

@@ -31,6 +31,7 @@ class AuditRow(TypedDict):
     address: str
     action: str
     subject: str
+    called: str
     change: str
 
 
@@ -106,7 +107,8 @@ async def _show(state: AuditState) -> None:
     view = AuditView.of(state.url)
     entries, following = await audit.page(me, view.asked, _PAGE_ROWS, view.before)
     state.zone = view.zone.name
-    state.rows = [_row_of(entry, view.zone) for entry in entries]
+    called = await audit.names(me, {entry.subject for entry in entries})
+    state.rows = [_row_of(entry, view.zone, called.get(entry.subject, "")) for entry in entries]
     state.older = url_of(PATH, state.url, before=following) if following else ""
     kept = _kept(state)
     state.newest, state.export = url_of(PATH, kept), url_of("/auth/export/audit.csv", kept)
@@ -117,7 +119,7 @@ async def _show(state: AuditState) -> None:
     state.actions = options_of([*groups, *((name, name) for name in actions)], state.url.get("action", ""))
 
 
-def _row_of(entry: Entry, zone: Zone) -> AuditRow:
+def _row_of(entry: Entry, zone: Zone, called: str) -> AuditRow:
     before, after = entry.before or {}, entry.after or {}
     if not before:  # of what is new, what it has
         after = {name: value for name, value in after.items() if value is not None}
@@ -134,6 +136,7 @@ def _row_of(entry: Entry, zone: Zone) -> AuditRow:
         address=entry.address or "-",
         action=entry.action,
         subject=entry.subject,
+        called=called,
         change="\n".join(lines),
     )
 
@@ -224,7 +227,10 @@ def _row(row: Any) -> rx.Component:
         cell(row["actor"], class_name="break-all"),
         cell(row["address"], class_name=theme.ID_TEXT),
         cell(row["action"], class_name="font-medium whitespace-nowrap"),
-        cell(row["subject"], class_name=f"break-all {theme.ID_TEXT}"),
+        cell(
+            rx.el.span(row["called"], class_name="block break-words empty:hidden"),
+            rx.el.span(row["subject"], class_name=f"block break-all {theme.ID_TEXT}"),
+        ),
         cell(row["change"], class_name=f"max-w-md text-xs break-all whitespace-pre-line {theme.MUTED}"),
     )
 

@@ -189,8 +189,8 @@ def budgets() -> rx.Component:
         "it ends.",
         rx.cond(
             page.choices.length() > 0,
-            rx.el.a("Set the first one", href="#amount", class_name=theme.LINK),
-            rx.el.a("Make a key to set one for", href="/keys", class_name=theme.LINK),
+            rx.el.a("Set the first one", href="#amount", class_name=theme.PRIMARY),
+            rx.el.a("Make a key to set one for", href="/keys", class_name=theme.PRIMARY),
         ),
     )
     items = rx.foreach(page.rows, lambda row: budget_item(row, page.clear))

@@ -268,6 +268,7 @@ def _policies_card() -> rx.Component:
             empty(
                 "No policy",
                 "Answers are kept where a request asks for it, for a day at most, and given to its own client alone.",
+                rx.el.a("Set a policy", href="#set-a-policy", class_name=theme.SECONDARY),
             ),
         ),
         title="Policies",

@@ -155,7 +155,7 @@ def _alert_row(one: Any) -> OpenAlert:
 page: Any = OverviewState  # in markup its attributes are Vars
 
 
-@portal_page("/", title="Overview", icon="gauge", place=20, on_load=OverviewState.load)
+@portal_page("/", title="Overview", icon="gauge", place=5, on_load=OverviewState.load)
 def overview() -> rx.Component:
     return rx.cond(
         page.is_loaded,

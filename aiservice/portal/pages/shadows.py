@@ -164,14 +164,20 @@ def _line(row: Any) -> rx.Component:
     )
 
 
+def _connections() -> rx.Component:
+    return rx.foreach(page.connections, lambda name: rx.el.option(name, value=name))
+
+
+def _no_connection() -> rx.Component:
+    return rx.cond(page.connections.length() == 0, rx.el.option("Add a provider first", value=""))
+
+
 def _form() -> rx.Component:
     tasks = [rx.el.option("Any task", value=ANY), *(rx.el.option(name, value=name) for name in registry())]
     form = rx.el.form(
         select_field("Client", "client", rx.foreach(page.clients, lambda name: rx.el.option(name, value=name))),
         select_field("Task", "task", tasks),
-        select_field(
-            "Also asked", "connection", rx.foreach(page.connections, lambda name: rx.el.option(name, value=name))
-        ),
+        select_field("Also asked", "connection", [_no_connection(), _connections()]),
         field("Model (optional)", "model", placeholder="its first", auto_complete="off"),
         field("Per cent", "percent", required=True, input_mode="decimal", placeholder="5", auto_complete="off"),
         rx.el.button("Set", type="submit", class_name=f"{theme.PRIMARY} self-end"),

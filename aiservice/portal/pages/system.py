@@ -161,7 +161,7 @@ def _content() -> rx.Component:
     again = rx.el.button("Look again", type="button", on_click=page.load, class_name=theme.SECONDARY)
     return rx.el.div(
         rx.foreach(page.warnings, lambda words: alert(words, kind="warn")),
-        rx.el.div(rx.foreach(page.figures, tile), class_name="grid gap-4 sm:grid-cols-2 lg:grid-cols-4"),
+        rx.el.div(rx.foreach(page.figures, tile), class_name="grid grid-cols-2 gap-3 sm:gap-4 lg:grid-cols-4"),
         card(
             state_table(WORKERS, page.workers, "Workers that serve on this database"),
             rx.el.p(page.versions, class_name=f"mt-4 text-xs {theme.MUTED}"),
