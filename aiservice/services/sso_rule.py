@@ -5,6 +5,8 @@ Fails closed: the rule is read in the unit of work that would open the session.
 """
 
 from aiservice.errors import PermissionDenied
+from aiservice.principal import Role
+from aiservice.store import people
 from aiservice.store import sso as store
 from aiservice.store.session import AsyncSession
 
@@ -16,8 +18,12 @@ async def require_other_ways_on(session: AsyncSession, user_id: str | None = Non
         PermissionDenied: `sso_required`.
     """
     rule = await store.rule(session)
-    if rule.is_required and (user_id is None or user_id != rule.break_glass_id):
-        raise PermissionDenied(
-            "People come in by single sign-on here; passwords, passkeys and links are switched off.",
-            code="sso_required",
-        )
+    if not rule.is_required:
+        return
+    if user_id is not None and user_id == rule.break_glass_id:
+        user = await people.by_ref(session, user_id)
+        if user is not None and user.role == Role.ADMIN:  # who was one when they were named may be none now
+            return
+    raise PermissionDenied(
+        "People come in by single sign-on here; passwords, passkeys and links are switched off.", code="sso_required"
+    )

@@ -3,9 +3,10 @@
 Everything leaves by the one door out, with the checks that an AI provider's address gets: looked up once, private
 addresses only where allowed, no redirect followed, small answers, short deadlines. Fails closed: without the provider
 nobody signs in by it. What was read is used for an hour; a key that is not known is looked for again at most once a
-minute, so that tokens with made-up keys make no crowd at the provider's door.
+minute, and one that failed is asked again after five seconds, so that no crowd stands at the provider's door.
 """
 
+import asyncio
 import base64
 import time
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ from aiservice.wire import HttpCall, HttpReply
 WELL_KNOWN = "/.well-known/openid-configuration"
 KEPT_SECONDS = 3600.0
 LOOK_AGAIN_SECONDS = 60.0
+FAILED_SECONDS = 5.0
 MAX_BYTES = 256 * 1024
 _DEADLINES = Deadlines(connect=5.0, first_byte=10.0, idle=5.0, total=15.0, progress=15.0)
 _FORM = (("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json"))
@@ -86,6 +88,8 @@ class SsoWire:
         self._upstream = upstream
         self._clock = clock
         self._kept: dict[tuple[str, int], _Kept] = {}
+        self._failed: dict[tuple[str, int], tuple[float, ProviderFailed]] = {}
+        self._turns: dict[tuple[str, int], asyncio.Lock] = {}
 
     async def metadata(self, row: SsoProvider, *, is_fresh: bool = False) -> Metadata:
         """The discovery document. `is_fresh`: read now.
@@ -168,9 +172,20 @@ class SsoWire:
 
     async def _known(self, row: SsoProvider, *, is_fresh: bool = False) -> _Kept:
         name = (row.id, row.revision)
-        known = self._kept.get(name)
-        if known is not None and not is_fresh and self._clock() - known.read_at < KEPT_SECONDS:
-            return known
+        async with self._turns.setdefault(name, asyncio.Lock()):  # a crowd at the button asks once
+            known = self._kept.get(name)
+            if known is not None and not is_fresh and self._clock() - known.read_at < KEPT_SECONDS:
+                return known
+            failed_at, failure = self._failed.get(name, (float("-inf"), None))
+            if failure is not None and not is_fresh and self._clock() - failed_at < FAILED_SECONDS:
+                raise failure
+            try:
+                return await self._read(row, known, is_fresh=is_fresh)
+            except ProviderFailed as exc:
+                self._failed[name] = (self._clock(), exc)
+                raise
+
+    async def _read(self, row: SsoProvider, known: _Kept | None, *, is_fresh: bool) -> _Kept:
         reply = await self._call(row, row.issuer.rstrip("/") + WELL_KNOWN, HttpCall("", b"", "GET", _GET))
         if reply.status != 200:
             raise _invalid(row, f"{row.issuer.rstrip('/')}{WELL_KNOWN} answered {reply.status}")
@@ -179,7 +194,9 @@ class SsoWire:
             fresh.keys, fresh.keys_at = known.keys, known.keys_at
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
-        self._kept[name] = fresh
+            self._failed.clear()
+            self._turns.clear()
+        self._kept[row.id, row.revision] = fresh
         return fresh
 
     async def _call(self, row: SsoProvider, url: str, call: HttpCall, auth: Auth = no_auth) -> HttpReply:

@@ -25,7 +25,17 @@ FRAMED_PAGES = [
     *("/", "/first-call", "/playground", "/requests", "/usage", "/keys", "/limits", "/preferences", "/providers"),
     *("/teams", "/users", "/account/tokens"),
     *("/account", "/abuse", "/audit", "/budgets", "/alerts", "/alerts/rules", "/alerts/channels", "/payloads"),
-    *("/aliases", "/shadows", "/cache", "/vendors", "/sign-in-rules", "/prices", "/clients", "/system"),
+    *(
+        "/aliases",
+        "/shadows",
+        "/cache",
+        "/vendors",
+        "/sign-in-rules",
+        "/single-sign-on",
+        "/prices",
+        "/clients",
+        "/system",
+    ),
 ]
 VIEWS = [
     "/usage?by=model&range=1h&metric=cost",

@@ -125,6 +125,7 @@ def test_whatever_text_comes_is_refused_in_our_words(token: str) -> None:
     why(token, time.time())
 
 
+@pytest.mark.long
 @given(
     st.recursive(
         st.none() | st.booleans() | st.text(max_size=8) | st.integers(),

@@ -56,6 +56,7 @@ async def test_somebody_new_gets_an_account_and_a_session(rig: SsoRig) -> None:
     assert (await acts(rig))[-3:] == ["person.create", "sso.link", "session.open"]
 
 
+@pytest.mark.long
 async def test_the_way_out_asks_for_a_code_with_pkce_state_and_nonce(rig: SsoRig) -> None:
     begun = await rig.sso.sign_in.begin("work", "/")
     asked = {name: values[0] for name, values in parse_qs(urlsplit(begun.location).query).items()}
@@ -77,6 +78,7 @@ async def test_from_the_first_time_on_the_subject_is_who_one_is(rig: SsoRig) -> 
     assert await count(rig, User) == 1
 
 
+@pytest.mark.long
 async def test_another_subject_with_the_address_of_somebody_linked_shares_their_account(rig: SsoRig) -> None:
     """As the provider has verified it: an address that was given to somebody else is the admin's to unlink."""
     await rig.come_in()
@@ -93,6 +95,7 @@ async def test_an_account_is_linked_by_an_address_that_was_verified(rig: SsoRig)
     assert (await rig.accounts.sign_in("ada@example.org", PASSWORD, BROWSER)).person.user_id == made.user_id
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("said", [{"email_verified": False}, {}, {"email_verified": 1}, {"email_verified": "yes"}])
 async def test_an_address_that_nobody_verified_opens_no_account(rig: SsoRig, said: dict[str, Any]) -> None:
     await rig.accounts.create_user(ROOT, "ada@example.org", PASSWORD, Role.ADMIN)
@@ -101,6 +104,7 @@ async def test_an_address_that_nobody_verified_opens_no_account(rig: SsoRig, sai
     assert await count(rig, PortalSession) == 0
 
 
+@pytest.mark.long
 async def test_an_admin_may_trust_a_provider_that_has_no_word_for_verified(rig: SsoRig) -> None:
     rig.there.who = {"sub": "ada-1", "email": "ada@example.org"}
     await rig.sso.change(ROOT, "work", trusts_addresses=True)
@@ -117,6 +121,7 @@ async def test_an_account_is_not_linked_where_anybody_may_sign_up_under_its_addr
         assert await count(rig, SsoIdentity) == 0
 
 
+@pytest.mark.long
 async def test_without_sign_up_only_people_with_an_account_come_in(rig: SsoRig) -> None:
     await rig.sso.change(ROOT, "work", makes_accounts=False)
     assert await refused(rig.come_in()) == "sso_no_account"
@@ -124,6 +129,7 @@ async def test_without_sign_up_only_people_with_an_account_come_in(rig: SsoRig) 
     assert (await rig.come_in()).signed_in is not None
 
 
+@pytest.mark.long
 async def test_only_some_domains_come_in(rig: SsoRig) -> None:
     await rig.sso.change(ROOT, "work", domains=["example.org"])
     assert (await rig.come_in()).is_new
@@ -132,6 +138,7 @@ async def test_only_some_domains_come_in(rig: SsoRig) -> None:
         assert await refused(rig.come_in()) == "sso_domain_refused"
 
 
+@pytest.mark.long
 async def test_groups_say_the_role_at_every_sign_in(rig: SsoRig) -> None:
     await rig.accounts.create_user(ROOT, "root@example.org", PASSWORD, Role.ADMIN)
     await rig.sso.change(ROOT, "work", role_claim="realm.roles", admin_groups=["ops"], developer_groups=["dev"])
@@ -145,6 +152,7 @@ async def test_groups_say_the_role_at_every_sign_in(rig: SsoRig) -> None:
     assert (await acts(rig)).count("person.role") == 2
 
 
+@pytest.mark.long
 async def test_groups_never_take_the_last_admin_away(rig: SsoRig) -> None:
     await rig.accounts.create_user(ROOT, "ada@example.org", PASSWORD, Role.ADMIN)
     await rig.sso.change(ROOT, "work", role_claim="groups", admin_groups=["ops"])
@@ -153,6 +161,7 @@ async def test_groups_never_take_the_last_admin_away(rig: SsoRig) -> None:
     assert back.signed_in.person.role is Role.ADMIN
 
 
+@pytest.mark.long
 async def test_a_lower_role_ends_the_sessions_of_the_higher_one(rig: SsoRig) -> None:
     await rig.accounts.create_user(ROOT, "root@example.org", PASSWORD, Role.ADMIN)
     await rig.sso.change(ROOT, "work", role_claim="groups", admin_groups=["ops"])
@@ -164,18 +173,21 @@ async def test_a_lower_role_ends_the_sessions_of_the_higher_one(rig: SsoRig) -> 
     assert await rig.accounts.resolve(before.signed_in.cookie) is None
 
 
+@pytest.mark.long
 async def test_who_is_disabled_here_stays_out(rig: SsoRig) -> None:
     await rig.come_in()
     await rig.accounts.disable_user(ROOT, "ada@example.org")
     assert await refused(rig.come_in()) == "sso_account_disabled"
 
 
+@pytest.mark.long
 async def test_no_password_fits_an_account_that_single_sign_on_made(rig: SsoRig) -> None:
     await rig.come_in()
     for tried in ("a" * 12, "sso sso sso"):
         assert await refused(rig.accounts.sign_in("ada@example.org", tried, BROWSER)) == "wrong_credentials"
 
 
+@pytest.mark.long
 async def test_a_second_factor_is_asked_for_where_the_provider_is_not_enough(rig: SsoRig) -> None:
     await rig.sso.change(ROOT, "work", asks_second_factor=True)
     await rig.accounts.factors.set_rule(ROOT, "everybody")
@@ -198,6 +210,7 @@ async def test_login_csrf_a_way_back_that_this_browser_did_not_begin_opens_nothi
     assert await count(rig, PortalSession) == 0
 
 
+@pytest.mark.long
 async def test_a_state_that_was_guessed_does_not_use_the_sign_in_up(rig: SsoRig) -> None:
     begun = await rig.sso.sign_in.begin("work", "/")
     assert await refused(rig.come_back(begun.cookie, {"code": "x", "state": "x" * 43})) == "sso_expired"
@@ -233,6 +246,7 @@ async def test_mix_up_a_code_of_one_provider_is_not_taken_to_another(rig: SsoRig
         assert evil.count("/token") == 0
 
 
+@pytest.mark.long
 async def test_an_answer_that_does_not_say_who_it_is_from_is_refused_where_it_always_does(rig: SsoRig) -> None:
     begun = await rig.sso.sign_in.begin("work", "/")
     said = rig.there.allow(begun.location)
@@ -240,6 +254,7 @@ async def test_an_answer_that_does_not_say_who_it_is_from_is_refused_where_it_al
     assert await refused(rig.come_back(begun.cookie, said)) == "sso_token_invalid"
 
 
+@pytest.mark.long
 async def test_session_fixation_every_sign_in_has_a_session_of_its_own(rig: SsoRig) -> None:
     one, two = await rig.come_in(), await rig.come_in()
     assert one.signed_in is not None
@@ -249,6 +264,7 @@ async def test_session_fixation_every_sign_in_has_a_session_of_its_own(rig: SsoR
     assert await rig.accounts.resolve(begun.cookie) is None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("lie", "code"),
     [
@@ -274,6 +290,7 @@ async def test_a_token_signed_with_nothing_or_with_the_public_key_opens_nothing(
     assert await count(rig, PortalSession) == 0
 
 
+@pytest.mark.long
 async def test_keys_that_were_rotated_are_read_anew_and_made_up_ones_make_no_crowd(rig: SsoRig) -> None:
     await rig.come_in()
     rig.sso._wire._clock = lambda: time.monotonic() + 61
@@ -286,6 +303,7 @@ async def test_keys_that_were_rotated_are_read_anew_and_made_up_ones_make_no_cro
     assert rig.there.count("/keys") == 2
 
 
+@pytest.mark.long
 async def test_a_code_of_a_provider_that_does_not_know_our_secret_says_what_to_do(rig: SsoRig) -> None:
     rig.there.answers["/token"] = lambda: (401, {"error": "invalid_client"})
     with pytest.raises(BrokerError, match="set the client secret again") as error:
@@ -293,6 +311,7 @@ async def test_a_code_of_a_provider_that_does_not_know_our_secret_says_what_to_d
     assert (error.value.code, SECRET in error.value.message) == ("sso_token_refused", False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("said", "code"), [("access_denied", "sso_denied"), ("server_error\r\nX: <script>", "sso_provider_error")]
 )
@@ -302,6 +321,7 @@ async def test_what_the_provider_refuses_is_told(rig: SsoRig, said: str, code: s
     assert await refused(rig.come_back(begun.cookie, {"error": said, "state": state, "iss": rig.there.issuer})) == code
 
 
+@pytest.mark.long
 async def test_ten_minutes_are_enough(rig: SsoRig) -> None:
     begun = await rig.sso.sign_in.begin("work", "/")
     async with rig.db.write() as session:
@@ -309,6 +329,7 @@ async def test_ten_minutes_are_enough(rig: SsoRig) -> None:
     assert await refused(rig.come_back(begun.cookie, rig.there.allow(begun.location))) == "sso_expired"
 
 
+@pytest.mark.long
 async def test_what_the_id_token_does_not_say_is_asked_of_userinfo(rig: SsoRig) -> None:
     rig.there.who = {"sub": "ada-1"}
     rig.there.userinfo = {"sub": "ada-1", "email": "ada@example.org", "email_verified": True}
@@ -339,10 +360,14 @@ async def test_where_it_is_required_nothing_else_opens_a_session(rig: SsoRig) ->
     await rig.sso.rules.set_break_glass(ROOT, "root@example.org")
     assert (await rig.accounts.sign_in("root@example.org", PASSWORD, BROWSER)).person.user_id == root.user_id
     assert await refused(rig.accounts.sign_in("root@example.org", "wrong password", BROWSER)) == "sso_required"
+    await rig.accounts.create_user(ROOT, "other@example.org", PASSWORD, Role.ADMIN)
+    await rig.accounts.set_role(ROOT, "root@example.org", Role.DEVELOPER)
+    assert await refused(rig.accounts.sign_in("root@example.org", PASSWORD, BROWSER)) == "sso_required"
     await rig.sso.rules.require(ROOT, is_required=False)
     assert {"sso.require", "sso.break_glass"} <= set(await acts(rig))
 
 
+@pytest.mark.long
 async def test_only_the_machine_says_whose_password_works_all_the_same(rig: SsoRig) -> None:
     admin = await rig.accounts.create_user(ROOT, "root@example.org", PASSWORD, Role.ADMIN)
     assert await refused(rig.sso.rules.set_break_glass(admin, "root@example.org")) == "owner_only"
@@ -350,6 +375,7 @@ async def test_only_the_machine_says_whose_password_works_all_the_same(rig: SsoR
     assert await refused(rig.sso.rules.set_break_glass(ROOT, "dev@example.org")) == "not_an_admin"
 
 
+@pytest.mark.long
 async def test_who_was_unlinked_is_known_by_the_address_again(rig: SsoRig) -> None:
     await rig.come_in()
     await rig.sso.rules.unlink(ROOT, "ada@example.org")
@@ -367,6 +393,7 @@ async def confirmed(rig: SsoRig, person: Person) -> str:
     return back.purpose
 
 
+@pytest.mark.long
 async def test_somebody_without_a_password_says_again_who_they_are_at_the_provider(rig: SsoRig) -> None:
     back = await rig.come_in()
     assert back.signed_in is not None
@@ -382,6 +409,7 @@ async def test_somebody_without_a_password_says_again_who_they_are_at_the_provid
     assert await refused(confirmed(rig, me)) == "sso_other_person"
 
 
+@pytest.mark.long
 async def test_a_session_that_the_provider_opened_ends_there_too(rig: SsoRig) -> None:
     back = await rig.come_in()
     assert back.signed_in is not None
@@ -396,6 +424,7 @@ async def test_a_session_that_the_provider_opened_ends_there_too(rig: SsoRig) ->
     assert await count(rig, SsoSession) == 0
 
 
+@pytest.mark.long
 async def test_what_is_kept_of_an_id_token_is_sealed(rig: SsoRig) -> None:
     back = await rig.come_in()
     assert back.signed_in is not None
@@ -405,12 +434,14 @@ async def test_what_is_kept_of_an_id_token_is_sealed(rig: SsoRig) -> None:
     assert b"eyJ" not in kept.id_token
 
 
+@pytest.mark.long
 async def test_a_password_session_is_left_here_alone(rig: SsoRig) -> None:
     await rig.accounts.create_user(ROOT, "ada@example.org", PASSWORD, Role.ADMIN)
     signed_in = await rig.accounts.sign_in("ada@example.org", PASSWORD, BROWSER)
     assert await rig.sso.sign_in.leaving.begin(signed_in.cookie) is None
 
 
+@pytest.mark.long
 async def test_a_test_shows_what_came_and_signs_nobody_in(rig: SsoRig) -> None:
     admin = await rig.accounts.create_user(ROOT, "root@example.org", PASSWORD, Role.ADMIN)
     await rig.sso.switch(ROOT, "work", is_enabled=False)
@@ -423,6 +454,7 @@ async def test_a_test_shows_what_came_and_signs_nobody_in(rig: SsoRig) -> None:
     assert (await count(rig, User), await count(rig, PortalSession)) == (1, 0)
 
 
+@pytest.mark.long
 async def test_a_test_that_fails_says_why(rig: SsoRig) -> None:
     admin = await rig.accounts.create_user(ROOT, "root@example.org", PASSWORD, Role.ADMIN)
     rig.there.who = {"sub": "ada-1", "email": "ada@example.org"}
@@ -433,6 +465,7 @@ async def test_a_test_that_fails_says_why(rig: SsoRig) -> None:
     assert '"sub":"ada-1"' in tried
 
 
+@pytest.mark.long
 async def test_a_provider_that_is_off_lets_nobody_in(rig: SsoRig) -> None:
     begun = await rig.sso.sign_in.begin("work", "/")
     await rig.sso.switch(ROOT, "work", is_enabled=False)

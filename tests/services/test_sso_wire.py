@@ -1,6 +1,7 @@
 """What is asked of a provider, and what is done about one that is slow, huge, elsewhere or not who it says."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -43,6 +44,7 @@ async def refused(asking: Any) -> ProviderFailed:
     return error.value
 
 
+@pytest.mark.long
 async def test_the_document_and_the_keys_are_read_once_an_hour(wire: SsoWire, there: Provider) -> None:
     for _ in range(3):
         assert (await wire.metadata(row(there))).names_issuer
@@ -56,6 +58,7 @@ async def test_a_document_of_another_issuer_is_refused(wire: SsoWire, there: Pro
     assert (error.code, "must be equal" in error.message) == ("sso_discovery_invalid", True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "lie",
     [
@@ -102,17 +105,20 @@ async def test_a_slow_document_is_not_waited_for(
         assert (await refused(wire.metadata(row(there)))).code == "sso_unreachable"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("said", [b"", b"[]", b"{", b"\xff", b'{"issuer": ' + b"[" * 5000, b"<html>"])
 async def test_what_is_no_document_is_said_to_be_none(wire: SsoWire, there: Provider, said: bytes) -> None:
     there.answers[DISCOVERY] = lambda: (200, said)
     assert (await refused(wire.metadata(row(there)))).code == "sso_discovery_invalid"
 
 
+@pytest.mark.long
 async def test_nobody_there_is_told_as_such(wire: SsoWire, there: Provider) -> None:
     nobody = row(there, issuer="http://127.0.0.1:9/realm")
     assert (await refused(wire.metadata(nobody))).code == "sso_unreachable"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("methods", "secret", "sent"),
     [
@@ -133,9 +139,25 @@ async def test_the_client_proves_itself_as_the_provider_wants_it(
     assert (there.auth_seen[0][:6], form) == sent
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "url", ["", "//x", "https://", "ftp://x/", "https://x/../y", "https://x:0/", "https://exa mple/"]
 )
 def test_a_text_that_is_no_address_is_none(url: str) -> None:
     with pytest.raises(BrokerError):
         endpoint(url, is_private_allowed=True)
+
+
+async def test_a_crowd_at_the_button_asks_a_provider_once(wire: SsoWire, there: Provider) -> None:
+    await asyncio.gather(*(wire.metadata(row(there)) for _ in range(20)))
+    assert there.count(DISCOVERY) == 1
+
+
+async def test_a_provider_that_is_away_is_asked_again_after_five_seconds(wire: SsoWire, there: Provider) -> None:
+    there.answers[DISCOVERY] = lambda: (500, {})
+    for _ in range(5):
+        await refused(wire.metadata(row(there)))
+    assert there.count(DISCOVERY) == 1
+    there.answers.clear()
+    wire._clock = lambda: time.monotonic() + 6
+    assert (await wire.metadata(row(there))).names_issuer

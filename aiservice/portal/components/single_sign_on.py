@@ -86,7 +86,7 @@ def provider_card(row: Any, page: Any) -> rx.Component:
     return card(
         rx.el.div(
             rx.el.div(
-                rx.el.h3(row["label"], class_name="font-semibold break-words"),
+                rx.el.h2(row["label"], class_name=f"{theme.H2} break-words"),
                 rx.el.p(row["issuer"], class_name=f"font-mono text-xs wrap-anywhere {theme.MUTED}"),
             ),
             state_badge(row["state"], row["state_kind"]),
@@ -197,7 +197,7 @@ def _actions(row: Any, page: Any) -> rx.Component:
     )
 
 
-def add_dialog(page: Any) -> rx.Component:
+def add_dialog(page: Any, class_name: str = theme.PRIMARY) -> rx.Component:
     """One more provider; `page.redirect_uri` is what it would come back to under the name that is typed."""
     return open_dialog(
         action_form(
@@ -219,6 +219,7 @@ def add_dialog(page: Any) -> rx.Component:
         label="Add a provider",
         title="Add a provider",
         close_signal=page.changes,
+        class_name=class_name,
     )  # fmt: skip
 
 

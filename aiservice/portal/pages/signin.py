@@ -116,6 +116,9 @@ def _way(way: Any) -> rx.Component:
         ),
         # Not a page of ours: the browser loads it, and goes on to somebody else.
         ReactRouterLink.create(
-            way["label"], to=way["href"], reload_document=True, class_name=f"{theme.SECONDARY} w-full"
+            way["label"],
+            to=way["href"],
+            reload_document=True,
+            class_name=rx.cond(page.has_password, f"{theme.SECONDARY} w-full", f"{theme.PRIMARY} w-full"),
         ),
     )

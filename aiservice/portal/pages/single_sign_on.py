@@ -52,7 +52,8 @@ class SingleSignOnState(rx.State):
     async def check(self, name: str) -> None:
         found = await current_core().sso.check(signed_in(), name)
         more = "It can be signed out of, too." if found.has_sign_out else "It has no page for signing out."
-        await tell(self, f"{name} answers, with {found.keys} keys that can be used. {more}")
+        keys = "a key" if found.keys == 1 else f"{found.keys} keys"
+        await tell(self, f"{name} answers, with {keys} that can be used. {more}")
 
     @handler("sso.switch")
     async def switch(self, name: str, is_enabled: bool) -> None:
@@ -124,7 +125,7 @@ def _none() -> rx.Component:
 def _providers() -> rx.Component:
     return rx.el.div(
         rx.foreach(page.rows, lambda row: provider_card(row, page)),
-        rx.el.div(add_dialog(page), class_name="flex justify-end"),
+        rx.el.div(add_dialog(page, theme.SECONDARY), class_name="flex justify-end"),
         class_name="flex flex-col gap-5",
     )
 

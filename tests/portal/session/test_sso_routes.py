@@ -3,11 +3,12 @@
 import dataclasses
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
+from aiservice.kit.under_path import UnderPath
 from aiservice.portal.session.cookie import PLAIN_AWAY, PLAIN_NAME, PLAIN_TICKET, SECURE_AWAY, SECURE_NAME
 from aiservice.principal import Role
 from aiservice.settings import Settings
@@ -72,6 +73,7 @@ async def test_a_browser_goes_out_and_comes_back_signed_in(signing: Signing) -> 
     assert len(signing.site.core.clients.made_for) == 1
 
 
+@pytest.mark.long
 async def test_the_cookie_of_the_way_out_is_short_lived_and_of_this_host_alone(signing: Signing) -> None:
     async with signing.browser("https://portal.test") as browser:
         out = await browser.get("/auth/sso/work/start")
@@ -81,6 +83,7 @@ async def test_the_cookie_of_the_way_out_is_short_lived_and_of_this_host_alone(s
         assert lines(out, SECURE_NAME) == []
 
 
+@pytest.mark.long
 async def test_open_redirect_a_browser_is_only_ever_sent_to_a_page_of_ours(signing: Signing) -> None:
     for number, evil in enumerate(EVIL[:12]):  # all of them are `safe_next`'s, and an address may ask thirty times
         async with signing.browser() as browser:
@@ -111,6 +114,7 @@ async def test_session_fixation_a_session_from_before_is_ended(signing: Signing)
     assert planted.user_id
 
 
+@pytest.mark.long
 async def test_a_parameter_that_is_there_twice_is_refused(signing: Signing) -> None:
     async with signing.browser() as browser:
         out = await browser.get("/auth/sso/work/start")
@@ -119,6 +123,7 @@ async def test_a_parameter_that_is_there_twice_is_refused(signing: Signing) -> N
         assert answer.headers["location"] == "/sign-in?error=sso_provider_error"
 
 
+@pytest.mark.long
 async def test_a_provider_that_is_away_is_told_on_the_sign_in_page(signing: Signing) -> None:
     signing.rig.there.answers["/realm/.well-known/openid-configuration"] = lambda: (500, {})
     async with signing.browser() as browser:
@@ -130,6 +135,7 @@ async def test_a_provider_that_is_away_is_told_on_the_sign_in_page(signing: Sign
         assert (await browser.post("/auth/sso/work/start")).status_code == 405
 
 
+@pytest.mark.long
 async def test_a_second_factor_waits_with_a_ticket_and_no_session(signing: Signing) -> None:
     await signing.rig.sso.change(ROOT, "work", asks_second_factor=True)
     await signing.rig.accounts.factors.set_rule(ROOT, "everybody")
@@ -152,6 +158,7 @@ async def test_signing_out_goes_on_to_the_provider_and_a_plain_form_does_not(sig
         assert form.headers["location"] == "/sign-in"
 
 
+@pytest.mark.long
 async def test_saying_again_who_one_is_ends_on_a_page_of_its_own(signing: Signing) -> None:
     async with signing.browser() as browser:
         assert (await browser.get("/auth/sso/work/confirm")).headers["location"] == "/sign-in?error=session_expired"
@@ -161,6 +168,7 @@ async def test_saying_again_who_one_is_ends_on_a_page_of_its_own(signing: Signin
         assert "default-src 'none'" in back.headers["content-security-policy"]
 
 
+@pytest.mark.long
 async def test_only_an_admin_tries_a_sign_in(signing: Signing) -> None:
     async with signing.browser() as browser:
         await signing.come_in(browser)
@@ -172,3 +180,27 @@ async def test_only_an_admin_tries_a_sign_in(signing: Signing) -> None:
         back = await signing.come_in(browser, "/auth/sso/work/test")
         assert back.headers["location"] == "/single-sign-on?tried=work"
         assert lines(back, PLAIN_NAME) == []
+
+
+async def test_below_a_path_and_behind_tls_everything_stays_there(
+    database: Database, settings: Settings, quick_passwords: None
+) -> None:
+    settings = dataclasses.replace(settings, public_url="https://portal.test/ai")
+    async with sso_rig(database, settings) as rig:
+        await rig.add()
+        core: Any = Core(rig.accounts, PersonalClients(), rig.sso, settings)
+        site = Site(core)
+        site.app = UnderPath("/ai", site.app)
+        signing = Signing(site, rig)
+        async with signing.browser("https://portal.test") as browser:
+            out = await browser.get("/ai/auth/sso/work/start?next=%2Fkeys")
+            asked = parse_qs(urlsplit(out.headers["location"]).query)
+            assert asked["redirect_uri"] == ["https://portal.test/ai/auth/sso/work/callback"]
+            query = rig.there.allow(out.headers["location"])
+            back = await browser.get("/ai/auth/sso/work/callback", params=query)
+            assert back.headers["location"] == "/ai/keys"
+            assert lines(back, SECURE_NAME)[0].endswith("Path=/; HttpOnly; SameSite=Lax; Secure")
+            gone = await browser.post("/ai/auth/sign-out", json={}, headers={"origin": "https://portal.test"})
+            assert gone.json()["next"] == "/auth/sso/work/leave"  # the page's script puts its own path before it
+            there = await browser.get("/ai/auth/sso/work/leave")
+            assert "post_logout_redirect_uri=https%3A%2F%2Fportal.test%2Fai%2Fsign-in" in there.headers["location"]
