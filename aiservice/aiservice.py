@@ -1,6 +1,7 @@
 """The composition root: the services, the gateway in front, the portal behind, in one ASGI callable."""
 
 import gc
+import linecache
 import logging
 import os
 import sys
@@ -14,7 +15,6 @@ from reflex_base import constants
 from reflex_base.config import get_config
 from reflex_base.environment import environment
 
-from aiservice.docs import Docs
 from aiservice.errors import Overloaded
 from aiservice.gateway import build_gateway
 from aiservice.gateway.admit import InFlight
@@ -24,12 +24,13 @@ from aiservice.gateway.exchange import AsgiApp, Receive, Scope, Send
 from aiservice.gateway.respond import send_error
 from aiservice.jobs.schedule import start_jobs, stop_jobs
 from aiservice.kit.addresses import client_address
+from aiservice.kit.at_first_use import AtFirstUse
 from aiservice.kit.discover import modules_of
 from aiservice.kit.ids import new_id
 from aiservice.kit.logs import start_logging, stop_logging
+from aiservice.kit.process import return_free_memory
 from aiservice.kit.refusal import refuse_to_serve
 from aiservice.kit.under_path import UnderPath
-from aiservice.management import build_management
 from aiservice.portal import pages
 from aiservice.portal.front import SOCKET_PATH, Front
 from aiservice.portal.layout import add_pages
@@ -78,7 +79,8 @@ class Door:
                 sign_in = playground.build(
                     current_core, lambda: self.edge, beside=exports.build(current_core, beside=forms)
                 )
-                self.edge = build_gateway(core, in_flight, sign_in, self._portal, build_management(core))
+                management = AtFirstUse(lambda: _management(core))
+                self.edge = build_gateway(core, in_flight, sign_in, self._portal, management)
                 drain = Drain(in_flight, settings.drain_seconds, core.cluster.leave)
                 drain.install()
                 jobs = start_jobs(core, on_refused=lambda reason: _end_refused(reason, drain))
@@ -105,12 +107,28 @@ def _end_refused(reason: str, drain: Drain) -> None:
     drain.begin()
 
 
+def _management(core: Core) -> AsgiApp:
+    """`/api`: its first call waits a quarter of a second for rows and models, four megabytes for a few callers."""
+    from aiservice.management import build_management  # noqa: PLC0415 - as said above
+
+    return build_management(core)
+
+
+def _docs() -> AsgiApp:
+    """The documentation, with what makes pages of Markdown."""
+    from aiservice.docs import Docs  # noqa: PLC0415 - two megabytes, for who reads it
+
+    return Docs(lambda: current_core().settings)
+
+
 def _spare_the_collector() -> None:
-    """Takes what was made until now out of garbage collection.
+    """Takes what was made until now out of garbage collection, and gives back what only the start needed.
 
     Modules, pages and tables live as long as the process; looking through them all held every request up for 0.3 s.
     """
+    linecache.clearcache()  # sources that somebody looked into for a signature
     gc.collect()
+    return_free_memory()
     gc.freeze()
     gc.set_threshold(_COLLECTOR_EVERY, 20, 20)
 
@@ -142,8 +160,9 @@ class BrokerApp(rx.App):
         reflex = super().__call__()
         under = get_config().frontend_path.rstrip("/")
         policy = BrowserPolicy.of_build(get_web_dir() / constants.Dirs.STATIC / under.strip("/"))
-        docs = Docs(lambda: current_core().settings)
-        BrokerApp._door = Door(Front(reflex, policy=policy, settings=lambda: current_core().settings, docs=docs))
+        BrokerApp._door = Door(
+            Front(reflex, policy=policy, settings=lambda: current_core().settings, docs=AtFirstUse(_docs))
+        )
         return UnderPath(under, BrokerApp._door) if under else BrokerApp._door
 
     @asynccontextmanager

@@ -8,9 +8,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from aiservice.settings import load_settings
 from aiservice.tables import metadata
+from aiservice.tables._base import describe_for_postgresql
 
 
 def _run(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        describe_for_postgresql()
     context.configure(
         connection=connection,
         target_metadata=metadata,

@@ -1,5 +1,6 @@
 """`serve`: the production server, in this process, without compiling anything that is compiled already."""
 
+import gc
 import json
 import multiprocessing
 import os
@@ -21,6 +22,7 @@ from aiservice.commands import portal_build, ports
 from aiservice.commands.console import JsonFlag, fail, say, settings_or_exit, usage_error
 from aiservice.commands.renewal import Files, TlsWorker
 from aiservice.kit.ids import new_id
+from aiservice.kit.process import share_arenas
 from aiservice.kit.refusal import heed_refusals, was_refused
 from aiservice.settings import PREFIX, Settings
 
@@ -28,6 +30,7 @@ _TARGET = "aiservice.aiservice:app"
 # A stopping worker lets streams run for the drain (30 s by default) and then settles; after this it is killed.
 _AFTER_DRAIN_SECONDS = 4.0
 _READY_SECONDS = 120.0
+_NOT_FOR_WORKERS = ("aiohttp", "requests")
 _STARTED_SECONDS = 10.0  # whoever lives longer did not fail at its start
 _GIVE_UP_AFTER = 3
 # A request's head has to be there by then, and so has a TLS handshake; an idle connection is closed after it too.
@@ -60,6 +63,7 @@ def serve(
     server = _server(settings, (host, port), workers, files)
     server.announce = _Announcement(url, ports.asked_host(host), port, is_tls=files is not None, as_json=as_json)
     heed_refusals()
+    _spare_the_workers()
     if files is None:
         server.serve()
     else:
@@ -105,6 +109,17 @@ def _prepare_environment(url: str) -> None:
     os.environ["__AISERVICE_NODE"] = new_id("nod")
     if str(portal_build.ROOT) not in sys.path:
         sys.path.insert(0, str(portal_build.ROOT))
+
+
+def _spare_the_workers() -> None:
+    """What a worker inherits by the fork costs it nothing while neither writes to it: so its collector never looks
+    there. HTTP clients that happen to be installed are not taken along: the portal's socket library loads whichever it
+    finds, for a client of its own that nobody uses here (7 MB)."""
+    for name in _NOT_FOR_WORKERS:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # an import of it fails, as if it were not there
+    share_arenas()
+    gc.collect()
+    gc.freeze()
 
 
 class _Announcement:

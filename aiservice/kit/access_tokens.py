@@ -1,22 +1,21 @@
 """Access tokens as text: a JWT of type `at+jwt` (RFC 9068), signed with EdDSA over Ed25519 (RFC 8037).
 
-The only importer of a JWT library. What a token says is read by our own rules and not by the library's: it does not
-look at claims unless asked, and takes JSON that names a member twice.
+The only importer of a JWT library (in `_signatures`, which `load` brings in). What a token says is read by our own
+rules and not by the library's: it does not look at claims unless asked, and takes JSON that names a member twice.
 """
 
 import base64
 import binascii
+import importlib
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NoReturn
 
 import orjson
-from joserfc import jws
-from joserfc.errors import JoseError, UnsupportedAlgorithmError
-from joserfc.jwk import OKPKey
-from joserfc.jws import JWSRegistry
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aiservice.kit.secret import Secret
 
@@ -27,6 +26,7 @@ MAX_BYTES = 4096
 MAX_TTL_SECONDS = 900
 LEEWAY_SECONDS = 30
 _HEADER_NAMES = {"alg", "kid", "typ"}
+_PUBLIC_MEMBERS = ("crv", "x", "kty")
 _TEXTS = ("iss", "aud", "sub", "tid", "scope", "jti")
 _INTEGERS = ("ver", "iat", "nbf", "exp")
 _REQUIRED = {*_TEXTS, *_INTEGERS}
@@ -67,13 +67,18 @@ class AccessKey:
     def __init__(self, kid: str, private: Secret) -> None:
         """`private` is what `new_private_key` gave."""
         self.kid = kid
-        self._key = OKPKey.import_key(orjson.loads(private.reveal()))
+        self._private = private
+        known = orjson.loads(private.reveal())
         self.public: dict[str, str] = {
-            **{name: str(value) for name, value in self._key.as_dict(private=False).items()},
+            **{name: str(known[name]) for name in _PUBLIC_MEMBERS},
             "kid": kid,
             "alg": ALGORITHM,
             "use": "sig",
         }
+
+    @cached_property
+    def _key(self) -> Any:
+        return load().key_of(self._private)
 
     def sign(self, claims: Claims, issuer: str) -> str:
         """The text of a token."""
@@ -92,19 +97,28 @@ class AccessKey:
         if claims.metadata:
             payload["metadata"] = claims.metadata
         header = {"alg": ALGORITHM, "kid": self.kid, "typ": TYPE}
-        return jws.serialize_compact(header, orjson.dumps(payload), self._key, registry=_REGISTRY)
+        text: str = load().signed(header, orjson.dumps(payload), self._key)
+        return text
 
     def check(self, token: bytes) -> None:
         """Raises ForgedToken: this key did not sign `token`."""
-        try:
-            jws.deserialize_compact(token, self._key, registry=_REGISTRY)
-        except (JoseError, ValueError, TypeError) as error:
-            raise ForgedToken(type(error).__name__) from error
+        reason = load().why_forged(token, self._key)
+        if reason is not None:
+            raise ForgedToken(reason)
+
+
+def load() -> Any:
+    """The module that signs. Its library is two megabytes and up to 0.1 s, which only users of tokens need: whoever has
+    an event loop calls this in a thread before the first token; afterwards it costs nothing."""
+    return importlib.import_module("aiservice.kit._signatures")
 
 
 def new_private_key() -> Secret:
-    """A new Ed25519 key as a JWK, private half included."""
-    return Secret(orjson.dumps(OKPKey.generate_key("Ed25519", private=True).as_dict(private=True)))
+    """A new Ed25519 key as a JWK (RFC 8037), private half included."""
+    private = Ed25519PrivateKey.generate()
+    halves = {"x": private.public_key().public_bytes_raw(), "d": private.private_bytes_raw()}
+    texts = {name: base64.urlsafe_b64encode(half).rstrip(b"=").decode() for name, half in halves.items()}
+    return Secret(orjson.dumps({"crv": "Ed25519", "kty": "OKP", **texts}))
 
 
 def looks_like_token(credential: bytes) -> bool:
@@ -189,15 +203,3 @@ def _decoded(segment: bytes) -> bytes:
     if base64.urlsafe_b64encode(decoded).rstrip(b"=") != segment:
         raise BadToken("not the one form of base64url")
     return decoded
-
-
-class _OneAlgorithm(JWSRegistry):
-    """Knows EdDSA and nothing else, and does not warn that RFC 9864 would rather have it called Ed25519."""
-
-    def get_alg(self, name: str) -> Any:
-        if name != ALGORITHM:
-            raise UnsupportedAlgorithmError
-        return self.algorithms[name]
-
-
-_REGISTRY = _OneAlgorithm(algorithms=[ALGORITHM])

@@ -1,12 +1,12 @@
 """QR codes as one SVG path, for a page to draw in its own colours."""
 
-import segno
-
 _QUIET_MODULES = 4  # ISO/IEC 18004: the light margin that readers look for
 
 
 def qr_path(text: str) -> tuple[str, int]:
     """The dark modules as the `d` of a path, and the width of the whole square, in modules, margin included."""
+    import segno  # noqa: PLC0415 - nearly a megabyte, which only those who set an app up need
+
     matrix = segno.make(text, error="m", micro=False).matrix
     runs = []
     for y, row in enumerate(matrix, _QUIET_MODULES):

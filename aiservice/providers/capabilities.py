@@ -10,10 +10,8 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
-from genai_prices.data_snapshot import get_snapshot
-from genai_prices.types import ModelInfo
-from genai_prices.types import Provider as PriceTable
-
+from aiservice.kit.price_table import ModelInfo, get_snapshot
+from aiservice.kit.price_table import Provider as PriceTable
 from aiservice.providers import registry, when_changed
 from aiservice.providers._capabilities import NEUTRAL, PARAMETERS, UNKNOWN, Capabilities
 from aiservice.providers._shown import shown_of

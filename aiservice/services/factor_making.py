@@ -4,6 +4,7 @@ somebody signed in (`factors.py`), or somebody whose sign-in waits for their fir
 The person's row is locked first, so that two who set up at once do not both set up the first one.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +62,8 @@ class FactorMaking:
         session.add(app)
         await self._vault.seal(session, secret=Secret(secret), **binding_of(app))
         uri = totp.otpauth_uri(secret, account=user.email, issuer=ISSUER)
-        return AppSetUp(totp.base32_of(secret), uri, *qr_path(uri))
+        code = await asyncio.to_thread(qr_path, uri)  # the first loads what draws it
+        return AppSetUp(totp.base32_of(secret), uri, *code)
 
     async def prove_app(self, session: AsyncSession, actor: Person, code: str) -> list[str] | None:
         """Makes the app that is being set up count, in place of the one before; None where the code is not its. New

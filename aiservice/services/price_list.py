@@ -6,9 +6,8 @@ from decimal import Decimal
 from functools import cache, lru_cache
 from importlib.metadata import version
 
-from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice, StartDateConstraint, TieredPrices
-
 from aiservice.kit.clock import DAY_US, HOUR_US, from_us, now_us
+from aiservice.kit.price_table import ConditionalPrice, ModelInfo, ModelPrice, StartDateConstraint, TieredPrices
 from aiservice.principal import Person
 from aiservice.providers import registry
 from aiservice.providers.capabilities import published

@@ -10,11 +10,9 @@ from decimal import Decimal
 from fractions import Fraction
 from math import lcm
 
-from genai_prices.data_snapshot import get_snapshot
-from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
-
 from aiservice.kit.clock import MINUTE_US, from_us
 from aiservice.kit.money import NANO_USD
+from aiservice.kit.price_table import ModelInfo, ModelPrice, TieredPrices, get_snapshot
 from aiservice.providers.capabilities import published
 from aiservice.services.own_amounts import decimals, unit_price
 from aiservice.services.unit_prices import cost_of_units, is_given_away, is_sold_by_unit

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import orjson
 
 from aiservice.errors import BrokerError, Overloaded
-from aiservice.kit.access_tokens import ALGORITHM, LEEWAY_SECONDS, MAX_TTL_SECONDS, AccessKey, new_private_key
+from aiservice.kit.access_tokens import (
+    ALGORITHM,
+    LEEWAY_SECONDS,
+    MAX_TTL_SECONDS,
+    AccessKey,
+    load,
+    new_private_key,
+)
 from aiservice.kit.clock import DAY_US, SECOND_US, from_us, now_us
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.envelopes import Binding, sealed_error
@@ -51,6 +58,7 @@ class TokenKeys:
         self._changes = changes
         self._keys: dict[str, _Published] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._can_sign = False
         changes.subscribe(self._on_change)
 
     async def rotate(self) -> None:
@@ -108,6 +116,17 @@ class TokenKeys:
         if not due:
             raise _no_key()
         return max(due, key=lambda known: known.signs_from_us).key
+
+    async def prepare(self) -> None:
+        """Before the first token is made or checked: what signs is loaded in a thread, and once.
+
+        Raises:
+            Overloaded: no token can be made or checked here.
+        """
+        self.require()
+        if not self._can_sign:
+            await asyncio.to_thread(load)
+            self._can_sign = True
 
     def require(self) -> None:
         """Raises `Overloaded` while no token can be made or checked here."""

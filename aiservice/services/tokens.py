@@ -77,7 +77,7 @@ class Tokens:
                 (`key_revoked`).
             PermissionDenied, RateLimited, Overloaded: as `Keys.verify`.
         """
-        self.keys.require()
+        await self.keys.prepare()
         epoch = self._check.epoch
         try:
             claims = self._claims(credential, address)
@@ -133,6 +133,7 @@ class Tokens:
                 f"The key itself may not use '{wider[0][:60]}'.", code="wider_than_key", param="scopes"
             )
         granted = chosen if chosen is not None or principal.scopes is None else sorted(principal.scopes)
+        await self.keys.prepare()
         key = self.keys.signing()
         standing = await self._check.standing(principal.public_id, address)
         now_s = int(time.time())
@@ -224,6 +225,7 @@ class Tokens:
         """
         if _is_id(token_or_id):
             return token_or_id
+        await self.keys.prepare()
         try:
             claims = self._claims(token_or_id.encode(), address)
             standing = await self._check.standing(claims.subject, address)

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col
 
 from aiservice.store.session import AsyncSession
+from aiservice.store.upserts import insert_into
 from aiservice.tables import AbuseHour, AbuseMinute, AbusePolicy, Client, Sanction, UsageMinute
 
 Row = Mapping[str, Any]
@@ -136,8 +136,7 @@ async def _put(session: AsyncSession, table: type[SQLModel], key: Iterable[str],
     if not rows:
         return
     names = list(key)
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement: Any = dialect.insert(table)
+    statement = insert_into(session, table)
     given = [name for name in rows[0] if name not in names]
     statement = statement.on_conflict_do_update(
         index_elements=names, set_={name: statement.excluded[name] for name in given}

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Insert, case, delete, func, null, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col
 
 from aiservice.store.session import AsyncSession
+from aiservice.store.upserts import insert_into
 from aiservice.tables import AlertDelivery, AlertEvent, AlertMute, Client
 
 BEGINNING, END = 1, 2  # what `to_tell` says
@@ -19,8 +19,7 @@ async def begin_or_count(session: AsyncSession, values: Mapping[str, Any]) -> No
     Newer words and evidence replace the older. Where it has become worse, it is told anew and nobody has acknowledged
     that yet.
     """
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement: Any = dialect.insert(AlertEvent).values(to_tell=BEGINNING, **values)
+    statement: Any = insert_into(session, AlertEvent).values(to_tell=BEGINNING, **values)
     new, old = statement.excluded, AlertEvent
     is_worse = new.severity > old.severity
     merged: Insert = statement.on_conflict_do_update(

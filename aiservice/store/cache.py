@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col
 
 from aiservice.store.session import AsyncSession
+from aiservice.store.upserts import insert_into
 from aiservice.tables import CacheHour, CachePolicy, CachePurge, Client, Team
 
 EVERYBODY = "*"
@@ -86,9 +86,8 @@ async def note_purge(session: AsyncSession, subject: str, now_us: int) -> None:
 
 async def add_counts(session: AsyncSession, rows: Iterable[Mapping[str, int | str]]) -> None:
     """Adds counts to their hours."""
-    insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert
     for row in rows:
-        fresh = insert(CacheHour).values(row)
+        fresh = insert_into(session, CacheHour).values(row)
         more = {name: getattr(CacheHour, name) + getattr(fresh.excluded, name) for name in COUNTS}
         await session.execute(fresh.on_conflict_do_update(index_elements=["start_us", "client_id", "task"], set_=more))
 

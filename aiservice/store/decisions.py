@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col
 
 from aiservice.kit.clock import now_us
 from aiservice.store.session import AsyncSession
+from aiservice.store.upserts import insert_into
 from aiservice.tables import Decision
 
 Json = dict[str, Any]
@@ -16,10 +16,9 @@ Json = dict[str, Any]
 
 async def add_new(session: AsyncSession, decisions: Mapping[str, Json]) -> None:
     """Keeps those that are not kept yet."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     made_us = now_us()
     rows = [{"id": each, "said": said, "made_us": made_us} for each, said in sorted(decisions.items())]
-    statement: Any = dialect.insert(Decision)
+    statement = insert_into(session, Decision)
     await session.execute(statement.on_conflict_do_nothing(index_elements=["id"]), rows)
 
 

@@ -3,10 +3,10 @@
 from typing import Any, NamedTuple
 
 from sqlalchemy import CursorResult, delete, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col
 
 from aiservice.store.session import AsyncSession
+from aiservice.store.upserts import insert_into
 from aiservice.tables import ManagementCall
 
 RUNNING, DONE, ANSWERED = "running", "done", "answered"
@@ -21,9 +21,9 @@ class Name(NamedTuple):
 
 async def add(session: AsyncSession, row: dict[str, Any]) -> bool:
     """Adds a call; False where there is one of its name."""
-    dialect = session.get_bind().dialect.name
-    insert = (sqlite if dialect == "sqlite" else postgresql).insert(ManagementCall)
-    added = insert.values(**row).on_conflict_do_nothing(index_elements=["user_id", "name"])
+    added = (
+        insert_into(session, ManagementCall).values(**row).on_conflict_do_nothing(index_elements=["user_id", "name"])
+    )
     return _count(await session.execute(added)) == 1
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, Text, text
+from sqlalchemy import JSON, Column, Text
 from sqlmodel import Field, SQLModel
 
-from aiservice.tables._base import big
+from aiservice.tables._base import big, index_of
 
 UNTOLD = "to_tell <> 0"
 
@@ -19,9 +19,7 @@ class AlertEvent(SQLModel, table=True):
     """
 
     __tablename__ = "alert_event"
-    __table_args__ = (
-        Index("ix_alert_event_untold", "to_tell", sqlite_where=text(UNTOLD), postgresql_where=text(UNTOLD)),
-    )
+    __table_args__ = (index_of("ix_alert_event_untold", UNTOLD, "to_tell"),)
 
     id: str = Field(primary_key=True, max_length=40)
     kind: str = Field(max_length=48)
@@ -115,14 +113,7 @@ class AlertDelivery(SQLModel, table=True):
     """
 
     __tablename__ = "alert_delivery"
-    __table_args__ = (
-        Index(
-            "ix_alert_delivery_due",
-            "next_us",
-            sqlite_where=text("state = 'waiting'"),
-            postgresql_where=text("state = 'waiting'"),
-        ),
-    )
+    __table_args__ = (index_of("ix_alert_delivery_due", "state = 'waiting'", "next_us"),)
 
     id: str = Field(primary_key=True, max_length=40)
     alert_id: str | None = Field(default=None, index=True, max_length=40)

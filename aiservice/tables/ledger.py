@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, Text, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, Text
 from sqlmodel import Field, SQLModel
 
-from aiservice.tables._base import big, row_number
+from aiservice.tables._base import big, index_of, row_number
 
 MAX_TOKENS = 1_000_000_000
 UNFINISHED = "outcome <> 'finished'"
@@ -14,11 +14,6 @@ TRIED_AGAIN = "json_array_length(attempts) > 1"  # both databases have it by thi
 TRACED = "trace_id IS NOT NULL"
 TOLD_UPSTREAM = "upstream_id IS NOT NULL"
 _SOUGHT = ("started_us", "id", "status", "outcome", "client_id", "key_id", "task", "provider", "model")
-
-
-def _index_of(name: str, condition: str, *columns: str) -> Index:
-    """An index of those rows alone for which `condition` holds: all others pay nothing for it."""
-    return Index(name, *columns, sqlite_where=text(condition), postgresql_where=text(condition))
 
 
 class LedgerEntry(SQLModel, table=True):
@@ -48,11 +43,11 @@ class LedgerEntry(SQLModel, table=True):
         Index("ix_ledger_client_started", "client_id", "started_us", "key_id"),
         # What did not go well is rare and looked for often, by whatever else; what went well pays nothing for it. So
         # what had to be tried again, and what the cache had a part in.
-        _index_of("ix_ledger_unfinished", UNFINISHED, *_SOUGHT),
-        _index_of("ix_ledger_tried_again", TRIED_AGAIN, *_SOUGHT),
-        _index_of("ix_ledger_cached", CACHED, "started_us", "id", "cache", *_SOUGHT[2:]),
-        _index_of("ix_ledger_trace", TRACED, "trace_id"),
-        _index_of("ix_ledger_upstream", TOLD_UPSTREAM, "upstream_id"),
+        index_of("ix_ledger_unfinished", UNFINISHED, *_SOUGHT),
+        index_of("ix_ledger_tried_again", TRIED_AGAIN, *_SOUGHT),
+        index_of("ix_ledger_cached", CACHED, "started_us", "id", "cache", *_SOUGHT[2:]),
+        index_of("ix_ledger_trace", TRACED, "trace_id"),
+        index_of("ix_ledger_upstream", TOLD_UPSTREAM, "upstream_id"),
     )
 
     id: int | None = row_number()
