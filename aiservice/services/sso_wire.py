@@ -4,21 +4,23 @@ Everything leaves by the one door out, with the checks that an AI provider's add
 addresses only where allowed, no redirect followed, small answers, short deadlines. Fails closed: without the provider
 nobody signs in by it. What was read is used for an hour; a key that is not known is looked for again at most once a
 minute, and one that failed is asked again after five seconds, so that no crowd stands at the provider's door.
+
+What verifies is loaded in a thread by the first sign-in: two megabytes, for who has such a provider.
 """
 
 import asyncio
 import base64
+import importlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 import orjson
 
 from aiservice.errors import BrokerError, InvalidRequest, ProviderFailed, Unprocessable
 from aiservice.kit.bounded_json import loads
-from aiservice.kit.id_tokens import BadIdToken, Expected, VerifyingKey, keys_of, verify_id_token
 from aiservice.kit.secret import Secret
 from aiservice.settings import Deadlines
 from aiservice.tables import SsoProvider
@@ -27,6 +29,9 @@ from aiservice.upstream.failures import UpstreamFailure
 from aiservice.upstream.guard import ParsedBase, check_base_url
 from aiservice.upstream.outgoing import Auth, KeyHeader, no_auth
 from aiservice.wire import HttpCall, HttpReply
+
+if TYPE_CHECKING:
+    from aiservice.kit.id_tokens import VerifyingKey
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 KEPT_SECONDS = 3600.0
@@ -58,7 +63,7 @@ class Metadata:
 class _Kept:
     metadata: Metadata
     read_at: float
-    keys: tuple[VerifyingKey, ...] = ()
+    keys: "tuple[VerifyingKey, ...]" = ()
     keys_at: float = float("-inf")
 
 
@@ -99,8 +104,11 @@ class SsoWire:
         """
         return (await self._known(row, is_fresh=is_fresh)).metadata
 
-    async def keys(self, row: SsoProvider, *, is_fresh: bool = False) -> tuple[VerifyingKey, ...]:
+    async def keys(self, row: SsoProvider, *, is_fresh: bool = False) -> "tuple[VerifyingKey, ...]":
         """The keys that may sign. Raises: as `metadata`."""
+        await _load()
+        from aiservice.kit.id_tokens import keys_of  # noqa: PLC0415 - see above
+
         known = await self._known(row)
         age = self._clock() - known.keys_at
         if age > KEPT_SECONDS or (is_fresh and age > LOOK_AGAIN_SECONDS):
@@ -133,7 +141,7 @@ class SsoWire:
         if reply.status != 200 or not isinstance(said.get("id_token"), str):
             raise _refused(row, said, reply.status)
         token: str = said["id_token"]
-        claims = await self._verified(row, token, Expected(row.issuer, row.client_id, given.nonce))
+        claims = await self._verified(row, token, given.nonce)
         if not isinstance(claims.get("email"), str) and metadata.userinfo and isinstance(said.get("access_token"), str):
             claims = {**await self._userinfo(row, metadata, Secret(said["access_token"]), claims["sub"]), **claims}
         return Answer(claims, token)
@@ -143,7 +151,11 @@ class SsoWire:
         for name in [name for name in self._kept if name[0] == provider_id]:
             del self._kept[name]
 
-    async def _verified(self, row: SsoProvider, token: str, expected: Expected) -> dict[str, Any]:
+    async def _verified(self, row: SsoProvider, token: str, nonce: str) -> dict[str, Any]:
+        await _load()
+        from aiservice.kit.id_tokens import BadIdToken, Expected, verify_id_token  # noqa: PLC0415 - see above
+
+        expected = Expected(row.issuer, row.client_id, nonce)
         try:
             try:
                 return verify_id_token(token, await self.keys(row), expected, time.time())
@@ -211,6 +223,10 @@ class SsoWire:
             raise ProviderFailed(f"{words} Nobody can sign in by it until it answers.", code="sso_unreachable") from exc
         except BrokerError as exc:
             raise _invalid(row, exc.message) from exc
+
+
+async def _load() -> None:
+    await asyncio.to_thread(importlib.import_module, "aiservice.kit.id_tokens")
 
 
 def endpoint(url: str, *, is_private_allowed: bool) -> tuple[ParsedBase, str]:
