@@ -20,7 +20,7 @@ class Me(Told):
     token_id: str
 
 
-class SettingsGiven(Given):
+class OwnSettingsGiven(Given):
     """What is left out stays as it is."""
 
     time_zone: str | None = Field(default=None, max_length=64, description="An IANA name, or UTC.")
@@ -28,7 +28,7 @@ class SettingsGiven(Given):
     digest: Literal["never", "daily"] | None = Field(default=None, description="A mail with the alerts of the day.")
 
 
-class SettingsTold(Told):
+class OwnSettingsTold(Told):
     time_zone: str
     portal_only: list[str]
     digest: Literal["never", "daily"]
@@ -55,17 +55,17 @@ async def me(call: Call) -> Me:
     return Me(id=call.me.user_id, email=call.me.email, role=call.me.role.value, token_id=call.me.token_id)
 
 
-async def get_settings(call: Call) -> SettingsTold:
+async def get_settings(call: Call) -> OwnSettingsTold:
     return _settings(await call.core.own_settings.get(call.me))
 
 
-async def set_settings(call: Call, given: SettingsGiven) -> SettingsTold:
+async def set_settings(call: Call, given: OwnSettingsGiven) -> OwnSettingsTold:
     edit = cast(Edit, given.model_dump(exclude_none=True))
     return _settings(await call.core.own_settings.set(call.me, **edit))
 
 
-def _settings(view: OwnSettingsView) -> SettingsTold:
-    return SettingsTold(time_zone=view.time_zone, portal_only=list(view.portal_only), digest=view.digest)
+def _settings(view: OwnSettingsView) -> OwnSettingsTold:
+    return OwnSettingsTold(time_zone=view.time_zone, portal_only=list(view.portal_only), digest=view.digest)
 
 
 async def list_tokens(call: Call, query: TokenQuery) -> Page[TokenTold]:
