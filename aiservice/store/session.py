@@ -174,7 +174,18 @@ def _open_postgres(url: str, *, is_pooled: bool, statement_seconds: float | None
     if is_pooled:
         pool = {"pool_size": 5, "max_overflow": 10, "pool_timeout": _CONNECT_SECONDS, "pool_pre_ping": True}
     waits = {"timeout": _CONNECT_SECONDS, "command_timeout": statement_seconds}
-    return create_async_engine(url, hide_parameters=True, connect_args=waits, **pool)
+    engine = create_async_engine(url, hide_parameters=True, connect_args=waits, **pool)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        # Compiling a query of forty sums takes longer than running it. Said here and not as a startup parameter: a
+        # PgBouncer between would refuse that.
+        cursor = connection.cursor()
+        cursor.execute("SET jit = off")
+        cursor.close()
+        connection.commit()
+
+    return engine
 
 
 def _snapshots(engine: AsyncEngine) -> AsyncEngine:
