@@ -6,9 +6,9 @@ Fails closed: while the journal cannot be written, or the broker is draining, no
 import logging
 import time
 from asyncio import TimerHandle, get_running_loop
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from aiservice.errors import BrokerError, Overloaded, PermissionDenied, Unauthenticated
 from aiservice.gateway.charge import Charges, answers_of
@@ -80,7 +80,7 @@ class Books(Protocol):
 
 
 class Permit:
-    """`await permit.take()`, then `with permit`: inside, the caller's limits and budgets have given what the request
+    """`permit.take()`, then `with permit`: inside, the caller's limits and budgets have given what the request
     needs and the intent is in the journal; after it, the settlement is there and what was not used is given back,
     whatever happens.
     What a limit or a budget refuses is no request in the ledger: it cost nothing, and a storm of them must not cost a
@@ -106,10 +106,11 @@ class Permit:
         self._books = books
         self._at_end: TimerHandle | None = None
 
-    async def take(self) -> None:
-        """Takes what the caller's limits and budgets must give; needless for a caller who has neither.
+    def take(self) -> Coroutine[Any, Any, None] | None:
+        """Takes what the caller's limits and budgets must give; needless for a caller who has neither. Where that takes
+        a wait, what is left of it is returned, to be awaited.
 
-        Raises:
+        Raises, at once or then:
             RateLimited, RequestOverLimit: a limit of the caller's.
             BudgetExceeded: a budget.
             Overloaded: the database is away.
@@ -121,18 +122,38 @@ class Permit:
         most = 0 if exchange.caching is not None and exchange.is_free else most_output(ask)
         expected = plan.expected_output(ask.task, most)
         if principal.limits:
-            lease, tokens = exchange.request_id, exchange.est_input_tokens
-            if limiter.shared is None:
-                exchange.grant = limiter.admit_here(plan, lease, ask.task, tokens, expected)
-            else:
-                exchange.grant = await limiter.admit(principal, lease, ask.task, tokens, most)
-        if principal.budgets and exchange.candidates and ask.kind != "token-count":
-            try:
-                if not self._charges.reserve_here(exchange, expected, most):
-                    await self._charges.reserve(exchange, expected, most)
-            except BaseException:
-                self._give_back()
-                raise
+            if limiter.shared is not None:
+                return self._take_shared(expected, most)
+            exchange.grant = limiter.admit_here(
+                plan, exchange.request_id, ask.task, exchange.est_input_tokens, expected
+            )
+        return self._reserve(expected, most) if principal.budgets and self._needs_money(expected, most) else None
+
+    def _needs_money(self, expected: int, most: int | None) -> bool:
+        """Whether what the request may cost is still to be reserved, with a wait."""
+        exchange = self._exchange
+        if not exchange.candidates or exchange.request.ask.kind == "token-count":
+            return False
+        try:
+            return not self._charges.reserve_here(exchange, expected, most)
+        except BaseException:
+            self._give_back()
+            raise
+
+    async def _take_shared(self, expected: int, most: int | None) -> None:
+        exchange = self._exchange
+        principal, task = exchange.principal, exchange.request.ask.task
+        lease, tokens = exchange.request_id, exchange.est_input_tokens
+        exchange.grant = await self._limiter.admit(principal, lease, task, tokens, most)
+        if principal.budgets and self._needs_money(expected, most):
+            await self._reserve(expected, most)
+
+    async def _reserve(self, expected: int, most: int | None) -> None:
+        try:
+            await self._charges.reserve(self._exchange, expected, most)
+        except BaseException:
+            self._give_back()
+            raise
 
     def _give_back(self) -> None:
         exchange = self._exchange

@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 from aiservice.errors import BrokerError
-from aiservice.gateway.counting import estimated_count
+from aiservice.gateway.counting import count_answer, estimated_count
 from aiservice.gateway.exchange import ABANDONED, ABANDONED_UNSENT, Exchange
 from aiservice.gateway.provider_stream import OpenStream
 from aiservice.gateway.quota_turns import QuotaTurns
@@ -46,40 +46,42 @@ class Attempts:
         self._turns = turns
 
     async def ask(self, exchange: Exchange, candidate: Candidate) -> Answer:
-        """A whole answer.
+        """A whole answer; what it says of its end and its usage is noted.
 
         Raises:
             AttemptFailed, UpstreamFailure, BrokerError: why there is none.
         """
         provider, ask = candidate.provider, exchange.request.ask
         if ask.kind == "token-count" and not provider.counts(candidate.model):
-            return estimated_count(exchange)
+            return _noted(exchange, estimated_count(exchange))
         if ask.is_large:
             ask, call = await asyncio.to_thread(_built, exchange, candidate)
-        else:
+        elif ask.may_drop:
             ask, call = _built(exchange, candidate)
+        else:
+            call = provider.build(ask, candidate.model)
         target = self._targets.at_hand(candidate) or await self._targets.of(candidate)
-        began = time.perf_counter()
+        began = time.monotonic()
         try:
             reply = await self._upstream.send(
                 target,
                 call,
                 request_id=exchange.request_id,
-                deadlines=self._deadlines_of(exchange),
+                deadlines=self._deadlines_of(exchange) if exchange.has_alternative else self._unhurried,
                 task=exchange.task,
             )
         finally:
-            exchange.upstream_seconds += time.perf_counter() - began
+            exchange.upstream_seconds += time.monotonic() - began
             exchange.is_attempt_sent = call.was_sent
         exchange.upstream_id = upstream_id_in(reply.headers)
         if reply.status != 200:
             raise AttemptFailed(self._refused(exchange, candidate, reply))
         self._turns.accepted(exchange, provider.quota_in(reply.headers))
         if len(reply.body) <= SMALL_BYTES:
-            return provider.read(ask, call, reply)
+            return _noted(exchange, provider.read(ask, call, reply))
         answer = await asyncio.to_thread(provider.read, ask, call, reply)
         answer.is_large = True
-        return answer
+        return _noted(exchange, answer)
 
     async def begin(self, exchange: Exchange, candidate: Candidate) -> OpenStream:
         """A stream that has given its first event; raises as `ask`."""
@@ -89,7 +91,7 @@ class Attempts:
         else:
             ask, call = _built(exchange, candidate)
         target = self._targets.at_hand(candidate) or await self._targets.of(candidate)
-        began = time.perf_counter()
+        began = time.monotonic()
         try:
             raw = await self._upstream.open_stream(
                 target,
@@ -105,7 +107,7 @@ class Attempts:
             stream = OpenStream(raw, provider.reader(ask, call), candidate.connection.name)
             await stream.wait_for_first()
         finally:
-            exchange.upstream_seconds += time.perf_counter() - began
+            exchange.upstream_seconds += time.monotonic() - began
             exchange.is_attempt_sent = call.was_sent
         return stream
 
@@ -143,6 +145,15 @@ class Attempts:
         return found
 
 
+def _noted(exchange: Exchange, answer: Answer) -> Answer:
+    """A whole answer, with what it says of its end and its usage in the exchange."""
+    usage = answer.usage
+    exchange.finish_reason, exchange.usage, exchange.is_usage_valid = answer.finish_reason, usage, answer.is_usage_valid
+    if usage is None:
+        count_answer(exchange, answer)
+    return answer
+
+
 def _built(exchange: Exchange, candidate: Candidate) -> tuple[Ask, HttpCall]:
     """The call, without what may be dropped of it. Once the head of the answer is out, that is what it has named."""
     ask = exchange.request.ask
@@ -177,13 +188,20 @@ def failure_of(exc: AttemptFailed | UpstreamFailure | BrokerError) -> AttemptFai
 
 
 def note(
-    exchange: Exchange, candidate: Candidate, began: float, failure: AttemptFailure | None, waited_us: int = 0
+    exchange: Exchange,
+    candidate: Candidate,
+    began: float,
+    failure: AttemptFailure | None,
+    waited_us: int = 0,
+    *,
+    ended: float | None = None,
 ) -> Attempt:
-    """Writes an attempt down, with what it waited for its turn."""
+    """Writes an attempt down, with what it waited for its turn; it `ended` now, where nothing else is said."""
     reason = candidate.reason
     if waited_us >= 1_000:
         reason = f"{reason}; waited {waited_us // 1_000} ms for quota"
-    start_ms, took_ms = int((began - exchange.started) * 1000), int((time.perf_counter() - began) * 1000)
+    ended = ended or time.monotonic()
+    start_ms, took_ms = int((began - exchange.started) * 1000), int((ended - began) * 1000)
     attempt = Attempt(candidate.connection.name, candidate.model, reason, 200, took_ms, start_ms)
     if failure is not None:
         attempt.status = failure.upstream_status or failure.status

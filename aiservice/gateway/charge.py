@@ -68,7 +68,7 @@ class Charges:
         if ask.is_stream:
             exchange.paid_outputs = wanted if most is None or wanted < most else UNMETERED_OUTPUT
         elif most is None and ask.kind == "chat":
-            _shorten(ask, max(1, wanted // answers_of(ask)))
+            _shorten(ask, DEFAULT_MAX_TOKENS)
         return True
 
     async def reserve(self, exchange: Exchange, expected: int, most: int | None) -> None:

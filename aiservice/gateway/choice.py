@@ -88,9 +88,12 @@ class Choice:
     def terms(self, principal: Principal, request: ClientRequest) -> Terms | None:
         """What is stored for the caller, once the alias that the request may name is followed."""
         core = self._core
-        if request.alias is None and (route := core.aliases.resolve(principal, request.model)) is not None:
-            follow(route, request)
-        return core.preferences.terms_for(principal, request.ask.task)
+        routes, stored = core.aliases.routes, core.preferences.stored
+        if request.alias is None and request.model in routes.names:
+            route = routes.resolve(principal, request.model)
+            if route is not None:
+                follow(route, request)
+        return stored.terms_for(principal, request.ask.task) if stored.by_subject else None
 
 
 def _leave_to_vendor(principal: Principal, request: ClientRequest, snapshot: tuple[ConnectionView, ...]) -> None:

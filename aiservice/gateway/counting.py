@@ -12,6 +12,7 @@ _TOKENS_PER_MESSAGE = 4
 _TOKENS_PER_PART = 300
 _CONTENT_OF, _ROLE_OF = itemgetter("content"), itemgetter("role")
 _TWO, _TEXT = {2}, {str}
+_TWO_NAMES, _FEW = {"role", "content"}, 4
 _WORDS = ("input", "instructions", "prompt")
 
 
@@ -51,6 +52,16 @@ def _prompt_tokens(ask: Ask, body_bytes: int) -> int:
 def _plain_characters(messages: list[Json]) -> int | None:
     """The characters of messages that are a role and a text each, as most are; None where one is something else. A long
     conversation is looked through without a step of the interpreter for each message."""
+    if len(messages) <= _FEW:
+        characters = 0
+        for message in messages:
+            if type(message) is not dict or message.keys() != _TWO_NAMES:
+                return None
+            content = message["content"]
+            if type(content) is not str:
+                return None
+            characters += len(content)
+        return characters
     try:
         contents = [*map(_CONTENT_OF, messages)]
         roles = [*map(_ROLE_OF, messages)]

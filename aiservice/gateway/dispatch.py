@@ -13,7 +13,6 @@ from typing import TypeVar
 from aiservice.errors import BrokerError, NoProvider, RateLimited
 from aiservice.gateway import fallback
 from aiservice.gateway.attempts import Attempts, abandoned, failure_of, moved_on, note
-from aiservice.gateway.counting import count_answer
 from aiservice.gateway.exchange import CIRCUIT_OPEN, Exchange, ProviderGaveUp
 from aiservice.gateway.provider_stream import OpenStream
 from aiservice.gateway.quota_turns import QUOTA_EXHAUSTED, QuotaTurns
@@ -51,7 +50,7 @@ class Dispatcher:
         self._context_tokens = context_tokens
         self._total_seconds = total_seconds
 
-    async def whole(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> Answer:
+    def whole(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> Awaitable[Answer]:
         """The first whole answer.
 
         Raises:
@@ -59,16 +58,11 @@ class Dispatcher:
             RateLimited: the quota of every candidate is used up.
             ClientLeft: the client hung up while it waited for one's.
         """
-        answer = await self._first(exchange, candidates, self._attempts.ask)
-        exchange.finish_reason = answer.finish_reason
-        exchange.usage, exchange.is_usage_valid = answer.usage, answer.is_usage_valid
-        if answer.usage is None:
-            count_answer(exchange, answer)
-        return answer
+        return self._first(exchange, candidates, self._attempts.ask)
 
-    async def open_stream(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> OpenStream:
+    def open_stream(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> Awaitable[OpenStream]:
         """The first stream that gave an event; raises as `whole`."""
-        return await self._first(exchange, candidates, self._attempts.begin)
+        return self._first(exchange, candidates, self._attempts.begin)
 
     async def continued(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> OpenStream | None:
         """A stream of another candidate that goes on from what was delivered; None where nobody can, or may."""
@@ -179,13 +173,14 @@ class Dispatcher:
         """One attempt, noted and counted however it ends."""
         exchange.candidate = candidate
         exchange.is_attempt_sent = False
-        began = time.perf_counter()
-        connection_id = candidate.connection.id
-        is_first, is_movable = exchange.load is None, exchange.has_alternative
-        if exchange.load is not None:
+        health, connection_id = self._health, candidate.connection.id
+        if exchange.load is None:
+            began = health.asked()
+        else:
+            began = health.clock()
             exchange.load.over()  # that of a stream which broke off
         fact = self._facts.of((connection_id, candidate.model))
-        load = self._health.begin(connection_id, fact, exchange.task, is_movable=is_movable, is_first=is_first)
+        load = health.begin(connection_id, fact, exchange.task, began, is_movable=exchange.has_alternative)
         exchange.load = load
         try:
             given = await make(exchange, candidate)
@@ -202,15 +197,15 @@ class Dispatcher:
             raise
         finally:
             del load.pulse.waiting[load]
-        self._health.answered(load, candidate.model, is_stream=exchange.request.ask.is_stream)
-        note(exchange, candidate, began, None, waited_us)
+        ended = health.answered(load, candidate.model, is_stream=exchange.request.ask.is_stream)
+        note(exchange, candidate, began, None, waited_us, ended=ended)
         return given
 
     async def _may_retry(self, exchange: Exchange, failure: AttemptFailure, tries: int) -> bool:
         """Whether the same candidate is asked again, after the wait that this takes."""
         if exchange.has_alternative:
             return False
-        left = self._total_seconds - (time.perf_counter() - exchange.started)
+        left = self._total_seconds - (time.monotonic() - exchange.started)
         wait = fallback.wait_before_again(failure, tries, left)
         if wait is None or not self._health.budget.spend():
             return False
@@ -233,7 +228,7 @@ class Dispatcher:
                 if not is_bypassed:
                     if health.wait_seconds(connection_id, model):
                         failure = AttemptFailure(503, CIRCUIT_OPEN, "", Blame.FAILOVER)
-                        note(exchange, candidate, time.perf_counter(), failure)
+                        note(exchange, candidate, time.monotonic(), failure)
                         exchange.passed_over += 1
                         continue
                     exchange.probe_seconds = health.probe_seconds(connection_id, model)
@@ -246,7 +241,7 @@ class Dispatcher:
     def _pass_over(self, exchange: Exchange, candidate: Candidate) -> None:
         """Notes a candidate whose quota would have to be waited for too long."""
         failure = AttemptFailure(429, QUOTA_EXHAUSTED, "", Blame.FAILOVER)
-        note(exchange, candidate, time.perf_counter(), failure, exchange.quota_waited_us)
+        note(exchange, candidate, time.monotonic(), failure, exchange.quota_waited_us)
         exchange.passed_over += 1
 
     def _gave_up(

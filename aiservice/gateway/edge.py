@@ -26,6 +26,7 @@ from aiservice.gateway.exchange import (
     HINT_HEADERS,
     HINTS,
     LENGTH,
+    TOLD,
     AsgiApp,
     Handler,
     Receive,
@@ -109,6 +110,8 @@ class Edge:
             check_query(scope)
             await handler.run(scope, receive, send, request_id)
         except BrokerError as error:
+            if TOLD in scope:
+                scope[TOLD](error)
             await send_error(send, error, request_id, dialect or _dialect_of(route))
         except Exception:
             log.exception("request %s failed", request_id)

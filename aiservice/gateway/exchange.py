@@ -52,6 +52,7 @@ HINT_HEADERS = frozenset(
 )
 """What a request may ask for in a header."""
 RECORDED = "aiservice.recorded"  # where a scope holds how its answer is recorded (`Recorded`), if it is
+TOLD = "aiservice.told"  # where a scope holds what is done with an error before its client is told of it, if anything
 UNMETERED_OUTPUT = 2**62  # tokens that a caller without a budget may be given
 _FREE = frozenset({"hit", "coalesced"})
 CIRCUIT_OPEN = "circuit_open"  # of a candidate that was passed over, because it has just failed others
@@ -194,16 +195,17 @@ class Exchange:
         """Whether its answer was paid for by another request."""
         return self.cache in _FREE
 
-    def used_of_quota(self, input_tokens: int, output_tokens: int) -> None:
-        """Tells the provider's limits what the last attempt used; only the first call for it counts."""
-        if self.turn is not None:
+    def used_of_quota(self, input_tokens: int, output_tokens: int, now_us: int) -> None:
+        """Tells the provider's limits what the last attempt used by now, microseconds of the monotonic clock; only the
+        first call for it counts."""
+        if (lane := self.loose) is not None:
+            self.loose = None
+            lane.went(self.est_input_tokens, input_tokens, output_tokens, now_us)
+        elif self.turn is not None:
             self.turn.lane.settled(self.turn, input_tokens, output_tokens)
         elif self.easy is not None:
             easy, self.easy = self.easy, None
             easy[0].went_easily(easy, self.est_input_tokens, input_tokens, output_tokens)
-        elif self.loose is not None:
-            lane, self.loose = self.loose, None
-            lane.went(self.est_input_tokens, input_tokens, output_tokens)
 
     def counted(self) -> Usage:
         """The prompt by its size, and what was delivered.

@@ -1,9 +1,10 @@
 """The figures of /metrics: counted by each worker for itself, added up when somebody asks."""
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterable
 from operator import add
-from time import perf_counter
+from threading import Lock
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -11,6 +12,8 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from aiservice.errors import BrokerError
 from aiservice.gateway.exchange import Exchange
 from aiservice.services.settlement import Settlement
+
+_COUNTED_AT_ONCE = 128
 
 
 class Figures:
@@ -32,14 +35,29 @@ class Figures:
         self._overhead_sum = 0.0
         self._fallbacks = 0
         self._refusals: dict[str, int] = {}
+        self._uncounted: deque[tuple[Settlement, float, float, int]] = deque()
+        self._turn = Lock()
 
     def count_refusal(self, error: BrokerError) -> None:
         """A request that a limit of its caller refused: it is in no ledger and in no other figure."""
         if error.code.startswith("client_") and error.status == 429:
             self._refusals[error.code] = self._refusals.get(error.code, 0) + 1
 
-    def add(self, exchange: Exchange, row: Settlement) -> None:
-        """One settled exchange."""
+    def add(self, exchange: Exchange, row: Settlement, ended: float) -> None:
+        """One settled exchange, which `ended` then: seconds of the monotonic clock. It is counted when somebody asks,
+        or with many others at once, which is cheaper."""
+        duration = ended - exchange.started
+        self._uncounted.append((row, duration, duration - exchange.upstream_seconds, len(exchange.attempts)))
+        if len(self._uncounted) >= _COUNTED_AT_ONCE:
+            self._count()
+
+    def _count(self) -> None:
+        uncounted = self._uncounted
+        with self._turn:  # who asks may do so in a thread of its own
+            for _ in range(len(uncounted)):
+                self._count_one(*uncounted.popleft())
+
+    def _count_one(self, row: Settlement, duration: float, overhead: float, attempts: int) -> None:
         series = (row.surface, row.provider, row.model, row.status)
         totals = self._totals.get(series)
         if totals is None:
@@ -51,19 +69,18 @@ class Figures:
         totals[2] += row.output_tokens
         if row.cost_nano_usd:
             totals[3] += row.cost_nano_usd
-        duration = perf_counter() - exchange.started
         self._durations[bisect_left(self._DURATION, duration)] += 1
         self._duration_sum += duration
         if not row.is_stream:
-            overhead = duration - exchange.upstream_seconds
             self._overheads[bisect_left(self._OVERHEAD, overhead)] += 1
             if overhead > 0:
                 self._overhead_sum += overhead
-        if len(exchange.attempts) > 1:
-            self._fallbacks += len(exchange.attempts) - 1
+        if attempts > 1:
+            self._fallbacks += attempts - 1
 
     def said(self) -> list[Any]:
         """All of it as JSON holds it; `heard` adds it to another's. May be called in any thread."""
+        self._count()
         totals = [[*series, *numbers] for series, numbers in list(self._totals.items())]
         return [
             totals,
@@ -91,6 +108,7 @@ class Figures:
 
     def collect(self) -> Iterable[Metric]:
         """The figures as the Prometheus library wants them."""
+        self._count()
         labels = ["surface", "provider", "model", "status"]
         requests = CounterMetricFamily("aiservice_requests", "Requests answered.", labels=labels)
         tokens = CounterMetricFamily("aiservice_tokens", "Tokens metered.", labels=["provider", "model", "type"])

@@ -91,12 +91,12 @@ class OncePerKey:
             fingerprint = self._kept.fingerprint_of(asked.body)
             call = SharedAnswer(name, fingerprint, request_id, handler, {**scope}, asked.raw, asked.body)
             call.is_counted = True
-            await self._sharing.share(call, Caller(asked.principal, request_id, time.perf_counter()), receive, send)
+            await self._sharing.share(call, Caller(asked.principal, request_id, time.monotonic()), receive, send)
 
         return replace(handler, run=run_or_share)
 
     async def _once(self, handler: Handler, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        started = time.perf_counter()
+        started = time.monotonic()
         event_id = event_id_in(scope) if handler.dialect is not None else None
         key, wants_stream = key_of(scope), handler.dialect is not None and is_resumable(scope)
         if event_id is None and key is None and not wants_stream:

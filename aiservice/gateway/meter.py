@@ -70,7 +70,8 @@ class Meter:
                 exchange.est_input_tokens,
                 first.connection.name if first else "",
                 first.model if first else "",
-                self.cost(exchange, Usage(exchange.est_input_tokens)) if first else None,
+                first.connection.kind if first else "",
+                first.connection.base_url if first else "",
                 exchange.charge.names if exchange.charge is not None else None,
             )
         )
@@ -130,7 +131,7 @@ class Meter:
         assert continuation is not None  # noqa: S101 - who asks has one
         usage = self._usage_of(exchange)
         of_part = usage if continuation.given is None else self._of_part(exchange, continuation.given)
-        exchange.used_of_quota(of_part.input_tokens, of_part.output_tokens)
+        exchange.used_of_quota(of_part.input_tokens, of_part.output_tokens, time.monotonic_ns() // 1_000)
         cost = self._billed(exchange, usage)
         self._note_cost(exchange, of_part)
         exchange.attempts[-1].code = failure.code
@@ -143,8 +144,10 @@ class Meter:
         if exchange.is_settled:
             return
         exchange.is_settled = True
-        ended_us = now_us()
-        usage = self._usage_of(exchange)
+        ended_us, ended = now_us(), time.monotonic()
+        usage = exchange.usage
+        if usage is None or exchange.delivered_pieces or exchange.caching or exchange.continuation:
+            usage = self._usage_of(exchange)
         if exchange.continuation is not None and (given := exchange.continuation.given) is not None:
             self._note_cost(exchange, self._of_part(exchange, given))
         exchange.usage = usage
@@ -152,22 +155,22 @@ class Meter:
             # Before the last byte: who has the answer may ask again at once.
             is_whole = exchange.outcome == "finished" and (exchange.caching is None or not exchange.is_free)
             exchange.grant.settle(usage.total_tokens, usage.output_tokens if is_whole else None)
-        exchange.used_of_quota(usage.input_tokens, usage.output_tokens)
+        exchange.used_of_quota(usage.input_tokens, usage.output_tokens, int(ended * 1_000_000))
         if (load := exchange.load) is not None:
-            load.ended(usage, exchange.est_input_tokens) if exchange.outcome == "finished" else load.over()
+            load.ended(usage, exchange.est_input_tokens, ended) if exchange.outcome == "finished" else load.over()
         if usage.input_tokens or usage.output_tokens or usage.billed or usage.units:
             cost = self.cost if exchange.continuation is None else self._billed
             exchange.cost_nano_usd = cost(exchange, usage)
         else:
             exchange.cost_nano_usd = 0
         if exchange.charge is not None:
-            exchange.charge.settle(exchange.cost_nano_usd or 0, usage.total_tokens, time.monotonic())
+            exchange.charge.settle(exchange.cost_nano_usd or 0, usage.total_tokens, ended)
         row = self._row(exchange, usage, ended_us)
         if exchange.is_recorded:
             exchange.settlement = row
         else:
             exchange.settlement_token = self._ledger.settle(row)
-        self.figures.add(exchange, row)
+        self.figures.add(exchange, row, ended)
 
     async def durable(self, exchange: Exchange) -> None:
         """Waits until the settlement would survive a power cut, where the settings ask for that."""
@@ -239,40 +242,41 @@ class Meter:
 
     def _row(self, exchange: Exchange, usage: Usage, ended_us: int) -> Settlement:
         principal, ask, candidate = exchange.principal, exchange.request.ask, exchange.candidate
-        return Settlement(
-            request_id=exchange.request_id,
-            client_id=principal.client_id,
-            client=principal.client_name,
-            key_id=principal.key_id,
-            task=ask.task,
-            surface=exchange.dialect.surface,
-            provider=candidate.connection.name if candidate else "",
-            model=candidate.model if candidate else "",
-            requested_model=ask.requested_model or "",
-            status=exchange.status,
-            outcome=exchange.outcome,
-            started_us=exchange.started_us,
-            ended_us=ended_us,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_input_tokens=usage.cached_input_tokens,
-            cache_write_tokens=usage.cache_write_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
-            usage_source=usage.source,
-            is_usage_invalid=not exchange.is_usage_valid,
-            cost_nano_usd=exchange.cost_nano_usd,
-            first_byte_us=exchange.first_byte_us,
-            overhead_us=_overhead_us(exchange, ended_us),
-            error_code=exchange.error_code,
-            is_stream=ask.is_stream,
-            attempts=[_attempt_row(attempt) for attempt in exchange.attempts],
-            budgets=exchange.charge.names if exchange.charge is not None else None,
-            cache=exchange.cache if exchange.cache != "bypass" else None,
-            decision=exchange.decision_id,
-            trace_id=exchange.trace_id,
-            upstream_id=exchange.upstream_id,
-            units=usage.units if usage.unit else None,
-            unit=usage.unit,
+        place = None if candidate is None else candidate.connection
+        return Settlement(  # by place: a third of what names would cost
+            exchange.request_id,
+            principal.client_id,
+            principal.client_name,
+            principal.key_id,
+            ask.task,
+            exchange.dialect.surface,
+            "" if place is None else place.name,
+            "" if candidate is None else candidate.model,
+            ask.requested_model or "",
+            exchange.status,
+            exchange.outcome,
+            exchange.started_us,
+            ended_us,
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cached_input_tokens,
+            usage.cache_write_tokens,
+            usage.reasoning_tokens,
+            usage.source,
+            not exchange.is_usage_valid,
+            exchange.cost_nano_usd,
+            exchange.first_byte_us,
+            exchange.error_code,
+            ask.is_stream,
+            [_attempt_row(attempt) for attempt in exchange.attempts],
+            _overhead_us(exchange, ended_us),
+            None if exchange.charge is None else exchange.charge.names,
+            None if exchange.cache == "bypass" else exchange.cache,
+            exchange.decision_id,
+            exchange.trace_id,
+            exchange.upstream_id,
+            usage.units if usage.unit else None,
+            usage.unit,
         )
 
 

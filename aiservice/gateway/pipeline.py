@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiservice.dialects import (
     ai_service,
@@ -35,6 +36,7 @@ from aiservice.gateway.exchange import (
     EXCHANGE,
     HINTS,
     RECORDED,
+    TOLD,
     AsksToResume,
     Exchange,
     Handler,
@@ -66,6 +68,7 @@ from aiservice.services.core import Core
 from aiservice.services.limit_plans import Plan
 from aiservice.services.payloads import Payload
 from aiservice.services.routing_filters import able
+from aiservice.wire import AI_SERVICE_WIRE
 
 
 class Pipeline:
@@ -126,34 +129,53 @@ class Pipeline:
         """What answers a route whose clients speak `dialect`."""
         return Handler(partial(self.infer, dialect), dialect, scope_name="task")
 
-    async def infer(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        """Answers a request whose client speaks `dialect`."""
-        started, started_us = time.perf_counter(), now_us()
-        check_taking_requests(self._in_flight)
-        principal = recognised(self._core, scope) or await authenticate(self._core, scope)
-        recorded: Recorded | None = scope.get(RECORDED)
-        if recorded is not None and recorded.is_counted:
-            seen = Seen()
-        else:
-            seen = self._core.observer.request(principal.client_id, self._address(scope), started_us)
-        if not principal.limits:
-            caller = Caller(principal, request_id, started, started_us, seen)
-            await self._answer(dialect, scope, receive, send, caller)
-            return
-        limiter = self._core.limiter
+    def infer(
+        self, dialect: Dialect, scope: Scope, receive: Receive, send: Send, request_id: str
+    ) -> Coroutine[Any, Any, None]:
+        """Answers a request whose client speaks `dialect`: what it gives is awaited. For a key that is known that is
+        the answer itself, without a step between."""
+        started, started_us = time.monotonic(), now_us()
+        if self._in_flight.is_draining:
+            check_taking_requests(self._in_flight)
+        principal = recognised(self._core, scope)
+        asked = (request_id, started, started_us)
+        if principal is None:
+            return self._infer(dialect, scope, receive, send, asked)
+        plan = None
+        if principal.limits:
+            if RECORDED in scope:  # an error is then told by others
+                return self._infer(dialect, scope, receive, send, asked)
+            scope[TOLD] = partial(self._refused, principal)
+            plan = self._core.limiter.check(principal)
+        caller = Caller(principal, *asked, self._seen(principal, scope, started_us), plan)
+        return self._answer(dialect, scope, receive, send, caller)
+
+    async def _infer(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send, asked: "Asked") -> None:
+        principal = await authenticate(self._core, scope)
+        seen = self._seen(principal, scope, asked[2])
         try:
-            caller = Caller(principal, request_id, started, started_us, seen, limiter.check(principal))
-            await self._answer(dialect, scope, receive, send, caller)
+            plan = self._core.limiter.check(principal) if principal.limits else None
+            await self._answer(dialect, scope, receive, send, Caller(principal, *asked, seen, plan))
         except BrokerError as error:
-            self._meter.figures.count_refusal(error)
-            error.headers = tuple(headers_of_caller(limiter, principal))
+            if principal.limits:
+                self._refused(principal, error)
             raise
 
-    def _address(self, scope: Scope) -> str:
-        """Where the caller is, for who counts networks. Without a trusted proxy the peer's own text will do: 3 µs less
-        than reading it."""
+    def _refused(self, principal: Principal, error: BrokerError) -> None:
+        """Says in an error how its caller's limits stand."""
+        self._meter.figures.count_refusal(error)
+        error.headers = tuple(headers_of_caller(self._core.limiter, principal))
+
+    def _seen(self, principal: Principal, scope: Scope, started_us: int) -> Seen:
+        """The minute of its client in which a request is counted, unless a reading that came before has counted it."""
+        if RECORDED in scope:
+            recorded: Recorded = scope[RECORDED]
+            if recorded.is_counted:
+                return Seen()
+        # Without a trusted proxy the peer's own text will do for an address: 3 µs less than reading it.
         trusted, peer = self._core.settings.trusted_proxies, scope.get("client")
-        return client_address(scope, trusted) if trusted or peer is None else peer[0]
+        address = client_address(scope, trusted) if trusted or peer is None else peer[0]
+        return self._core.observer.request(principal.client_id, address, started_us)
 
     async def _answer(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send, caller: "Caller") -> None:
         core, (principal, request_id, started, started_us, seen, plan) = self._core, caller
@@ -187,11 +209,10 @@ class Pipeline:
             candidates = await self._route(exchange, scope, body, raw)
         except BrokerError as error:
             unroutable = error  # in the ledger too: it was asked for
-        check_taking_requests(self._in_flight)  # the body may have taken until after the drain's last look
         answering, meter = self._answering(exchange, receive, send), self._meter
         permit = Permit(exchange, self._in_flight, meter, core.limiter, answering.stop, charges=self._charges)
-        if principal.limits or principal.budgets:
-            await permit.take()
+        if (principal.limits or principal.budgets) and (pending := permit.take()) is not None:
+            await pending
         with permit:
             try:
                 if unroutable is not None:
@@ -218,7 +239,9 @@ class Pipeline:
         object_id = await asyncio.to_thread(object_id_in, body) if ask.is_large else object_id_in(body, plain)
         if object_id is not None:
             decided = self._choice.own(principal, decided, object_id)
-        elif (use := self._cached.plan(exchange, scope, body, decided.candidates)) is not None:
+        elif (core.cache.policies.is_any or HINTS in scope or ask.wire == AI_SERVICE_WIRE) and (
+            use := self._cached.plan(exchange, scope, body, decided.candidates)
+        ) is not None:
             await self._cached.look(exchange, use, decided.candidates)
         if exchange.caching is None or not exchange.is_free:
             if principal.budgets:
@@ -226,12 +249,14 @@ class Pipeline:
             exchange.candidates, exchange.candidate = decided.candidates, decided.candidates[0]
             if decided.known.takes_turns:
                 core.router.went(principal.client_id, decided)
-        if (latency_ms := decided.plan.wish.terms.preferred_max_latency_ms) is not None:
-            request.stall_seconds = latency_ms / 1000
-        exchange.decision_id = core.decisions.note(decided, core.connections.snapshot())
+        if decided.known.stall_seconds is not None:
+            request.stall_seconds = decided.known.stall_seconds
+        exchange.decision_id = decided.trace_id or core.decisions.note(decided, core.connections.snapshot())
         return decided.candidates
 
     def _answering(self, exchange: Exchange, receive: Receive, send: Send) -> WholeAnswer | ClientStream:
+        if self._in_flight.is_draining:  # the body may have taken until after the drain's last look
+            check_taking_requests(self._in_flight)
         source: AnswerSource = self._dispatcher if exchange.caching is None else self._cached
         if not exchange.request.ask.is_stream:
             return WholeAnswer(exchange, source, self._meter, receive, send)
@@ -262,6 +287,10 @@ def _token_in(scope: Scope) -> bytes | None:
         if name == EXPLAIN_HEADER:
             return bytes(value)
     return None
+
+
+Asked = tuple[str, float, int]
+"""Of a `Caller` what is known of any: the request's id and since when it is here."""
 
 
 class Caller(NamedTuple):

@@ -39,9 +39,14 @@ class QuotaTurns:
         if candidate.provider.is_local or exchange.request.ask.kind == "token-count":
             exchange.turn = exchange.loose = exchange.easy = None
             return True
+        exchange.easy = None
+        lane = self._quotas.at_hand.get(candidate)
+        if lane is not None and lane.is_free and not lane.queue.waiting:
+            lane.loose += 1
+            exchange.turn, exchange.loose = None, lane
+            return True
         now = self._quotas.now()
         lane = self._quotas.lane_of(candidate, now)
-        exchange.easy = None
         if lane.is_free and not lane.queue.waiting:
             lane.loose += 1
             exchange.turn, exchange.loose = None, lane

@@ -40,7 +40,7 @@ _WHOLE: tuple[Header, ...] = (
 
 def exchange_headers(exchange: Exchange) -> list[Header]:
     """The contract's headers for a request that reached routing."""
-    overhead_ms = (time.perf_counter() - exchange.started - exchange.upstream_seconds) * 1000
+    overhead_ms = (time.monotonic() - exchange.started - exchange.upstream_seconds) * 1000
     headers: list[Header] = [
         (b"x-request-id", exchange.request_id.encode()),
         (b"x-aiservice-attempts", b"%d" % (len(exchange.attempts) - exchange.passed_over)),

@@ -179,7 +179,7 @@ class Semantic:
         tokens = sum(map(len, texts)) // _CHARACTERS_PER_TOKEN + 1
         # It is the cache that asks: of its caller's limits the question itself has its place already.
         asking = replace(principal, limits=())
-        exchange = Exchange(new_id("req"), _DIALECT, asking, request, now_us(), time.perf_counter(), tokens)
+        exchange = Exchange(new_id("req"), _DIALECT, asking, request, now_us(), time.monotonic(), tokens)
         exchange.candidates, exchange.candidate = (place,), place
         meter, task = self._meter, asyncio.current_task()
         exchange.task = task
@@ -190,7 +190,8 @@ class Semantic:
 
         try:
             permit = Permit(exchange, self._in_flight, meter, self._core.limiter, stop, charges=self._charges)
-            await permit.take()
+            if (pending := permit.take()) is not None:
+                await pending
             with permit:
                 try:
                     async with asyncio.timeout(_PATIENCE_SECONDS):

@@ -58,7 +58,7 @@ class Shadowing:
         turn = self._turn(exchange, candidate)
         if turn is None:
             return
-        real_ms = int((time.perf_counter() - exchange.started) * 1000)
+        real_ms = int((time.monotonic() - exchange.started) * 1000)
         call = self._ask(_Call(exchange.request_id, _whole(ask), rule, candidate, turn, real_ms))
         task = asyncio.get_running_loop().create_task(call, name="shadow")
         self._tasks.add(task)
@@ -94,7 +94,7 @@ class Shadowing:
 
     async def _ask(self, call: "_Call") -> None:
         candidate, turn = call.candidate, call.turn
-        began = time.perf_counter()
+        began = time.monotonic()
         answer: Answer | None = None
         failure: AttemptFailure | None = None
         try:
@@ -109,7 +109,7 @@ class Shadowing:
         core, view = self._core, candidate.connection
         price = core.prices.cost_nano_usd
         cost = price(view.kind, view.base_url, candidate.model, usage, now_us()) if answer is not None else 0
-        took_ms = int((time.perf_counter() - began) * 1000)
+        took_ms = int((time.monotonic() - began) * 1000)
         status = 200 if failure is None else failure.upstream_status or failure.status
         code = None if failure is None else failure.code
         told = Shadowed(

@@ -18,7 +18,7 @@ def loads(raw: bytes | str) -> Any:
     """
     if len(raw) <= 2 * MAX_WRITTEN_DEPTH:
         return orjson.loads(raw)
-    brackets = brackets_in(raw)
+    brackets = raw.count(b"[") + raw.count(b"{") if type(raw) is bytes else brackets_in(raw)
     if brackets > MOST_CONTAINERS:
         raise orjson.JSONDecodeError(f"more than {MOST_CONTAINERS} lists and objects", "", 0)
     value = orjson.loads(raw)

@@ -151,6 +151,11 @@ class OpenAiShape(OpenAiMedia, Provider):
         return (("authorization", f"Bearer {key.reveal_text()}"),)
 
     def build(self, ask: Ask, model: str) -> HttpCall:
+        if ask.wire == CHAT_WIRE and ask.kind == "chat" and not ask.uncarried:  # as most are
+            body = {**ask.body, "model": model}
+            self.adapted(body, model)
+            self.streamed(body, is_stream=ask.is_stream)
+            return HttpCall(self.chat_path, orjson.dumps(body), is_stream=ask.is_stream)
         if ask.wire == COMPLETIONS_WIRE and self.completes(model):
             body = native_body(ask, model)
             self.adapted(body, model)
@@ -201,9 +206,10 @@ class OpenAiShape(OpenAiMedia, Provider):
         """Changes `body` to what `model` wants; most servers take one form for all."""
 
     def read(self, ask: Ask, call: HttpCall, reply: HttpReply) -> Answer:
-        if ask.wire == RESPONSES_WIRE and self.takes_as_it_is(ask):
+        is_plain_chat = ask.wire == CHAT_WIRE and ask.kind == "chat"
+        if not is_plain_chat and ask.wire == RESPONSES_WIRE and self.takes_as_it_is(ask):
             return read_response(reply, keeps_raw=True)
-        if ask.kind in MEDIA_KINDS:
+        if not is_plain_chat and ask.kind in MEDIA_KINDS:
             return self.media_answer(ask, call, reply, read_usage)
         try:
             body = loads(reply.body)
@@ -213,6 +219,8 @@ class OpenAiShape(OpenAiMedia, Provider):
             raise AttemptFailed(invalid_answer("its answer was not a JSON object"))
         if body.get("error") or body.get("object") == "error":
             raise AttemptFailed(failure_from_body(reply.status, body, reply.headers))
+        if is_plain_chat:
+            return _chat(body, reply.body)
         if ask.kind == "embedding":
             return embeddings_answer(body, reply.body)
         if ask.kind == "rerank":

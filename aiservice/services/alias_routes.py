@@ -21,7 +21,7 @@ class AliasRoutes:
     def __init__(self, db: Database, changes: ChangeFeed) -> None:
         self._db = db
         self._by_subject: dict[str, dict[str, list[str]]] = {}
-        self._names: frozenset[str] = frozenset()
+        self.names: frozenset[str] = frozenset()
         self._memo: dict[tuple[str, str | None, str], Route | None] = {}
         self._turn = asyncio.Lock()  # an older read must not overwrite a newer one
         self._reload = Reload(self.refresh)
@@ -35,7 +35,7 @@ class AliasRoutes:
             InvalidRequest: in a circle (`alias_loop`).
             NotFound: nowhere any more.
         """
-        if model not in self._names or model is None:
+        if model not in self.names or model is None:
             return None
         caller = (principal.client_id, principal.team_id, model)
         try:
@@ -65,7 +65,7 @@ class AliasRoutes:
         self._by_subject = {}
         for _, subject, name, targets in rows:
             self._by_subject.setdefault(subject, {})[name] = targets
-        self._names = frozenset(row[2] for row in rows)
+        self.names = frozenset(row[2] for row in rows)
         self._memo.clear()
 
     def _on_change(self, kind: str, _subject: str) -> None:

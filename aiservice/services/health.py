@@ -38,7 +38,7 @@ class ConnectionHealth:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+        self.clock = clock
         self._pulses: dict[str, Pulse] = {}
         self.budget = RetryBudget(clock)
         self.tell_dead_key: Callable[[str, str, str], None] | None = None
@@ -48,21 +48,24 @@ class ConnectionHealth:
         """The pulse of a connection; a new one knows nothing."""
         pulse = self._pulses.get(connection_id)
         if pulse is None:
-            pulse = self._pulses[connection_id] = Pulse(self._clock())
+            pulse = self._pulses[connection_id] = Pulse(self.clock())
         return pulse
 
+    def asked(self) -> float:
+        """A request's first attempt is about to begin: now, of the clock, which is told."""
+        now = self.clock()
+        self.budget.asked(now)
+        return now
+
     def begin(
-        self, connection_id: str, fact: Fact, task: "Task[Any] | None", *, is_movable: bool, is_first: bool = False
+        self, connection_id: str, fact: Fact, task: "Task[Any] | None", began: float, *, is_movable: bool
     ) -> Load:
-        """An attempt, the first of its request or not, begins to wait for its first byte, at a place of which `fact` is
-        known. Where its connection has fallen silent, the breaker opens, and who waits behind the first five is moved
-        on to another place, as far as the budget goes."""
+        """An attempt begins to wait for its first byte, now, at a place of which `fact` is known. Where its connection
+        has fallen silent, the breaker opens, and who waits behind the first five is moved on to another place, as far
+        as the budget goes."""
         pulse = self._pulses.get(connection_id)
         if pulse is None:
             pulse = self.pulse(connection_id)
-        began = self._clock()
-        if is_first:
-            self.budget.asked(began)
         waiter = Load(fact, pulse, began, task, is_movable=is_movable)
         waiting = pulse.waiting
         waiting[waiter] = None  # it is one of those that may be moved on
@@ -70,9 +73,9 @@ class ConnectionHealth:
             self._move_on(pulse, began)
         return waiter
 
-    def answered(self, waiter: Load, model: str, *, is_stream: bool) -> None:
-        """The attempt has its first byte, now, or its whole answer."""
-        pulse, now = waiter.pulse, self._clock()
+    def answered(self, waiter: Load, model: str, *, is_stream: bool) -> float:
+        """The attempt has its first byte, or its whole answer: now, of the clock, which is told."""
+        pulse, now = waiter.pulse, self.clock()
         took, mean = now - waiter.began, waiter.fact.first if is_stream else waiter.fact.whole
         if took >= mean.value:
             mean.value, mean.at = took, now
@@ -84,6 +87,7 @@ class ConnectionHealth:
         bar[1] += 1
         if pulse.down is not None or pulse.models:
             pulse.recovered(model)
+        return now
 
     def open_breaker(self, connection_id: str, model: str) -> Breaker | None:
         """The open breaker in a request's way; None, which is usual, where it may go."""
@@ -95,7 +99,7 @@ class ConnectionHealth:
     def is_left_alone(self, connection_id: str, model: str = "") -> bool:
         """Whether a request would be refused now. Takes no probe."""
         breaker = self.open_breaker(connection_id, model)
-        return breaker is not None and breaker.wait_seconds(self._clock()) > 0
+        return breaker is not None and breaker.wait_seconds(self.clock()) > 0
 
     def wait_seconds(self, connection_id: str, model: str = "") -> float:
         """0.0 where a request may go now (with an open breaker it is the probe); else how long until the next may."""
@@ -103,7 +107,7 @@ class ConnectionHealth:
         breaker = None if pulse is None else pulse.open_breaker(model)
         if pulse is None or breaker is None:
             return 0.0
-        now = self._clock()
+        now = self.clock()
         if wait := breaker.wait_seconds(now):
             return wait
         for each in (pulse.down, pulse.models.get(model)):
@@ -117,7 +121,7 @@ class ConnectionHealth:
         breaker = None if pulse is None else pulse.open_breaker(model)
         if pulse is None or breaker is None:
             return None
-        patience = pulse.patience_seconds(self._clock())
+        patience = pulse.patience_seconds(self.clock())
         first = patience if patience < inf else _FIRST_PROBE_SECONDS
         return first * float(2 ** min(max(breaker.probes - 1, 0), _MOST_DOUBLINGS))
 
@@ -129,7 +133,7 @@ class ConnectionHealth:
 
     def failed(self, connection_id: str, failure: AttemptFailure, model: str = "") -> None:
         """An attempt failed; counts only where that is a sign that the next would, too."""
-        self.pulse(connection_id).failed(failure, model, self._clock())
+        self.pulse(connection_id).failed(failure, model, self.clock())
         if self.tell_dead_key is not None and failure.code in DEAD_KEY_CODES:
             self.tell_dead_key(connection_id, model, failure.code)
 
@@ -143,7 +147,7 @@ class ConnectionHealth:
 
     def said(self) -> dict[str, Any]:
         """What is known of every connection, as JSON holds it. May be called in any thread."""
-        now = self._clock()
+        now = self.clock()
         return {name: picture(pulse, now) for name, pulse in list(self._pulses.items())}
 
     def _move_on(self, pulse: Pulse, now: float) -> None:

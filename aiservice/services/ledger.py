@@ -23,12 +23,13 @@ from aiservice.kit.journal import RESERVE_BYTES, SEGMENT_BYTES, Journal, Journal
 from aiservice.kit.records import frame
 from aiservice.kit.segments import Segment, adopt_orphans
 from aiservice.services.kept_settlements import with_kept
+from aiservice.services.prices import Prices
 from aiservice.services.settlement import (
     HEADER,
     Intent,
+    Price,
     Progress,
     Settlement,
-    columns,
     encode_intent,
     encode_progress,
     encode_settlement,
@@ -52,18 +53,21 @@ log = logging.getLogger(__name__)
 
 
 class Ledger:
-    """Every metered request passes `intend` and then `settle`, both on the event loop and both without waiting."""
+    """Every metered request passes `intend` and then `settle`, both on the event loop and both without waiting. `price`
+    (the published one, where none is given) says what a request cost whose worker died."""
 
     def __init__(
         self,
         db: Database,
         settings: Settings,
         *,
+        price: Price | None = None,
         segment_bytes: int = SEGMENT_BYTES,
         reserve_bytes: int = RESERVE_BYTES,
         max_waiting_rows: int = MAX_WAITING_ROWS,
     ) -> None:
         self._db = db
+        self._price = price or Prices().cost_nano_usd
         self._directory = settings.journal_dir
         self._is_full = settings.ledger_sync == "full"
         self._journal = Journal(
@@ -221,7 +225,7 @@ class Ledger:
         orphans, count = await asyncio.to_thread(adopt_orphans, self._directory), 0
         try:
             for orphan in orphans:
-                rows = await asyncio.to_thread(rows_of, orphan.records(), orphan.last_written_us)
+                rows = await asyncio.to_thread(rows_of, orphan.records(), orphan.last_written_us, self._price)
                 rows = await with_kept(self._db, rows)
                 for begin in range(0, len(rows), BATCH_ROWS):
                     await self._post(rows[begin : begin + BATCH_ROWS], orphan.life)
@@ -236,7 +240,7 @@ class Ledger:
 
     async def _post(self, rows: list[Settlement], life: str) -> None:
         try:
-            await self._insert(rows, life)
+            await store.insert_entries(self._db, rows, life)
         except DATABASE_ERRORS as exc:
             if store.is_disk_full(exc):
                 self._journal.fail(OSError(errno.ENOSPC, "the database's disk is full"))
@@ -248,15 +252,12 @@ class Ledger:
     async def _post_alone(self, row: Settlement, life: str) -> None:
         """One row the database will never take must not hold up all behind it: it is kept in a file of its own."""
         try:
-            await self._insert([row], life)
+            await store.insert_entries(self._db, [row], life)
         except DATABASE_ERRORS as exc:
             if not store.is_refusal(exc):
                 raise
             log.exception("The database refused the row of %s; it is kept in %s.", row.request_id, REFUSED)
             await asyncio.to_thread(_keep, self._directory / REFUSED, frame(encode_settlement(row)))
-
-    async def _insert(self, rows: list[Settlement], life: str) -> None:
-        await store.insert_entries(self._db, map(columns, rows), life)
 
     async def _run(self) -> None:
         pause, adopt_at, is_away = FLUSH_SECONDS, time.monotonic() + ADOPTION_SECONDS, False

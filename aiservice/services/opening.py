@@ -154,7 +154,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, node_id: str) -> Core
     policies, tally = CachePolicies(db, changes), CacheTally(db)
     cache = AnswerCache(policies, tally, vault, CacheSeal(bodies), shared=shared, most_bytes=settings.cache_bytes)
     changes.subscribe(cache.on_change)
-    ledger = Ledger(db, settings)
+    ledger = Ledger(db, settings, price=prices.cost_nano_usd)
     router = Router(health=health, quotas=quotas, prices=prices)
     connections, preferences = Connections(db, vault, changes, upstream), Preferences(db, changes)
     provider_keys, aliases = ProviderKeys(db, vault, changes, connections, upstream), Aliases(db, changes)

@@ -25,8 +25,11 @@ from aiservice.services.quota_turn import Turn
 from aiservice.wire import QuotaNote
 
 _UNKNOWN_SHARE = 1e-6
+_COUNTED_AT_ONCE = 128
 Easy = tuple["Lane", Part, int, int]
 """A call that went without a turn: its lane, where it is counted, and with how many tokens of prompt and answer."""
+Ended = tuple[Easy | None, int, int, int, int]
+"""A call that has ended: as what it went, or else when it ended; its estimated prompt, its tokens of both."""
 
 
 class Lane:
@@ -36,7 +39,9 @@ class Lane:
     def __init__(
         self, window_us: int = 60 * SECOND_US, *, seed: int | None = None, clock: Callable[[], int] | None = None
     ) -> None:
-        self.calls = CallWindow(window_us)
+        self.counted = CallWindow(window_us)
+        """What went within the last window, but for calls without a turn that are counted with the next others."""
+        self._ended: list[Ended] = []  # calls without a turn whose ends are not counted yet
         self.loose = 0
         """How many calls are under way without a turn."""
         self.now: Callable[[], int] = clock or _now
@@ -64,6 +69,8 @@ class Lane:
 
     def turn(self, client: str, weight: float, input_tokens: int) -> Turn:
         """A turn to ask for; its answer is taken to be as long as answers were lately."""
+        if self._ended:
+            self._count_ended()
         scaled, output_tokens = int(input_tokens * self._input_scale), int(self._mean_output)
         return Turn(self, client, weight, scaled, output_tokens, estimated_input=input_tokens)
 
@@ -78,14 +85,32 @@ class Lane:
         turn.counts = (requests + self.loose, *map(add, tokens, others))
         turn.sent_us = now
 
-    def went(self, estimated_input: int, input_tokens: int, output_tokens: int) -> None:
+    @property
+    def calls(self) -> CallWindow:
+        """What went within the last window, all of it. For the event loop's thread."""
+        if self._ended:
+            self._count_ended()
+        return self.counted
+
+    def went(self, estimated_input: int, input_tokens: int, output_tokens: int, now: int | None = None) -> None:
         """A call that went without a turn has ended, and used so much: where nothing is known of limits this is all
-        that is counted, once, when it is known."""
+        that is noted of it. It is counted when somebody looks, or with many others at once, which is cheaper."""
         self.loose -= 1
-        now = self.now()
-        self.calls.move(now)
-        self.calls.add(now, input_tokens, output_tokens)
-        self._learn(estimated_input, input_tokens, output_tokens)
+        ended = self._ended
+        ended.append((None, self.now() if now is None else now, estimated_input, input_tokens, output_tokens))
+        if len(ended) >= _COUNTED_AT_ONCE or self.bounds.known:
+            self._count_ended()
+
+    def _count_ended(self) -> None:
+        ended, self._ended = self._ended, []
+        calls, learn = self.counted, self._learn
+        for easy, now, estimated_input, input_tokens, output_tokens in ended:
+            if easy is None:
+                calls.move(now)
+                calls.add(now, input_tokens, output_tokens)
+            else:
+                calls.change(easy[1], 0, input_tokens - easy[2], output_tokens - easy[3])
+            learn(estimated_input, input_tokens, output_tokens)
 
     def goes_easily(self, input_tokens: int, now: int) -> Easy | None:
         """Counts a call of so many tokens and lets it go without a turn, where less than half is used of what was told
@@ -106,15 +131,18 @@ class Lane:
                 return None
         self._free_calls -= 1
         self._free_tokens -= tokens
-        return self, self.calls.add(now, inputs, outputs), inputs, outputs
+        return self, self.counted.add(now, inputs, outputs), inputs, outputs
 
     def went_easily(self, easy: Easy, estimated_input: int, input_tokens: int, output_tokens: int) -> None:
         """Such a call has ended, and used so much."""
-        _, part, inputs, outputs = easy
-        more_in, more_out = input_tokens - inputs, output_tokens - outputs
-        self._learn(estimated_input, input_tokens, output_tokens)
-        self.calls.change(part, 0, more_in, more_out)
-        self._free_tokens -= max(more_in, 0) + max(more_out, 0)
+        if (more := input_tokens - easy[2]) > 0:
+            self._free_tokens -= more
+        if (more := output_tokens - easy[3]) > 0:
+            self._free_tokens -= more
+        ended = self._ended
+        ended.append((easy, 0, estimated_input, input_tokens, output_tokens))
+        if len(ended) >= _COUNTED_AT_ONCE:
+            self._count_ended()
 
     def turn_of(self, easy: Easy, turn: Turn) -> None:
         """Makes of such a call one that had its `turn`: its reply says something of the limits."""
@@ -270,6 +298,8 @@ class Lane:
     def configure(self, rpm: int | None, tpm: int | None, sharers: int) -> None:
         """Sets what an admin says the provider gives: of it this worker takes its part, `sharers` being how many share
         it."""
+        if self._ended:
+            self._count_ended()
         self.configured = (rpm, tpm, sharers)
         self.bounds.configure(rpm, tpm, sharers, self.window_us)
         self._easy_calls = self._free_calls = 0.0
@@ -277,7 +307,7 @@ class Lane:
     @property
     def is_free(self) -> bool:
         """Whether nothing is known that could make anybody wait."""
-        return not self.bounds and not self.hold_us and self._trouble_us is None
+        return not self.bounds.known and not self.hold_us and self._trouble_us is None
 
     @property
     def is_in_trouble(self) -> bool:

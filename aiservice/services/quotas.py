@@ -34,18 +34,20 @@ class Quotas:
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._names: dict[tuple[str, str], tuple[ConnectionView, str]] = {}
         self._tidy_us = 0
-        self._of_candidates: dict[Candidate, Lane] = {}
+        self.at_hand: dict[Candidate, Lane] = {}
+        """The lanes of places that were asked for lately: for whoever asks all the time."""
 
     def lane_of(self, candidate: Candidate, now: int) -> Lane:
-        """The lane of a place; `lane` for whoever asks all the time."""
-        found = self._of_candidates.get(candidate)
-        if found is None or now - self._tidy_us > _TIDY_US:
-            view = candidate.connection
-            found = self.lane(view, candidate.model, now)
-            if not view.rpm and not view.tpm:  # what is configured changes with how many share it
-                if len(self._of_candidates) >= _MOST_LANES:
-                    self._of_candidates.clear()
-                self._of_candidates[candidate] = found
+        """The lane of a place; from now on it is `at_hand`."""
+        found = self.at_hand.get(candidate)
+        if found is not None and now - self._tidy_us <= _TIDY_US:
+            rpm, tpm, sharers = found.configured
+            if rpm is tpm is None or sharers == self.sharers():  # what is configured changes with how many share it
+                return found
+        found = self.lane(candidate.connection, candidate.model, now)
+        if len(self.at_hand) >= _MOST_LANES:
+            self.at_hand.clear()
+        self.at_hand[candidate] = found
         return found
 
     def lane(self, view: ConnectionView, model: str, now: int) -> Lane:
@@ -74,7 +76,7 @@ class Quotas:
         return 1.0 if lane is None else lane.share_left(self.now())
 
     def said(self) -> list[Json]:
-        """What is known of every lane of which something is, as JSON holds it."""
+        """What is known of every lane of which something is, as JSON holds it. May be called in any thread."""
         now = self.now()
         return [
             {"connection_id": key[0], "provider": view.name, "model": model, **picture(lane, now)}
@@ -110,12 +112,12 @@ class Quotas:
 
     def forget(self) -> None:
         """Begins anew, as if no reply had told of a limit."""
-        self._of_candidates.clear()
+        self.at_hand.clear()
         self._lanes.clear()
         self._names.clear()
 
     def _sweep(self) -> None:
-        self._of_candidates.clear()
+        self.at_hand.clear()
         idle = [key for key, lane in self._lanes.items() if lane.is_free and not lane.queue.waiting]
         for key in idle:
             del self._lanes[key], self._names[key]
@@ -129,7 +131,7 @@ def picture(lane: Lane, now: int) -> Json:
             "window_seconds": lane.window_us // SECOND_US,
             "limit": int(bound.limit),
             "source": bound.source,
-            "used": lane.calls.totals[bound.place],
+            "used": lane.counted.totals[bound.place],
             "used_by_others": int(bound.used_by_others(now)),
         }
         for bound in list(lane.bounds)

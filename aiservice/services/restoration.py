@@ -22,9 +22,12 @@ from aiservice.services import master_key
 from aiservice.services.audit import Audit
 from aiservice.services.audit_entry import record
 from aiservice.services.backups import DATABASE_PART, JOURNALS, TABLES, seal_of
+from aiservice.services.changes import ChangeFeed
 from aiservice.services.cluster import living_workers
 from aiservice.services.invariants import Breach, breaches
 from aiservice.services.ledger import Ledger
+from aiservice.services.own_prices import OwnPrices
+from aiservice.services.prices import Prices
 from aiservice.services.vault import Vault
 from aiservice.settings import Settings
 from aiservice.store.migrations import NewerDatabase, known_revisions, lock_out_starts, migrate
@@ -202,7 +205,9 @@ async def _settle(settings: Settings, *, is_copy: bool) -> tuple[int, list[Breac
         if is_copy:
             async with db.write() as session:
                 await lay_to_rest(session)
-        rows = await Ledger(db, settings).adopt()
+        prices = Prices()
+        await OwnPrices(db, ChangeFeed(db), prices).refresh()
+        rows = await Ledger(db, settings, price=prices.cost_nano_usd).adopt()
         return rows, await breaches(db, settings.journal_dir)
     finally:
         await db.close()

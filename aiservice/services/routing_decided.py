@@ -30,6 +30,7 @@ class Worked:
         "places",
         "plan",
         "rotations",
+        "stall_seconds",
         "stored",
         "strategy",
         "takes_turns",
@@ -42,6 +43,8 @@ class Worked:
         self.places = tuple(each for group in plan.groups for each in group)
         self.rotations = tuple(rotation(group) for group in plan.groups)
         terms = plan.wish.terms
+        latency_ms = terms.preferred_max_latency_ms
+        self.stall_seconds = None if latency_ms is None else latency_ms / 1000
         self.is_preferring = terms.preferred_max_latency_ms is not None or terms.preferred_min_throughput is not None
         # Where no strategy says otherwise, the keys of one connection take turns.
         runs = [run for group in plan.groups for run in runs_of_keys(group) if len(run) > 1]

@@ -7,7 +7,7 @@ which nothing is known is as good as any, so that something becomes known.
 import time
 from asyncio import Task
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import exp
 from typing import Any
 
@@ -23,6 +23,7 @@ _MAX_PLACES = 4_000
 _MAX_STICKY = 20_000
 STICKY_SECONDS = 300.0
 SAMPLES = 200
+_TAKEN_IN_AT_ONCE = 64
 _MICRO = 1_000_000
 
 
@@ -50,18 +51,50 @@ class PeakEwma:
 
 
 class Fact:
-    """What was seen of one place. `tokens_per_second` is that of its answers, 0.0 where nobody knows."""
+    """What was seen of one place. What its answers said of their length is taken in when somebody asks, or with many
+    others at once, which is cheaper."""
 
-    __slots__ = ("clock", "first", "in_flight", "inputs", "outputs", "tokens_per_second", "whole")
+    __slots__ = ("_inputs", "_outputs", "_tokens_per_second", "clock", "ended", "first", "in_flight", "whole")
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
         self.in_flight = 0
         self.first = PeakEwma()  # time to the first byte of streams
         self.whole = PeakEwma()
-        self.tokens_per_second = 0.0
-        self.outputs: deque[int] = deque(maxlen=SAMPLES)  # tokens of answers
-        self.inputs: deque[float] = deque(maxlen=SAMPLES)  # tokens of prompts, as parts of the estimate
+        self.ended: list[tuple[int, int, int, float]] = []
+        """Of answers not taken in yet: tokens of answer and prompt, the prompt's estimate, seconds."""
+        self._tokens_per_second = 0.0
+        self._outputs: deque[int] = deque(maxlen=SAMPLES)
+        self._inputs: deque[float] = deque(maxlen=SAMPLES)
+
+    @property
+    def outputs(self) -> Collection[int]:
+        """Tokens of the last answers."""
+        self.take_in()
+        return self._outputs
+
+    @property
+    def inputs(self) -> Collection[float]:
+        """Tokens of the last prompts, as parts of their estimates."""
+        self.take_in()
+        return self._inputs
+
+    @property
+    def tokens_per_second(self) -> float:
+        """That of its answers; 0.0 where nobody knows."""
+        self.take_in()
+        return self._tokens_per_second
+
+    def take_in(self) -> None:
+        """Takes in what `ended`."""
+        ended, self.ended = self.ended, []
+        for outputs, inputs, estimated, seconds in ended:
+            self._outputs.append(outputs)
+            if estimated:
+                self._inputs.append(inputs / estimated)
+            if outputs and seconds > 0:
+                rate, known = outputs / seconds, self._tokens_per_second
+                self._tokens_per_second = known + (rate - known) / 8 if known else rate
 
     def latency(self, now: float, *, is_stream: bool) -> float:
         """Seconds to the first byte, or to the whole answer; 0.0 where nobody knows."""
@@ -89,21 +122,17 @@ class Load:
         self.is_moved = self.is_over = False
         fact.in_flight += 1
 
-    def ended(self, usage: Usage, est_input_tokens: int) -> None:
-        """The answer is whole: how long it was, and how quick."""
+    def ended(self, usage: Usage, est_input_tokens: int, now: float) -> None:
+        """The answer is whole `now`: how long it was, and how quick."""
         fact = self.fact
         if not self.is_over:
             self.is_over = True
             fact.in_flight -= 1
-        if usage.source != "reported":
-            return
-        outputs, seconds = usage.output_tokens, self.fact.clock() - self.began
-        fact.outputs.append(outputs)
-        if est_input_tokens:
-            fact.inputs.append(usage.input_tokens / est_input_tokens)
-        if outputs and seconds > 0:
-            rate, known = outputs / seconds, fact.tokens_per_second
-            fact.tokens_per_second = known + (rate - known) / 8 if known else rate
+        if usage.source == "reported":
+            ended = fact.ended
+            ended.append((usage.output_tokens, usage.input_tokens, est_input_tokens, now - self.began))
+            if len(ended) >= _TAKEN_IN_AT_ONCE:
+                fact.take_in()
 
     def failed(self) -> None:
         """The attempt gave nothing. How long that took counts as well: a place that hangs is slow."""

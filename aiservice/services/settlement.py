@@ -3,7 +3,7 @@ stand in the journal (a JSON array of kind and values, whose names are in the he
 newer release reads what an older one left behind)."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple, cast
@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, cast
 import orjson
 
 from aiservice.tables.ledger import MAX_TOKENS
-from aiservice.wire import UsageSource
+from aiservice.wire import Usage, UsageSource
 
 Outcome = Literal[
     "finished", "failed", "client_left", "upstream_truncated", "broker_stopped", "budget_exhausted", "interrupted"
@@ -23,8 +23,9 @@ INTENT, SETTLED, PROGRESS = 1, 2, 3
 class Intent(NamedTuple):
     """A request that is about to be sent to a provider. `started_us` is microseconds UTC.
 
-    `provider` and `model` are where it goes first, `est_cost_nano_usd` is what the prompt alone costs there. `budgets`
-    names the windows that it will be charged to.
+    `provider` and `model` are where it goes first, `kind` and `base_url` what that connection is: if its worker dies,
+    whoever finds the intent works out what the prompt alone costs there. `budgets` names the windows that it will be
+    charged to.
     """
 
     request_id: str
@@ -39,8 +40,13 @@ class Intent(NamedTuple):
     est_input_tokens: int
     provider: str = ""
     model: str = ""
-    est_cost_nano_usd: int | None = None
+    kind: str = ""
+    base_url: str = ""
     budgets: str | None = None
+
+
+Price = Callable[[str, str, str, Usage, int], int | None]
+"""What usage costs (`Prices.cost_nano_usd`)."""
 
 
 @dataclass(slots=True)
@@ -175,9 +181,16 @@ def repair(row: Settlement, est_input_tokens: int) -> None:
         row.cost_nano_usd = None
 
 
-def interrupted(intent: Intent, progress: Progress | None, ended_us: int) -> Settlement:
+def interrupted(intent: Intent, progress: Progress | None, ended_us: int, price: Price) -> Settlement:
     """The row of a request whose worker died under it: status 500 whatever had been sent, since the client was not
     given a whole answer; the estimate of the prompt, and of the output as far as it was seen."""
+    if progress is not None:
+        cost = progress.cost_nano_usd
+    elif intent.kind:
+        prompt = Usage(valid_count(intent.est_input_tokens) or 0)
+        cost = price(intent.kind, intent.base_url, intent.model, prompt, intent.started_us)
+    else:
+        cost = None
     return Settlement(
         **{name: getattr(intent, name) for name in _NAMES[INTENT] if name in _SHARED},
         provider=progress.provider if progress else intent.provider,
@@ -189,11 +202,11 @@ def interrupted(intent: Intent, progress: Progress | None, ended_us: int) -> Set
         input_tokens=valid_count(intent.est_input_tokens) or 0,
         output_tokens=(valid_count(progress.output_tokens) or 0) if progress else 0,
         usage_source="estimated",
-        cost_nano_usd=progress.cost_nano_usd if progress else intent.est_cost_nano_usd,
+        cost_nano_usd=cost,
     )
 
 
-def rows_of(records: Iterator[bytes], died_us: int) -> list[Settlement]:
+def rows_of(records: Iterator[bytes], died_us: int, price: Price) -> list[Settlement]:
     """What one worker's life owes the database: its settlements, and an estimate for each intent without one."""
     intents: dict[str, Intent] = {}
     progress: dict[str, Progress] = {}
@@ -207,7 +220,7 @@ def rows_of(records: Iterator[bytes], died_us: int) -> list[Settlement]:
             progress[record.request_id] = record
     for request_id, intent in intents.items():
         if request_id not in rows:
-            rows[request_id] = interrupted(intent, progress.get(request_id), died_us)
+            rows[request_id] = interrupted(intent, progress.get(request_id), died_us, price)
     return list(rows.values())
 
 

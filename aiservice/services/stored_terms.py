@@ -28,7 +28,7 @@ class StoredTerms:
 
     def __init__(self, db: Database, changes: ChangeFeed) -> None:
         self._db = db
-        self._by_subject: dict[str, dict[str, Terms]] = {}
+        self.by_subject: dict[str, dict[str, Terms]] = {}
         self._memo: dict[_Caller, Terms | None] = {}
         self._stale: set[str] = set()
         self._turn = asyncio.Lock()  # an older read must not overwrite a newer one
@@ -38,7 +38,7 @@ class StoredTerms:
     def terms_for(self, principal: Principal, task: str) -> Terms | None:
         """What is stored for this caller and task: its key's terms over its client's over its team's over the
         platform's, and in each those of the task over those of any task. None where nothing is."""
-        if not self._by_subject:
+        if not self.by_subject:
             return None
         caller = (principal.key_id, principal.client_id, principal.team_id, task)
         try:
@@ -57,7 +57,7 @@ class StoredTerms:
         found: Terms | None = None
         for subject in (*subjects, PLATFORM):
             for each in (task, ANY_TASK):
-                terms = self._by_subject.get(subject or "", {}).get(each)
+                terms = self.by_subject.get(subject or "", {}).get(each)
                 if draft is not None and draft[:2] == (subject, each):
                     terms = draft[2]
                 if terms is not None:
@@ -70,7 +70,7 @@ class StoredTerms:
             self._stale.clear()
             async with self._db.read() as session:
                 rows = await store.stored(session, None, MAX_STORED)
-            self._by_subject = {}
+            self.by_subject = {}
             self._keep(rows)
 
     async def read_again(self, subject: str) -> None:
@@ -88,14 +88,14 @@ class StoredTerms:
                 self._stale |= wanted
                 raise
             for subject in wanted:
-                self._by_subject.pop(subject, None)
+                self.by_subject.pop(subject, None)
             self._keep(rows)
 
     def _keep(self, rows: Sequence[tuple[str, str, str, list[str], store.Json | None]]) -> None:
         for _, subject, task, chain, said in rows:
             terms = terms_of(chain, said)
             if terms is not None:
-                self._by_subject.setdefault(subject, {})[task] = terms
+                self.by_subject.setdefault(subject, {})[task] = terms
         self._memo.clear()
 
     def _on_change(self, kind: str, subject: str) -> None:

@@ -36,13 +36,13 @@ def window_name(budget_id: str, start_us: int, measure: str) -> str:
     return f"{budget_id}:{start_us}:{measure[0]}"
 
 
-def charges_of(rows: Iterable[dict[str, Any]]) -> dict[Window, int]:
+def charges_of(rows: Iterable[Any]) -> dict[Window, int]:
     """What `rows` charge to each window, in the order of the windows (so that two writers cannot deadlock)."""
     sums: dict[Window, int] = {}
     for row in rows:
-        named = row["budgets"]
+        named = row.budgets
         if named:
-            for window, amount in charged(named, row["cost_nano_usd"], row["input_tokens"] + row["output_tokens"]):
+            for window, amount in charged(named, row.cost_nano_usd, row.input_tokens + row.output_tokens):
                 sums[window] = sums.get(window, 0) + amount
     return dict(sorted(sums.items()))
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, partial
 from itertools import chain
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -50,10 +50,10 @@ _FALLBACKS, _HUNG_UP, _FIRST_BYTES = _PLACES["fallbacks"], _PLACES["hung_up"], _
 _REFUSED, _LIMITED, _CUT = _PLACES["refused"], _PLACES["limited"], _PLACES["cut"]
 _UNIT_PLACES = {unit: _PLACES[name] for unit, name in UNIT_SUMS.items()}
 _TOKENS = ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cache_write_tokens")
-_TOKEN_PLACES, _tokens = [_PLACES[name] for name in _TOKENS], itemgetter(*_TOKENS)
-_entry_values = itemgetter(*_COLUMNS)
-_summed_by = itemgetter("client_id", "key_id", "task", "provider", "model")
-_texts = itemgetter(*_TEXT_LIMITS)
+_TOKEN_PLACES, _tokens = [_PLACES[name] for name in _TOKENS], attrgetter(*_TOKENS)
+_entry_values = attrgetter(*_COLUMNS)
+_summed_by = attrgetter("client_id", "key_id", "task", "provider", "model")
+_texts = attrgetter(*_TEXT_LIMITS)
 _ATTEMPTS = _COLUMNS.index("attempts")
 _NUL = b"\\u0000"  # as JSON has it: no database takes it in a text
 # An update, though it changes nothing: it locks the mark, so that a fold that is under way waits for these minutes.
@@ -90,12 +90,16 @@ def is_disk_full(exc: Exception) -> bool:
     return isinstance(exc, OperationalError) and "database or disk is full" in str(exc)
 
 
-async def insert_entries(db: Database, rows: Iterable[dict[str, Any]], holder: str = "") -> set[str]:
-    """Inserts rows (all columns but `id`) whose request id is not in the ledger yet, sums exactly those into minutes,
-    charges them to their budgets (out of the slices of `holder`), and returns their ids. A unit of work of its own."""
-    unique: dict[str, dict[str, Any]] = {}
+Row = Any
+"""What is posted: an object with an attribute for each column but `id` (`Settlement`, of the layer above)."""
+
+
+async def insert_entries(db: Database, rows: Iterable[Row], holder: str = "") -> set[str]:
+    """Inserts rows whose request id is not in the ledger yet, sums exactly those into minutes, charges them to their
+    budgets (out of the slices of `holder`), and returns their ids. A unit of work of its own."""
+    unique: dict[str, Row] = {}
     for row in rows:
-        unique.setdefault(row["request_id"], row)
+        unique.setdefault(row.request_id, row)
     _fit(unique.values())
     if db.is_sqlite:
         return await db.write_at_once(
@@ -105,12 +109,12 @@ async def insert_entries(db: Database, rows: Iterable[dict[str, Any]], holder: s
         return await _insert_postgres(session, unique, holder)
 
 
-def sum_rows(rows: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
+def sum_rows(rows: Iterable[Row]) -> list[tuple[Any, ...]]:
     """`rows` summed per minute and roll-up key: values of the roll-up's columns, in the order of the keys (so that two
     writers cannot deadlock)."""
     sums: dict[tuple[Any, ...], list[int]] = {}
     for row in rows:
-        started_us = row["started_us"]
+        started_us = row.started_us
         key = (
             started_us // MINUTE_US * MINUTE_US,
             *_summed_by(row),
@@ -118,10 +122,10 @@ def sum_rows(rows: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
         total = sums.get(key)
         if total is None:
             total = sums[key] = [0] * len(SUMMED)
-        latency = max(0, row["ended_us"] - started_us)
-        cost = row["cost_nano_usd"]
+        latency = max(0, row.ended_us - started_us)
+        cost = row.cost_nano_usd
         total[_REQUESTS] += 1
-        if row["outcome"] != "finished" or row["status"] >= 400 or len(row["attempts"]) > 1:
+        if row.outcome != "finished" or row.status >= 400 or len(row.attempts) > 1:
             _count_ending(total, row)
         if cost is None:
             total[_UNPRICED] += 1
@@ -129,20 +133,20 @@ def sum_rows(rows: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
             total[_COST] += cost
         total[_LATENCY] += latency
         total[_FIRST_BUCKET + _latency_bucket(latency)] += 1
-        first_byte_us = row["first_byte_us"]
+        first_byte_us = row.first_byte_us
         if first_byte_us is not None:
             total[_FIRST_BYTES + _latency_bucket(first_byte_us - started_us)] += 1
         for place, count in zip(_TOKEN_PLACES, _tokens(row), strict=True):
             if count:
                 total[place] += count
-        if row["units"] and row["unit"] in _UNIT_PLACES:
-            total[_UNIT_PLACES[row["unit"]]] += row["units"]
+        if row.units and row.unit in _UNIT_PLACES:
+            total[_UNIT_PLACES[row.unit]] += row.units
     return [(*key, *sums[key]) for key in sorted(sums)]
 
 
-def _count_ending(total: list[int], row: Mapping[str, Any]) -> None:
+def _count_ending(total: list[int], row: Row) -> None:
     """How a request ended, and whether where it began."""
-    status, outcome, attempts = row["status"], row["outcome"], row["attempts"]
+    status, outcome, attempts = row.status, row.outcome, row.attempts
     if outcome == "client_left":
         total[_HUNG_UP] += 1
     elif is_error(status, outcome):
@@ -175,7 +179,7 @@ def _latency_bucket(latency_us: int) -> int:
 
 
 def _insert_sqlite(
-    rows: Mapping[str, dict[str, Any]], values: list[list[Any]], holder: str, connection: sqlite3.Connection
+    rows: Mapping[str, Row], values: list[list[Any]], holder: str, connection: sqlite3.Connection
 ) -> set[str]:
     known = {row[0] for row in connection.execute(_KNOWN_SQLITE, (orjson.dumps(list(rows)).decode(),))}
     if known:
@@ -204,16 +208,17 @@ def _with_rows(form: str, count: int, width: int) -> str:
     return form % ", ".join([f"({', '.join('?' * width)})"] * count)
 
 
-async def _insert_postgres(session: AsyncSession, rows: Mapping[str, dict[str, Any]], holder: str) -> set[str]:
-    document = orjson.dumps(list(rows.values()))
+async def _insert_postgres(session: AsyncSession, rows: Mapping[str, Row], holder: str) -> set[str]:
+    named = [dict(zip(_COLUMNS, _entry_values(row), strict=True)) for row in rows.values()]
+    document = orjson.dumps(named)
     if _NUL in document:  # in what attempts say: other texts are made to fit before
-        without = [{**row, "attempts": [_without_nul(each) for each in row["attempts"]]} for row in rows.values()]
+        without = [{**row, "attempts": [_without_nul(each) for each in row["attempts"]]} for row in named]
         document = orjson.dumps(without)
     new = set((await session.execute(_INSERT_POSTGRES, {"rows": document.decode()})).scalars())
     minutes = sum_rows(row for request_id, row in rows.items() if request_id in new)
     if minutes:
-        named = [dict(zip(_MINUTE_COLUMNS, minute, strict=True)) for minute in minutes]
-        await session.execute(_ADD_MINUTES_POSTGRES, named)
+        summed = [dict(zip(_MINUTE_COLUMNS, minute, strict=True)) for minute in minutes]
+        await session.execute(_ADD_MINUTES_POSTGRES, summed)
         await session.execute(_MARK_HOURS_POSTGRES, [{"start_us": hour} for hour in _hours(minutes)])
     if charges := charges_of(row for request_id, row in rows.items() if request_id in new):
         await charge_postgres(session, charges, holder)
@@ -224,7 +229,7 @@ def _hours(minutes: Iterable[tuple[Any, ...]]) -> list[int]:
     return sorted({minute[0] // HOUR_US * HOUR_US for minute in minutes})
 
 
-def _values(row: dict[str, Any]) -> list[Any]:
+def _values(row: Row) -> list[Any]:
     values = list(_entry_values(row))
     attempts = orjson.dumps(values[_ATTEMPTS])
     if _NUL in attempts:
@@ -233,7 +238,7 @@ def _values(row: dict[str, Any]) -> list[Any]:
     return values
 
 
-def _fit(rows: Iterable[dict[str, Any]]) -> None:
+def _fit(rows: Iterable[Row]) -> None:
     """Cuts texts to their columns and takes NUL out (of attempts later): a row that PostgreSQL refuses would hold up
     all behind it."""
     fine: set[tuple[str | None, ...]] = set()  # most rows of a batch say the same
@@ -241,7 +246,8 @@ def _fit(rows: Iterable[dict[str, Any]]) -> None:
         texts = _texts(row)
         if texts not in fine:
             fitting = tuple(map(_fitted, texts, _TEXT_LIMITS.values()))
-            row.update(zip(_TEXT_LIMITS, fitting, strict=True))
+            for name, text_ in zip(_TEXT_LIMITS, fitting, strict=True):
+                setattr(row, name, text_)
             fine.add(fitting)
 
 

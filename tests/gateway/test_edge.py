@@ -228,7 +228,7 @@ async def test_t50_a_fault_of_ours_shows_nothing_of_itself(
         raise fault
 
     for layer, name in (
-        (gateway.core.preferences.stored, "terms_for"),
+        (gateway.core.router, "decide"),
         (gateway.core.connections, "snapshot"),
         (gateway.core.upstream, "send"),
         (gateway.core.ledger, "intend"),

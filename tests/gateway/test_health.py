@@ -27,7 +27,7 @@ class _Clock:
 @pytest.fixture
 def clock(gateway: Gateway) -> _Clock:
     clock = _Clock()
-    gateway.core.health._clock = clock
+    gateway.core.health.clock = clock
     return clock
 
 

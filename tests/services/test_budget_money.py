@@ -20,7 +20,6 @@ from aiservice.principal import Budget
 from aiservice.services import budget_windows, slices, spending
 from aiservice.services.changes import ChangeFeed
 from aiservice.services.purses import Cost, Reservation
-from aiservice.services.settlement import columns
 from aiservice.services.slices import Slices
 from aiservice.services.spending import Spending
 from aiservice.store import budget_slices, invariants
@@ -64,7 +63,7 @@ async def post(db: Database, worker: Worker, number: int) -> None:
         for n, (names, used) in enumerate(worker.unposted)
     ]
     worker.unposted.clear()
-    await insert_entries(db, map(columns, rows), worker.holder)
+    await insert_entries(db, rows, worker.holder)
 
 
 class MoneyMachine(RuleBasedStateMachine):

@@ -129,9 +129,8 @@ class _Task:
 
 def _begin(health: ConnectionHealth, *, is_movable: bool = True) -> tuple[Load, _Task]:
     task = _Task()
-    return health.begin(
-        "a", RoutingFacts().of(("a", "m")), cast("asyncio.Task[None]", task), is_movable=is_movable
-    ), task
+    fact = RoutingFacts().of(("a", "m"))
+    return health.begin("a", fact, cast("asyncio.Task[None]", task), health.clock(), is_movable=is_movable), task
 
 
 def _answer(health: ConnectionHealth, clock: _Clock, seconds: float) -> None:

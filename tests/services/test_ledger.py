@@ -13,6 +13,7 @@ from aiservice.kit.clock import HOUR_US, MINUTE_US
 from aiservice.services.ledger import Ledger
 from aiservice.services.settlement import Intent, Settlement
 from aiservice.settings import Settings
+from aiservice.store import ledger as posting
 from aiservice.store.session import Database
 from tests.harness.evidence import Evidence
 from tests.services.ledgers import attempts_of, new_ledger, rows, settle
@@ -92,15 +93,15 @@ async def test_texts_that_do_not_fit_their_column_are_cut(ledger: Ledger, databa
 async def test_r04_rows_wait_while_the_database_is_away_and_go_in_once(
     ledger: Ledger, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    insert = ledger._insert
+    insert = posting.insert_entries
     away = True
 
-    async def unreachable(batch: list[Settlement], life: str) -> None:
+    async def unreachable(db: Database, batch: list[Settlement], life: str) -> set[str]:
         if away:
             raise OSError("no route to host")
-        await insert(batch, life)
+        return await insert(db, batch, life)
 
-    monkeypatch.setattr(ledger, "_insert", unreachable)
+    monkeypatch.setattr(posting, "insert_entries", unreachable)
     for number in range(1200):
         settle(ledger, f"req_{number}")
     with pytest.raises(OSError, match="no route"):
@@ -162,18 +163,18 @@ async def test_a_flush_that_dies_before_its_commit_is_done_again_once(
 async def test_a_flush_whose_commit_went_unanswered_counts_nothing_twice(
     ledger: Ledger, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    insert = ledger._insert
+    insert = posting.insert_entries
 
-    async def unanswered(batch: list[Settlement], life: str) -> None:
-        await insert(batch, life)
+    async def unanswered(db: Database, batch: list[Settlement], life: str) -> None:
+        await insert(db, batch, life)
         raise TimeoutError("no answer to the commit")
 
-    monkeypatch.setattr(ledger, "_insert", unanswered)
+    monkeypatch.setattr(posting, "insert_entries", unanswered)
     settle(ledger, "req_1")
     for _ in range(5):
         with pytest.raises(TimeoutError):
             await ledger.flush()
-    monkeypatch.setattr(ledger, "_insert", insert)
+    monkeypatch.setattr(posting, "insert_entries", insert)
     await ledger.flush()
     assert len(await rows(database)) == 1
     assert (await rows(database, "SELECT requests FROM usage_minute")) == [{"requests": 1}]
@@ -257,5 +258,5 @@ async def test_what_an_intent_a_settlement_and_a_flush_cost(ledger: Ledger, evid
 def test_an_intent_has_what_a_settlement_repeats() -> None:
     import dataclasses
 
-    repeated = set(Intent._fields) - {"est_input_tokens", "est_cost_nano_usd"}
+    repeated = set(Intent._fields) - {"est_input_tokens", "kind", "base_url"}
     assert repeated <= {field.name for field in dataclasses.fields(Settlement)}

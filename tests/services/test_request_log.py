@@ -1,6 +1,7 @@
 """The request log: pages in order whatever is asked for, each person only what is theirs, safe exports."""
 
 import csv
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -137,7 +138,7 @@ async def test_a_seeded_month_is_summed_as_the_ledger_sums(db: Database) -> None
         entries = (await session.execute(text("SELECT * FROM ledger_entry"))).mappings().all()
         minutes = (await session.execute(text("SELECT * FROM usage_minute"))).all()
         days = (await session.execute(text("SELECT SUM(requests), SUM(cost_nano_usd) FROM usage_day"))).one()
-    read = [{**entry, "attempts": _attempts(entry["attempts"])} for entry in entries]
+    read = [SimpleNamespace(**{**entry, "attempts": _attempts(entry["attempts"])}) for entry in entries]
     assert sorted(tuple(row) for row in minutes) == sorted(sum_rows(read))
     assert [int(total) for total in days] == [3_000, sum(entry["cost_nano_usd"] or 0 for entry in entries)]
 

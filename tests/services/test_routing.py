@@ -82,7 +82,7 @@ def test_a_slow_place_comes_last_and_is_tried_again_when_its_slowness_is_long_ag
         load = _begun(router, name)
         now[0] += seconds
         health.answered(load, "fast", is_stream=False)
-        load.ended(Usage(10, 10), 10)
+        load.ended(Usage(10, 10), 10, now[0])
     assert names(decide(router, snapshot, preference)) == ["quick", "slow"]
     load = _begun(router, "quick")
     now[0] += 30

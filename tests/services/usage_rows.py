@@ -3,7 +3,7 @@
 from typing import Any
 
 from aiservice.principal import Person, Role
-from aiservice.services.settlement import Intent, Settlement, columns
+from aiservice.services.settlement import Intent, Settlement
 from aiservice.store.ledger import insert_entries
 from aiservice.store.session import Database
 
@@ -53,4 +53,4 @@ def row_of(request_id: str, **values: Any) -> Settlement:
 
 
 async def put(db: Database, *rows: Settlement) -> set[str]:
-    return await insert_entries(db, map(columns, rows))
+    return await insert_entries(db, rows)

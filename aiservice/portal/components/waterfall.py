@@ -1,11 +1,5 @@
-"""A request as a table with bars: what the broker did first, what was waited for, every attempt with how it ended and
-why it was made, the stream, and the end.
+"""The attempts of a request as a table with bars: when each began, what it took, how it ended, why it was tried."""
 
-All of it is read off the ledger's entry: its attempts have their beginnings, and their waits stand in their reasons.
-What lies between two of those is not split further, since no clock was read there.
-"""
-
-import re
 from typing import Any, TypedDict
 
 import reflex as rx
@@ -17,9 +11,6 @@ from aiservice.portal.components.requests import cost_text, is_good, millisecond
 from aiservice.portal.words import error_words
 
 _FREE = frozenset({"hit", "coalesced"})
-_WAITED = re.compile(r"; waited (\d{1,9}) ms for quota$")
-_SHOWN_MS = 1.0
-"""A pause or an end that is shorter is no step of its own."""
 
 
 class Step(TypedDict):
@@ -41,9 +32,8 @@ class Step(TypedDict):
 def steps_of(entry: Any) -> list[Step]:
     """The attempts of a ledger entry in order, each where it lies in the whole time, and the rest of a stream.
 
-    An attempt's time ends with its answer, a stream's with the first event; what was waited for a turn at a provider,
-    and between two attempts, are steps of their own. Entries from before offsets were kept have their attempts one
-    after another.
+    An attempt's time ends with its answer, a stream's with the first event. Entries from before offsets were kept have
+    their attempts one after another.
     """
     total_ms = max((entry.ended_us - entry.started_us) / 1000, 0.001)
     steps, at_ms = [_before(entry, total_ms)], 0.0
@@ -51,12 +41,6 @@ def steps_of(entry: Any) -> list[Step]:
         steps.append(_from_cache(entry, total_ms))
     for number, attempt in enumerate(entry.attempts, start=1):
         start_ms, took_ms = float(attempt.get("start_ms", at_ms)), float(attempt.get("ms", 0))
-        reason, waited_ms = _wait_in(attempt)
-        if number > 1 and start_ms - waited_ms - at_ms >= _SHOWN_MS:
-            steps.append(_wait("Pause", "before the next attempt", at_ms, start_ms - waited_ms - at_ms, total_ms))
-        if waited_ms >= _SHOWN_MS:
-            whose = f"for a turn at {attempt.get('provider', '')}: its quota was used up"
-            steps.append(_wait("Queue", whose, max(start_ms - waited_ms, 0), waited_ms, total_ms))
         at_ms = start_ms + took_ms
         is_last = number == len(entry.attempts)
         left, width = _bar(start_ms, took_ms, total_ms)
@@ -67,7 +51,7 @@ def steps_of(entry: Any) -> list[Step]:
                 detail=str(attempt.get("model", "")),
                 result=str(status) if code is None else f"{status or 'no answer'} {code}",
                 kind="good" if code is None else "bad",
-                reason=reason,
+                reason=str(attempt.get("reason", "")),
                 words=error_words(code, status) if code is not None else "",
                 cost=_cost_of(entry, attempt, is_last=is_last),
                 began=f"+{start_ms:,.0f} ms",
@@ -94,25 +78,7 @@ def steps_of(entry: Any) -> list[Step]:
                 width=width,
             )
         )
-    elif entry.attempts and total_ms - at_ms >= _SHOWN_MS:
-        steps.append(_wait("End", "the answer is written and sent", at_ms, total_ms - at_ms, total_ms))
     return steps
-
-
-def _wait_in(attempt: dict[str, Any]) -> tuple[str, float]:
-    """Why the attempt was made, and for how long it waited for its turn (ms)."""
-    reason = str(attempt.get("reason", ""))
-    waited = _WAITED.search(reason)
-    return (reason, 0.0) if waited is None else (reason[: waited.start()], float(waited[1]))
-
-
-def _wait(name: str, detail: str, start_ms: float, took_ms: float, total_ms: float) -> Step:
-    """A time in which no provider was asked."""
-    left, width = _bar(start_ms, took_ms, total_ms)
-    return Step(
-        name=name, detail=detail, result="", kind="plain", reason="", words="", cost="",
-        began=f"+{start_ms:,.0f} ms", took=_whole(took_ms), left=left, width=width,
-    )  # fmt: skip
 
 
 def _cost_of(entry: Any, attempt: dict[str, Any], *, is_last: bool) -> str:
@@ -143,8 +109,7 @@ def _from_cache(entry: Any, total_ms: float) -> Step:
 
 def _before(entry: Any, total_ms: float) -> Step:
     """What the broker did before anybody was asked; without an attempt, all there was."""
-    first = entry.attempts[0] if entry.attempts else {}
-    took_ms = max(float(first.get("start_ms", 0)) - _wait_in(first)[1], 0.0) if first else total_ms
+    took_ms = float(entry.attempts[0].get("start_ms", 0)) if entry.attempts else total_ms
     cache = f"cache ({entry.cache})" if entry.cache else "cache (no part)"
     left, width = _bar(0, took_ms, total_ms)
     return Step(
