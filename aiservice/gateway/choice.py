@@ -1,6 +1,7 @@
 """Where a request goes, as far as its caller's rights, budgets and objects go: for a call and for explain alike."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 
 from aiservice.dialects._base import ClientRequest, Json
@@ -40,6 +41,11 @@ def small_object(raw: bytes) -> Json:
     if not isinstance(body, dict):
         raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
     return body
+
+
+def token_in(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The explain token that a call brings back, if it does."""
+    return next((value for name, value in headers if name == EXPLAIN_HEADER), None)
 
 
 class Choice:

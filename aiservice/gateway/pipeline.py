@@ -27,7 +27,7 @@ from aiservice.gateway.attempts import Attempts
 from aiservice.gateway.authenticate import authenticate, recognised
 from aiservice.gateway.cached import Cached
 from aiservice.gateway.charge import Charges
-from aiservice.gateway.choice import EXPLAIN_HEADER, Choice, json_object, small_object
+from aiservice.gateway.choice import Choice, json_object, small_object, token_in
 from aiservice.gateway.continuation import continuation_of
 from aiservice.gateway.conversations import Conversations
 from aiservice.gateway.counting import estimated_input
@@ -231,7 +231,7 @@ class Pipeline:
     async def _route(self, exchange: Exchange, scope: Scope, body: Json, raw: bytes) -> tuple[Candidate, ...]:
         """Where the request may go; nowhere, where the cache has its answer. Raises as `Choice.decide`."""
         core, principal, request = self._core, exchange.principal, exchange.request
-        token = _token_in(scope) if HINTS in scope else None
+        token = token_in(scope["headers"]) if HINTS in scope else None
         told = None if token is None else core.explain_tokens.read(principal, await json_object(raw), token)
         decided = self._choice.decide(principal, request, exchange.est_input_tokens, told)
         ask = request.ask
@@ -279,14 +279,6 @@ def _read_in(dialect: Dialect, scope: Scope, body: Json, size: int) -> tuple[Cli
     if dialect.native_headers:
         request.ask.native_headers = headers_of_wire(dialect, scope["headers"])
     return request, estimated_input(request.ask, size)
-
-
-def _token_in(scope: Scope) -> bytes | None:
-    """The explain token that the call brings back, if it does."""
-    for name, value in scope["headers"]:
-        if name == EXPLAIN_HEADER:
-            return bytes(value)
-    return None
 
 
 Asked = tuple[str, float, int]

@@ -15,13 +15,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
-from pathlib import Path
 
 from aiservice.errors import Overloaded
 from aiservice.kit.clock import SECOND_US, now_us
 from aiservice.kit.journal import RESERVE_BYTES, SEGMENT_BYTES, Journal, JournalFailed
-from aiservice.kit.records import frame
-from aiservice.kit.segments import Segment, adopt_orphans
+from aiservice.kit.segments import Segment, adopt_orphans, keep
 from aiservice.services.kept_settlements import with_kept
 from aiservice.services.prices import Prices
 from aiservice.services.settlement import (
@@ -257,7 +255,7 @@ class Ledger:
             if not store.is_refusal(exc):
                 raise
             log.exception("The database refused the row of %s; it is kept in %s.", row.request_id, REFUSED)
-            await asyncio.to_thread(_keep, self._directory / REFUSED, frame(encode_settlement(row)))
+            await asyncio.to_thread(keep, self._directory / REFUSED, encode_settlement(row))
 
     async def _run(self) -> None:
         pause, adopt_at, is_away = FLUSH_SECONDS, time.monotonic() + ADOPTION_SECONDS, False
@@ -296,8 +294,3 @@ class Ledger:
                 self._journal.append(encode_intent(intent))
             for row, _ in self._waiting:
                 self._journal.append(encode_settlement(row))
-
-
-def _keep(path: Path, record: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(record)
