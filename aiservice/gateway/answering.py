@@ -77,7 +77,8 @@ class WholeAnswer:
             answer.end_with("budget_exhausted")
         exchange.status, exchange.outcome = 200, "finished"
         self._meter.settle(exchange)
-        await self._meter.durable(exchange)
+        if (pending := self._meter.durable(exchange)) is not None:
+            await pending
         if answer.raw is not None and answer.raw_wire == exchange.dialect.raw_wire:
             body = answer.raw
         elif answer.is_large:
@@ -180,7 +181,8 @@ class ClientStream:
         else:
             exchange.outcome = "finished"
         self._meter.settle(exchange)
-        await self._meter.durable(exchange)
+        if (pending := self._meter.durable(exchange)) is not None:
+            await pending
         await self._keep_alive.quiet()
         told = exchange.told()
         if self._is_exhausted:

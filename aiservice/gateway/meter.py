@@ -1,7 +1,7 @@
 """Counts what a request used and cost: one intent, one settlement."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 
 from aiservice.errors import (
@@ -145,8 +145,7 @@ class Meter:
             return
         exchange.is_settled = True
         ended_us, ended = now_us(), time.monotonic()
-        usage = exchange.usage
-        if usage is None or exchange.delivered_pieces or exchange.caching or exchange.continuation:
+        if (usage := exchange.usage) is None or exchange.delivered_pieces or exchange.caching or exchange.continuation:
             usage = self._usage_of(exchange)
         if exchange.continuation is not None and (given := exchange.continuation.given) is not None:
             self._note_cost(exchange, self._of_part(exchange, given))
@@ -172,9 +171,9 @@ class Meter:
             exchange.settlement_token = self._ledger.settle(row)
         self.figures.add(exchange, row, ended)
 
-    async def durable(self, exchange: Exchange) -> None:
-        """Waits until the settlement would survive a power cut, where the settings ask for that."""
-        await self._ledger.durable(exchange.settlement_token)
+    def durable(self, exchange: Exchange) -> Awaitable[None] | None:
+        """A wait until the settlement would survive a power cut, where the settings ask for that; else None."""
+        return self._ledger.durable(exchange.settlement_token) if self._ledger.is_full else None
 
     def _note_progress(self, exchange: Exchange) -> None:
         candidate = exchange.candidate
@@ -242,7 +241,6 @@ class Meter:
 
     def _row(self, exchange: Exchange, usage: Usage, ended_us: int) -> Settlement:
         principal, ask, candidate = exchange.principal, exchange.request.ask, exchange.candidate
-        place = None if candidate is None else candidate.connection
         return Settlement(  # by place: a third of what names would cost
             exchange.request_id,
             principal.client_id,
@@ -250,8 +248,8 @@ class Meter:
             principal.key_id,
             ask.task,
             exchange.dialect.surface,
-            "" if place is None else place.name,
-            "" if candidate is None else candidate.model,
+            candidate.connection.name if candidate else "",
+            candidate.model if candidate else "",
             ask.requested_model or "",
             exchange.status,
             exchange.outcome,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from aiservice.kit.records import read_records
+from aiservice.kit.records import frame, read_records
 
 SUFFIX = ".journal"
 

@@ -67,10 +67,10 @@ class Ledger:
         self._db = db
         self._price = price or Prices().cost_nano_usd
         self._directory = settings.journal_dir
-        self._is_full = settings.ledger_sync == "full"
+        self.is_full = settings.ledger_sync == "full"
         self._journal = Journal(
             self._directory,
-            is_full=self._is_full,
+            is_full=self.is_full,
             header=HEADER,
             segment_bytes=segment_bytes,
             reserve_bytes=reserve_bytes,
@@ -156,7 +156,7 @@ class Ledger:
         Raises:
             Overloaded: neither the disk nor the database has it.
         """
-        if not self._is_full:
+        if not self.is_full:
             return
         if token >= 0:
             with contextlib.suppress(JournalFailed):
