@@ -15,7 +15,7 @@ from aiservice.services.connection_views import ConnectionView
 from aiservice.services.own_prices import OwnPrices, OwnPriceView
 from aiservice.services.prices import SANDBOX_KIND
 from aiservice.services.rights import needs
-from aiservice.services.unit_prices import LISTED, unit_words
+from aiservice.services.unit_prices import LISTED, unit_source, unit_words
 from aiservice.store import own_prices as store
 from aiservice.store.session import Database
 
@@ -150,7 +150,7 @@ def _priced(
 def _public(kind: str, base_url: str, model: str, at_us: int) -> tuple[str, str, Mapping[str, str], str, str, str]:
     """(source, its words, amounts, unit, steps, since) of what is published."""
     if unit := unit_words(kind, model):
-        return ("listed", "vendor's list, as this release knows it", {}, unit, "", LISTED)
+        return ("listed", unit_source(kind, model), {}, unit, "", LISTED)
     info = _published(kind, base_url, model)
     price = None if info is None else info.get_prices(from_us(at_us))
     amounts = {} if price is None else _amounts(price)

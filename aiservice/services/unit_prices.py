@@ -1,9 +1,8 @@
 """Prices of work that is not sold by the token: by the image, the second of sound, the character.
 
-The table of genai-prices has tokens alone. What is not here has no price, which is not free. These are the vendors'
-list prices as they were known when this was written, not read off their pages since: compare them with
-platform.openai.com/docs/pricing, groq.com/pricing, deepgram.com/pricing, ai.google.dev/gemini-api/docs/pricing,
-docs.x.ai/docs/models and docs.mistral.ai before a budget rests on them.
+The table of genai-prices has tokens alone. What is not here has no price, which is not free. Each price names the
+vendor's page that it is from, and who read it there: the packages genai-prices 0.2.3 (its hours of sound and millions
+of characters) and LiteLLM 1.110.2 (its map of prices). What neither has is left out, not guessed.
 """
 
 import re
@@ -15,56 +14,85 @@ from aiservice.kit.money import NANO_USD
 from aiservice.wire import Unit, Usage
 
 LISTED = "2026-11"
-"""When these were written down, year and month."""
+"""When these were taken from there, year and month."""
+_GENAI, _LITELLM = "genai-prices 0.2.3", "LiteLLM 1.110.2"
 _MINUTE, _HOUR, _MILLION = 60, 3_600, 1_000_000
 
 
 @dataclass(slots=True, frozen=True)
 class _Price:
     """`usd` for `per` units of `unit`; of the first `qualities` whose pattern is found in `Usage.unit_quality`, else of
-    the last. At least `least` units are charged for."""
+    the last. At least `least` units are charged for. `source` is (the vendor's page, who read it there)."""
 
     kinds: frozenset[str]
     model: re.Pattern[str]
     unit: Unit
     qualities: tuple[tuple[re.Pattern[str], Fraction], ...]
+    source: tuple[str, str]
     least: int = 0
 
 
-def _price(kinds: str, model: str, unit: Unit, usd: str, per: int = 1, *, least: int = 0) -> _Price:
-    each = Fraction(usd) * NANO_USD / per
-    return _Price(frozenset(kinds.split()), re.compile(model), unit, ((re.compile(""), each),), least)
+@dataclass(slots=True, frozen=True)
+class _List:
+    """The prices on one page of a vendor's."""
+
+    kinds: str
+    page: str
+    reader: str
+
+    def price(self, model: str, unit: Unit, usd: str, per: int = 1, *, least: int = 0) -> _Price:
+        each = ((re.compile(""), Fraction(usd) * NANO_USD / per),)
+        return _Price(frozenset(self.kinds.split()), re.compile(model), unit, each, (self.page, self.reader), least)
+
+    def images(self, model: str, *prices: tuple[str, str]) -> _Price:
+        qualities = tuple((re.compile(pattern), Fraction(usd) * NANO_USD) for pattern, usd in prices)
+        source = (self.page, self.reader)
+        return _Price(frozenset(self.kinds.split()), re.compile(model), "image", qualities, source)
 
 
-def _images(kinds: str, model: str, *prices: tuple[str, str]) -> _Price:
-    qualities = tuple((re.compile(pattern), Fraction(usd) * NANO_USD) for pattern, usd in prices)
-    return _Price(frozenset(kinds.split()), re.compile(model), "image", qualities)
-
-
-_OPENAI = "openai azure-openai"
+_OPENAI = _List("openai", "developers.openai.com/api/docs/pricing", _GENAI)
+_AZURE = _List("azure-openai", "azure.microsoft.com/en-us/pricing/details/azure-openai", _LITELLM)
+_GROQ = _List("groq", "console.groq.com/docs/models", _GENAI)
+_MISTRAL = _List("mistral", "mistral.ai/pricing/api", _GENAI)
+_VOXTRAL = _List("mistral", "docs.mistral.ai/models", _LITELLM)
+_DEEPGRAM = _List("deepgram", "deepgram.com/pricing", _LITELLM)
+_ELEVENLABS = _List("elevenlabs", "elevenlabs.io/pricing/api", _LITELLM)
+_GOOGLE = _List("gemini vertex", "cloud.google.com/vertex-ai/generative-ai/pricing", _LITELLM)
+_XAI = _List("xai", "docs.x.ai/docs/models", _LITELLM)
 # Of an image whose size or quality the model chooses, the dearest.
 _PRICES = (
-    _images(_OPENAI, r"dall-e-2", (r"256x256", "0.016"), (r"512x512", "0.018"), (r"", "0.020")),
-    _images(
-        _OPENAI, r"dall-e-3",
-        (r"hd .*(?:1792x1024|1024x1792)", "0.120"), (r"hd", "0.080"), (r"1792x1024|1024x1792", "0.080"), (r"", "0.040"),
+    _OPENAI.price(r"tts-1-hd", "character", "30", _MILLION),
+    _OPENAI.price(r"tts-1", "character", "15", _MILLION),
+    _OPENAI.price(r"whisper-1", "second", "0.36", _HOUR),
+    _OPENAI.price(r"gpt-transcribe", "second", "0.27", _HOUR),
+    _OPENAI.price(r"(?:omni|text)-moderation", "search", "0"),
+    _AZURE.images(
+        r"dall-e-3",
+        (r"hd .*(?:1792x1024|1024x1792)", "0.132"), (r"hd", "0.088"), (r"1792x1024|1024x1792", "0.088"), (r"", "0.044"),
     ),
-    _price(_OPENAI, r"tts-1-hd", "character", "30", _MILLION),
-    _price(_OPENAI, r"tts-1", "character", "15", _MILLION),
-    _price(_OPENAI, r"whisper", "second", "0.006", _MINUTE),
-    _price(_OPENAI, r"(?:omni|text)-moderation", "search", "0"),
-    _price("groq", r"whisper-large-v3-turbo", "second", "0.04", _HOUR, least=10),
-    _price("groq", r"whisper-large-v3", "second", "0.111", _HOUR, least=10),
-    _price("mistral", r"voxtral-mini-(?!.*tts)", "second", "0.002", _MINUTE),
-    _price("deepgram", r"nova-", "second", "0.0043", _MINUTE),
-    _price("deepgram", r"aura-2", "character", "30", _MILLION),
-    _price("deepgram", r"aura-", "character", "15", _MILLION),
-    _price("elevenlabs", r"scribe_v", "second", "0.40", _HOUR),
-    _images("gemini vertex", r"imagen-4\.0-ultra", (r"", "0.06")),
-    _images("gemini vertex", r"imagen-4\.0-fast", (r"", "0.02")),
-    _images("gemini vertex", r"imagen-[34]", (r"", "0.04")),
-    _images("xai", r"grok-imagine-image(?!-)", (r"", "0.02")),
-    _images("xai", r"grok-2-image", (r"", "0.07")),
+    _AZURE.price(r"whisper", "second", "0.36", _HOUR),
+    _AZURE.price(r"tts-1-hd", "character", "33", _MILLION),
+    _AZURE.price(r"tts-1", "character", "15", _MILLION),
+    _AZURE.price(r"(?:omni|text)-moderation", "search", "0"),
+    _GROQ.price(r"whisper-large-v3-turbo", "second", "0.04", _HOUR, least=10),
+    _GROQ.price(r"whisper-large-v3", "second", "0.111", _HOUR, least=10),
+    _MISTRAL.price(r"voxtral-mini-transcribe-realtime-3", "second", "0.48", _HOUR),
+    _MISTRAL.price(r"voxtral-mini-(?:transcribe-)?realtime-2602", "second", "0.36", _HOUR),
+    _MISTRAL.price(r"voxtral-mini-transcribe-3", "second", "0.21", _HOUR),
+    _MISTRAL.price(r"voxtral-small-transcribe-3", "second", "0.24", _HOUR),
+    _MISTRAL.price(r"voxtral-mini-2602", "second", "0.18", _HOUR),
+    _VOXTRAL.price(r"voxtral-mini-latest", "second", "0.18", _HOUR),
+    _VOXTRAL.price(r"voxtral-mini-tts-3", "character", "13", _MILLION),
+    _VOXTRAL.price(r"voxtral-mini-tts-", "character", "16", _MILLION),
+    _DEEPGRAM.price(r"nova-3-medical", "second", "0.0052", _MINUTE),
+    _DEEPGRAM.price(r"nova-[23]", "second", "0.0043", _MINUTE),
+    _DEEPGRAM.price(r"aura-2", "character", "30", _MILLION),
+    _DEEPGRAM.price(r"aura-", "character", "15", _MILLION),
+    _ELEVENLABS.price(r"scribe_v", "second", "0.22", _HOUR),
+    _GOOGLE.images(r"imagen-3\.0-fast", (r"", "0.02")),
+    _GOOGLE.images(r"imagen-3\.0-generate", (r"", "0.04")),
+    _XAI.images(r"grok-imagine-image-(?:quality|pro)", (r"", "0.05")),
+    _XAI.images(r"grok-imagine-image(?!-\d\.)", (r"", "0.02")),
 )  # fmt: skip
 
 
@@ -90,6 +118,12 @@ def unit_words(kind: str, model: str) -> str:
     amounts = [f"{float(each * many):.6f}".rstrip("0").rstrip(".") for each in (usd[0], usd[-1])]
     least = f", at least {price.least} {price.unit}s" if price.least else ""
     return f"{' to '.join(dict.fromkeys(amounts))} USD {words}{least}"
+
+
+def unit_source(kind: str, model: str) -> str:
+    """The vendor's page that a price is from, and who read it there; "" where there is none."""
+    price = _price_of(kind, model)
+    return "" if price is None else f"{price.source[0]}, as {price.source[1]} has it"
 
 
 _SHOWN_PER: dict[Unit, tuple[str, int]] = {

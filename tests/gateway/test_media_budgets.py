@@ -12,9 +12,9 @@ from aiservice.wire import Usage
 _AT_US = 1_790_000_000_000_000
 
 
-def _reserved(model: str, at_most: Usage | None) -> tuple[int, int]:
+def _reserved(model: str, at_most: Usage | None, kind: str = "openai") -> tuple[int, int]:
     """Nano-dollars for the prompt with its units, and for each token of the answer."""
-    view = SimpleNamespace(kind="openai", base_url="")
+    view = SimpleNamespace(kind=kind, base_url="")
     candidates: Any = (SimpleNamespace(connection=view, model=model),)
     spending: Any = None
     cost = Charges(spending, Prices())._cost(candidates, 100, _AT_US, at_most or Usage())
@@ -29,7 +29,7 @@ def test_a_recording_reserves_the_seconds_that_it_can_hold_at_most() -> None:
 
 def test_images_reserve_each_of_them_and_tokens_where_those_are_paid() -> None:
     drawn = openai_images.DIALECT.read({"prompt": "a", "n": 2, "quality": "hd", "model": "dall-e-3"}).ask
-    assert _reserved("dall-e-3", drawn.at_most) == (160_000_000, 0)
+    assert _reserved("dall-e-3", drawn.at_most, "azure-openai") == (176_000_000, 0)
     by_token = openai_images.DIALECT.read({"prompt": "a", "n": 2, "model": "gpt-image-1"}).ask
     assert most_output(by_token) == 12_600
     assert _reserved("gpt-image-1", by_token.at_most)[1] == 40_000
