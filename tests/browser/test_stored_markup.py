@@ -89,8 +89,9 @@ def _mark_up(installation: Installation) -> int:
     return marked
 
 
+@pytest.mark.parametrize("email", [ADMIN, DEVELOPER], ids=["admin", "developer"])
 def test_t62_what_was_stored_or_answered_is_text_and_never_markup(
-    installation: Installation, mock: MockProcess, shots: Path, evidence: Evidence
+    installation: Installation, mock: MockProcess, shots: Path, evidence: Evidence, email: str
 ) -> None:
     asyncio.run(_plant(installation))
     installation.add_mock(mock.base_url, models="mock-small")
@@ -100,22 +101,19 @@ def test_t62_what_was_stored_or_answered_is_text_and_never_markup(
     ))  # fmt: skip
     places = [*FRAMED_PAGES, f"/clients/{client}", f"/requests/{request}", f"/requests?peek={request}"]
     with installation.server() as server, chromium() as browser:
-        for email in (ADMIN, DEVELOPER):
-            tab = Tab(browser, server.url, shots)
-            tab.context.add_init_script("window.ran = []")
-            _sign_in(tab, email)
-            for place in places:
-                tab.open(place)
-                seen += _looked_at(tab, f"{email} {place}")
-            _ask_a_model(tab)
-            seen += _looked_at(tab, f"{email} an answer")
-            if email == DEVELOPER:
-                _is_noticed_where_it_is_markup(tab)
-            tab.close()
-    evidence.note(payloads=len(PAYLOADS), values_marked=marked, views_with_markup_as_text=seen, scripts_run=0, asked=0)
+        tab = Tab(browser, server.url, shots)
+        tab.context.add_init_script("window.ran = []")
+        _sign_in(tab, email)
+        for place in places:
+            tab.open(place)
+            seen += _looked_at(tab, place)
+        _ask_a_model(tab)
+        seen += _looked_at(tab, "an answer")
+        _is_noticed_where_it_is_markup(tab)
+    evidence.note(payloads=len(PAYLOADS), values_marked=marked, views=len(places) + 1, with_markup_as_text=seen, ran=0)
     assert len(PAYLOADS) >= 40
     assert marked > 30
-    assert seen > 25
+    assert seen > 8
 
 
 def _sign_in(tab: Tab, email: str) -> None:
@@ -143,9 +141,9 @@ def _ask_a_model(tab: Tab) -> None:
     page.get_by_label("Model", exact=True).select_option("mock/mock-small")
     page.get_by_label("What is asked").fill("(echo)" + ALL)
     page.get_by_label("What is asked").press("Control+Enter")
-    answer = page.get_by_role("region", name="First", exact=True)
+    answer = page.get_by_role("region", name="Answer", exact=True)
     expect(answer.get_by_role("status")).to_have_text("done")
-    expect(answer.get_by_role("region", name="First, text")).to_contain_text("window.ran.push(")
+    expect(answer.get_by_role("region", name="Answer, text")).to_contain_text("window.ran.push(")
 
 
 def _is_noticed_where_it_is_markup(tab: Tab) -> None:
