@@ -147,8 +147,8 @@ def test_people_come_in_by_a_provider_that_an_admin_set_up(
         expect(page.get_by_text("Times are shown in Asia/Tokyo from now on")).to_be_visible()
         expect(page.get_by_text(" JST").first).to_be_visible()
         guest.look("settings")
-        tab.open("/usage")
-        expect(page.get_by_role("button", name="Asia/Tokyo")).to_have_attribute("aria-pressed", "true")
+        tab.open("/audit")
+        expect(page.get_by_text("in Asia/Tokyo")).to_be_visible()
 
         tab.open("/single-sign-on")
         page.get_by_role("button", name="Require single sign-on").click()
