@@ -22,6 +22,7 @@ SIGN_IN = (
     "first-passkey", "forgot", "invite", "passkey", "reset", "second-factor", "second-passkey", "setup", "sign-in",
     "sign-out", "sign-up",
 )  # fmt: skip
+SINGLE_SIGN_ON = tuple(f"sso/{{name}}/{step}" for step in ("callback", "confirm", "leave", "start", "test"))
 SECRETS = (
     "/access-tokens", "/alert-channels", "/alert-channels/secret", "/alert-rules", "/confirm", "/confirm/ask-passkey",
     "/confirm/passkey",
@@ -58,7 +59,7 @@ def test_t53_the_portals_routes_are_those_of_the_inventory() -> None:
     core = SimpleNamespace(settings=Settings())
     built: Starlette = routes.AuthRoutes(lambda: core, None)._build()  # type: ignore[assignment]
     names = sorted(route.path.removeprefix("/auth/") for route in built.routes if isinstance(route, Route))
-    assert tuple(names) == SIGN_IN
+    assert names == sorted((*SIGN_IN, *SINGLE_SIGN_ON))
     assert tuple(sorted(reveal.ACTIONS)) == SECRETS
     assert tuple(sorted(path.removeprefix(f"{playground.PREFIX}/") for path in playground.CALLS)) == PLAYGROUND
     assert {page.route for page in registered_pages() if page.is_admin} == set(FOR_ADMINS)
@@ -80,6 +81,12 @@ def test_t53_nobody_gets_anything_without_signing_in(portal: PortalServer) -> No
         is_fine = answer.status_code in (400, 401, 403, 422) or name == "sign-out"
         assert is_fine, (name, answer.status_code, answer.text)
         assert httpx.get(f"{portal.url}/auth/{name}", headers=own).status_code == 405
+    for name in SINGLE_SIGN_ON:
+        where = f"{portal.url}/auth/{name.format(name='none')}"
+        answer = httpx.get(where, headers=own)
+        assert answer.headers["location"].startswith(("/sign-in?error=", "/single-sign-on?error=")), (name, answer.text)
+        assert "ais_sid" not in answer.headers.get("set-cookie", "")
+        assert httpx.post(where, json={}, headers=own).status_code == 405
 
 
 @pytest.mark.parametrize(
