@@ -15,7 +15,8 @@ from aiservice.services.limit_plans import Plan
 from aiservice.services.limiter import Grant
 from aiservice.services.payloads import Payload
 from aiservice.services.purses import Reservation
-from aiservice.services.quota_lane import Easy, Lane
+from aiservice.services.quota_easy import Easy
+from aiservice.services.quota_lane import Lane
 from aiservice.services.quota_turn import Turn
 from aiservice.services.routing_facts import Load
 from aiservice.services.settlement import Outcome as LedgerOutcome
@@ -205,7 +206,7 @@ class Exchange:
             self.turn.lane.settled(self.turn, input_tokens, output_tokens)
         elif self.easy is not None:
             easy, self.easy = self.easy, None
-            easy[0].went_easily(easy, self.est_input_tokens, input_tokens, output_tokens)
+            easy.lane.went_easily(easy, self.est_input_tokens, input_tokens, output_tokens)
 
     def counted(self) -> Usage:
         """The prompt by its size, and what was delivered.

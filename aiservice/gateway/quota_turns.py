@@ -10,7 +10,8 @@ from functools import partial
 from aiservice.gateway.exchange import Exchange
 from aiservice.kit.sliding_window import SlidingWindow
 from aiservice.services.candidates import Candidate
-from aiservice.services.quota_lane import Easy, Lane
+from aiservice.services.quota_easy import Easy
+from aiservice.services.quota_lane import Lane
 from aiservice.services.quota_notes import SECOND_US
 from aiservice.services.quota_turn import Turn
 from aiservice.services.quotas import Quotas
@@ -101,7 +102,7 @@ class QuotaTurns:
         turn = exchange.turn
         if turn is None and notes:
             if exchange.easy is not None:
-                turn = None if exchange.easy[0].knows(notes) else self._turn_of(exchange, exchange.easy)
+                turn = None if exchange.easy.lane.knows(notes) else self._turn_of(exchange, exchange.easy)
             elif exchange.loose is not None:
                 turn = self._held(exchange, exchange.loose)
         if turn is not None:
@@ -140,7 +141,7 @@ class QuotaTurns:
     @staticmethod
     def _turn_of(exchange: Exchange, easy: Easy) -> Turn:
         """A turn for an attempt that went easily, whose reply has to be looked at."""
-        principal, lane = exchange.principal, easy[0]
+        principal, lane = exchange.principal, easy.lane
         turn = lane.turn(principal.client_id, principal.weight, exchange.est_input_tokens)
         lane.turn_of(easy, turn)
         exchange.turn, exchange.easy = turn, None

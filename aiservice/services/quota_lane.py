@@ -16,9 +16,10 @@ import time
 from collections.abc import Callable, Sequence
 from operator import add
 
-from aiservice.services.call_window import CallWindow, Part
+from aiservice.services.call_window import CallWindow, Counts
 from aiservice.services.fair_queue import FairQueue
 from aiservice.services.quota_bound import EVEN_ABOVE, Bound, Bounds
+from aiservice.services.quota_easy import Easy, Ended
 from aiservice.services.quota_notes import MAX_HOLD_US, SECOND_US, told_in
 from aiservice.services.quota_probe import NEAR, Probe
 from aiservice.services.quota_turn import Turn
@@ -26,10 +27,6 @@ from aiservice.wire import QuotaNote
 
 _UNKNOWN_SHARE = 1e-6
 _COUNTED_AT_ONCE = 128
-Easy = tuple["Lane", Part, int, int]
-"""A call that went without a turn: its lane, where it is counted, and with how many tokens of prompt and answer."""
-Ended = tuple[Easy | None, int, int, int, int]
-"""A call that has ended: as what it went, or else when it ended; its estimated prompt, its tokens of both."""
 
 
 class Lane:
@@ -41,7 +38,8 @@ class Lane:
     ) -> None:
         self.counted = CallWindow(window_us)
         """What went within the last window, but for calls without a turn that are counted with the next others."""
-        self._ended: list[Ended] = []  # calls without a turn whose ends are not counted yet
+        self._going: list[Easy] = []  # calls without a turn that are not counted yet
+        self._ended: list[Ended] = []  # such whose ends are not
         self.loose = 0
         """How many calls are under way without a turn."""
         self.now: Callable[[], int] = clock or _now
@@ -69,8 +67,8 @@ class Lane:
 
     def turn(self, client: str, weight: float, input_tokens: int) -> Turn:
         """A turn to ask for; its answer is taken to be as long as answers were lately."""
-        if self._ended:
-            self._count_ended()
+        if self._going or self._ended:
+            self._count_easy()
         scaled, output_tokens = int(input_tokens * self._input_scale), int(self._mean_output)
         return Turn(self, client, weight, scaled, output_tokens, estimated_input=input_tokens)
 
@@ -88,9 +86,18 @@ class Lane:
     @property
     def calls(self) -> CallWindow:
         """What went within the last window, all of it. For the event loop's thread."""
-        if self._ended:
-            self._count_ended()
+        if self._going or self._ended:
+            self._count_easy()
         return self.counted
+
+    @property
+    def used(self) -> Counts:
+        """What went within the last window, for whoever shows it. May be called in any thread."""
+        requests, tokens, inputs, outputs = self.counted.totals
+        for easy in tuple(self._going):
+            requests, inputs, outputs = requests + 1, inputs + easy.input_tokens, outputs + easy.output_tokens
+            tokens += easy.input_tokens + easy.output_tokens
+        return requests, tokens, inputs, outputs
 
     def went(self, estimated_input: int, input_tokens: int, output_tokens: int, now: int | None = None) -> None:
         """A call that went without a turn has ended, and used so much: where nothing is known of limits this is all
@@ -99,17 +106,23 @@ class Lane:
         ended = self._ended
         ended.append((None, self.now() if now is None else now, estimated_input, input_tokens, output_tokens))
         if len(ended) >= _COUNTED_AT_ONCE or self.bounds.known:
-            self._count_ended()
+            self._count_easy()
 
-    def _count_ended(self) -> None:
-        ended, self._ended = self._ended, []
+    def _count_easy(self) -> None:
+        """Counts what went and ended without a turn."""
+        going, ended, self._going, self._ended = self._going, self._ended, [], []
         calls, learn = self.counted, self._learn
+        for call in going:
+            calls.move(call.went_us)
+            call.part = calls.add(call.went_us, call.input_tokens, call.output_tokens)
+            if call.estimated >= 0:
+                learn(call.estimated, call.input_tokens, call.output_tokens)
         for easy, now, estimated_input, input_tokens, output_tokens in ended:
             if easy is None:
                 calls.move(now)
                 calls.add(now, input_tokens, output_tokens)
-            else:
-                calls.change(easy[1], 0, input_tokens - easy[2], output_tokens - easy[3])
+            elif easy.part is not None:
+                calls.change(easy.part, 0, input_tokens - easy.input_tokens, output_tokens - easy.output_tokens)
             learn(estimated_input, input_tokens, output_tokens)
 
     def goes_easily(self, input_tokens: int, now: int) -> Easy | None:
@@ -131,24 +144,30 @@ class Lane:
                 return None
         self._free_calls -= 1
         self._free_tokens -= tokens
-        return self, self.counted.add(now, inputs, outputs), inputs, outputs
+        easy = Easy(self, now, inputs, outputs)
+        self._going.append(easy)
+        if len(self._going) >= _COUNTED_AT_ONCE:
+            self._count_easy()
+        return easy
 
     def went_easily(self, easy: Easy, estimated_input: int, input_tokens: int, output_tokens: int) -> None:
         """Such a call has ended, and used so much."""
-        if (more := input_tokens - easy[2]) > 0:
+        if (more := input_tokens - easy.input_tokens) > 0:
             self._free_tokens -= more
-        if (more := output_tokens - easy[3]) > 0:
+        if (more := output_tokens - easy.output_tokens) > 0:
             self._free_tokens -= more
-        ended = self._ended
-        ended.append((easy, 0, estimated_input, input_tokens, output_tokens))
-        if len(ended) >= _COUNTED_AT_ONCE:
-            self._count_ended()
+        if easy.part is None:
+            easy.input_tokens, easy.output_tokens, easy.estimated = input_tokens, output_tokens, estimated_input
+        else:
+            self._ended.append((easy, 0, estimated_input, input_tokens, output_tokens))
+            if len(self._ended) >= _COUNTED_AT_ONCE:
+                self._count_easy()
 
     def turn_of(self, easy: Easy, turn: Turn) -> None:
         """Makes of such a call one that had its `turn`: its reply says something of the limits."""
-        _, turn.part, turn.input_tokens, turn.output_tokens = easy
         turn.counts = self.calls.totals
-        turn.sent_us = turn.part.first_us
+        turn.part, turn.input_tokens, turn.output_tokens = easy.part, easy.input_tokens, easy.output_tokens
+        turn.sent_us = easy.went_us
 
     def knows(self, notes: Sequence[QuotaNote]) -> bool:
         """Whether nothing that matters is new in what a reply says of limits: so it is with most."""
@@ -298,8 +317,8 @@ class Lane:
     def configure(self, rpm: int | None, tpm: int | None, sharers: int) -> None:
         """Sets what an admin says the provider gives: of it this worker takes its part, `sharers` being how many share
         it."""
-        if self._ended:
-            self._count_ended()
+        if self._going or self._ended:
+            self._count_easy()
         self.configured = (rpm, tpm, sharers)
         self.bounds.configure(rpm, tpm, sharers, self.window_us)
         self._easy_calls = self._free_calls = 0.0

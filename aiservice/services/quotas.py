@@ -131,7 +131,7 @@ def picture(lane: Lane, now: int) -> Json:
             "window_seconds": lane.window_us // SECOND_US,
             "limit": int(bound.limit),
             "source": bound.source,
-            "used": lane.counted.totals[bound.place],
+            "used": lane.used[bound.place],
             "used_by_others": int(bound.used_by_others(now)),
         }
         for bound in list(lane.bounds)
