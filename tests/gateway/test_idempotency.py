@@ -19,6 +19,7 @@ from aiservice.services.settlement import Settlement, unpack_settlement
 from aiservice.store import cluster
 from tests.gateway.asgi import Reply
 from tests.gateway.conftest import Gateway, portal
+from tests.harness.waiting import until
 
 CHAT = "/v1/chat/completions"
 
@@ -276,6 +277,7 @@ async def test_an_answers_settlement_is_in_the_journal_only_once_it_is_kept_with
     monkeypatch.setattr(type(gateway.core.idempotency), "end", lambda _self, *args, **more: ended(*args, **more))
     monkeypatch.setattr(gateway.core.ledger, "settle", settle)
     assert (await ask(gateway, asked("(words-9) x", stream=is_stream))).status == 200
+    await until(lambda: gateway.core.ledger.in_flight == 0)  # a stream's last event may be out before
     [row] = await gateway.rows()
     assert (row.outcome, unpack_settlement(kept[0]).output_tokens) == ("finished", row.output_tokens)
 

@@ -74,15 +74,15 @@ async def one_chunk(peer: Peer) -> None:
 
 
 @all_ways
-@pytest.mark.parametrize("first_byte", [0.3, 5.0])
+@pytest.mark.parametrize("first_byte", [1.0, 5.0])
 @pytest.mark.parametrize("handler", [headers_only, one_chunk])
 async def test_r06_an_answer_that_falls_silent(
     make_upstream: Maker, sending: Sending, first_byte: float, handler: Handler
 ) -> None:
     async with serving(handler) as server:
         upstream = make_upstream(Deadlines(first_byte=first_byte, idle=0.3))
-        await fails_within(1.5, "upstream_idle_timeout", sending, upstream, server.port)
-        await asyncio.wait_for(server.is_closed.wait(), 1)
+        await fails_within(3, "upstream_idle_timeout", sending, upstream, server.port)
+        await asyncio.wait_for(server.is_closed.wait(), 5)
 
 
 async def drip(peer: Peer) -> None:
@@ -115,7 +115,7 @@ async def test_real_events_count_as_progress(make_upstream: Maker) -> None:
         await peer.send(STREAM_END)
 
     async with serving(paced) as server:
-        upstream = make_upstream(Deadlines(progress=0.5, idle=0.5))
+        upstream = make_upstream(Deadlines(progress=1.0, idle=1.0))
         count = 0
         async with await upstream.open_stream(target(server.port), CALL) as stream:
             async for _ in stream:
