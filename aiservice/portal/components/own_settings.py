@@ -1,10 +1,9 @@
 """One's own settings on the page Account: the time zone, and which alerts come by mail."""
 
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import reflex as rx
-from pydantic import ConfigDict
-from typing_extensions import TypedDict as ValidatedDict
 
 from aiservice.portal import theme
 from aiservice.portal.components.browser import zone_field
@@ -20,21 +19,13 @@ class KindRow(TypedDict):
     is_mailed: bool
 
 
-class SettingsForm(ValidatedDict):
-    """The form: a box that is not ticked is not there, and every box is named by its kind."""
-
-    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
-    time_zone: str
-    digest: str
-
-
 def kind_rows(view: OwnSettingsView) -> list[KindRow]:
     silent = set(view.portal_only)
     return [KindRow(kind=kind, title=title, is_mailed=kind not in silent) for kind, title in alert_kinds().items()]
 
 
-def portal_only_in(form: SettingsForm) -> list[str]:
-    """The kinds whose box is not ticked."""
+def portal_only_in(form: Mapping[str, str]) -> list[str]:
+    """The kinds whose box is not ticked: such a box is not in the form at all. Nothing else in it is looked at."""
     return [kind for kind in alert_kinds() if f"mail-{kind}" not in form]
 
 

@@ -11,7 +11,6 @@ from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form, confirm_button
 from aiservice.portal.components.own_settings import (
     KindRow,
-    SettingsForm,
     kind_rows,
     portal_only_in,
     settings_form,
@@ -91,12 +90,12 @@ class AccountState(rx.State):
         await _show(self)
 
     @handler("account.settings")
-    async def save_settings(self, form: SettingsForm) -> None:
+    async def save_settings(self, form: dict[str, str]) -> None:
         """The time zone and which alerts come by mail; every time on this page is shown anew."""
-        me, digest = signed_in(), form["digest"]
+        me, digest = signed_in(), form.get("digest", "")
         made = await current_core().own_settings.set(
             me,
-            time_zone=form["time_zone"].strip(),
+            time_zone=form.get("time_zone", "").strip(),
             portal_only=portal_only_in(form),
             digest="daily" if digest == "daily" else "never",
         )
