@@ -460,6 +460,14 @@ export function MountOnIdle({ children }) {
   return children[isIdle ? 1 : 0];
 }
 
+// A <details> of which nothing is made before it is opened: a table of thousands of cells that nobody looks at would
+// cost every visit what drawing it costs.
+export function Unfold({ summary, summaryClass, className, children }) {
+  const [wasOpened, setOpened] = useState(false);
+  const note = (event) => event.currentTarget.open && setOpened(true);
+  return h("details", { className, onToggle: note }, h("summary", { className: summaryClass }, summary), wasOpened ? children : null);
+}
+
 // Tells whether this tab is looked at, when that changes: nothing is pushed to one that is not.
 export function Sight({ onSeen }) {
   const tell = useRef(onSeen);

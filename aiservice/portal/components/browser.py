@@ -155,6 +155,16 @@ class MountOnIdle(rx.Component):
     tag = "MountOnIdle"
 
 
+class Unfold(rx.Component):
+    """A `details` whose children are first made when it is opened."""
+
+    library = _LIBRARY
+    tag = "Unfold"
+
+    summary: rx.Var[str]
+    summary_class: rx.Var[str]
+
+
 class Sight(rx.Component):
     """Says when the tab comes into sight and out of it."""
 
@@ -223,6 +233,12 @@ def zone_switch(zone: Any, on_choose: Any) -> rx.Component:
 def zone_field(zone: Any, *, hint: str) -> rx.Component:
     """The field `time_zone` of a form; `zone` is what it begins with."""
     return ZoneField.create(zone=zone, hint=hint, styles={**STYLES, "hint": theme.HINT})
+
+
+def unfold(summary: str, content: rx.Component, *, class_name: str = "") -> rx.Component:
+    """What is large and seldom looked at, behind a line to open it with."""
+    style = f"w-fit cursor-pointer text-sm {theme.LINK}"
+    return Unfold.create(content, summary=summary, summary_class=style, class_name=class_name)
 
 
 def mount_on_idle(content: rx.Component, *, fallback: rx.Component) -> rx.Component:

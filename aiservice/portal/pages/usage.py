@@ -13,7 +13,7 @@ from aiservice.portal.charts.groups import Line, Look, drawn
 from aiservice.portal.charts.usage_figures import GroupRow, Head, figures
 from aiservice.portal.charts.usage_tables import groups_chart, groups_table, lines_table
 from aiservice.portal.charts.usage_words import GROUP_WORDS, METRIC_WORDS, RANGE_WORDS
-from aiservice.portal.components.browser import zone_switch
+from aiservice.portal.components.browser import unfold, zone_switch
 from aiservice.portal.components.filters import (
     Option,
     choices,
@@ -203,10 +203,8 @@ def _figures() -> rx.Component:
         card(
             rx.cond(page.is_kept, None, _not_kept()),
             groups_chart(page.rectangles, page.plot, summary=page.summary),
-            rx.el.details(
-                rx.el.summary(
-                    "The chart's figures as a table", class_name=f"w-fit cursor-pointer text-sm {theme.LINK}"
-                ),
+            unfold(
+                "The chart's figures as a table",
                 lines_table(page.heads, page.lines, summary=page.summary),
                 class_name="mt-4",
             ),
