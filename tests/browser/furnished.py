@@ -65,14 +65,6 @@ def furnish(installation: Installation, base_url: str) -> dict[str, str]:
         return _set_up(run, base_url)
 
 
-def move(installation: Installation, base_url: str) -> None:
-    """Has the providers that are up answer at another mock's address; while no server runs."""
-    root = base_url.removesuffix("/v1")
-    with closing(sqlite3.connect(installation.database_path, timeout=20)) as database, database:
-        for path, names in (("/v1", "'openai', 'mistral'"), ("", "'anthropic', 'gemini'")):
-            database.execute(f"UPDATE provider_connection SET base_url = ? WHERE name IN ({names})", (root + path,))
-
-
 async def _seed() -> None:
     database = Database(load_settings().effective_database_url)
     await seed_month(database, ROWS, now_us() - 3 * MINUTE_US, keys=len(KEYS), clients=len(CLIENTS))

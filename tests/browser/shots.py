@@ -19,7 +19,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Error, Page, WebSocketRoute, expect
 
 from tests.browser.chromium import Tab, chromium
-from tests.browser.furnished import PROVIDER_KEY, furnish, move, send_requests
+from tests.browser.furnished import PROVIDER_KEY, furnish, send_requests
 from tests.browser.test_pages import DIALOGS, FRAMED_PAGES, PLAIN_PAGES
 from tests.browser.test_walk import ADMIN, PASSWORD
 from tests.harness import Installation, MockProcess
@@ -119,14 +119,15 @@ def full(album: Album) -> Iterator[tuple[Installation, str]]:
     """The company of `furnished.py` behind a running server; what it is made of is kept for the next run."""
     installation = Installation(album.folder / "full", {"AISERVICE_SIGNUP": "open", "AISERVICE_LOG_PAYLOADS": "on"})
     (album.folder / "mock").mkdir(exist_ok=True)
-    keys, requests = album.folder / "keys.json", album.folder / "requests.json"
-    with MockProcess(album.folder / "mock", keys=(PROVIDER_KEY,)) as mock:
-        if not keys.exists():
-            keys.write_text(json.dumps(furnish(installation, mock.base_url)))
-        move(installation, mock.base_url)
+    kept, requests = album.folder / "kept.json", album.folder / "requests.json"
+    # A provider's key is bound to its address: the next run finds the mock where this one left it.
+    port = json.loads(kept.read_text())["port"] if kept.exists() else 0
+    with MockProcess(album.folder / "mock", keys=(PROVIDER_KEY,), port=port) as mock:
+        if not kept.exists():
+            kept.write_text(json.dumps({"port": mock.port, "keys": furnish(installation, mock.base_url)}))
         with installation.server() as server:
             if not requests.exists():
-                requests.write_text(json.dumps(send_requests(server.url, json.loads(keys.read_text()))))
+                requests.write_text(json.dumps(send_requests(server.url, json.loads(kept.read_text())["keys"])))
             yield installation, server.url
 
 

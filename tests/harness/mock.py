@@ -20,10 +20,10 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class MockProcess(Child):
     """`python -m tests.mock` with its ground-truth file in `folder`."""
 
-    def __init__(self, folder: Path, *, keys: tuple[str, ...] = (), core: int | None = None) -> None:
+    def __init__(self, folder: Path, *, keys: tuple[str, ...] = (), core: int | None = None, port: int = 0) -> None:
         self.record_path = folder / "served.jsonl"
         self.port = 0
-        command = [sys.executable, "-m", "tests.mock", "--port", "0", "--record", str(self.record_path)]
+        command = [sys.executable, "-m", "tests.mock", "--port", str(port), "--record", str(self.record_path)]
         for key in keys:
             command += ["--key", key]
         super().__init__(command, log=folder / "mock.log", core=core)

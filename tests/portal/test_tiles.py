@@ -3,7 +3,7 @@
 import pytest
 
 from aiservice.kit.clock import DAY_US, HOUR_US
-from aiservice.portal.charts.groups import Look, drawn, lines
+from aiservice.portal.charts.groups import Look, drawn, legend, lines
 from aiservice.portal.charts.sparks import path
 from aiservice.portal.charts.tiles import tiles_of
 from aiservice.portal.charts.usage_figures import figures
@@ -106,6 +106,8 @@ def test_what_is_not_kept_by_ending_is_said_and_not_drawn() -> None:
 
 def test_the_period_before_is_a_line_of_its_own() -> None:
     plot = drawn(["a"], [("x", [1.0])], Look(), [3.0])
+    assert [(key["name"], key["sign"]) for key in legend(plot)] == [("x", ""), ("the period before", "")]
+    assert legend(drawn(["a"], [("x", [1.0])], Look())) == []
     assert [trace["name"] for trace in plot["data"]] == ["x", "the period before"]
     assert lines(["a"], ["s"], [[None]], [["no data"]]) == []
 

@@ -69,11 +69,33 @@ def drawn(
                 "tickformat": look.ticks,
                 **TICK_ROOM,
             },
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
-            "showlegend": len(traces) > 1,
+            # Ours stands below: plotly takes the room of its own from the bars, which leaves a strip on a phone.
+            "showlegend": False,
             "bargap": 0.15,
         },
     }
+
+
+class Key(TypedDict):
+    """What a group looks like in the chart: its colour, and the sign of its pattern."""
+
+    name: str
+    colour: str
+    sign: str
+
+
+def legend(plot: dict[str, Any]) -> list[Key]:
+    """What the chart's groups are told apart by; nothing where there is but one."""
+    traces = plot["data"]
+    keys = [
+        Key(
+            name=trace["name"],
+            colour=trace.get("line", trace["marker"])["color"],
+            sign=trace["marker"].get("pattern", {}).get("shape", ""),
+        )
+        for trace in traces
+    ]
+    return keys if len(keys) > 1 else []
 
 
 def _trace(labels: Sequence[str], name: str, values: Values, place: int, look: Look) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def groups_table(rows: Any, *, is_compared: Any) -> rx.Component:
     )
 
 
-def groups_chart(rectangles: Any, plot: Any, *, summary: Any) -> rx.Component:
+def groups_chart(rectangles: Any, plot: Any, keys: Any, *, summary: Any) -> rx.Component:
     first_paint = bar_drawing(rectangles, "h-[320px] w-full")
     ink = rx.color_mode_cond(light="#475569", dark="#cbd5e1")
     # Here and not above: a server that has its build does not draw pages, and need not hold plotly in memory (6 MB).
@@ -50,7 +50,22 @@ def groups_chart(rectangles: Any, plot: Any, *, summary: Any) -> rx.Component:
             role="img",
             aria_label=summary,
         ),
+        rx.el.ul(rx.foreach(keys, _key), class_name="mt-3 flex flex-wrap gap-x-4 gap-y-1.5 text-xs empty:hidden"),
         rx.el.figcaption(summary, class_name=f"mt-2 text-sm {theme.MUTED}"),
+    )
+
+
+def _key(key: Any) -> rx.Component:
+    """A line of the legend; the sign stands for the pattern, for whom the colours look alike."""
+    return rx.el.li(
+        rx.el.span(
+            key["sign"],
+            style={"background_color": key["colour"]},
+            class_name="grid size-3.5 shrink-0 place-items-center rounded-sm text-[0.625rem] leading-none text-white",
+            custom_attrs={"aria-hidden": "true"},
+        ),
+        rx.el.span(key["name"], class_name="min-w-0 wrap-anywhere"),
+        class_name="flex items-center gap-1.5",
     )
 
 

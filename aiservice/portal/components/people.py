@@ -85,9 +85,7 @@ def _line(page: Any, row: Any) -> rx.Component:
             rx.cond(
                 row["is_me"],
                 rx.el.span("you", class_name=theme.MUTED),
-                rx.el.div(
-                    _actions(page, row), class_name="flex flex-wrap justify-end max-sm:-mx-3.5 max-sm:justify-start"
-                ),
+                rx.el.div(_actions(page, row), class_name=f"{_BUTTONS} xl:flex-nowrap"),
             ),
             class_name="text-right max-sm:text-left",
         ),

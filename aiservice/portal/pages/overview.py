@@ -143,11 +143,12 @@ def _frees(one: Nearest) -> str:
 
 
 def _alert_row(one: Any) -> OpenAlert:
+    severity = one.severity.name.lower()
     return OpenAlert(
         title=one.title,
         words=one.words,
-        severity=one.severity,
-        kind=_SEVERITIES.get(one.severity, "plain"),
+        severity=severity,
+        kind=_SEVERITIES.get(severity, "plain"),
         since=shown_moment(one.first_us, "%b %d %H:%M"),
     )
 

@@ -9,7 +9,7 @@ from aiservice.errors import BrokerError
 from aiservice.kit.clock import DAY_US, now_us
 from aiservice.kit.ids import new_id
 from aiservice.portal import theme
-from aiservice.portal.charts.groups import Line, Look, drawn
+from aiservice.portal.charts.groups import Key, Line, Look, drawn, legend
 from aiservice.portal.charts.usage_figures import GroupRow, Head, figures
 from aiservice.portal.charts.usage_tables import groups_chart, groups_table, lines_table
 from aiservice.portal.charts.usage_words import GROUP_WORDS, METRIC_WORDS, RANGE_WORDS
@@ -53,6 +53,7 @@ class UsageState(rx.State):
     heads: list[Head] = []
     lines: list[Line] = []
     plot: dict[str, Any] = drawn([], [], Look())
+    keys: list[Key] = []
     rectangles: list[dict[str, str]] = []
     summary: str = ""
     csv: str = ""
@@ -101,6 +102,7 @@ async def _show(state: UsageState) -> None:
     state.options = {name: options_of(found[column], state.url.get(name, "")) for name, column in FILTERS.items()}
     shown = figures(view, series, state.url)
     state.plot, state.rectangles = shown["plot"], shown["rectangles"]
+    state.keys = legend(shown["plot"])
     state.heads, state.lines, state.rows = shown["heads"], shown["lines"], shown["rows"]
     state.summary, state.has_data, state.is_kept = shown["summary"], shown["has_data"], series.is_kept
 
@@ -202,7 +204,7 @@ def _figures() -> rx.Component:
     return rx.fragment(
         card(
             rx.cond(page.is_kept, None, _not_kept()),
-            groups_chart(page.rectangles, page.plot, summary=page.summary),
+            groups_chart(page.rectangles, page.plot, page.keys, summary=page.summary),
             unfold(
                 "The chart's figures as a table",
                 lines_table(page.heads, page.lines, summary=page.summary),
