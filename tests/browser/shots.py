@@ -183,6 +183,7 @@ def take_loading(album: Album, browser: Browser, base: str, signed_in: Tab) -> N
             with album.noting(f"loading {path}"):
                 page.goto(base + path)
                 expect(page.locator("h1")).to_be_visible()
+                page.wait_for_timeout(600)  # nothing waits to be seen before 300 ms
                 album.take(page, "loading", name_of(path), LOOKS[:1])
     context.close()
 

@@ -83,7 +83,7 @@ def _note(name: str, now: Sums) -> str:
     if name == "tokens":
         return f"{now.input_tokens:,} in, {now.output_tokens:,} out"
     if name == "cost":
-        return f"{now.unpriced:,} requests have no price" if now.unpriced else "at the providers' list prices"
+        return f"{now.unpriced:,} without a price" if now.unpriced else "at the providers' list prices"
     if name == "fallback_rate":
         return f"{now.fallbacks:,} ended elsewhere than they began"
     return "streams, to their first byte" if name == "first_p50" else "of all that ended"

@@ -41,7 +41,7 @@ def framed(page: PageSpec) -> rx.Component:
             rx.el.div(
                 _insecure_banner(),
                 rx.el.h1(page.title, class_name=f"mb-5 {theme.H1}"),
-                notice(),
+                rx.cond(SessionState.load_error == "", notice()),  # what the page itself says is said once
                 rx.cond(SessionState.is_signed_in, _loaded(page), _waiting()),
                 bell_watch(),
                 sight(SightState.seen),

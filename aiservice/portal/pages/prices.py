@@ -133,7 +133,8 @@ def prices() -> rx.Component:
             page.unpriced != "",
             alert(
                 page.unpriced,
-                " of your models have no price. Their calls cost something that no sum and no budget counts. ",
+                rx.cond(page.unpriced == "1", " of your models has no price.", " of your models have no price."),
+                " What such calls cost is in no sum and in no budget. ",
                 ReactRouterLink.create("Show them", to=f"{PATH}?source=none", class_name=theme.LINK),
                 kind="warn",
             ),
