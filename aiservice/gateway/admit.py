@@ -44,7 +44,7 @@ class InFlight:
 
     def add(self, request_id: str, principal: Principal, stop: Stop) -> None:
         """Registers a request and how to end it; `remove` undoes it."""
-        self._under_way[request_id] = UnderWay(principal.key_id, principal.client_id, stop)
+        self._under_way[request_id] = tuple.__new__(UnderWay, (principal.key_id, principal.client_id, stop))
 
     def remove(self, request_id: str) -> None:
         self._under_way.pop(request_id, None)
