@@ -18,7 +18,9 @@ LINK = f"rounded text-indigo-700 underline underline-offset-2 hover:text-indigo-
 _NAV = f"flex min-h-9 md:min-h-8 items-center gap-2.5 rounded-lg px-2.5 py-1.5 text-sm font-medium {FOCUS}"
 NAV = f"{_NAV} {MUTED} hover:bg-slate-100 dark:hover:bg-slate-800"
 NAV_HERE = f"{_NAV} bg-indigo-50 text-indigo-900 dark:bg-indigo-950 dark:text-indigo-100"
-SKIP = f"sr-only focus:not-sr-only focus:absolute focus:z-30 focus:m-2 {LINK}"
+SKIP = f"sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:rounded-lg focus:bg-white focus:px-3 focus:py-2 focus:shadow-lg dark:focus:bg-slate-900 {LINK}"
+# What the focus comes to is not scrolled under the bar that stays at the top of a phone (WCAG 2.4.11).
+BELOW_THE_BAR = "max-md:**:scroll-mt-16"
 
 H1 = "text-xl font-semibold tracking-tight"
 H2 = "text-base font-semibold"

@@ -33,6 +33,7 @@ def budget_item(row: Any, on_clear: Any) -> rx.Component:
             class_name="flex flex-wrap items-end justify-between gap-3",
         ),
         rx.cond(row["forecast"] != "", rx.el.div(state_badge(row["forecast"], row["forecast_kind"]))),
+        key=f"{row['scope']} {row['subject']} {row['measure']} {row['period']}",
         class_name=f"flex flex-col gap-3 py-4 first:border-t-0 first:pt-0 {theme.LINE}",
     )
 

@@ -78,6 +78,7 @@ def _saved_line(row: Any, on_purge: Any) -> rx.Component:
             ),
             class_name="text-right max-sm:text-left",
         ),
+        key=f"{row['client_id']} {row['task']}",
     )
 
 
@@ -136,4 +137,5 @@ def _policy_line(row: Any, on_clear: Any) -> rx.Component:
             ),
             class_name="text-right max-sm:text-left",
         ),
+        key=f"{row['holder']} {row['task']}",
     )

@@ -132,7 +132,7 @@ def key_dialog(row: Any, *, on_done: Any, close_signal: Any) -> rx.Component:
     """Gives the connection of a row another key."""
     return open_dialog(
         action_form(
-            field("New key", "secret", type="password", required=True, auto_complete="off"),
+            field("New key", "secret", row=row["id"], type="password", required=True, auto_complete="off"),
             action="/auth/secrets/connections/key",
             fixed={"id": row["id"]},
             submit="Seal this key",

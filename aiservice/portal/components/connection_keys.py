@@ -126,6 +126,7 @@ def _line(page: Any, row: Any) -> rx.Component:
         ),
         cell(rx.el.span(row["gives"], class_name="block text-xs whitespace-pre-line tabular-nums")),
         cell(rx.el.div(*_actions(page, row), class_name="flex flex-wrap max-sm:-mx-3.5 sm:justify-end")),
+        key=row["id"],
     )
 
 

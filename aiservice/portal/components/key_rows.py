@@ -199,6 +199,7 @@ def _row(page: Any, row: Any) -> rx.Component:
         cell(_spark(row)),
         cell(_limit_bar(row)),
         cell(_actions(page, row)),
+        key=row["id"],
     )
 
 

@@ -66,6 +66,7 @@ def _line(page: Any, row: Any) -> rx.Component:
             ),
             class_name="text-right max-sm:text-left",
         ),
+        key=row["variable"],
     )
 
 

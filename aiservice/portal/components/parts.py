@@ -23,7 +23,7 @@ def field(label: str, name: str, *, hint: Any = "", row: Any = "", **props: Any)
     """A labelled input; `hint` (a text or a Var) is tied to it for screen readers. Where every row of a list has the
     same form, `row` is the row's id, or the input gets an `id`: a label belongs to the input of its own form."""
     props.setdefault("type", "text")
-    place = props.pop("id", name if isinstance(row, str) else f"{name}-{row}")
+    place = props.pop("id", _id_of(name, row))
     has_hint = not isinstance(hint, str) or bool(hint)
     described = {"aria-describedby": f"{place}-hint"} if has_hint else {}
     hints = [rx.el.p(hint, id=f"{place}-hint", class_name=theme.HINT)] if has_hint else []
@@ -34,9 +34,14 @@ def field(label: str, name: str, *, hint: Any = "", row: Any = "", **props: Any)
     )
 
 
+def _id_of(name: str, row: Any) -> str:
+    """Of a field: its name, or with the row's id after it. An f-string of Vars is a `str`, too."""
+    return name if isinstance(row, str) and not row else f"{name}-{row}"
+
+
 def select_field(label: str, name: str, options: Any, *, hint: str = "", row: Any = "", **props: Any) -> rx.Component:
     """A labelled native select; `options` are <option> elements or one `rx.foreach`; `row` as in `field`."""
-    place = props.pop("id", name if isinstance(row, str) else f"{name}-{row}")
+    place = props.pop("id", _id_of(name, row))
     choices = options if isinstance(options, list) else [options]
     hints = [rx.el.p(hint, class_name=theme.HINT)] if hint else []
     return rx.el.div(
@@ -149,9 +154,14 @@ def cell(*children: Any, class_name: str = "") -> Cell:
     return Cell(children, class_name)
 
 
-def table_row(heads: list[str], *cells: Cell) -> rx.Component:
-    """A row with one cell per head. On a phone, where the heads are out of sight, each cell shows its own."""
-    return rx.el.tr(*[_under(head, shown) for head, shown in zip(heads, cells, strict=True)], class_name=theme.ROW)
+def table_row(heads: list[str], *cells: Cell, key: Any = None) -> rx.Component:
+    """A row with one cell per head. On a phone, where the heads are out of sight, each cell shows its own.
+
+    A row with a form or a dialog needs a `key`, the id of what it is about: without one, whatever the browser holds of
+    the row in that place (what a field began with, a question that is open) stays there when another row moves in.
+    """
+    shown = [_under(head, one) for head, one in zip(heads, cells, strict=True)]
+    return rx.el.tr(*shown, class_name=theme.ROW, **({} if key is None else {"key": key}))
 
 
 def _under(head: str, shown: Cell) -> rx.Component:

@@ -89,6 +89,7 @@ def _line(page: Any, row: Any) -> rx.Component:
             ),
             class_name="text-right max-sm:text-left",
         ),
+        key=row["id"],
     )
 
 
@@ -205,6 +206,7 @@ def invitation_table(page: Any) -> rx.Component:
             cell(one["made"], class_name=f"text-xs {theme.MUTED}"),
             cell(one["ends"], class_name=f"text-xs {theme.MUTED}"),
             cell(rx.el.div(again, back, class_name=_BUTTONS)),
+            key=one["email"],
         )
 
     return data_table(OPEN_HEADS, rx.foreach(page.invitations, row), caption="Invitations that nobody has used yet")

@@ -276,4 +276,5 @@ def _version(page: Any, row: Any) -> rx.Component:
             rx.cond(row["is_current"], badge("holds now", "good"), rx.cond(page.may_change, back)),
             class_name="text-right max-sm:text-left",
         ),
+        key=row["number"],
     )

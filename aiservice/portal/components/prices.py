@@ -107,6 +107,7 @@ def _line(page: Any, row: Any) -> rx.Component:
                 ),
             )
         ),
+        key=row["kind"] + "/" + row["model"],
     )
 
 

@@ -112,6 +112,7 @@ def _row(row: Any, state: Any) -> rx.Component:
                 class_name="flex flex-wrap justify-end gap-1 max-sm:justify-start",
             ),
         ),
+        key=row["id"],
     )
 
 

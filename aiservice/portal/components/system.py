@@ -152,6 +152,7 @@ def kept_table(lines: Any, on_purge: Any) -> rx.Component:
                 rx.cond(one["can_act"], rx.el.div(button, class_name="max-sm:-mx-3.5")),
                 class_name="text-right max-sm:text-left",
             ),
+            key=one["id"],
         )
 
     return data_table(KEPT, rx.foreach(lines, row), caption="What is kept, and for how long")

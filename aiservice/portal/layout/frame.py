@@ -49,7 +49,7 @@ def framed(page: PageSpec) -> rx.Component:
             ),
             id="content",
             tab_index=-1,
-            class_name="min-w-0 flex-1 outline-none",
+            class_name=f"min-w-0 flex-1 outline-none {theme.BELOW_THE_BAR}",
         ),
         email=SessionState.email,
         is_admin=SessionState.is_admin,

@@ -51,7 +51,7 @@ FRAME = {
     "offline": "fixed inset-x-0 bottom-0 z-40 flex flex-wrap items-center justify-center gap-x-4 gap-y-1 border-t border-amber-300 bg-amber-100 px-3 py-2 text-sm text-amber-950 dark:border-amber-800 dark:bg-amber-950 dark:text-amber-100",
     "offlineButton": f"min-h-7 rounded-md border border-amber-700 px-2 font-medium cursor-pointer hover:bg-amber-200 dark:border-amber-500 dark:hover:bg-amber-900 {theme.FOCUS}",
     "palette": f"mx-auto mt-[12vh] mb-auto max-h-[70vh] w-[min(40rem,calc(100vw-1.5rem))] overflow-hidden {_MODAL}",
-    "paletteField": "w-full border-b border-slate-200 bg-transparent px-4 py-3 text-base outline-none placeholder:text-slate-500 dark:border-slate-800 dark:placeholder:text-slate-400",
+    "paletteField": "w-full border-b-2 border-slate-200 bg-transparent px-4 py-3 text-base outline-none placeholder:text-slate-500 focus-visible:border-indigo-600 dark:border-slate-800 dark:placeholder:text-slate-400 dark:focus-visible:border-indigo-400",
     "paletteNote": f"px-4 py-3 text-sm {theme.MUTED}",
     "options": "min-h-0 overflow-y-auto p-2",
     "optionGroup": f"px-2.5 pt-2 pb-1 text-xs font-semibold {theme.MUTED}",

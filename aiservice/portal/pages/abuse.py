@@ -207,6 +207,7 @@ def _live_row(row: Any) -> rx.Component:
             ),
             class_name="text-right max-sm:text-left",
         ),
+        key=row["id"],
     )
 
 

@@ -200,6 +200,7 @@ def _row(row: Any) -> rx.Component:
             rx.el.span(row["detail"], class_name=f"mt-1 block text-xs {theme.MUTED}"),
         ),
         cell(rx.el.div(*_row_actions(row), class_name="flex flex-wrap max-sm:-mx-3.5 sm:justify-end lg:flex-nowrap")),
+        key=row["id"],
     )
 
 

@@ -158,6 +158,7 @@ def _row(row: Any) -> rx.Component:
                 class_name="flex flex-wrap max-sm:-mx-3.5 sm:justify-end lg:flex-nowrap",
             )
         ),
+        key=row["id"],
     )
 
 

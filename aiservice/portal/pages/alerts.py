@@ -178,6 +178,7 @@ def _row(row: Any) -> rx.Component:
         rx.cond(page.course["of"] == row["id"], course(page.course)),
         rx.cond((row["facts"].to(list).length() > 0) | (row["requests"] != ""), _evidence(row)),
         rx.cond(~row["is_resolved"], _actions(row)),
+        key=row["id"],
         class_name=f"{theme.SURFACE} p-4",
     )
 

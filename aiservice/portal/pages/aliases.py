@@ -186,6 +186,7 @@ def _line(row: Any) -> rx.Component:
         cell(row["to"], class_name="font-mono wrap-anywhere"),
         cell(row["of"], class_name="wrap-anywhere"),
         cell(look, rx.cond(row["is_mine"], remove), class_name="whitespace-nowrap text-right max-sm:text-left"),
+        key=f"{row['scope']} {row['name']}",
     )
 
 
@@ -237,4 +238,5 @@ def _version(row: Any) -> rx.Component:
         cell(row["who"], class_name="wrap-anywhere"),
         cell(row["to"], class_name="font-mono wrap-anywhere"),
         cell(rx.cond(row["is_current"], badge("holds now", "good"), back), class_name="text-right max-sm:text-left"),
+        key=row["number"],
     )

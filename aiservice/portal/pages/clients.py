@@ -215,6 +215,7 @@ def _create() -> rx.Component:
             on_submit=page.create,
             class_name="mt-4 flex flex-col gap-4",
         ),
+        opens_at="new",
         label="New client",
         title="A new client",
         close_signal=page.changes,
@@ -244,6 +245,7 @@ def _line(row: Any) -> rx.Component:
         ),
         cell(rx.el.span(row["bounds"], class_name="block text-xs whitespace-pre-line")),
         cell(state_badge(row["state"], row["state_kind"])),
+        key=row["id"],
     )
 
 
@@ -255,7 +257,11 @@ def _nothing() -> rx.Component:
             "None fits what the list was narrowed to.",
             ReactRouterLink.create("Show all clients", to=PATH, class_name=theme.PRIMARY),
         ),
-        empty("No client yet", "Everybody who signs up gets one. Make one for a service here.", _create()),
+        empty(
+            "No client yet",
+            "Everybody who signs up gets one. Make one for a service here.",
+            rx.el.a("New client", href="#new", class_name=theme.PRIMARY),
+        ),
     )
 
 

@@ -217,7 +217,12 @@ def _nothing() -> rx.Component:
             "None fits what the list was narrowed to.",
             ReactRouterLink.create("Show all keys", to=PATH, class_name=theme.PRIMARY),
         ),
-        empty("No key yet", "A key lets a program call the API in a client's name.", create_key(page)),
+        empty(
+            "No key yet",
+            "A key lets a program call the API in a client's name.",
+            # The dialog in the card's head: a second one would have fields of the same ids, and labels for the first.
+            rx.el.a("Create a key", href="#create", class_name=theme.PRIMARY),
+        ),
     )
 
 

@@ -261,6 +261,7 @@ def _line(row: Any) -> rx.Component:
             ),
             class_name="text-right max-sm:text-left",
         ),
+        key=f"{row['holder']} {row['name']}",
     )
 
 

@@ -114,6 +114,7 @@ def _row(row: Any) -> rx.Component:
             rx.el.div(rx.cond(row["is_on"], _off(row), _on(row)), _shred(row), class_name=_ACTIONS),
             class_name="text-right max-sm:text-left",
         ),
+        key=row["id"],
     )
 
 

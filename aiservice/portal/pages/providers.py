@@ -213,6 +213,7 @@ def _row(row: Any) -> rx.Component:
                 class_name=_ACTIONS,
             )
         ),
+        key=row["id"],
     )
 
 

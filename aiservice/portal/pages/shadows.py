@@ -161,6 +161,7 @@ def _line(row: Any) -> rx.Component:
             ),
             class_name="text-right max-sm:text-left",
         ),
+        key=f"{row['client']} {row['task']}",
     )
 
 

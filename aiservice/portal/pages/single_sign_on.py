@@ -124,7 +124,7 @@ def _none() -> rx.Component:
 
 def _providers() -> rx.Component:
     return rx.el.div(
-        rx.foreach(page.rows, lambda row: provider_card(row, page)),
+        rx.foreach(page.rows, lambda row: rx.el.div(provider_card(row, page), key=row["id"])),
         rx.el.div(add_dialog(page, theme.SECONDARY), class_name="flex justify-end"),
         class_name="flex flex-col gap-5",
     )

@@ -174,6 +174,7 @@ def _row(row: Any) -> rx.Component:
             ),
             class_name="text-right max-sm:text-left",
         ),
+        key=row["id"],
     )
 
 

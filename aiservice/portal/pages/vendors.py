@@ -176,6 +176,7 @@ def _own_row(row: Any) -> rx.Component:
             ),
             class_name="text-right max-sm:text-left",
         ),
+        key=row["kind"],
     )
 
 
