@@ -20,7 +20,8 @@ from playwright.sync_api import Browser, Error, Page, WebSocketRoute, expect
 
 from tests.browser.chromium import Tab, chromium
 from tests.browser.furnished import PROVIDER_KEY, furnish, send_requests
-from tests.browser.test_pages import DIALOGS, FRAMED_PAGES, PLAIN_PAGES
+from tests.browser.openers import DIALOGS
+from tests.browser.test_pages import FRAMED_PAGES, PLAIN_PAGES
 from tests.browser.test_walk import ADMIN, PASSWORD
 from tests.harness import Installation, MockProcess
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import violations
 from tests.browser.chromium import Tab, chromium
-from tests.browser.test_pages import Inspection, leave_without_copying, sign_in
+from tests.browser.inspection import Inspection, leave_without_copying, sign_in
 from tests.browser.test_walk import ADMIN, PASSWORD
 from tests.harness import Installation, ServerProcess
 from tests.harness.evidence import Evidence

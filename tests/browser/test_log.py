@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import Tab, chromium
-from tests.browser.test_pages import sign_in
+from tests.browser.inspection import sign_in
 from tests.browser.test_walk import ADMIN, PASSWORD, status_of
 from tests.harness import Installation, ServerProcess
 

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import Tab, chromium
-from tests.browser.test_pages import PROVIDER_KEY, Inspection, leave_without_copying, sign_in
+from tests.browser.filled import PROVIDER_KEY
+from tests.browser.inspection import Inspection, leave_without_copying, sign_in
 from tests.browser.test_walk import ADMIN, PASSWORD
 from tests.harness import Installation, MockProcess, ServerProcess
 from tests.harness.evidence import Evidence

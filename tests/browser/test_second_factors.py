@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from aiservice.kit import totp
 from tests.browser.chromium import PLAIN_HOST, Tab, chromium
-from tests.browser.test_pages import Inspection, age_sessions
+from tests.browser.inspection import Inspection, age_sessions
 from tests.browser.test_walk import ADMIN, PASSWORD
 from tests.harness import Installation, ServerProcess
 from tests.harness.evidence import Evidence

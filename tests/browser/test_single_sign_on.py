@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chromium import Tab, chromium
-from tests.browser.test_pages import Inspection, age_sessions
+from tests.browser.inspection import Inspection, age_sessions
 from tests.browser.test_walk import ADMIN, PASSWORD
 from tests.harness import Installation, ServerProcess
 from tests.harness.evidence import Evidence

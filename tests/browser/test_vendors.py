@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.chromium import Tab, chromium
-from tests.browser.test_pages import Inspection, leave_without_copying, sign_in
+from tests.browser.inspection import Inspection, leave_without_copying, sign_in
 from tests.browser.test_walk import ADMIN, PASSWORD
 from tests.harness.installation import Installation
 

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -44,6 +44,7 @@ class Installation:
         self.extra = dict(extra or {})
         self.secrets: set[str] = set()
         self._starts = 0
+        self._console: subprocess.Popen[str] | None = None
         self.all_made.append(self)
 
     @property
@@ -68,8 +69,18 @@ class Installation:
         """
         if stdin.strip():
             self.secrets.add(stdin.strip())
+        status, output, errors = (self._asked if self._console else self._run)([*arguments, "--json"], stdin)
+        if status != 0:
+            raise CommandRefused(status, output + errors)
+        answer = json.loads(output) if output.strip() else None
+        if isinstance(answer, dict) and isinstance(answer.get("key"), str):
+            self.secrets.add(answer["key"])
+        return answer
+
+    def _run(self, arguments: list[str], stdin: str) -> tuple[int, str, str]:
+        command = [sys.executable, "-m", "aiservice", *arguments]
         done = subprocess.run(
-            [sys.executable, "-m", "aiservice", *arguments, "--json"],
+            command,
             input=stdin,
             capture_output=True,
             text=True,
@@ -78,12 +89,28 @@ class Installation:
             timeout=_TIMEOUT_SECONDS,
             check=False,
         )
-        if done.returncode != 0:
-            raise CommandRefused(done.returncode, done.stdout + done.stderr)
-        answer = json.loads(done.stdout) if done.stdout.strip() else None
-        if isinstance(answer, dict) and isinstance(answer.get("key"), str):
-            self.secrets.add(answer["key"])
-        return answer
+        return done.returncode, done.stdout, done.stderr
+
+    @contextmanager
+    def one_console(self) -> Iterator[None]:
+        """Meanwhile all commands run in one process (`tests/harness/console.py`), which is quicker for many."""
+        command = [sys.executable, "-m", "tests.harness.console"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=self.env, cwd=self.code) as console:
+            self._console = console
+            try:
+                yield
+            finally:
+                self._console = None
+                console.communicate()
+
+    def _asked(self, arguments: list[str], stdin: str) -> tuple[int, str, str]:
+        console = self._console
+        assert console is not None and console.stdin is not None and console.stdout is not None
+        console.stdin.write(json.dumps([arguments, stdin]) + "\n")
+        console.stdin.flush()
+        status, output, errors = json.loads(console.stdout.readline())
+        return int(status), str(output), str(errors)
 
     def add_admin(self, email: str = "admin@example.test", password: str | None = None) -> str:
         """Creates an admin; gives the password."""
