@@ -45,7 +45,8 @@ def browser() -> Iterator[Browser]:
 def inspected(server: ServerProcess, browser: Browser, shots: Path, evidence: Evidence) -> Iterator[Inspection]:
     inspection = Inspection(Tab(browser, server.url, shots))
     yield inspection
-    evidence.note(views=inspection.seen, violations=len(inspection.wrong))
+    if inspection.seen:
+        evidence.note(views=inspection.seen, violations=len(inspection.wrong))
     assert inspection.wrong == []
     assert inspection.tab.problems == []
 

@@ -103,7 +103,7 @@ def test_a_developer_sets_themselves_up_by_keys_alone(hands: Hands, installation
         installation,
         [("sign in", partial(developer.sign_in, email=DEVELOPER)), ("first call", developer.first_call)],
     )
-    plant_alert(installation, DEVELOPER)
+    plant_alert(installation, "developer")
     do(
         hands,
         installation,
