@@ -188,7 +188,7 @@ def counts_money(budgets: Iterable[Budget]) -> bool:
 def _shorten(ask: Ask, most: int) -> None:
     """Asks for an answer of at most `most` tokens, by the word that the request used."""
     body = ask.body
-    name = _LIMITS[1] if body.get(_LIMITS[0]) is None and body.get(_LIMITS[1]) is not None else _LIMITS[0]
+    name = _LIMITS[1] if body.get(_LIMITS[1]) is not None and body.get(_LIMITS[0]) is None else _LIMITS[0]
     body[name] = most
     if ask.native is None:
         return

@@ -33,8 +33,9 @@ def headers_of(limiter: Limiter, plan: Plan) -> list[Header]:
     headers: list[Header] = [wording.policy, (b"ratelimit", wording.ratelimit % tuple(left))]
     for limits, remaining_name, reset_name in wording.measures:
         place, limit = limits[0] if len(limits) == 1 else min(limits, key=lambda each: left[2 * each[0]])
-        remaining = (remaining_name, b"%d" % left[2 * place])
-        headers += limit, remaining, (reset_name, _written(-(-resets_us[place] // 1_000)))
+        headers.append(limit)
+        headers.append((remaining_name, b"%d" % left[2 * place]))
+        headers.append((reset_name, _written(-(-resets_us[place] // 1_000))))
     return headers
 
 

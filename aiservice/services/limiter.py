@@ -216,10 +216,12 @@ class Limiter:
                 used, reset_us = window.total, window.latest_us + window.window_us - now
             else:
                 used, reset_us = window.standing(now)
-            left += amount - used if used < amount else 0, -(-reset_us // 1_000_000)
+            left.append(amount - used if used < amount else 0)
+            left.append(-(-reset_us // 1_000_000))
             resets_us.append(reset_us)
         for slot, amount in plan.at_once:
-            left += amount - slot.held if slot.held < amount else 0, 0
+            left.append(amount - slot.held if slot.held < amount else 0)
+            left.append(0)
             resets_us.append(0)
         return left, resets_us
 
