@@ -1,9 +1,13 @@
 """T-53: what the portal has, and what it gives somebody who is not signed in. Whatever is new is put in here."""
 
+import typing
 from types import SimpleNamespace
+from typing import get_args
 
 import httpx
 import pytest
+import reflex as rx
+import typing_extensions
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -126,3 +130,20 @@ def test_t52_every_answer_of_the_portal_is_safe_in_a_browser(portal: PortalServe
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert headers["referrer-policy"] == "same-origin"
         assert headers.get("strict-transport-security") == ("max-age=31536000" if proto == "https" else None)
+
+
+def test_rows_of_states_are_what_the_development_server_can_look_into() -> None:
+    """Run with `reflex run`, a state's value is compared with its type: of the TypedDicts only Python's own is one that
+    Reflex knows. Forms that pydantic reads are of the other kind, and no state holds them."""
+    foreign = {
+        f"{state.__name__}.{name}"
+        for state in _states(rx.State)
+        for name, var in state.base_vars.items()
+        for kind in (var._var_type, *get_args(var._var_type))
+        if typing_extensions.is_typeddict(kind) and not typing.is_typeddict(kind)
+    }
+    assert foreign == set()
+
+
+def _states(of: type[rx.State]) -> list[type[rx.State]]:
+    return [each for child in of.__subclasses__() for each in (child, *_states(child))]

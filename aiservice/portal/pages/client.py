@@ -1,11 +1,11 @@
 """One client at its own address: what it uses and spends, what it may do, and its keys. For admins."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import reflex as rx
 from pydantic import ConfigDict
 from reflex_components_core.react_router.dom import ReactRouterLink
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict as ValidatedDict
 
 from aiservice.errors import InvalidRequest, NotFound
 from aiservice.portal import theme
@@ -62,7 +62,7 @@ class Link(TypedDict):
     url: str
 
 
-class BoundsForm(TypedDict, total=False):
+class BoundsForm(ValidatedDict, total=False):
     """What the client may do at most; an empty list is all."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]

@@ -1,11 +1,11 @@
 """Clients: the parties that are metered and limited, in pages and searched on the server. For admins."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import reflex as rx
 from pydantic import ConfigDict
 from reflex_components_core.react_router.dom import ReactRouterLink
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict as ValidatedDict
 
 from aiservice.errors import BrokerError
 from aiservice.kit.ids import new_id
@@ -52,7 +52,7 @@ class ClientRow(TypedDict):
     state_kind: str
 
 
-class Narrowing(TypedDict):
+class Narrowing(ValidatedDict):
     """The form that narrows the list."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
@@ -61,7 +61,7 @@ class Narrowing(TypedDict):
     state: str
 
 
-class NewClient(TypedDict):
+class NewClient(ValidatedDict):
     """The form that makes a client; an empty owner or team is none."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]

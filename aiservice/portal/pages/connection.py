@@ -1,11 +1,11 @@
 """One provider connection at its own address: its keys and how each does, its settings, and who uses it. For admins."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import reflex as rx
 from pydantic import ConfigDict
 from reflex_components_core.react_router.dom import ReactRouterLink
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict as ValidatedDict
 
 from aiservice.errors import InvalidRequest, NotFound
 from aiservice.portal import theme
@@ -33,7 +33,7 @@ class Fact(TypedDict):
     note: str
 
 
-class SettingsForm(TypedDict, total=False):
+class SettingsForm(ValidatedDict, total=False):
     """The settings of the connection, or of one key (with `label`)."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]

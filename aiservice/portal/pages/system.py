@@ -1,9 +1,8 @@
 """System: who serves, how the stores beside us do, the clock's work, what is kept, and the settings. For admins."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import reflex as rx
-from typing_extensions import TypedDict
 
 from aiservice.errors import BrokerError
 from aiservice.kit.ids import new_id
