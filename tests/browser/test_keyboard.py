@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 
+import httpx
 import pytest
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect
@@ -96,7 +97,9 @@ def test_a_developer_works_by_keys_alone(hands: Hands, installation: Installatio
     )
 
 
-def test_a_developer_sets_themselves_up_by_keys_alone(hands: Hands, installation: Installation) -> None:
+def test_a_developer_sets_themselves_up_by_keys_alone(
+    hands: Hands, installation: Installation, server: ServerProcess
+) -> None:
     installation.command("user", "create", "--email", DEVELOPER, stdin=PASSWORD + "\n")
     do(
         hands,
@@ -104,6 +107,8 @@ def test_a_developer_sets_themselves_up_by_keys_alone(hands: Hands, installation
         [("sign in", partial(developer.sign_in, email=DEVELOPER)), ("first call", developer.first_call)],
     )
     plant_alert(installation, "developer")
+    elsewhere = httpx.post(f"{server.url}/auth/sign-in", json={"email": DEVELOPER, "password": PASSWORD})
+    assert elsewhere.status_code == 200
     do(
         hands,
         installation,
@@ -112,9 +117,9 @@ def test_a_developer_sets_themselves_up_by_keys_alone(hands: Hands, installation
             ("shortcuts off and on", settings.single_keys),
             ("set up an app", partial(settings.set_up_an_app, installation=installation)),
             ("take the app away", settings.take_the_app_away),
+            ("sign out other browsers", settings.sessions),
             ("change the password", settings.change_the_password),
             ("make and revoke a token", settings.tokens),
-            ("sign out other browsers", settings.sessions),
             ("mute, acknowledge, resolve an alert", settings.alerts),
             ("sign out", developer.sign_out),
         ],

@@ -29,6 +29,7 @@ def single_keys(hands: Hands) -> None:
     hands.press("?")
     expect(hands.page.locator("dialog[open]")).to_have_count(0)
     hands.press("Space")
+    hands.press("Shift+Tab")  # in a field, a box included, a letter is that field's
     hands.press("?")
     expect(hands.page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     hands.press("Escape")
@@ -43,6 +44,7 @@ def change_the_password(hands: Hands) -> None:
 
 
 def set_up_an_app(hands: Hands, installation: Installation) -> None:
+    hands.go("Account")
     hands.button("Set up an app")
     expect(hands.page.get_by_label("Type the six digits")).to_be_focused()
     hands.write(steps_of(hands.page, installation).next())
