@@ -4,6 +4,7 @@ from typing import Any
 
 import reflex as rx
 
+from aiservice.errors import NotFound
 from aiservice.portal import theme
 from aiservice.portal.charts.alert_course import NO_COURSE, Course, course, course_of
 from aiservice.portal.components.alert_rows import AlertRow, Fact, Share, filters_of, row_of, span_of
@@ -35,12 +36,14 @@ class AlertsState(rx.State):
 
     @handler("alert.list")
     async def load(self) -> None:
-        """What the URL asks for: `state` "resolved" or nothing, `first` how many are passed over."""
+        """What the URL asks for: `state` "resolved" or nothing, `first` how many are passed over, `course` of which
+        alert it is shown how the requests went."""
         asked = self.router.url.query_parameters
         first = asked.get("first", "")
         self.first = int(first) if first.isdecimal() and len(first) < 7 else 0
-        self.is_past, self.course = asked.get("state") == "resolved", NO_COURSE
+        self.is_past = asked.get("state") == "resolved"
         await _show(self)
+        self.course = await _course_of(asked.get("course", ""))
         self.is_loaded = True
 
     @handler("alert.list")
@@ -54,16 +57,10 @@ class AlertsState(rx.State):
         return rx.redirect(url_of(PATH, kept, first=str(first) if first else ""))
 
     @handler("usage.get")
-    async def show_course(self, alert_id: str) -> None:
-        """How the requests went that it is about, around the time that it fired."""
-        view = await current_core().alerts.find(signed_in(), alert_id)
-        begin, end = span_of(view)
-        before = (end - begin) // 2
-        ours = {FILTERS[name]: value for name, value in filters_of(view).items()}
-        series = await current_core().usage.series(
-            signed_in(), begin - before, end, Breakdown(has_all=True, filters=ours)
-        )
-        self.course = course_of(alert_id, series)
+    async def show_course(self, alert_id: str) -> Any:
+        """How the requests went that it is about; the address says of which, so that another tab shows it, too."""
+        place = {"state": "resolved" if self.is_past else "", "first": str(self.first or "")}
+        return rx.redirect(url_of(PATH, place, course=alert_id))
 
     @handler("alert.acknowledge")
     async def acknowledge(self, alert_id: str) -> None:
@@ -80,6 +77,21 @@ class AlertsState(rx.State):
         await current_core().alerts.mute(signed_in(), alert_id, seconds)
         self.changes += 1
         await _changed(self, "Muted: no message goes out meanwhile." if seconds else "Not muted any more.")
+
+
+async def _course_of(alert_id: str) -> Course:
+    """The course of its requests around the time that it fired; none where there is no such alert (any more)."""
+    if not alert_id:
+        return NO_COURSE
+    core, me = current_core(), signed_in()
+    try:
+        view = await core.alerts.find(me, alert_id)
+    except NotFound:
+        return NO_COURSE
+    begin, end = span_of(view)
+    ours = {FILTERS[name]: value for name, value in filters_of(view).items()}
+    series = await core.usage.series(me, begin - (end - begin) // 2, end, Breakdown(has_all=True, filters=ours))
+    return course_of(view.id, series)
 
 
 async def _changed(state: AlertsState, done: str) -> None:

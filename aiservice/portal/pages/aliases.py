@@ -21,13 +21,15 @@ from aiservice.portal.components.parts import (
     table_row,
 )
 from aiservice.portal.layout import portal_page
-from aiservice.portal.queries import Zone
+from aiservice.portal.queries import Zone, url_of
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.portal.session.preference_forms import Option, may_change, scopes_of
 from aiservice.services.aliases import AliasView
 from aiservice.services.core import current_core
 from aiservice.services.routing_history import Version
 from aiservice.services.routing_scopes import Scope
+
+PATH = "/aliases"
 
 
 class AliasRow(TypedDict):
@@ -76,8 +78,10 @@ class AliasesState(rx.State):
         await core.clients.personal(me)
         scopes = [option for option in await scopes_of(core, me) if not option["value"].startswith("key:")]
         self.scopes = [option for option in scopes if may_change(me, Scope.read(option["value"]))]
+        asked = self.router.url.query_parameters
+        self.shown_scope, self.shown_name, self.leads = asked.get("of", ""), asked.get("history", ""), []
+        self.is_loaded = True  # also where the history that the address names cannot be read
         await _show(self)
-        self.is_loaded = True
 
     @handler("alias.set")
     async def set_alias(self, form: SetAlias) -> None:
@@ -94,9 +98,9 @@ class AliasesState(rx.State):
         await _show(self)
 
     @handler("alias.history")
-    async def show_history(self, scope: str, name: str) -> None:
-        self.shown_scope, self.shown_name = scope, name
-        await _show(self)
+    async def show_history(self, scope: str, name: str) -> Any:
+        """The address says whose it is, so that another tab shows it, too."""
+        return rx.redirect(url_of(PATH, {"of": scope, "history": name}))
 
     @handler("alias.revert")
     async def revert(self, number: int) -> None:
@@ -141,7 +145,7 @@ LEAD_HEADS = ["When", "Who", "Led to", ""]
 page: Any = AliasesState  # in markup its attributes are Vars
 
 
-@portal_page("/aliases", title="Aliases", icon="bolt", place=42, on_load=AliasesState.load)
+@portal_page(PATH, title="Aliases", icon="bolt", place=42, on_load=AliasesState.load)
 def aliases() -> rx.Component:
     return rx.el.div(
         rx.cond(page.is_loaded, _list(), skeleton()), _form(), _history(), class_name="flex flex-col gap-5"

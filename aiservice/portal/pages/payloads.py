@@ -126,7 +126,7 @@ def _on(row: Any) -> rx.Component:
         "Keep",
         title=f"Keep what {row['name']} asks and is answered?",
         text="Its owner, and admins, will be able to read it. Tell the people whose words these are.",
-        confirm="Keep it",
+        confirm="Start keeping",
         on_confirm=page.switch(row["id"], True),
     )
 

@@ -1,0 +1,61 @@
+"""What a page shows on demand stands in its address: over a bare socket, another tab that has it shows the same."""
+
+import secrets
+from typing import Any
+from urllib.parse import unquote
+
+import httpx
+import pytest
+
+from tests.portal.server import Attacker, PortalServer
+from tests.portal.test_rights import named
+
+pytestmark = pytest.mark.process
+
+
+async def opened(portal: PortalServer, cookie: str, state: str, path: str, name: str) -> Any:
+    """That variable of the page, in another tab that is given its address."""
+    async with Attacker(portal, cookie=cookie, token=secrets.token_hex(8)) as tab:
+        await tab.hydrate(path)
+        await tab.send(named(f"{state}.load"), path=path)
+        return tab.var(state, name)
+
+
+async def test_the_history_of_an_alias_is_shown_by_its_address(portal: PortalServer) -> None:
+    cookie = portal.cookie_of(f"{secrets.token_hex(6)}@example.test", is_new=True)
+    async with Attacker(portal, cookie=cookie) as tab:
+        await tab.hydrate("/aliases")
+        await tab.send(named("aliases_state.load"), path="/aliases")
+        (scope,) = {option["value"] for option in tab.var("aliases_state", "scopes")}
+        form = {"scope": scope, "name": "fast-chat", "to": "sandbox"}
+        await tab.send(named("aliases_state.set_alias"), {"form": form}, path="/aliases")
+        await tab.send(named("aliases_state.show_history"), {"scope": scope, "name": "fast-chat"}, path="/aliases")
+        (address,) = tab.redirects()
+    assert unquote(address) == f"/aliases?of={scope}&history=fast-chat"
+    leads = await opened(portal, cookie, "aliases_state", address, "leads")
+    assert [row["to"] for row in leads] == ["sandbox"]
+
+
+async def test_an_address_that_names_no_such_history_or_alert_still_shows_the_list(portal: PortalServer) -> None:
+    cookie = portal.cookie_of(f"{secrets.token_hex(6)}@example.test", is_new=True)
+    for state, path in (
+        ("aliases_state", "/aliases?of=nobody&history=x"),
+        ("alerts_state", "/alerts?course=alr_none"),
+    ):
+        assert await opened(portal, cookie, state, path, "is_loaded") is True, path
+
+
+async def test_the_course_of_an_alert_is_shown_by_its_address(portal: PortalServer) -> None:
+    cookie = portal.cookie_of()
+    headers = {"Cookie": cookie, "Origin": portal.url}
+    form = {"name": "a trap", "is_decoy": "true"}
+    decoy = httpx.post(f"{portal.url}/auth/secrets/keys", json=form, headers=headers).json()["secret"]
+    httpx.get(f"{portal.url}/v1/models", headers={"Authorization": f"Bearer {decoy}"})
+    rows: list[dict[str, Any]] = []
+    for _ in range(20):
+        rows = await opened(portal, cookie, "alerts_state", "/alerts", "rows") or []
+        if rows:
+            break
+    course = await opened(portal, cookie, "alerts_state", f"/alerts?course={rows[0]['id']}", "course")
+    assert course["of"] == rows[0]["id"]
+    assert "a bar each" in course["words"]
