@@ -18,6 +18,7 @@ _CODES = {
     "unsupported_parameter": "The provider cannot honour a parameter that was sent. Leave it out, or choose another.",
     "storage_full": "The broker's disk is full or failing: it takes no request that it could not account for.",
     "ledger_backlog": "The database is away and too many requests wait for it. They are kept; new ones are refused.",
+    "secret_integrity": "The stored key does not fit its connection: one of the two was changed. Set the key again.",
     "sealed": "The vault is sealed: the server was started without the right master key.",
     "upstream_connect_failed": "The provider could not be reached. Is its address right, and is it up?",
     "upstream_connect_timeout": "The provider did not accept a connection in time.",
