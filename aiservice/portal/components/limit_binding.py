@@ -9,6 +9,7 @@ from aiservice.portal.components.browser import copy_button
 from aiservice.portal.components.parts import badge, cell, data_table, state_badge, table_row
 from aiservice.services.limit_binding import Binding
 from aiservice.services.limit_names import words_of
+from aiservice.services.limiter import Standing
 
 HEADS = ["Key", "Binds first", "Used", "To have it raised"]
 NEARLY, FULL = 0.8, 1.0
@@ -122,3 +123,16 @@ def used_bar(row: Any) -> rx.Component:
         ),
         class_name="w-full",
     )
+
+
+def free_again(standing: Standing) -> str:
+    """When nothing of what is used now counts any more."""
+    if not standing.used:
+        return "all free"
+    if not standing.limit.window_seconds:
+        return "as answers end"
+    seconds = -(-standing.reset_us // 1_000_000)
+    if seconds < 60:
+        return f"all in {seconds} s"
+    minutes = -(-seconds // 60)
+    return f"all in {minutes} min" if minutes < 60 else f"all in {minutes // 60} h {minutes % 60} min"

@@ -10,7 +10,14 @@ from aiservice.errors import InvalidRequest
 from aiservice.portal import theme
 from aiservice.portal.components.answer_example import answer_example, answer_text
 from aiservice.portal.components.browser import confirm_button
-from aiservice.portal.components.limit_binding import BindingRow, binding_rows, binding_table, level_of, used_bar
+from aiservice.portal.components.limit_binding import (
+    BindingRow,
+    binding_rows,
+    binding_table,
+    free_again,
+    level_of,
+    used_bar,
+)
 from aiservice.portal.components.parts import (
     alert,
     badge,
@@ -35,6 +42,8 @@ from aiservice.services.limiter import Standing, refusal_of
 from aiservice.services.rights import Reach, may
 
 _EXAMPLE_WAIT_US = 12_400_000
+_MOST_ROWS = 200
+_LEFT_OUT = f"These are the {_MOST_ROWS} that are used most. The others are on the pages of their keys and clients."
 _SCOPES = {"team": "Team", "client": "Client", "key": "Key"}
 
 
@@ -73,6 +82,7 @@ class LimitsState(rx.State):
     """The limits that the signed-in person may see."""
 
     rows: list[LimitRow] = []
+    left_out: int = 0
     holders: list[Choice] = []
     bindings: list[BindingRow] = []
     example: str = ""
@@ -109,12 +119,18 @@ class LimitsState(rx.State):
 async def _show(state: LimitsState) -> None:
     core, me = current_core(), signed_in()
     found = await core.limit_standing.of(me)
-    state.rows = [_row(me, holder, one) for holder in found.holders for one in holder.standing]
-    state.holders = [
+    standing = [(holder, one) for holder in found.holders for one in holder.standing]
+    state.left_out = max(0, len(standing) - _MOST_ROWS)
+    if state.left_out:  # what is used most is what somebody looks for
+        standing.sort(key=lambda each: each[1].used / each[1].limit.amount, reverse=True)
+    state.rows = [_row(me, *each) for each in standing[:_MOST_ROWS]]
+    holders = [
         Choice(value=f"{holder.scope}:{holder.id}", label=_label(holder))
         for holder in found.holders
         if _may_change(me, holder)
     ]
+    if holders != state.holders:  # they are many, and the page is pushed anew with every request
+        state.holders = holders
     tightest = bindings(found.holders)
     state.bindings = binding_rows(
         tightest, may_limit_all=may(me, "client.limits", Reach.ANYONE), contact=_contact(core)
@@ -141,22 +157,9 @@ def _row(me: Person, holder: Holder, standing: Standing) -> LimitRow:
         used=f"{standing.used:,} of {limit.amount:,}",
         width=f"{part:.0%}",
         level=level_of(part),
-        free=_free(standing),
+        free=free_again(standing),
         is_mine=_may_change(me, holder),
     )
-
-
-def _free(standing: Standing) -> str:
-    """When nothing of what is used now counts any more."""
-    if not standing.used:
-        return "all free"
-    if not standing.limit.window_seconds:
-        return "as answers end"
-    seconds = -(-standing.reset_us // 1_000_000)
-    if seconds < 60:
-        return f"all in {seconds} s"
-    minutes = -(-seconds // 60)
-    return f"all in {minutes} min" if minutes < 60 else f"all in {minutes // 60} h {minutes % 60} min"
 
 
 def _label(holder: Holder) -> str:
@@ -217,7 +220,10 @@ def _standing() -> rx.Component:
         rx.cond(page.is_whole, rx.fragment(), rx.el.div(away, class_name="mb-4")),
         rx.cond(
             page.rows.length() > 0,
-            data_table(HEADS, rx.foreach(page.rows, _line), caption="Limits and how they stand"),
+            rx.fragment(
+                data_table(HEADS, rx.foreach(page.rows, _line), caption="Limits and how they stand"),
+                rx.cond(page.left_out > 0, rx.el.p(_LEFT_OUT, class_name=f"mt-3 text-sm {theme.MUTED}")),
+            ),
             rx.cond(
                 page.holders.length() > 0,
                 empty(
