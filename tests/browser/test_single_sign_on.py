@@ -71,10 +71,11 @@ def test_people_come_in_by_a_provider_that_an_admin_set_up(
         inspected = Inspection(Tab(browser, base, shots))
         tab, page = inspected.tab, inspected.tab.page
         tab.open("/sign-in?next=/single-sign-on")
+        expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_visible()  # the page has its state
         page.get_by_label("E-mail").fill(ADMIN)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in", exact=True).click()
-        page.wait_for_url("**/single-sign-on")
+        page.wait_for_url(f"{base}/single-sign-on")
         expect(page.get_by_text("No provider yet")).to_be_visible()
         inspected.look("sso-empty")
         page.get_by_role("button", name="Add a provider").click()
