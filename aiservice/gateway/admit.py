@@ -35,27 +35,28 @@ class InFlight:
 
     def __init__(self) -> None:
         self.is_draining = False
-        self._under_way: dict[str, UnderWay] = {}
+        self.under_way: dict[str, UnderWay] = {}
+        """By the request's id; a permit, of which there is one a request, puts itself here without a call."""
 
     @property
     def count(self) -> int:
         """Requests under way."""
-        return len(self._under_way)
+        return len(self.under_way)
 
     def add(self, request_id: str, principal: Principal, stop: Stop) -> None:
         """Registers a request and how to end it; `remove` undoes it."""
-        self._under_way[request_id] = tuple.__new__(UnderWay, (principal.key_id, principal.client_id, stop))
+        self.under_way[request_id] = tuple.__new__(UnderWay, (principal.key_id, principal.client_id, stop))
 
     def remove(self, request_id: str) -> None:
-        self._under_way.pop(request_id, None)
+        self.under_way.pop(request_id, None)
 
     def stop_all(self) -> int:
         """Ends every request under way: the broker is shutting down. The number of them."""
-        return self._stop(list(self._under_way.values()), stopping())
+        return self._stop(list(self.under_way.values()), stopping())
 
     def stop_of(self, subject: str, error: BrokerError) -> int:
         """Ends every request under way of one key or client (its id) with `error`; the number of them."""
-        found = [one for one in self._under_way.values() if subject in (one.key_id, one.client_id)]
+        found = [one for one in self.under_way.values() if subject in (one.key_id, one.client_id)]
         return self._stop(found, error)
 
     def _stop(self, found: list[UnderWay], error: BrokerError) -> int:
@@ -175,7 +176,8 @@ class Permit:
         except BaseException:
             self._give_back()
             raise
-        self._in_flight.add(exchange.request_id, principal, self._stop)
+        under_way = tuple.__new__(UnderWay, (principal.key_id, principal.client_id, self._stop))
+        self._in_flight.under_way[exchange.request_id] = under_way
         ends_us = principal.key_ends_us
         if ends_us is not None and exchange.request.ask.is_stream:
             left_us = ends_us - now_us()
@@ -189,7 +191,7 @@ class Permit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         exchange = self._exchange
-        self._in_flight.remove(exchange.request_id)
+        self._in_flight.under_way.pop(exchange.request_id, None)
         if self._at_end is not None:
             self._at_end.cancel()
         try:

@@ -60,8 +60,10 @@ class Attempts:
             ask, call = _built(exchange, candidate)
         else:
             call = provider.build(ask, candidate.model)
-        target = self._targets.at_hand(candidate) or await self._targets.of(candidate)
         began = time.monotonic()
+        if (target := self._targets.at_hand(candidate, began)) is None:
+            target = await self._targets.of(candidate)
+            began = time.monotonic()
         try:
             reply = await self._upstream.send(
                 target,
@@ -90,8 +92,10 @@ class Attempts:
             ask, call = await asyncio.to_thread(_built, exchange, candidate)
         else:
             ask, call = _built(exchange, candidate)
-        target = self._targets.at_hand(candidate) or await self._targets.of(candidate)
         began = time.monotonic()
+        if (target := self._targets.at_hand(candidate, began)) is None:
+            target = await self._targets.of(candidate)
+            began = time.monotonic()
         try:
             raw = await self._upstream.open_stream(
                 target,

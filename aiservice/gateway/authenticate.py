@@ -11,7 +11,8 @@ from aiservice.principal import Principal
 from aiservice.services.core import Core
 from aiservice.services.sanction_terms import check_blocked
 
-_BEARER = b"bearer "
+_AUTHORIZATION = b"authorization"
+_BEARER, _USUAL_BEARER = b"bearer ", b"Bearer "
 
 
 async def authenticate(core: Core, scope: Scope) -> Principal:
@@ -42,7 +43,12 @@ async def authenticate(core: Core, scope: Scope) -> Principal:
 
 def recognised(core: Core, scope: Scope) -> Principal | None:
     """The principal of a credential that was verified a moment ago; None: ask `authenticate`, which raises as this."""
-    principal = core.keys.cached(credential_of(scope.get(CREDENTIALS) or scope["headers"]))
+    found = scope.get(CREDENTIALS)
+    if found and len(found) == 1 and found[0][0] == _AUTHORIZATION and found[0][1][:7] == _USUAL_BEARER:
+        credential = found[0][1][7:].strip()
+    else:
+        credential = credential_of(found or scope["headers"])
+    principal = core.keys.cached(credential)
     if principal is not None:
         if principal.networks is not None:
             _check_address(principal, client_address(scope, core.settings.trusted_proxies))
@@ -84,7 +90,7 @@ def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 def _of_header(name: bytes, value: bytes) -> bytes:
-    if name != b"authorization":
+    if name != _AUTHORIZATION:
         return value.strip()
     if value[:7].lower() != _BEARER:
         raise Unauthenticated("The Authorization header must be 'Bearer <key>'.")

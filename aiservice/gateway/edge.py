@@ -105,9 +105,10 @@ class Edge:
         try:
             check_head(scope)
             route = route or self._with_argument(scope["path"])
-            handler = self._handler_for(scope, route)
+            handler = (route and route.get(scope["method"])) or self._handler_for(scope, route)
             dialect = handler.dialect
-            check_query(scope)
+            if scope["query_string"] or HINTS in scope:
+                check_query(scope)
             await handler.run(scope, receive, send, request_id)
         except BrokerError as error:
             if TOLD in scope:

@@ -162,7 +162,9 @@ class Pipeline:
             raise
 
     def _refused(self, principal: Principal, error: BrokerError) -> None:
-        """Says in an error how its caller's limits stand."""
+        """Says in an error how its caller's limits stand, once."""
+        if error.headers:
+            return
         self._meter.figures.count_refusal(error)
         error.headers = tuple(headers_of_caller(self._core.limiter, principal))
 

@@ -22,11 +22,11 @@ class Targets:
         self._connections = connections
         self._targets: dict[str, tuple[ConnectionView, float, Target]] = {}
 
-    def at_hand(self, candidate: Candidate) -> Target | None:
-        """The target of a candidate, where nothing has to be asked for it; None: ask `of`."""
+    def at_hand(self, candidate: Candidate, now: float) -> Target | None:
+        """The target of a candidate, where nothing has to be asked for it now (monotonic seconds); None: ask `of`."""
         view = candidate.connection
         known = self._targets.get(view.id)
-        return known[2] if known is not None and known[0] is view and known[1] > time.monotonic() else None
+        return known[2] if known is not None and known[0] is view and known[1] > now else None
 
     def refused(self, candidate: Candidate) -> None:
         """A call of the candidate was refused for want of a key: the next one buys a token, where a key buys them."""
@@ -42,9 +42,9 @@ class Targets:
             Overloaded: the vault is sealed, or the stored key does not open.
             AttemptFailed, UpstreamFailure: it has to be exchanged for a token, and there is none.
         """
-        if (known := self.at_hand(candidate)) is not None:
-            return known
         view, provider, now = candidate.connection, candidate.provider, time.monotonic()
+        if (known := self.at_hand(candidate, now)) is not None:
+            return known
         if isinstance(provider, LocalProvider):
             target = Target(view.id, view.revision, _NOWHERE, local=InProcess(provider))
         else:

@@ -44,12 +44,12 @@ class Observer:
         self._worker_id = worker_id
         self._minutes: dict[int, dict[str, Seen]] = {}
         self._minute = 0
-        self._begins_us = 0
+        self._begins_us = self._ends_us = 0
         self._now: dict[str, Seen] = {}
 
     def request(self, client_id: str, address: str, at_us: int) -> Seen:
         """Counts a request of a verified caller; `prompt` of what it gives takes the body."""
-        seen = self._now.get(client_id) if self._begins_us <= at_us < self._begins_us + MINUTE_US else None
+        seen = self._now.get(client_id) if self._begins_us <= at_us < self._ends_us else None
         if seen is None:
             seen = self._of(client_id, at_us)
         seen.is_written = False
@@ -69,7 +69,7 @@ class Observer:
     def _of(self, client_id: str, at_us: int) -> Seen:
         minute = at_us // MINUTE_US
         if minute != self._minute:
-            self._minute, self._begins_us = minute, minute * MINUTE_US
+            self._minute, self._begins_us, self._ends_us = minute, minute * MINUTE_US, (minute + 1) * MINUTE_US
             self._now = self._minutes.setdefault(minute, {})
         seen = self._now.get(client_id)
         if seen is None:
