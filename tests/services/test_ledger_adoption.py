@@ -9,6 +9,7 @@ from aiservice.errors import Overloaded
 from aiservice.services.ledger import Ledger
 from aiservice.services.settlement import Progress, Settlement
 from aiservice.settings import Settings
+from aiservice.store import ledger as posting
 from aiservice.store.session import Database
 from tests.services.ledgers import crash, new_ledger, rows, settle
 from tests.services.usage_rows import intent_of, row_of
@@ -20,6 +21,11 @@ async def ledger(settings: Settings, database: Database) -> AsyncIterator[Ledger
     await ledger.open()
     yield ledger
     await ledger.close()
+
+
+async def unreachable(_db: Database, _rows: list[Settlement], _life: str) -> None:
+    """The database is away."""
+    raise OSError("no route to host")
 
 
 async def test_interrupted_requests_are_settled_by_estimate_at_the_next_start(
@@ -82,13 +88,10 @@ async def test_what_the_database_did_not_take_at_the_end_is_taken_at_the_next_st
 ) -> None:
     first = new_ledger(database, settings)
     await first.open()
-
-    async def unreachable(_: list[Settlement], _life: str) -> None:
-        raise OSError("away")
-
-    monkeypatch.setattr(first, "_insert", unreachable)
-    settle(first, "req_1")
-    await first.close()
+    with monkeypatch.context() as away:
+        away.setattr(posting, "insert_entries", unreachable)
+        settle(first, "req_1")
+        await first.close()
     second = new_ledger(database, settings)
     await second.open()
     assert [row["request_id"] for row in await rows(database)] == ["req_1"]
@@ -144,11 +147,7 @@ async def test_after_a_disk_error_all_that_is_still_needed_is_written_again(
     """What a failed sync may have lost must not be missing after a crash that comes later."""
     first = new_ledger(database, settings)
     await first.open()
-
-    async def unreachable(_: list[Settlement], _life: str) -> None:
-        raise OSError("away")
-
-    monkeypatch.setattr(first, "_insert", unreachable)
+    monkeypatch.setattr(posting, "insert_entries", unreachable)
     first.intend(intent_of("req_open"))
     settle(first, "req_waiting")
     (lost,) = settings.journal_dir.glob("*.journal")
@@ -158,6 +157,7 @@ async def test_after_a_disk_error_all_that_is_still_needed_is_written_again(
         while first.failure is not None:
             await asyncio.sleep(0.02)
     crash(first)
+    monkeypatch.undo()
     lost.unlink()
     second = new_ledger(database, settings)
     await second.open()
