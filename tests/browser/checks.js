@@ -47,10 +47,14 @@
     return LOOKS.map((name) => (name.startsWith("outline") && style.outlineStyle === "none" ? "" : style[name])).join("|");
   };
   const isCovered = (one) => {
-    const box = one.getClientRects()[0];
-    if (!box || box.width < 2 || box.height < 2) return false;
+    const whole = one.getClientRects()[0];
+    if (!whole || whole.width < 2 || whole.height < 2) return false;
+    // Of what is larger than the window, the part that is in it.
+    const left = Math.max(whole.left, 0), top = Math.max(whole.top, 0);
+    const width = Math.min(whole.right, innerWidth) - left, height = Math.min(whole.bottom, innerHeight) - top;
+    if (width <= 0 || height <= 0) return true;
     const points = [[0.5, 0.5], [0.1, 0.2], [0.9, 0.2], [0.1, 0.8], [0.9, 0.8]];
-    const hits = points.map(([x, y]) => document.elementFromPoint(box.left + box.width * x, box.top + box.height * y));
+    const hits = points.map(([x, y]) => document.elementFromPoint(left + width * x, top + height * y));
     return !hits.some((hit) => hit && (one.contains(hit) || hit.contains(one) || [...(one.labels || [])].some((label) => label.contains(hit))));
   };
   const focusFaults = () => {
@@ -97,5 +101,14 @@
       .filter((one) => one.effect?.getComputedTiming().iterations === Infinity)
       .map((one) => `${named(one.effect.target)} moves without end`);
 
-  window.checks = { nameless, smallTargets, focusFaults, oneOfEachLook, endlessMotion, named };
+  // What stands out of the window on its right, innermost first, and does not scroll within something else.
+  const scrolls = (one) => one && one !== document.body && (getComputedStyle(one).overflowX !== "visible" || scrolls(one.parentElement));
+  const wider = () => {
+    const wide = [...document.body.querySelectorAll("*")].filter(
+      (one) => one.getBoundingClientRect().right > innerWidth + 1 && !scrolls(one.parentElement),
+    );
+    return wide.filter((one) => !wide.some((other) => other !== one && one.contains(other))).map((one) => `${named(one)} ${one.outerHTML.slice(0, 80)}`);
+  };
+
+  window.checks = { wider, nameless, smallTargets, focusFaults, oneOfEachLook, endlessMotion, named };
 })();

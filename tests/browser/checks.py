@@ -23,6 +23,12 @@ def is_wider_than_its_window(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
 
 
+def what_is_wider(page: Page) -> list[str]:
+    """The innermost elements that stand out of the window on its right, and do not scroll within another."""
+    found: list[str] = page.evaluate("checks.wider()")
+    return found[:3]
+
+
 def focus_that_changes_no_pixel(page: Page, seen: set[str]) -> list[str]:
     """Controls that look the same with the focus as without. One of each look is photographed; `seen` keeps which."""
     ready(page)

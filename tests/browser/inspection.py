@@ -7,7 +7,7 @@ from contextlib import closing
 from playwright.sync_api import expect
 
 from tests.browser.axe import violations
-from tests.browser.checks import REFLOW_WIDTH, is_wider_than_its_window, unreachable_by_some
+from tests.browser.checks import REFLOW_WIDTH, is_wider_than_its_window, unreachable_by_some, what_is_wider
 from tests.browser.chromium import Tab
 from tests.browser.test_walk import ADMIN, PASSWORD
 from tests.harness import Installation
@@ -34,7 +34,7 @@ class Inspection:
             self.look_as_it_is(f"{name}-{scheme}-{width}")
         page.set_viewport_size({"width": REFLOW_WIDTH, "height": 800})
         if is_wider_than_its_window(page):
-            self.note(f"{name}: scrolls sideways at {REFLOW_WIDTH} px")
+            self.note(f"{name}: scrolls sideways at {REFLOW_WIDTH} px, for {what_is_wider(page)}")
         page.set_viewport_size({"width": 1280, "height": 800})
 
     def look_as_it_is(self, where: str) -> None:

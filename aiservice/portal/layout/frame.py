@@ -116,6 +116,7 @@ def notice() -> rx.Component:
                     rx.el.span("Request ", SessionState.notice_id, class_name="mt-1 block text-xs opacity-80"),
                 ),
                 rx.cond(SessionState.asks_password, _password_again()),
+                class_name="min-w-0 break-words",
             ),
             rx.el.button(
                 icon("close"),
