@@ -120,7 +120,7 @@ class Charges:
     def _cost_of(self, exchange: Exchange) -> Cost:
         budgets, tokens = exchange.principal.budgets, exchange.est_input_tokens
         if not counts_money(budgets):
-            return Cost(0, 0, tokens)
+            return tuple.__new__(Cost, (0, 0, tokens))  # without a step into its maker
         at_most = exchange.request.ask.at_most or _NOTHING
         return self._cost(exchange.candidates, tokens, exchange.started_us, at_most)
 

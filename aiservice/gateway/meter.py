@@ -240,6 +240,9 @@ class Meter:
 
     def _row(self, exchange: Exchange, usage: Usage, ended_us: int) -> Settlement:
         principal, ask, candidate = exchange.principal, exchange.request.ask, exchange.candidate
+        attempts, answered_us = exchange.attempts, exchange.first_byte_us or ended_us
+        # What the broker itself took until the answer, or a stream's first byte, went out.
+        overhead_us = answered_us - exchange.started_us - int(exchange.upstream_seconds * 1_000_000)
         return Settlement(  # by place: a third of what names would cost
             exchange.request_id,
             principal.client_id,
@@ -265,8 +268,8 @@ class Meter:
             exchange.first_byte_us,
             exchange.error_code,
             ask.is_stream,
-            [_attempt_row(attempt) for attempt in exchange.attempts],
-            _overhead_us(exchange, ended_us),
+            [_attempt_row(attempts[0])] if len(attempts) == 1 else [*map(_attempt_row, attempts)],
+            overhead_us if overhead_us > 0 else 0,
             None if exchange.charge is None else exchange.charge.names,
             None if exchange.cache == "bypass" else exchange.cache,
             exchange.decision_id,
@@ -275,13 +278,6 @@ class Meter:
             usage.units if usage.unit else None,
             usage.unit,
         )
-
-
-def _overhead_us(exchange: Exchange, ended_us: int) -> int:
-    """What the broker itself took until the answer, or a stream's first byte, went out."""
-    answered_us = exchange.first_byte_us or ended_us
-    overhead_us = answered_us - exchange.started_us - int(exchange.upstream_seconds * 1_000_000)
-    return overhead_us if overhead_us > 0 else 0
 
 
 def _attempt_row(attempt: Attempt) -> dict[str, object]:

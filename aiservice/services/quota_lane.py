@@ -60,6 +60,8 @@ class Lane:
         self._mean_output = 0.0
         self._input_scale = 1.0
         self.configured: tuple[int | None, int | None, int] = (None, None, 1)
+        self.looked_after_until = 0
+        """Until when whoever keeps the lanes need not look at what is configured, or long ago."""
         # So much may go before it is looked whether half of a limit is used: in a turn, and without one.
         self._easy_calls = self._easy_tokens = self._free_calls = self._free_tokens = 0.0
 

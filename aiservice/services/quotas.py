@@ -40,11 +40,10 @@ class Quotas:
     def lane_of(self, candidate: Candidate, now: int) -> Lane:
         """The lane of a place; from now on it is `at_hand`."""
         found = self.at_hand.get(candidate)
-        if found is not None and now - self._tidy_us <= _TIDY_US:
-            rpm, tpm, sharers = found.configured
-            if rpm is tpm is None or sharers == self.sharers():  # what is configured changes with how many share it
-                return found
+        if found is not None and now < found.looked_after_until:
+            return found
         found = self.lane(candidate.connection, candidate.model, now)
+        found.looked_after_until = now + SECOND_US  # what is configured changes with how many share it
         if len(self.at_hand) >= _MOST_LANES:
             self.at_hand.clear()
         self.at_hand[candidate] = found

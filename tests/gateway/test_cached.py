@@ -288,7 +288,7 @@ async def test_who_is_cut_off_tells_who_followed(gateway: Gateway) -> None:
     await gateway.asked()
     follower = asyncio.create_task(ask(gateway, body))
     await until(lambda: gateway.in_flight.count == 2)
-    one = next(iter(gateway.in_flight._under_way.values()))
+    one = next(iter(gateway.in_flight.under_way.values()))
     gateway.in_flight.on_change("cut", one.key_id)
     await first
     reply = await follower

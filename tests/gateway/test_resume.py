@@ -284,7 +284,7 @@ async def test_who_resumes_is_cut_with_its_key_and_may_ask_again(gateway: Gatewa
         resumed = [asyncio.create_task(events(where, stream, 2, key=sibling)) for where in (gateway, other)]
         for where in (gateway, other):
             await until(lambda where=where: _is_resumed(where))  # type: ignore[misc]
-            for name, one in where.in_flight._under_way.items():
+            for name, one in where.in_flight.under_way.items():
                 if name.startswith("resume"):
                     one.stop(stopping())
         for rest in await asyncio.gather(*resumed):
@@ -328,7 +328,7 @@ async def test_a_stream_of_a_client_that_was_shredded_is_gone(gateway: Gateway) 
 
 def _is_resumed(where: Gateway) -> bool:
     """Whether somebody gets the rest of a stream there just now."""
-    return any(name.startswith("resume") for name in where.in_flight._under_way)
+    return any(name.startswith("resume") for name in where.in_flight.under_way)
 
 
 async def test_a_client_resumes_so_many_at_once_and_with_a_key_that_lasts(
