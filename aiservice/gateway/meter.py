@@ -157,8 +157,13 @@ class Meter:
         if (load := exchange.load) is not None:
             load.ended(usage, exchange.est_input_tokens, ended) if exchange.outcome == "finished" else load.over()
         if usage.input_tokens or usage.output_tokens or usage.billed or usage.units:
-            cost = self.cost if exchange.continuation is None else self._billed
-            exchange.cost_nano_usd = cost(exchange, usage)
+            if exchange.continuation is not None or (at := exchange.candidate) is None:
+                exchange.cost_nano_usd = self._billed(exchange, usage)
+            else:
+                place = at.connection
+                exchange.cost_nano_usd = self._prices.cost_nano_usd(
+                    place.kind, place.base_url, at.model, usage, exchange.started_us
+                )
         else:
             exchange.cost_nano_usd = 0
         if exchange.charge is not None:

@@ -114,28 +114,24 @@ class Plans:
     """The plans of the keys that called lately. Two keys of one client share the client's windows."""
 
     def __init__(self) -> None:
-        self._plans: dict[str, Plan] = {}
+        self.known: dict[str, Plan] = {}
+        """By the key's id: for whoever is in a hurry, who must see that the limits are still the key's."""
         self._windows: dict[tuple[str, str], SlidingWindow] = {}
         self._slots: dict[str, Slots] = {}
         self._sweep_at = _FIRST_SWEEP
 
-    def at_hand(self, principal: Principal) -> Plan | None:
-        """The plan of a key that has one, for whoever is in a hurry."""
-        plan = self._plans.get(principal.key_id)
-        return plan if plan is not None and plan.limits is principal.limits else None
-
     def of(self, principal: Principal, now: int) -> Plan:
         """The plan of a key; what was used stays when its limits change."""
-        plan = self._plans.get(principal.key_id)
+        plan = self.known.get(principal.key_id)
         if plan is not None and (plan.limits is principal.limits or plan.limits == principal.limits):
             return plan
-        if len(self._plans) >= self._sweep_at:
+        if len(self.known) >= self._sweep_at:
             self._sweep(now)
         fresh = Plan(principal.limits, *self._parts(principal.limits))
         if plan is not None:
             fresh.learned = plan.learned
             plan.is_forgotten = True
-        self._plans[principal.key_id] = fresh
+        self.known[principal.key_id] = fresh
         return fresh
 
     def seen(self, limits: tuple[Limit, ...]) -> Plan:
@@ -153,7 +149,7 @@ class Plans:
         """Every window of the keys that called lately, by the name under which it is shared."""
         return {
             name: (limit, window)
-            for plan in self._plans.values()
+            for plan in self.known.values()
             for name, (limit, window, _) in zip(plan.names, plan.windows, strict=False)
         }
 
@@ -172,11 +168,11 @@ class Plans:
 
     def _sweep(self, now: int) -> None:
         """Forgets keys of which nothing is left to remember."""
-        kept = {key: plan for key, plan in self._plans.items() if not plan.is_idle(now)}
-        for key, plan in self._plans.items():
+        kept = {key: plan for key, plan in self.known.items() if not plan.is_idle(now)}
+        for key, plan in self.known.items():
             plan.is_forgotten = key not in kept
-        self._plans = kept
-        plans = self._plans.values()
+        self.known = kept
+        plans = self.known.values()
         self._windows = {(limit.subject, limit.name): window for plan in plans for limit, window, _ in plan.windows}
         self._slots = {limit.subject: slot for plan in plans for limit, slot in plan.slots}
-        self._sweep_at = max(_FIRST_SWEEP, 2 * len(self._plans))
+        self._sweep_at = max(_FIRST_SWEEP, 2 * len(self.known))

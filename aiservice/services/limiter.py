@@ -122,7 +122,9 @@ class Limiter:
         Raises:
             RateLimited: it is.
         """
-        plan = self._plans.at_hand(principal) or self._plans.of(principal, _now())
+        plan = self._plans.known.get(principal.key_id)
+        if plan is None or plan.limits is not principal.limits:
+            plan = self._plans.of(principal, _now())
         if self.shared is not None:
             self._check_shared(plan)
             return plan
