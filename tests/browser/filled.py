@@ -34,6 +34,7 @@ def fill(installation: Installation, server: ServerProcess, mock: MockProcess) -
         _limits_and_policies(installation)
         _routes(installation, mock)
         _ask(installation, server, key)
+        installation.command("provider", "key", "add", "mock", "--no-test", stdin=f"{PROVIDER_KEY}-2\n")
 
 
 def _keys(installation: Installation) -> None:
@@ -51,6 +52,7 @@ def _keys(installation: Installation) -> None:
 
 def _limits_and_policies(installation: Installation) -> None:
     installation.command("team", "create", "--name", "search")
+    installation.command("team", "create", "--name", "without-clients")
     installation.command("client", "set-team", "second", "search")
     installation.command("team", "limits", "set", "search", "--rpm", "60", "--limit", "tokens/day=5000000")
     installation.command("client", "limits", "set", LONG_NAME, "--rpm", "3")
@@ -110,6 +112,7 @@ def plant(installation: Installation, admin: str) -> None:
             "totp": {"id": "otp_a", "user_id": people[admin], "created_us": now, "confirmed_us": now, "last_step": 0},
             "passkey": _passkey(people[admin], now),
             "sso_provider": _identity_provider(now),
+            "portal_session": _other_browser(people[admin], now),
         }
         for table, row in rows.items():
             _insert(database, table, row)
@@ -154,6 +157,12 @@ def _alert(client: str, now: int) -> dict[str, Any]:
 def _passkey(person: str, now: int) -> dict[str, Any]:
     what = {"id": "psk_a", "credential_id": "d2Fsa2Vk", "public_key": b"\x00", "counter": 0, "is_synced": 1}
     return {**what, "user_id": person, "name": "My laptop", "rp_id": "localhost", "created_us": now}
+
+
+def _other_browser(person: str, now: int) -> dict[str, Any]:
+    times = {"created_us": now - HOUR_US, "last_seen_us": now, "expires_us": now + 10 * HOUR_US}
+    where = {"address": "203.0.113.9", "user_agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
+    return {"id_hash": "0" * 64, "user_id": person, **times, **where}
 
 
 def _identity_provider(now: int) -> dict[str, Any]:

@@ -82,6 +82,9 @@ def prepare(full: Inspection, part: str) -> None:
     if part == "people":
         body = {"email": "new@example.test", "role": "developer"}
         assert post(f"{full.tab.base}/auth/secrets/invite", data=body, headers=origin).ok
+    if part == "rest":
+        body = {"name": "script", "may": "read", "days": "90"}
+        assert post(f"{full.tab.base}/auth/secrets/access-tokens", data=body, headers=origin).ok
     if part == "keys":
         body = {"client": "second", "name": "Seen again", "retrievable": "true"}
         assert post(f"{full.tab.base}/auth/secrets/keys", data=body, headers=origin).ok

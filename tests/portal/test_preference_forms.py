@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 
 from aiservice.errors import InvalidRequest
-from aiservice.portal.session.preference_forms import TermsForm, fields_of, terms_of_form
+from aiservice.portal.queries import Zone
+from aiservice.portal.session.preference_forms import TermsForm, fields_of, terms_of_form, version_rows
+from aiservice.services.routing_history import Version
 from aiservice.services.routing_terms import Terms
 from tests.services.test_routing_terms import said
 
@@ -34,3 +36,13 @@ def test_an_empty_form_says_nothing() -> None:
 def test_what_cannot_be_read_is_refused(field: str, text: str) -> None:
     with pytest.raises(InvalidRequest):
         terms_of_form(form(**{field: text}), [])
+
+
+def test_a_version_that_cannot_be_read_any_more_stands_among_the_others() -> None:
+    said = ({"order": "<img src=x>"}, {"order": ["mock"]})
+    one, two = (
+        Version(n, "terms", "client", "cli_1", "chat", None, after, 0, "", None) for n, after in enumerate(said)
+    )
+    rows = version_rows([one, two], Zone.of_person())
+    assert rows[0]["words"] == "What cannot be read any more"
+    assert "mock" in rows[1]["words"]

@@ -110,6 +110,12 @@ def skeleton(class_name: str = "h-24") -> rx.Component:
     return rx.el.div(class_name=f"{theme.SKELETON} {class_name}", custom_attrs={"aria-hidden": "true"})
 
 
+def waiting(*heights: str) -> rx.Component:
+    """Room for a page's cards, one below the other, for as long as its data is on its way."""
+    room = [skeleton(height) for height in heights]
+    return rx.el.div(*room, class_name="flex flex-col gap-5", custom_attrs={"aria-busy": "true"})
+
+
 def skeleton_tiles(count: int = 4) -> rx.Component:
     """Room for a row of tiles."""
     return rx.el.div(

@@ -90,8 +90,8 @@ def plain(page: PageSpec) -> rx.Component:
             rx.el.div(_brand(), class_name="mb-6 flex justify-center"),
             rx.el.div(
                 rx.el.h1(page.title, class_name=f"mb-4 {theme.H1}"),
-                notice(),
-                page.content(),
+                rx.cond(SessionState.load_error == "", notice()),
+                _loaded(page),
                 class_name=theme.CARD,
             ),
             id="content",

@@ -16,9 +16,9 @@ from aiservice.portal.components.parts import (
     empty,
     field,
     select_field,
-    skeleton,
     state_badge,
     table_row,
+    waiting,
 )
 from aiservice.portal.components.sanctions import (
     REPLAY_HEADS,
@@ -170,7 +170,7 @@ def abuse() -> rx.Component:
             _past(),
             class_name="flex flex-col gap-5",
         ),
-        rx.el.div(skeleton("h-40"), skeleton("h-72"), class_name="flex flex-col gap-5"),
+        waiting("h-40", "h-72"),
     )
 
 

@@ -15,7 +15,7 @@ from aiservice.portal.components.own_settings import (
     portal_only_in,
     settings_form,
 )
-from aiservice.portal.components.parts import badge, card, cell, data_table, field, skeleton, table_row
+from aiservice.portal.components.parts import badge, card, cell, data_table, field, table_row, waiting
 from aiservice.portal.components.scheme import scheme_switch
 from aiservice.portal.components.security import security_card
 from aiservice.portal.layout import portal_page
@@ -191,12 +191,12 @@ page: Any = AccountState  # in markup its attributes are Vars
 def account() -> rx.Component:
     return rx.el.div(
         card(_change_password(), title="Password"),
-        rx.cond(page.is_loaded, security_card(page), skeleton("h-48")),
+        rx.cond(page.is_loaded, security_card(page), waiting("h-48")),
         card(
             rx.cond(
                 page.is_loaded,
                 data_table(HEADS, rx.foreach(page.sessions, _row), caption="Signed-in browsers"),
-                skeleton("h-24"),
+                waiting("h-24"),
             ),
             title="Signed-in browsers",
             actions=rx.cond(page.sessions.length() > 1, _sign_out_others()),
@@ -210,7 +210,7 @@ def account() -> rx.Component:
             title="Programs",
         ),
         card(
-            rx.cond(page.is_loaded, settings_form(page), skeleton("h-48")),
+            rx.cond(page.is_loaded, settings_form(page), waiting("h-48")),
             title="Time zone and notifications",
         ),
         card(

@@ -18,6 +18,7 @@ from aiservice.portal.components.parts import (
     select_field,
     state_badge,
     table_row,
+    waiting,
 )
 from aiservice.portal.layout import portal_page
 from aiservice.portal.moments import shown_moment
@@ -51,10 +52,12 @@ class AlertChannelsState(rx.State):
     has_mail: bool = True
     testing: str = ""
     changes: int = 0
+    is_loaded: bool = False
 
     @handler("alert_channel.list")
     async def load(self) -> None:
         await _show(self)
+        self.is_loaded = True
 
     @handler("alert_channel.list")
     async def changed(self, channel_id: str) -> None:
@@ -120,8 +123,12 @@ page: Any = AlertChannelsState  # in markup its attributes are Vars
 
 @portal_page("/alerts/channels", title="Alert channels", on_load=AlertChannelsState.load, below="/alerts")
 def alert_channels() -> rx.Component:
-    return rx.el.div(
-        rx.el.a("Back to the alerts", href="/alerts", class_name=f"text-sm {theme.LINK}"),
+    back = rx.el.a("Back to the alerts", href="/alerts", class_name=f"text-sm {theme.LINK}")
+    return rx.el.div(back, rx.cond(page.is_loaded, _lists(), waiting("h-56", "h-72")), class_name="flex flex-col gap-4")
+
+
+def _lists() -> rx.Component:
+    return rx.fragment(
         card(
             rx.cond(
                 page.rows.length() > 0,
@@ -139,7 +146,6 @@ def alert_channels() -> rx.Component:
             ),
             title="Messages",
         ),
-        class_name="flex flex-col gap-4",
     )
 
 

@@ -7,7 +7,16 @@ import reflex as rx
 from aiservice.kit.durations import format_duration
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form, confirm_button, open_dialog
-from aiservice.portal.components.parts import card, cell, data_table, field, select_field, state_badge, table_row
+from aiservice.portal.components.parts import (
+    card,
+    cell,
+    data_table,
+    field,
+    select_field,
+    state_badge,
+    table_row,
+    waiting,
+)
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.services.alert_metrics import METRICS, SCOPES
@@ -45,10 +54,12 @@ class AlertRulesState(rx.State):
 
     rows: list[RuleRow] = []
     changes: int = 0
+    is_loaded: bool = False
 
     @handler("alert_rule.list")
     async def load(self) -> None:
         await _show(self)
+        self.is_loaded = True
 
     @handler("alert_rule.list")
     async def changed(self, rule_id: str) -> None:
@@ -116,7 +127,11 @@ def alert_rules() -> rx.Component:
     return rx.el.div(
         rx.el.a("Back to the alerts", href="/alerts", class_name=f"text-sm {theme.LINK}"),
         card(
-            data_table(HEADS, rx.foreach(page.rows, _row), caption="Alert rules"),
+            rx.cond(
+                page.is_loaded,
+                data_table(HEADS, rx.foreach(page.rows, _row), caption="Alert rules"),
+                waiting("h-96"),
+            ),
             title="Rules",
             actions=_add(),
         ),

@@ -17,8 +17,8 @@ from aiservice.portal.components.parts import (
     empty,
     field,
     select_field,
-    skeleton,
     table_row,
+    waiting,
 )
 from aiservice.portal.layout import portal_page
 from aiservice.portal.queries import Zone, url_of
@@ -148,7 +148,7 @@ page: Any = AliasesState  # in markup its attributes are Vars
 @portal_page(PATH, title="Aliases", icon="bolt", place=42, on_load=AliasesState.load)
 def aliases() -> rx.Component:
     return rx.el.div(
-        rx.cond(page.is_loaded, _list(), skeleton()), _form(), _history(), class_name="flex flex-col gap-5"
+        rx.cond(page.is_loaded, _list(), waiting("h-24")), _form(), _history(), class_name="flex flex-col gap-5"
     )
 
 

@@ -14,7 +14,7 @@ from aiservice.portal import theme
 from aiservice.portal.components.browser import confirm_button
 from aiservice.portal.components.cache import PolicyLine, SavedLine, policy_table, saved_table
 from aiservice.portal.components.cache_policy import Choice, policy_form
-from aiservice.portal.components.parts import badge, card, empty, skeleton, tile
+from aiservice.portal.components.parts import badge, card, empty, tile, waiting
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import allowed, handler, signed_in, tell
 from aiservice.portal.session.live import watch
@@ -231,7 +231,7 @@ def cache() -> rx.Component:
             rx.el.div(card(policy_form(page), title="Set a policy"), id="set-a-policy"),
             class_name="flex flex-col gap-5",
         ),
-        rx.el.div(skeleton("h-24"), skeleton("h-72"), class_name="flex flex-col gap-5"),
+        waiting("h-24", "h-72"),
     )
 
 

@@ -7,7 +7,7 @@ import reflex as rx
 from aiservice.kit.durations import format_duration
 from aiservice.portal import theme
 from aiservice.portal.components.browser import confirm_button
-from aiservice.portal.components.parts import alert, card, cell, data_table, empty, skeleton, state_badge, table_row
+from aiservice.portal.components.parts import alert, card, cell, data_table, empty, state_badge, table_row, waiting
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.services.core import current_core
@@ -69,7 +69,7 @@ def payloads() -> rx.Component:
     return rx.cond(
         page.is_loaded,
         rx.el.div(_setting(), _clients(), class_name="flex flex-col gap-5"),
-        rx.el.div(skeleton("h-16"), skeleton("h-72"), class_name="flex flex-col gap-5"),
+        waiting("h-16", "h-72"),
     )
 
 

@@ -18,6 +18,7 @@ from aiservice.portal.components.parts import (
     empty,
     state_badge,
     table_row,
+    waiting,
 )
 from aiservice.portal.components.quotas import QuotaRow, quota_table, rows_of
 from aiservice.portal.layout import portal_page
@@ -139,12 +140,16 @@ page: Any = ProvidersState  # in markup its attributes are Vars
 
 @portal_page("/providers", title="Providers", icon="plug", place=50, on_load=ProvidersState.load)
 def providers() -> rx.Component:
-    return rx.el.div(
-        _connections(),
-        rx.cond(page.offered.length() > 0, offered_card(page)),
-        _health(),
-        _quotas(),
-        class_name="flex flex-col gap-4",
+    return rx.cond(
+        page.is_loaded,
+        rx.el.div(
+            _connections(),
+            rx.cond(page.offered.length() > 0, offered_card(page)),
+            _health(),
+            _quotas(),
+            class_name="flex flex-col gap-4",
+        ),
+        waiting("h-72", "h-56", "h-40"),
     )
 
 

@@ -10,7 +10,7 @@ from aiservice.errors import InvalidRequest
 from aiservice.kit.money import to_usd_text
 from aiservice.portal import theme
 from aiservice.portal.components.browser import confirm_button
-from aiservice.portal.components.parts import card, cell, data_table, empty, field, select_field, skeleton, table_row
+from aiservice.portal.components.parts import card, cell, data_table, empty, field, select_field, table_row, waiting
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.services.connections import SANDBOX
@@ -112,7 +112,7 @@ def shadows() -> rx.Component:
     return rx.cond(
         page.is_loaded,
         rx.el.div(_rules(), _form(), class_name="flex flex-col gap-5"),
-        rx.el.div(skeleton("h-56"), skeleton("h-40"), class_name="flex flex-col gap-5"),
+        waiting("h-56", "h-40"),
     )
 
 

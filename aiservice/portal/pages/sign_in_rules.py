@@ -6,7 +6,7 @@ import reflex as rx
 
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form
-from aiservice.portal.components.parts import card, cell, data_table, select_field, skeleton, state_badge, table_row
+from aiservice.portal.components.parts import card, cell, data_table, select_field, state_badge, table_row, waiting
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.services.core import Core, current_core
@@ -113,7 +113,7 @@ def sign_in_rules() -> rx.Component:
             card(data_table(HEADS, rx.foreach(page.ways, _way), caption="Ways to sign in"), title="Ways in"),
             class_name="flex flex-col gap-5",
         ),
-        skeleton("h-64"),
+        waiting("h-64"),
     )
 
 

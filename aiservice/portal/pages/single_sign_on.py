@@ -7,7 +7,7 @@ import reflex as rx
 
 from aiservice.portal import theme
 from aiservice.portal.components.browser import confirm_button
-from aiservice.portal.components.parts import alert, card, empty, skeleton
+from aiservice.portal.components.parts import alert, card, empty, waiting
 from aiservice.portal.components.single_sign_on import ProviderRow, add_dialog, provider_card, row_of
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
@@ -107,7 +107,7 @@ def single_sign_on() -> rx.Component:
             rx.cond(page.rows.length() > 0, _rule()),
             class_name="flex flex-col gap-5",
         ),
-        rx.el.div(skeleton("h-72"), skeleton("h-40"), class_name="flex flex-col gap-5"),
+        waiting("h-72", "h-40"),
     )
 
 

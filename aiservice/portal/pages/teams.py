@@ -8,7 +8,7 @@ from typing_extensions import TypedDict as ValidatedDict
 
 from aiservice.portal import theme
 from aiservice.portal.components.browser import confirm_button, open_dialog
-from aiservice.portal.components.parts import card, cell, data_table, empty, field, select_field, skeleton, table_row
+from aiservice.portal.components.parts import card, cell, data_table, empty, field, select_field, table_row, waiting
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.services.core import current_core
@@ -131,7 +131,7 @@ def teams() -> rx.Component:
     return rx.cond(
         page.is_loaded,
         rx.el.div(_list(), _move(), _create(), class_name="flex flex-col gap-5"),
-        rx.el.div(skeleton("h-72"), skeleton("h-40"), class_name="flex flex-col gap-5"),
+        waiting("h-72", "h-40"),
     )
 
 

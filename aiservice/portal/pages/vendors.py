@@ -15,9 +15,9 @@ from aiservice.portal.components.parts import (
     empty,
     field,
     select_field,
-    skeleton,
     state_badge,
     table_row,
+    waiting,
 )
 from aiservice.portal.components.vendors import VendorRow, row_of
 from aiservice.portal.layout import portal_page
@@ -125,7 +125,7 @@ def vendors() -> rx.Component:
     return rx.cond(
         page.is_loaded,
         rx.el.div(_own(), _form(), _built_in(), class_name="flex flex-col gap-5"),
-        rx.el.div(skeleton("h-40"), skeleton("h-72"), class_name="flex flex-col gap-5"),
+        waiting("h-40", "h-72"),
     )
 
 

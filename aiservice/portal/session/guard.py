@@ -16,7 +16,7 @@ import reflex as rx
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from reflex_base.config import get_config
 
-from aiservice.errors import BrokerError, InternalFault, InvalidRequest, Unauthenticated
+from aiservice.errors import BrokerError, InternalFault, InvalidRequest, PermissionDenied, Unauthenticated
 from aiservice.kit.ids import new_id
 from aiservice.portal.moments import USUAL_ZONE
 from aiservice.portal.session.redirects import with_query
@@ -218,7 +218,8 @@ def _adapter(hint: Any, strict: ConfigDict) -> TypeAdapter[Any]:
 async def _notice_of(state: rx.State, exc: Exception, function: Any) -> Any:
     """Shows the failure to the person: its public words, or only a request id when it is not one of ours.
 
-    A page that could not be loaded shows that in its place; anything else that failed stands above what there is.
+    A page that could not be loaded, or that has nothing yet, shows that in its place, or it would stand there as though
+    it still waited. Anything else that failed stands above what there is.
     """
     if isinstance(exc, Unauthenticated):
         why = "&error=session_expired" if _had_session.get() else ""
@@ -228,7 +229,8 @@ async def _notice_of(state: rx.State, exc: Exception, function: Any) -> Any:
         log.exception("portal event %s failed", function.__qualname__, extra={"request_id": request_id})
         exc = InternalFault()
     session = await state.get_state(SessionState)
-    if function.__name__ == LOAD and exc.status >= InternalFault.status:
+    has_nothing = not getattr(state, "is_loaded", True) and not isinstance(exc, PermissionDenied)
+    if function.__name__ == LOAD and (has_nothing or exc.status >= InternalFault.status):
         _show_load_error(session, exc.message, request_id)
     else:
         show_notice(session, exc.message, "error", request_id, asks_password=exc.code == "step_up_required")

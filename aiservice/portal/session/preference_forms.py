@@ -256,7 +256,10 @@ def version_rows(versions: Any, zone: Zone) -> list[VersionRow]:
 def _changes(version: Version) -> str:
     if version.after is None:
         return "Cleared"
-    before, after = (Terms.read(said or {}) for said in (version.before, version.after))
+    try:
+        before, after = (Terms.read(said or {}) for said in (version.before, version.after))
+    except InvalidRequest:  # an older release took it: the page is there all the same
+        return "What cannot be read any more"
     said = "; ".join(f"{one.field}: {one.before} → {one.after}" for one in differences(before, after))
     return f"Back to version {version.reverted_to}: {said}" if version.reverted_to else said
 

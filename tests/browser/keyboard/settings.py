@@ -59,7 +59,7 @@ def set_up_an_app(hands: Hands, installation: Installation) -> None:
 
 def take_the_app_away(hands: Hands) -> None:
     hands.button("Remove")
-    hands.button("Remove", hands.dialog)
+    hands.button("Remove it", hands.dialog)
     expect(hands.page.get_by_role("button", name="Set up an app")).to_be_visible()
 
 
@@ -80,6 +80,7 @@ def sessions(hands: Hands) -> None:
     hands.go("Account")
     hands.button("Sign out all others")
     hands.confirm("Sign them out")
+    hands.told("Every other browser of yours is signed out.")
 
 
 def alerts(hands: Hands) -> None:

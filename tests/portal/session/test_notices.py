@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aiservice.errors import InvalidRequest, Overloaded, Unauthenticated
+from aiservice.errors import InvalidRequest, Overloaded, PermissionDenied, Unauthenticated
 from aiservice.portal.session.guard import SessionState, _notice_of, become
 
 
@@ -45,6 +45,17 @@ async def test_an_action_that_failed_and_a_filter_that_is_none_stand_above_what_
         await _notice_of(page, failure, function)
         assert page.session.load_error == ""
         assert page.session.notice_id.startswith("req_")
+
+
+async def test_a_page_that_has_nothing_yet_does_not_stand_there_as_if_it_still_waited() -> None:
+    page: Any = Page()
+    page.is_loaded = False
+    await _notice_of(page, InvalidRequest("What is stored cannot be read."), load)
+    assert page.session.load_error == "What is stored cannot be read."
+    page = Page()
+    page.is_loaded = False
+    await _notice_of(page, PermissionDenied("Only an admin may."), load)  # the page says where to go instead
+    assert (page.session.load_error, page.session.notice) == ("", "Only an admin may.")
 
 
 @pytest.mark.parametrize(("had_session", "is_told"), [(True, True), (False, False)])
