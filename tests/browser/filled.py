@@ -79,6 +79,7 @@ def _routes(installation: Installation, mock: MockProcess) -> None:
     installation.command("provider", "add", "openai-compatible", *away, "--no-test", stdin=f"{PROVIDER_KEY}\n")
     installation.command("shadow", "set", "--client", "second", "--to", "mock:mock-large", "--percent", "5")
     installation.command("vendor", "add", "--file", "-", stdin=_VENDOR)
+    installation.secrets.discard(_VENDOR.strip())  # what is read from standard input is taken for one
     dear = ("--input", "1", "--output", "2", "--reason", "what we were told")
     installation.command("price", "set", "openai-compatible/mock-small", *dear)
 
