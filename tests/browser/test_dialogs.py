@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.dialogs import (
     PageDialog,
     drawn_by_scripts,
+    fields_that_forms_add,
     ids_that_rows_share,
     page_dialogs,
     rows_known_by_their_place,
@@ -58,6 +59,11 @@ def test_a_row_with_a_dialog_is_known_by_what_it_is_about_and_not_by_its_place()
 def test_no_field_has_the_same_id_in_every_row() -> None:
     """The label of a price belonged to the first model's field, whichever dialog was open."""
     assert ids_that_rows_share() == set()
+
+
+def test_a_form_is_sent_with_its_own_fields_alone() -> None:
+    """A provider's settings, a key's and a price were refused, whoever saved them, for a field that nobody had made."""
+    assert fields_that_forms_add() == set()
 
 
 @pytest.mark.long

@@ -34,9 +34,10 @@ def field(label: str, name: str, *, hint: Any = "", row: Any = "", **props: Any)
     )
 
 
-def _id_of(name: str, row: Any) -> str:
-    """Of a field: its name, or with the row's id after it. An f-string of Vars is a `str`, too."""
-    return name if isinstance(row, str) and not row else f"{name}-{row}"
+def _id_of(name: str, row: Any) -> Any:
+    """Of a field: its name, or with the row's id after it. An f-string of Vars is a `str`, too: Reflex takes it for the
+    name of one field, which a form is then sent with besides its own, and refuses. Of a Var it makes none."""
+    return name if isinstance(row, str) and not row else rx.Var.create(f"{name}-{row}")
 
 
 def select_field(label: str, name: str, options: Any, *, hint: str = "", row: Any = "", **props: Any) -> rx.Component:
