@@ -78,15 +78,14 @@ def ids_that_rows_share() -> set[tuple[str, str]]:
 
 
 def fields_that_forms_add() -> set[tuple[str, str]]:
-    """Page and name of each field that Reflex would send besides a form's own: of an id that it does not know to be
-    made in the browser."""
+    """Page and name of each field that Reflex would send besides a form's own: of an id that is no field's name."""
     return {
         (page.route, name)
         for page in registered_pages()
         for form in _parts_of(page.content(), set())
         if isinstance(form, rx.el.Form)
-        for name in form._get_form_refs()
-        if "rx_state" in name
+        for name in form._get_form_refs().keys()
+        - {str(getattr(part, "name", "")).strip('"') for part in _parts_of(form, set())}
     }
 
 

@@ -39,7 +39,7 @@ def test_what_cannot_be_read_is_refused(field: str, text: str) -> None:
 
 
 def test_a_version_that_cannot_be_read_any_more_stands_among_the_others() -> None:
-    said = ({"order": "<img src=x>"}, {"order": ["mock"]})
+    said: tuple[Any, ...] = ({"order": "<img src=x>"}, {"order": ["mock"]})
     one, two = (
         Version(n, "terms", "client", "cli_1", "chat", None, after, 0, "", None) for n, after in enumerate(said)
     )

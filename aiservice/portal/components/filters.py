@@ -69,7 +69,7 @@ def _moment(label: str, name: str, value: Any) -> rx.Component:
     return rx.el.div(
         rx.el.label(label, html_for=f"span-{name}", class_name=f"text-xs font-medium {theme.MUTED}"),
         rx.el.input(
-            id=f"span-{name}",
+            id=rx.Var.create(f"span-{name}"),
             name=name,
             type="datetime-local",
             default_value=value,

@@ -23,7 +23,7 @@ def field(label: str, name: str, *, hint: Any = "", row: Any = "", **props: Any)
     """A labelled input; `hint` (a text or a Var) is tied to it for screen readers. Where every row of a list has the
     same form, `row` is the row's id, or the input gets an `id`: a label belongs to the input of its own form."""
     props.setdefault("type", "text")
-    place = props.pop("id", _id_of(name, row))
+    place = _id_of(name, row, props.pop("id", ""))
     has_hint = not isinstance(hint, str) or bool(hint)
     described = {"aria-describedby": f"{place}-hint"} if has_hint else {}
     hints = [rx.el.p(hint, id=f"{place}-hint", class_name=theme.HINT)] if has_hint else []
@@ -34,15 +34,20 @@ def field(label: str, name: str, *, hint: Any = "", row: Any = "", **props: Any)
     )
 
 
-def _id_of(name: str, row: Any) -> Any:
-    """Of a field: its name, or with the row's id after it. An f-string of Vars is a `str`, too: Reflex takes it for the
-    name of one field, which a form is then sent with besides its own, and refuses. Of a Var it makes none."""
-    return name if isinstance(row, str) and not row else rx.Var.create(f"{name}-{row}")
+def _id_of(name: str, row: Any, given: Any) -> Any:
+    """Of a field: the one that is given, its name, or that with the row's id after it.
+
+    An id that is a text (as an f-string of Vars is) Reflex takes for the name of a field; a form is then sent with it,
+    too, and refused. Of a Var it makes none.
+    """
+    is_plain = isinstance(row, str) and not row
+    place = given or (name if is_plain else f"{name}-{row}")
+    return name if isinstance(place, str) and place == name else rx.Var.create(place)
 
 
 def select_field(label: str, name: str, options: Any, *, hint: str = "", row: Any = "", **props: Any) -> rx.Component:
     """A labelled native select; `options` are <option> elements or one `rx.foreach`; `row` as in `field`."""
-    place = props.pop("id", _id_of(name, row))
+    place = _id_of(name, row, props.pop("id", ""))
     choices = options if isinstance(options, list) else [options]
     hints = [rx.el.p(hint, class_name=theme.HINT)] if hint else []
     return rx.el.div(

@@ -183,7 +183,7 @@ def _filters() -> rx.Component:
         rx.el.label("Search", html_for="key-search", class_name=f"text-xs font-medium {theme.MUTED}"),
         rx.el.div(
             rx.el.input(
-                id="key-search",
+                id=rx.Var.create("key-search"),
                 name="q",
                 type="search",
                 placeholder="name, client, owner, ais_live_…",
