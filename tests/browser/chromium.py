@@ -25,11 +25,11 @@ _FLAGS = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*flags: str) -> Iterator[Browser]:
     """A browser of its own. Playwright keeps an event loop running meanwhile: use it in plain tests only."""
     expect.set_options(timeout=15_000)  # what is to be quick is timed; the rest may wait for a busy machine
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*_FLAGS, *flags])
         try:
             yield browser
         finally:

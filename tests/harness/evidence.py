@@ -28,7 +28,7 @@ class Evidence:
         written = {
             "test": self.name,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "commit": _commit(),
+            "commit": commit(),
             "seed": self.seed,
             "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
             "figures": figures,
@@ -37,7 +37,7 @@ class Evidence:
         (self.folder / f"{file_name}.json").write_text(json.dumps(written, indent=1, default=str) + "\n")
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit that was tested, marked where the tree had changes beside it."""
     command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
