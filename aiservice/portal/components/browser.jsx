@@ -360,9 +360,23 @@ export function ConfirmButton(props) {
 export function OpenDialog({ label, title, className, styles, closeSignal, opensAt, children }) {
   const dialog = useRef(null);
   const heading = useId();
+  const [isOpen, setOpen] = useState(false);
+  const [refusal, setRefusal] = useState("");
   useEffect(() => {
     dialog.current?.close();
   }, [closeSignal]);
+  // What a page's own handler refuses is told in the notice, and that lies behind this dialog: it is told here as well.
+  useEffect(() => {
+    if (!isOpen) return undefined;
+    const noticed = () => document.querySelector("[data-notice=error]");
+    const before = noticed()?.innerText; // its request id is in it: the same words again are another refusal
+    const watcher = new MutationObserver(() => {
+      const now = noticed();
+      setRefusal(now && now.innerText !== before ? now.querySelector("span").innerText : "");
+    });
+    watcher.observe(document.getElementById("content") || document.body, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ["data-notice"] });
+    return () => watcher.disconnect();
+  }, [isOpen]);
   useEffect(() => {
     // An address may ask for it: the command palette's "Create a key" is /keys#create.
     const look = () => {
@@ -382,6 +396,8 @@ export function OpenDialog({ label, title, className, styles, closeSignal, opens
   }, [opensAt]);
   const open = () => {
     dialog.current.showModal();
+    setRefusal("");
+    setOpen(true);
     // The browser would focus the first thing that takes focus, and that is the ✕.
     dialog.current.querySelector("form :is(input, select, textarea)")?.focus();
   };
@@ -391,13 +407,14 @@ export function OpenDialog({ label, title, className, styles, closeSignal, opens
     h("button", { type: "button", className, "data-opens": title, onClick: open }, label),
     h(
       "dialog",
-      { ref: dialog, className: styles.dialog, "aria-labelledby": heading, "data-form": "yes" },
+      { ref: dialog, className: styles.dialog, "aria-labelledby": heading, "data-form": "yes", onClose: (event) => event.target === dialog.current && setOpen(false) },
       h(
         "div",
         { className: "mb-3 flex items-center justify-between gap-4" },
         h("h2", { id: heading, className: styles.title }, title),
         h("button", { type: "button", className: styles.icon, "aria-label": "Close", onClick: () => dialog.current.close() }, "✕"),
       ),
+      refusal ? h("p", { role: "alert", className: styles.error }, refusal) : null,
       children,
     ),
   );

@@ -126,6 +126,7 @@ def notice() -> rx.Component:
                 custom_attrs={"aria-label": "Dismiss"},
             ),
             role="alert",
+            custom_attrs={"data-notice": SessionState.notice_kind},  # a dialog that covers it tells an error, too
             class_name=rx.cond(
                 SessionState.asks_password,
                 f"{theme.ALERT['warn']} {_NOTICE}",

@@ -40,7 +40,7 @@ def channels(walker: Walker) -> None:
 
 
 def rules(walker: Walker) -> None:
-    """A rule that finds every request of a client; another that is changed, switched and taken away."""
+    """Two are made after a mistake each; one is changed, switched and taken away."""
     page = walker.page
     walker.go("/alerts")
     page.get_by_role("link", name="Rules", exact=True).click()

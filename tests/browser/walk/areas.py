@@ -13,6 +13,7 @@ from tests.browser.walk import (
     providers,
     routing,
     running,
+    single_sign_on,
     traffic,
 )
 from tests.browser.walk.legs import PROVIDER_KEY, Leg
@@ -36,6 +37,8 @@ def ready(leg: Leg, area: str) -> None:
     leg.command("user", "create", "--email", DEVELOPER, stdin=PASSWORD)
     leg.installation.add_mock(leg.mock.base_url, key=PROVIDER_KEY, models="mock-small,mock-large")
     leg.command("client", "create", "--name", "walked", "--owner", ADMIN)
+    watched = ("--metric", "requests", "--above", "0", "--scope", "client", "--window", "1h")
+    leg.command("alert", "rule", "set", "any request", *watched)
 
 
 def admin_comes_in(walker: Walker) -> None:
@@ -70,6 +73,7 @@ def admin_runs_people(walker: Walker, guest: Walker) -> None:
     people.rule(walker, "nobody")
     people.teams(walker, "walked")
     people.clients(walker, guest.email)
+    single_sign_on.single_sign_on(walker)
 
 
 def admin_watches(walker: Walker) -> None:

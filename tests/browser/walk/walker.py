@@ -103,6 +103,13 @@ class Walker:
         assert any(_REFUSED.search(line) for line in new), f"nothing was refused: {new}"
         self.tab.problems[before:] = [line for line in new if not _REFUSED.search(line)]
 
+    @contextmanager
+    def beside(self, url: str) -> Iterator[None]:
+        """Inside, the browser may ask that address, too: a provider of single sign-on."""
+        before = len(self.tab.problems)
+        yield
+        self.tab.problems[before:] = [line for line in self.tab.problems[before:] if url not in line]
+
     def go(self, path: str) -> None:
         """Loads a page of the portal, sees that it came, and that each of its links stays inside."""
         self.tab.open(self.leg.under + path)
@@ -145,6 +152,10 @@ class Walker:
         expect(notice.first).to_be_visible()
         self.press("Dismiss")
         expect(notice).to_have_count(0)
+
+    def refused_in_dialog(self, words: str | re.Pattern[str]) -> None:
+        """A page's own handler has refused: the notice that says so lies behind the dialog, which says it, too."""
+        expect(self.dialog.get_by_role("alert").filter(has_text=words)).to_be_visible()
 
     def said(self, words: str | re.Pattern[str], within: Locator | None = None) -> None:
         """Text that is to be seen, in the page or in a part of it."""
