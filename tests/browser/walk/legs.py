@@ -25,6 +25,7 @@ from tests.upstream.test_mail import Inbox
 
 NAMES = ("plain-http", "tls", "below-a-path")
 PROVIDER_KEY = "sk-of-the-provider"
+FURTHER_KEYS = ("sk-another-of-the-provider", "sk-the-third-of-the-provider")
 PATH = "/ai"
 PROXY = """
 pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1; events {{}}
@@ -97,7 +98,7 @@ def leg(name: str, folder: Path) -> Iterator[Leg]:
         if under:
             settings["REFLEX_WEB_WORKDIR"] = str(_folder_for_a_build(folder))
         installation = Installation(folder, settings)
-        mock = stack.enter_context(MockProcess(folder, keys=(PROVIDER_KEY,)))
+        mock = stack.enter_context(MockProcess(folder, keys=(PROVIDER_KEY, *FURTHER_KEYS)))
         flags: tuple[str, ...] = ()
         if is_proxied:
             tls, flags = _tls(folder) if name == "tls" else ("", ())

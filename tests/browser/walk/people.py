@@ -12,7 +12,7 @@ def invited(walker: Walker, email: str) -> str:
     page = walker.page
     walker.go("/users")
     for address in ("nobody@example.test", email):
-        page.get_by_label("E-mail").fill(address)
+        page.get_by_label("E-mail", exact=True).fill(address)
         walker.press("Make an invitation link")
         first = walker.revealed("Copy link")
         expect(walker.row(address)).to_be_visible()

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.walk.legs import PROVIDER_KEY
+from tests.browser.walk.legs import FURTHER_KEYS, PROVIDER_KEY
 from tests.browser.walk.walker import Walker
 
 
@@ -65,15 +65,19 @@ def connection(walker: Walker) -> None:
     walker.arrived("/providers/[^/]+")
     walker.restored()
     walker.press("Add key")
-    walker.dialog.get_by_label("Key", exact=True).fill(PROVIDER_KEY)
     walker.dialog.get_by_label("Label (optional)").fill("second")
+    walker.dialog.get_by_label("Key", exact=True).fill(PROVIDER_KEY)
+    with walker.refused():
+        walker.press("Test and add", walker.dialog)
+        expect(walker.dialog.get_by_role("alert")).to_contain_text("has this key already")
+    walker.dialog.get_by_label("Key", exact=True).fill(FURTHER_KEYS[0])
     walker.press("Test and add", walker.dialog)
     walker.told("Saved.")
     second = walker.row("Key 2")
     walker.press("Test now: Key 2")
     walker.told("Tested: ")
     walker.press("Replace", second)
-    walker.dialog.get_by_label("New key").fill(PROVIDER_KEY)
+    walker.dialog.get_by_label("New key").fill(FURTHER_KEYS[1])
     walker.press("Test and seal this key", walker.dialog)
     walker.told("Saved.")
     walker.press("Edit", second)

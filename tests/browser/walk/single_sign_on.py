@@ -15,7 +15,7 @@ def single_sign_on(walker: Walker) -> None:
     with listening() as there, walker.beside(there.issuer):
         added(walker, there.issuer)
         walker.press("Check the provider")
-        walker.told("with 1 keys that can be used")
+        walker.told("with a key that can be used")
         page.get_by_role("link", name="Test this sign-in").click()
         walker.arrived("/single-sign-on")
         walker.said("The last test:")
