@@ -136,7 +136,7 @@ def usage(walker: Walker) -> None:
     walker.press("Apply")
     page.wait_for_url("**from=**")
     walker.restored()
-    page.get_by_role("link", name="Back to the default").click()
+    page.get_by_role("link", name="Back to the default").first.click()  # nothing may be left of the span
     page.wait_for_url(lambda url: "?" not in url)
     walker.go("/usage?model=none")
     walker.said("No data")
