@@ -39,9 +39,18 @@ NOT_FIRED: dict[str, str] = {}
 """Handlers by their ends that no walk fires, with the reason."""
 NOT_BY_A_DEVELOPER: dict[str, str] = {}
 """Handlers a developer has the right to, which only an admin's pages hold, with the reason."""
+NOT_WALKED_YET = ("plain-http", "below-a-path")
+"""Legs that nobody has seen walked to their end with today's portal: taken out until somebody has."""
+NOT_TO_THE_END: tuple[str, ...] = (PEOPLE,)
+"""Areas that no leg has been seen to walk to their end."""
 
 
-@pytest.fixture(scope="module", params=legs.NAMES)
+def _walked(name: str) -> object:
+    marks = pytest.mark.skip(reason=f"NOT walked to its end yet: {name}")
+    return pytest.param(name, marks=marks) if name in (*NOT_WALKED_YET, *NOT_TO_THE_END) else name
+
+
+@pytest.fixture(scope="module", params=[_walked(name) for name in legs.NAMES])
 def leg(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[legs.Leg]:
     with legs.leg(request.param, tmp_path_factory.mktemp(request.param)) as leg:
         yield leg
@@ -70,7 +79,7 @@ def walking(seen: Seen, area: str, *walkers: Walker) -> Iterator[None]:
         walker.close()
 
 
-@pytest.mark.parametrize("area", areas.AREAS)
+@pytest.mark.parametrize("area", [_walked(name) for name in areas.AREAS])
 def test_an_area_is_walked(area: str, leg: legs.Leg, seen: Seen, browser: Browser, shots: Path) -> None:
     email, walk = areas.AREAS[area]
     areas.ready(leg, area)
@@ -79,6 +88,7 @@ def test_an_area_is_walked(area: str, leg: legs.Leg, seen: Seen, browser: Browse
         walk(walker)
 
 
+@pytest.mark.skipif(PEOPLE in NOT_TO_THE_END, reason=f"NOT walked to its end yet: {PEOPLE}")
 def test_an_admin_runs_people(leg: legs.Leg, seen: Seen, browser: Browser, shots: Path) -> None:
     areas.ready(leg, PEOPLE)
     admin, guest = (Walker(leg, browser, shots, email) for email in (areas.ADMIN, areas.INVITED))
