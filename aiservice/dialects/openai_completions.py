@@ -1,7 +1,8 @@
 """`POST /v1/completions`, in OpenAI's own format (platform.openai.com/docs/api-reference/completions).
 
 A provider that has this wire is given the request as it is. Everywhere else a prompt is one message of a chat, and what
-a chat has no word for (`suffix`, `echo`, `best_of`, several prompts, a prompt of tokens) is refused there by name.
+a chat has no word for (`suffix`, `echo`, `best_of`, several prompts, a prompt of tokens) is refused there by name. What
+a vendor's own tools did stands in the choice's `extra_content`, as it does in a chat's message.
 """
 
 from typing import Any
@@ -106,11 +107,14 @@ class CompletionsWriter(ChatWriter):
         if event.kind not in (EventKind.TEXT, EventKind.REFUSAL, EventKind.FINISH):
             return b""
         is_end = event.kind is EventKind.FINISH
-        if not is_end and not event.text:
+        extra = event.details if event.kind is EventKind.TEXT else None
+        if not is_end and not event.text and extra is None:
             return b""
         assert self._outcome is not None  # noqa: S101 - start() comes first
         choice: Json = {"index": event.choice, "text": "" if is_end else event.text, "logprobs": None}
         choice["finish_reason"] = _finish(event.finish_reason) if is_end else None
+        if extra is not None:
+            choice["extra_content"] = extra
         chunk = {**self._chunk_base(self._outcome), "choices": [choice]}
         if self._wants_usage:
             chunk["usage"] = None
@@ -163,11 +167,13 @@ def _uncarried(body: Json, prompts: list[Any], best: int) -> tuple[str, ...]:
 def _choice(choice: Json) -> Json:
     message = choice.get("message")
     message = message if isinstance(message, dict) else {}
+    extra = message.get("extra_content")
     return {
         "index": choice.get("index", 0),
         "text": message.get("content") or message.get("refusal") or "",
         "logprobs": None,
         "finish_reason": _finish(choice.get("finish_reason")),
+        **({} if extra is None else {"extra_content": extra}),
     }
 
 

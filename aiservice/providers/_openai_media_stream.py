@@ -15,7 +15,7 @@ from aiservice.providers._openai_media import whole_seconds
 from aiservice.wire import EventKind, StreamEvent, Usage
 
 ReadUsage = Callable[[object], tuple[Usage | None, bool]]
-_ENDS = frozenset({"speech.audio.done", "transcript.text.done"})
+_ENDS = ("speech.audio.done", "transcript.text.done")  # a tuple, as what is told may be any JSON
 
 
 class MediaStreamReader(StreamReader):

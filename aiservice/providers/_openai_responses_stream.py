@@ -20,7 +20,8 @@ from aiservice.providers._own_calls import OwnCalls
 from aiservice.wire import AttemptFailure, EventKind, Json, StreamEvent, ToolCallDelta
 
 _CALLS = ("function_call", "custom_tool_call")
-_TOLD = frozenset({*_CALLS, "message", "reasoning"})  # every other item is what OpenAI's own tools did
+# Every other item is what OpenAI's own tools did. A tuple, as an item's kind may be any JSON.
+_TOLD = (*_CALLS, "message", "reasoning")
 _TEXT_KINDS = {"output_text": EventKind.TEXT, "refusal": EventKind.REFUSAL}
 
 

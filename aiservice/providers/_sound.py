@@ -27,10 +27,12 @@ def media_type_of(data: bytes, wanted: object) -> str:
 
 def seconds_in(data: bytes) -> int:
     """About how many seconds a recording lasts, rounded up: of WAV exactly, of others by a usual rate."""
-    rate = _USUAL_BYTES_PER_SECOND
+    rate, sound = _USUAL_BYTES_PER_SECOND, len(data)
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE" and data[12:16] == b"fmt ":
         rate = int.from_bytes(data[28:32], "little") or rate
-    return -(-len(data) // rate)
+        if (head := data.find(b"data", 36)) >= 0:  # who writes while it sounds says no length there, or a wrong one
+            sound = max(0, len(data) - head - 8)
+    return -(-sound // rate)
 
 
 def wav(samples: bytes, rate: int) -> bytes:

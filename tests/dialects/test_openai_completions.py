@@ -119,6 +119,18 @@ def test_a_chats_stream_is_told_as_pieces_of_text() -> None:
     assert len({chunk["id"] for chunk in parsed}) == 1
 
 
+def test_what_a_vendors_own_tools_did_stands_in_the_choice() -> None:
+    extra = {"google": {"groundingMetadata": {"webSearchQueries": ["x"]}}}
+    message = {"content": "hi", "extra_content": extra}
+    told = orjson.loads(DIALECT.answer(Answer({"choices": [{"index": 0, "message": message}]}, "m"), _OUTCOME))
+    assert told["choices"][0]["extra_content"] == extra
+    writer = DIALECT.writer(DIALECT.read({"prompt": "a", "stream": True}))
+    writer.start(_OUTCOME)
+    out = writer.events([StreamEvent(EventKind.TEXT, "hi"), StreamEvent(EventKind.TEXT, details=extra)])
+    chunks = [orjson.loads(line[6:])["choices"][0] for line in out.decode().split("\n\n") if line]
+    assert [(chunk["text"], chunk.get("extra_content")) for chunk in chunks] == [("hi", None), ("", extra)]
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 300) | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),

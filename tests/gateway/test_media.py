@@ -136,4 +136,4 @@ async def test_what_work_is_counted_in_stands_in_the_ledger(sandboxed: Gateway) 
     assert (told["units"], told["unit"]) == (1, "image")
     await sandboxed.post("/v1/chat/completions", {"messages": [{"role": "user", "content": "hi"}]})
     counted = [(row.units, row.unit) for row in reversed(await sandboxed.rows())]
-    assert counted == [(2, "image"), (5, "character"), (2, "second"), (1, "image"), (None, None)]
+    assert counted == [(2, "image"), (5, "character"), (1, "second"), (1, "image"), (None, None)]

@@ -100,7 +100,7 @@ def test_subtitles_are_no_json_and_counted_by_the_length_of_the_sound() -> None:
     answer = provider.read(ask, provider.build(ask, "whisper-1"), reply)
     assert answer.media == reply.body
     assert answer.usage is not None
-    assert (answer.usage.units, answer.usage.unit, answer.usage.source) == (3, "second", "estimated")
+    assert (answer.usage.units, answer.usage.unit, answer.usage.source) == (2, "second", "estimated")
 
 
 def test_mistrals_speech_is_sound_in_json_and_its_transcript_is_rendered_here() -> None:
@@ -153,7 +153,10 @@ def test_a_stream_cut_anywhere_is_not_whole() -> None:
 
 
 def test_a_sound_says_how_long_it_is() -> None:
-    assert seconds_in(_SOUND["data"]) == 3  # type: ignore[arg-type]  # two seconds, and its head
+    assert seconds_in(_SOUND["data"]) == 2  # type: ignore[arg-type]  # and nothing of its head
+    listed = b"LIST\x08\0\0\0INFOabcd"
+    assert seconds_in(wav(bytes(16_000), 8_000).replace(b"data", listed + b"data", 1)) == 1
+    assert seconds_in(wav(b"", 8_000)) == 0
     assert seconds_in(b"RIFF") == 1
     assert seconds_in(b"RIFF\0\0\0\0WAVEfmt " + bytes(20)) == 1
 
