@@ -32,20 +32,15 @@ Order = Annotated[str | None, typer.Option("--order", "--chain", help="connectio
 Only = Annotated[str | None, typer.Option("--only", help="Only these connections or kinds.")]
 Ignore = Annotated[str | None, typer.Option("--ignore", help="Never these connections or kinds.")]
 Fallbacks = Annotated[bool | None, typer.Option("--fallbacks/--no-fallbacks", help="Whether others are tried next.")]
-Parameters = Annotated[
-    bool | None, typer.Option("--require-parameters/--any-parameters", help="Only who honours every parameter.")
-]
+Parameters = Annotated[bool | None, typer.Option("--require-parameters/--any-parameters", help="Only who honours all.")]
 Sort = Annotated[str | None, typer.Option("--sort", help=f"One of: {', '.join(SORTS)}.")]
 Strategy = Annotated[str | None, typer.Option("--strategy", help=f"One of: {', '.join(STRATEGIES)}.")]
-MaxPrice = Annotated[
-    str | None,
-    typer.Option("--max-price", help="prompt=3,completion=15,request=0.01: USD per million tokens, and per request."),
-]
+_PRICES = "prompt=3,completion=15,request=0.01: USD per million tokens, and per request."
+MaxPrice = Annotated[str | None, typer.Option("--max-price", help=_PRICES)]
 MaxLatency = Annotated[int | None, typer.Option("--max-latency-ms", help="Who is slower comes later.")]
 MinThroughput = Annotated[float | None, typer.Option("--min-throughput", help="Tokens a second; who is slower, later.")]
-DataCollection = Annotated[
-    str | None, typer.Option("--data-collection", help=f"One of: {', '.join(DATA_COLLECTIONS)}.")
-]
+FallbackBelow = Annotated[float | None, typer.Option("--fallback-below", help="Slower streams go elsewhere.")]
+DataCollection = Annotated[str | None, typer.Option("--data-collection", help=" or ".join(DATA_COLLECTIONS))]
 Zdr = Annotated[bool | None, typer.Option("--zdr/--no-zdr", help="Only who retains nothing.")]
 Region = Annotated[str | None, typer.Option("--region", help="Only in these regions.")]
 
@@ -59,6 +54,7 @@ _FIELDS = {
     "strategy": "strategy",
     "max_latency_ms": "preferred_max_latency_ms",
     "min_throughput": "preferred_min_throughput",
+    "fallback_below": "fallback_below_throughput",
     "data_collection": "data_collection",
     "zdr": "zdr",
     "region": "regions",
@@ -126,6 +122,7 @@ def set_terms(
     max_price: MaxPrice = None,
     max_latency_ms: MaxLatency = None,
     min_throughput: MinThroughput = None,
+    fallback_below: FallbackBelow = None,
     data_collection: DataCollection = None,
     zdr: Zdr = None,
     region: Region = None,
@@ -165,6 +162,7 @@ def try_terms(
     max_price: MaxPrice = None,
     max_latency_ms: MaxLatency = None,
     min_throughput: MinThroughput = None,
+    fallback_below: FallbackBelow = None,
     data_collection: DataCollection = None,
     zdr: Zdr = None,
     region: Region = None,

@@ -56,6 +56,8 @@ class ClientRequest:
     """What the task was told by."""
     stall_seconds: float | None = None
     """How long a stream's first event may take while there is another provider to go to; None: as the settings say."""
+    least_rate: float | None = None
+    """Tokens a second that a stream has to give while there is another place to go to; None: any number."""
     is_resumable: bool = False
     """Whether the body asks that its stream can be resumed."""
     is_provider_field: bool = False

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable
 from functools import partial
 from typing import Literal
@@ -219,8 +220,11 @@ class ClientStream:
         """Waits for what held the stream back; False where its caller's budgets pay no further."""
         while self._unsent is not None or self._unpaid is not None:
             if self._unsent is not None:  # a client that reads slower than the provider writes
+                began = time.monotonic()
                 await self._unsent
                 self._unsent = None
+                if (load := self._exchange.load) is not None:  # how quick the provider is, a client does not decide
+                    load.held_seconds += time.monotonic() - began
             if self._unpaid is not None:
                 if not await self._charges.extend(self._exchange, self._exchange.counted_output()):
                     return False

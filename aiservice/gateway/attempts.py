@@ -7,6 +7,7 @@ from dataclasses import replace
 from aiservice.errors import BrokerError
 from aiservice.gateway.counting import count_answer, estimated_count
 from aiservice.gateway.exchange import ABANDONED, ABANDONED_UNSENT, Exchange
+from aiservice.gateway.pace import Pace
 from aiservice.gateway.provider_stream import OpenStream
 from aiservice.gateway.quota_turns import QuotaTurns
 from aiservice.gateway.targets import Targets
@@ -110,10 +111,24 @@ class Attempts:
             self._turns.accepted(exchange, provider.quota_in(raw.headers))
             stream = OpenStream(raw, provider.reader(ask, call), candidate.connection.name)
             await stream.wait_for_first()
+            if (least := exchange.request.least_rate) is not None and exchange.has_alternative:
+                await stream.show(self._pace(exchange, least))
         finally:
             exchange.upstream_seconds += time.monotonic() - began
             exchange.is_attempt_sent = call.was_sent
         return stream
+
+    def _pace(self, exchange: Exchange, least: float) -> Pace:
+        """What a stream that has begun now, and may be left for another, has to keep to."""
+        load, before = exchange.load, exchange.counted_output()
+        assert load is not None  # noqa: S101 - the attempt is under way
+        load.first_at = self._health.clock()
+
+        def delivered() -> int:
+            return exchange.counted_output() - before
+
+        budget = self._health.budget
+        return Pace(least, asyncio.get_running_loop().time(), delivered, lambda: budget.has_room, load.fact.crawled)
 
     def _refused(self, exchange: Exchange, candidate: Candidate, reply: HttpReply) -> AttemptFailure:
         if len(reply.body) > SMALL_BYTES:  # no error is so long: it is not looked through beside other requests

@@ -251,8 +251,8 @@ class Pipeline:
             exchange.candidates, exchange.candidate = decided.candidates, decided.candidates[0]
             if decided.known.takes_turns:
                 core.router.went(principal.client_id, decided)
-        if decided.known.stall_seconds is not None:
-            request.stall_seconds = decided.known.stall_seconds
+        if (known := decided.known).is_hurried:
+            request.stall_seconds, request.least_rate = known.stall_seconds, known.least_rate
         exchange.decision_id = decided.trace_id or core.decisions.note(decided, core.connections.snapshot())
         return decided.candidates
 

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from aiservice.gateway.exchange import ProviderGaveUp
+from aiservice.gateway.pace import Pace
 from aiservice.kit.strict_json import SMALL_BYTES
 from aiservice.providers._base import AttemptFailed, LocalProvider, StreamReader
 from aiservice.upstream.client import UpstreamStream
@@ -16,6 +17,7 @@ from aiservice.wire import AttemptFailure, Blame, EventKind, HttpCall, HttpReply
 
 _DRAIN_SECONDS = 0.05
 _SILENT = frozenset({EventKind.OTHER, EventKind.USAGE})  # events that tell the client nothing
+_LAST = frozenset({EventKind.ERROR, EventKind.END})
 TakeEvents = Callable[[list[StreamEvent]], bool]
 
 
@@ -49,6 +51,28 @@ class OpenStream:
             await self._raw.aclose()
             raise AttemptFailed(failure)
         self._first = events
+
+    async def show(self, pace: Pace) -> None:
+        """Reads on until the stream has shown that it keeps to the pace, or has ended: until then the request may still
+        go elsewhere. From here on it fails where it does not. Raises as `wait_for_first`."""
+        said, raw = self._first or [], self._raw
+        raw.keep_to(pace)
+        try:
+            events = said
+            while pace.holds(events) and not self._is_over and said[-1].kind not in _LAST:
+                chunk = await anext(raw, None)
+                self._is_over = chunk is None
+                events = self._reader.end() if chunk is None else self._reader.feed(chunk)
+                if events and events[0].kind is not EventKind.OTHER:
+                    raw.progressed()
+                said += events
+        except BaseException:
+            await raw.aclose()
+            raise
+        if (said and said[-1].kind is EventKind.ERROR) or (self._is_over and not self._reader.is_finished):
+            await raw.aclose()
+            raise AttemptFailed((said[-1].failure if said else None) or _truncated())
+        pace.released()
 
     def _failure_before_all(self, events: list[StreamEvent]) -> AttemptFailure | None:
         """Why the stream failed before it said anything; None where it said something, or is whole."""

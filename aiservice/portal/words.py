@@ -31,6 +31,7 @@ _CODES = {
     "upstream_total_timeout": "The provider did not finish its answer in time.",
     "upstream_no_progress": "The provider kept the connection open but sent nothing of use.",
     "upstream_stalled": "The provider did not begin to say something in time, and there was another to go to.",
+    "upstream_too_slow": "The provider gave its answer more slowly than the preferences allow.",
     "upstream_silent": "The provider had stopped answering anybody; the request was moved on to another.",
     "upstream_auth_failed": "The provider refused the stored key. Set the connection's key again under Providers.",
     "upstream_quota_exhausted": "The provider account has no credit left.",

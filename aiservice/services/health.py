@@ -76,7 +76,11 @@ class ConnectionHealth:
     def answered(self, waiter: Load, model: str, *, is_stream: bool) -> float:
         """The attempt has its first byte, or its whole answer: now, of the clock, which is told."""
         pulse, now = waiter.pulse, self.clock()
-        took, mean = now - waiter.began, waiter.fact.first if is_stream else waiter.fact.whole
+        if is_stream:
+            waiter.first_at = waiter.first_at or now
+            took, mean = waiter.first_at - waiter.began, waiter.fact.first
+        else:
+            took, mean = now - waiter.began, waiter.fact.whole
         if took >= mean.value:
             mean.value, mean.at = took, now
         else:

@@ -42,6 +42,12 @@ class RetryBudget:
         return True
 
     @property
+    def has_room(self) -> bool:
+        """Whether `spend` would say yes now."""
+        asked, further = self.figures
+        return further < max(LEAST, asked // PART)
+
+    @property
     def figures(self) -> tuple[int, int]:
         """(requests, further attempts) of the last ten seconds."""
         self._move_on(int(self._clock()))

@@ -22,8 +22,10 @@ class Worked:
     __slots__ = (
         "is_able",
         "is_by_needs_alone",
+        "is_hurried",
         "is_preferring",
         "key_turns",
+        "least_rate",
         "most_input",
         "most_output",
         "of_needs",
@@ -45,7 +47,9 @@ class Worked:
         terms = plan.wish.terms
         latency_ms = terms.preferred_max_latency_ms
         self.stall_seconds = None if latency_ms is None else latency_ms / 1000
-        self.is_preferring = terms.preferred_max_latency_ms is not None or terms.preferred_min_throughput is not None
+        self.least_rate = terms.fallback_below_throughput
+        self.is_hurried = self.stall_seconds is not None or self.least_rate is not None
+        self.is_preferring = self.is_hurried or terms.preferred_min_throughput is not None
         # Where no strategy says otherwise, the keys of one connection take turns.
         runs = [run for group in plan.groups for run in runs_of_keys(group) if len(run) > 1]
         self.key_turns = () if self.strategy is not None else tuple(rotation(run) for run in runs)

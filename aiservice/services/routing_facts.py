@@ -24,6 +24,11 @@ _MAX_STICKY = 20_000
 STICKY_SECONDS = 300.0
 SAMPLES = 200
 _TAKEN_IN_AT_ONCE = 64
+_LEAST_TOKENS = 16
+_LEAST_SECONDS = 0.1
+"""Of a stream whose tokens come closer together, somebody on the way has gathered them: all of its time is taken."""
+KNOWN_SECONDS = 300.0
+"""How long a place's throughput is known after an answer has shown it: one that was slow is tried again."""
 _MICRO = 1_000_000
 
 
@@ -54,16 +59,17 @@ class Fact:
     """What was seen of one place. What its answers said of their length is taken in when somebody asks, or with many
     others at once, which is cheaper."""
 
-    __slots__ = ("_inputs", "_outputs", "_tokens_per_second", "clock", "ended", "first", "in_flight", "whole")
+    __slots__ = ("_inputs", "_outputs", "_rate", "_rate_at", "clock", "ended", "first", "in_flight", "whole")
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
         self.in_flight = 0
         self.first = PeakEwma()  # time to the first byte of streams
         self.whole = PeakEwma()
-        self.ended: list[tuple[int, int, int, float]] = []
-        """Of answers not taken in yet: tokens of answer and prompt, the prompt's estimate, seconds."""
-        self._tokens_per_second = 0.0
+        self.ended: list[tuple[int, int, int, float, float]] = []
+        """Of answers not taken in yet: tokens of answer and prompt, the prompt's estimate, seconds it was given in, and
+        when that was over."""
+        self._rate = self._rate_at = 0.0
         self._outputs: deque[int] = deque(maxlen=SAMPLES)
         self._inputs: deque[float] = deque(maxlen=SAMPLES)
 
@@ -81,20 +87,28 @@ class Fact:
 
     @property
     def tokens_per_second(self) -> float:
-        """That of its answers; 0.0 where nobody knows."""
+        """That of its answers while they come; 0.0 where nobody knows."""
         self.take_in()
-        return self._tokens_per_second
+        return self._rate if self._rate and self.clock() - self._rate_at < KNOWN_SECONDS else 0.0
 
     def take_in(self) -> None:
         """Takes in what `ended`."""
         ended, self.ended = self.ended, []
-        for outputs, inputs, estimated, seconds in ended:
+        for outputs, inputs, estimated, seconds, at in ended:
             self._outputs.append(outputs)
             if estimated:
                 self._inputs.append(inputs / estimated)
-            if outputs and seconds > 0:
-                rate, known = outputs / seconds, self._tokens_per_second
-                self._tokens_per_second = known + (rate - known) / 8 if known else rate
+            if outputs >= _LEAST_TOKENS and seconds > 0:
+                self._measured(outputs / seconds, 8, at)
+
+    def crawled(self, rate: float) -> None:
+        """A stream was given up that gave `rate` tokens a second: too slow for who asked. That counts for half."""
+        self.take_in()
+        self._measured(max(rate, 0.1), 2, self.clock())
+
+    def _measured(self, rate: float, part: int, at: float) -> None:
+        known = self._rate if at - self._rate_at < KNOWN_SECONDS else 0.0
+        self._rate, self._rate_at = known + (rate - known) / part if known else rate, at
 
     def latency(self, now: float, *, is_stream: bool) -> float:
         """Seconds to the first byte, or to the whole answer; 0.0 where nobody knows."""
@@ -106,10 +120,11 @@ class Load:
     """One attempt under way at a place. It is over once: `ended` or `failed`, whoever says so first.
 
     While it waits for its first byte it stands among those of its connection's `pulse`; `is_movable` says that its
-    request has another place to go, `is_moved` that the breaker has cancelled its `task` for that.
+    request has another place to go, `is_moved` that the breaker has cancelled its `task` for that. A stream's first
+    event came at `first_at`, and for `held_seconds` its client did not take what was there.
     """
 
-    __slots__ = ("began", "fact", "is_movable", "is_moved", "is_over", "pulse", "task")
+    __slots__ = ("began", "fact", "first_at", "held_seconds", "is_movable", "is_moved", "is_over", "pulse", "task")
 
     def __init__(
         self, fact: Fact, pulse: Pulse, began: float, task: "Task[Any] | None" = None, *, is_movable: bool = False
@@ -120,6 +135,7 @@ class Load:
         self.task = task
         self.is_movable = is_movable
         self.is_moved = self.is_over = False
+        self.first_at = self.held_seconds = 0.0
         fact.in_flight += 1
 
     def ended(self, usage: Usage, est_input_tokens: int, now: float) -> None:
@@ -130,13 +146,18 @@ class Load:
             fact.in_flight -= 1
         if usage.source == "reported":
             ended = fact.ended
-            ended.append((usage.output_tokens, usage.input_tokens, est_input_tokens, now - self.began))
+            seconds = now - self.began
+            if first_at := self.first_at:
+                seconds = now - first_at - self.held_seconds
+                if seconds < _LEAST_SECONDS:
+                    seconds = now - self.began - self.held_seconds
+            ended.append((usage.output_tokens, usage.input_tokens, est_input_tokens, seconds, now))
             if len(ended) >= _TAKEN_IN_AT_ONCE:
                 fact.take_in()
 
     def failed(self) -> None:
         """The attempt gave nothing. How long that took counts as well: a place that hangs is slow."""
-        now = self.fact.clock()
+        now = self.first_at or self.fact.clock()
         for mean in (self.fact.first, self.fact.whole):
             if now - self.began > mean.value:
                 mean.add(now - self.began, now)

@@ -52,12 +52,14 @@ class World:
 
 
 class Rotation:
-    """The turns of one group. `turn` counts the calls; `sequence` is one round of them, by weight."""
+    """The turns of one group. `turn` counts the calls; `sequence` is one round of them, by weight. `named` are its
+    places with their throughput in their reasons."""
 
-    __slots__ = ("sequence", "turn")
+    __slots__ = ("named", "sequence", "turn")
 
     def __init__(self, weights: Sequence[int]) -> None:
         self.turn = 0
+        self.named: dict[tuple[Candidate, str], Candidate] = {}
         self.sequence = _round(weights)
 
 
@@ -76,8 +78,11 @@ def arranged(group: Group, terms: Terms, need: Need, world: World, rotation: Rot
             (key(each, need, world, now), (place - turn) % len(group), place) for place, each in enumerate(group)
         ]
         found = tuple(group[place] for _, _, place in sorted(measured))
-    if terms.preferred_max_latency_ms is not None or terms.preferred_min_throughput is not None:
+    least = least_rate_of(terms)
+    if terms.preferred_max_latency_ms is not None or least is not None:
         found = tuple(sorted(found, key=lambda each: _is_too_slow(each, terms, need, world, now)))
+    if strategy == "throughput" or least is not None:
+        found = tuple(_with_speed(each, world, None if strategy == "throughput" else least, rotation) for each in found)
     if need.prefix is not None and strategy in SPREADING:
         found = _cached_first(found, need, world)
     return found
@@ -100,6 +105,30 @@ def in_turns(run: Group, rotation: Rotation) -> Group:
 def strategy_of(terms: Terms) -> str | None:
     """By what the places of a group are sorted: a strategy, or a `sort` that is none of them."""
     return terms.strategy or _SORTED.get(terms.sort or "")
+
+
+def least_rate_of(terms: Terms) -> float | None:
+    """The tokens a second that a place should give: the more of what is preferred and what it may not fall below."""
+    said = [each for each in (terms.preferred_min_throughput, terms.fallback_below_throughput) if each is not None]
+    return max(said, default=None)
+
+
+def _with_speed(each: Candidate, world: World, below: float | None, rotation: Rotation) -> Candidate:
+    """The place with what its throughput is about, where it stands where it does for that: where it is `below` so many
+    tokens a second. One digit: what is said is kept with the decision, and decisions are few."""
+    fact = _fact(each, world)
+    rate = 0.0 if fact is None else fact.tokens_per_second
+    if not rate or (below is not None and rate >= below):
+        return each
+    words = f"about {_one_digit(rate)} tokens/s"
+    found = rotation.named.get((each, words))
+    if found is None:
+        found = rotation.named[each, words] = each.because(f"{each.reason}, {words}")
+    return found
+
+
+def _one_digit(rate: float) -> str:
+    return f"{float(f'{rate:.0e}'):g}"
 
 
 _SORTED = {"price": "cheapest", "latency": "lowest latency", "throughput": "throughput"}
@@ -196,7 +225,7 @@ def _is_too_slow(each: Candidate, terms: Terms, need: Need, world: World, now: f
     fact = _fact(each, world)
     if fact is None:
         return False
-    most, least = terms.preferred_max_latency_ms, terms.preferred_min_throughput
+    most, least = terms.preferred_max_latency_ms, least_rate_of(terms)
     is_late = most is not None and fact.latency(now, is_stream=need.is_stream) * 1000 > most
     return is_late or (least is not None and 0 < fact.tokens_per_second < least)
 

@@ -1,7 +1,8 @@
 """The terms on which a request is routed: one object for a request's `preferences` and for every stored scope.
 
 The vocabulary is OpenRouter's (`order`, `only`, `ignore`, `allow_fallbacks`, `require_parameters`, `sort`, `max_price`,
-`data_collection`, `zdr`), with `strategy`, `regions` and what is preferred of latency and throughput beside it.
+`data_collection`, `zdr`), with `strategy`, `regions`, what is preferred of latency and throughput, and
+`fallback_below_throughput` beside it.
 """
 
 import difflib
@@ -38,6 +39,7 @@ FIELDS = (
     "max_price",
     "preferred_max_latency_ms",
     "preferred_min_throughput",
+    "fallback_below_throughput",
     "data_collection",
     "zdr",
     "regions",
@@ -63,8 +65,9 @@ class Terms:
     """Wishes; a field that is None (`ignore`: empty) says nothing.
 
     `order` holds "connection", "kind" or either with ":model"; `only` and `ignore` hold connections and kinds.
-    `preferred_min_throughput` is in tokens a second. `strategy` is by what the places that no order names are sorted,
-    and `sort` does the same in OpenRouter's words.
+    `preferred_min_throughput` and `fallback_below_throughput` are in tokens a second: whoever is slower comes later,
+    and a stream that is slower than the second is given up. `strategy` is by what the places that no order names are
+    sorted, and `sort` does the same in OpenRouter's words.
     """
 
     order: tuple[str, ...] | None = None
@@ -77,6 +80,7 @@ class Terms:
     max_price: MaxPrice | None = None
     preferred_max_latency_ms: int | None = None
     preferred_min_throughput: float | None = None
+    fallback_below_throughput: float | None = None
     data_collection: DataCollection | None = None
     zdr: bool | None = None
     regions: frozenset[str] | None = None
@@ -249,6 +253,7 @@ _READERS: dict[str, Callable[[Any, str], Any]] = {
     "max_price": _max_price,
     "preferred_max_latency_ms": _milliseconds,
     "preferred_min_throughput": _up_to(_MAX_THROUGHPUT, "tokens a second"),
+    "fallback_below_throughput": _up_to(_MAX_THROUGHPUT, "tokens a second"),
     "data_collection": _one_of(DATA_COLLECTIONS),
     "zdr": _flag,
     "regions": _set,

@@ -72,6 +72,7 @@ _CLAUSES: tuple[tuple[str, Callable[[Any], str]], ...] = (
     ("max_price", lambda price: f"at most {price_words(price)}"),
     ("preferred_max_latency_ms", lambda ms: f"preferably within {ms:,} ms"),
     ("preferred_min_throughput", lambda speed: f"preferably at {speed:g} tokens a second or more"),
+    ("fallback_below_throughput", lambda speed: f"elsewhere when a stream gives under {speed:g} tokens a second"),
     ("data_collection", lambda word: "only where nothing is collected" if word == "deny" else "data may be collected"),
     ("zdr", lambda _: "only where nothing is retained"),
     ("regions", lambda names: f"only in {_listed(names)}"),

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from aiservice.settings import Deadlines
-from aiservice.upstream.deadlines import Watch, Watchdog
+from aiservice.upstream.deadlines import Pace, Watch, Watchdog
 from aiservice.upstream.failures import failed
 from aiservice.upstream.local_transport import LocalTransport
 from aiservice.upstream.outgoing import Headers, auth_headers, checked_headers, checked_path
@@ -223,6 +223,10 @@ class UpstreamStream:
     def progressed(self) -> None:
         """Call it for each real event: heartbeats and comments do not hold off the minimum-progress deadline."""
         self._watch.events += 1
+
+    def keep_to(self, pace: Pace) -> None:
+        """From here on the stream fails where it does not keep that pace."""
+        self._watch.pace = pace
 
     async def reply(self, max_bytes: int = MAX_ERROR_BYTES) -> HttpReply:
         """Reads the rest as a whole reply (an error answer to a streamed call), at most `max_bytes` of it, and closes.

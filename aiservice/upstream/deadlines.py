@@ -5,7 +5,7 @@ cancellation (and only that one) into a failure. A deadline is therefore late by
 """
 
 import asyncio
-from typing import Final
+from typing import Final, Protocol
 
 from aiservice.settings import Deadlines
 from aiservice.upstream.failures import UpstreamFailure, failed
@@ -13,6 +13,13 @@ from aiservice.upstream.failures import UpstreamFailure, failed
 MAX_PERIOD_SECONDS: Final = 0.25
 MIN_PERIOD_SECONDS: Final = 0.01
 _SAID_SOMETHING: Final = 2  # events: the head is the first
+
+
+class Pace(Protocol):
+    """Whether a stream keeps up with what is asked of it, looked at by the sweep."""
+
+    def is_too_slow(self, now: float, *, is_waiting: bool) -> bool:
+        """Whether it does not, now, of the loop's clock; the time while nobody waits for the provider is not its."""
 
 
 class Watch:
@@ -38,6 +45,7 @@ class Watch:
         "is_silence_watched",
         "is_stream",
         "is_waiting",
+        "pace",
         "reads",
         "task",
     )
@@ -52,6 +60,7 @@ class Watch:
         self.is_waiting = True
         self.has_begun = self.has_sent = False
         self.is_silence_watched = True
+        self.pace: Pace | None = None
         self.expired: str | None = None
 
     def begun(self) -> None:
@@ -73,6 +82,8 @@ class Watch:
             self._seen_events = self.events
             self._fruitless_since = now
         self.expired = self._overdue(now)
+        if self.pace is not None and self.pace.is_too_slow(now, is_waiting=self.is_waiting):
+            self.expired = self.expired or "upstream_too_slow"
         if self.expired is not None and self.is_waiting and self.task is not None:
             self._cancelling = self.task.cancelling()
             self.task.cancel()

@@ -39,6 +39,11 @@ _FAILURES: Final[dict[str, tuple[int, Blame, str]]] = {
     "upstream_total_timeout": (504, Blame.FAILOVER, "The provider did not finish its answer in time."),
     "upstream_no_progress": (504, Blame.FAILOVER, "The provider kept the connection open but sent nothing of use."),
     "upstream_stalled": (504, Blame.FAILOVER, "The provider did not begin to say something in time."),
+    "upstream_too_slow": (
+        504,
+        Blame.FAILOVER,
+        "The provider was giving its answer more slowly than the preferences allow ('fallback_below_throughput').",
+    ),
     "upstream_silent": (504, Blame.FAILOVER, "The provider had stopped answering anybody."),
     "upstream_reset": (502, Blame.FAILOVER, "The connection to the provider was lost."),
     "upstream_bad_reply": (502, Blame.FAILOVER, "The provider's answer was not valid HTTP."),

@@ -10,7 +10,7 @@ def test_all_fields_of_terms_are_options(console: Console) -> None:
     options = (
         *("--order", "sandbox", "--only", "sandbox", "--no-fallbacks", "--require-parameters", "--sort", "price"),
         *("--strategy", "quota", "--max-price", "prompt=3,completion=15.5,request=0.01", "--max-latency-ms", "900"),
-        *("--min-throughput", "40", "--data-collection", "deny", "--zdr", "--region", "eu,ch"),
+        *("--min-throughput", "40", "--fallback-below", "8", "--data-collection", "deny", "--zdr", "--region", "eu,ch"),
     )
     stored = console.json("preference", "set", "--client", "shop", "--task", "chat", *options)
     assert stored["terms"] == {
@@ -23,6 +23,7 @@ def test_all_fields_of_terms_are_options(console: Console) -> None:
         "max_price": {"prompt": 3, "completion": 15.5, "request": 0.01},
         "preferred_max_latency_ms": 900,
         "preferred_min_throughput": 40.0,
+        "fallback_below_throughput": 8.0,
         "data_collection": "deny",
         "zdr": True,
         "regions": ["ch", "eu"],

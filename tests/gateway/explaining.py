@@ -131,6 +131,8 @@ class Generated:
             "data_collection": lambda: dice.choice(("allow", "deny")),
             "regions": lambda: [dice.choice(("eu", "us"))],
             "preferred_max_latency_ms": lambda: dice.choice((1, 1000)),
+            "preferred_min_throughput": lambda: dice.choice((1, 1_000_000)),
+            "fallback_below_throughput": lambda: dice.choice((1, 1_000)),
         }
         for name in dice.sample(sorted(choices), dice.choice((0, 1, 1, 2, 3))):
             said[name] = choices[name]()

@@ -34,10 +34,12 @@ FAULTS = (
     "cut",
     "drip",
 )
+CRAWLS = "crawl"  # no failure but for who asks for more: the words of a whole answer, ten a second
 WAIT_SECONDS = 7
 _FOREVER_SECONDS = 60.0
 _HEAD = "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n"
 _WORDS = ("the", " gate", " keeps")
+_CRAWLED = 12
 
 
 @dataclass
@@ -99,6 +101,9 @@ class FaultyProvider:
         elif fault == "drip":
             writer.write(_HEAD.format(kind="text/event-stream").encode())
             await _drip(writer)
+        elif fault == CRAWLS:
+            writer.write(_HEAD.format(kind="text/event-stream").encode())
+            await _crawl(writer)
         else:
             writer.write(_refusal(fault))
         await writer.drain()
@@ -106,7 +111,7 @@ class FaultyProvider:
     async def _fail_after(self, writer: asyncio.StreamWriter, body: dict[str, Any]) -> None:
         assert body.get("stream"), "after the first byte there are only streams"
         writer.write(_HEAD.format(kind="text/event-stream").encode())
-        for word in _WORDS:
+        for word in _WORDS * (5 if self.fault == CRAWLS else 1):
             writer.write(_chunk(word))
         await writer.drain()
         await asyncio.sleep(0.02)
@@ -121,6 +126,8 @@ class FaultyProvider:
             writer.write(b'data: {"choices": [{"del\n\n')
         elif fault == "drip":
             await _drip(writer)
+        elif fault == CRAWLS:
+            await _crawl(writer)
         elif fault != "cut":
             status = int(fault.partition("-")[0])
             said = {"error": {"message": f"scripted {status}", "code": status}}
@@ -135,8 +142,8 @@ async def _body_of(reader: asyncio.StreamReader) -> dict[str, Any]:
     return said
 
 
-def _chunk(word: str) -> bytes:
-    choice = {"index": 0, "delta": {"content": word}, "finish_reason": None}
+def _chunk(word: str, finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": word}, "finish_reason": finish_reason}
     said = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
     return b"data: " + json.dumps(said).encode() + b"\n\n"
 
@@ -147,6 +154,14 @@ async def _drip(writer: asyncio.StreamWriter) -> None:
         writer.write(bytes([byte]))
         await writer.drain()
         await asyncio.sleep(0.05)
+
+
+async def _crawl(writer: asyncio.StreamWriter) -> None:
+    for _ in range(_CRAWLED):
+        writer.write(_chunk(" so"))
+        await writer.drain()
+        await asyncio.sleep(0.1)
+    writer.write(_chunk("", "stop") + b"data: [DONE]\n\n")
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aiservice.gateway import build_gateway
+from aiservice.gateway import build_gateway, pace
 from aiservice.gateway.admit import InFlight
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
@@ -20,7 +20,7 @@ from aiservice.services.routing_terms import Terms
 from aiservice.settings import Settings
 from tests.gateway.asgi import Reply
 from tests.gateway.conftest import PROVIDER_KEY, Gateway, portal
-from tests.gateway.faults import FAULTS, WAIT_SECONDS, FaultyProvider, Place
+from tests.gateway.faults import CRAWLS, FAULTS, WAIT_SECONDS, FaultyProvider, Place
 from tests.harness.evidence import Evidence
 from tests.mock.server import MockProvider
 
@@ -234,6 +234,69 @@ async def test_a_preferred_latency_is_how_long_a_stream_is_waited_for_while_ther
     cell = Cell("stall", "before", SURFACES[0], is_stream=True, has_other=True)
     await _judge(rig, cell)
     assert asyncio.get_running_loop().time() - began < 0.4, "sooner than the stall deadline"
+
+
+@pytest.fixture
+async def impatient(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """The same, for whom thirty tokens a second are the least."""
+    monkeypatch.setattr(pace, "PROOF_SECONDS", 0.3)
+    monkeypatch.setattr(pace, "WINDOW_SECONDS", 0.5)
+    terms = Terms(fallback_below_throughput=30)
+    for task in ("chat", "text-generation"):
+        await rig.gateway.core.preferences.set(OPERATOR, "app", task, terms)
+    return rig
+
+
+ONE_SURFACE = [pytest.param(each, marks=() if each == SURFACES[0] else pytest.mark.long) for each in SURFACES]
+
+
+@pytest.mark.parametrize("surface", ONE_SURFACE)
+@pytest.mark.parametrize("place", ["before", "after"])
+async def test_a_stream_that_crawls_goes_on_elsewhere(impatient: Rig, surface: str, place: Place) -> None:
+    reply = await impatient.run(Cell(CRAWLS, place, surface, is_stream=True, has_other=True))
+    (row,) = (await impatient.gateway.rows())[:1]
+    assert [attempt["code"] for attempt in row.attempts] == ["upstream_too_slow", None]
+    assert (reply.status, row.outcome, row.provider) == (200, "finished", "other")
+    assert (b"boundary" in reply.body) is (place == "after")
+    assert b" so" not in reply.body if place == "before" else b" so" in reply.body
+    (first,) = [each for each in impatient.gateway.core.connections.snapshot() if each.name == "faulty"]
+    fact = impatient.gateway.core.router.facts.fact((first.id, "model-faulty-other"))
+    assert fact is not None
+    assert 0 < fact.tokens_per_second < 30, "the next request knows"
+    assert impatient.gateway.core.health.open_connections() == {}
+    assert not impatient.gateway.core.health.pulse(first.id).down, "what is too slow for one is not down for all"
+
+
+async def test_a_stream_that_crawls_is_told_as_it_is_where_nobody_may_go_on(impatient: Rig) -> None:
+    impatient.faulty.fault, impatient.faulty.place = CRAWLS, "after"
+    body = {"model": "model-faulty-other", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
+    body["preferences"] = {"order": ["faulty", "other"]}
+    reply = await impatient.gateway.post(SURFACES[0], body)
+    (row,) = await impatient.gateway.rows()
+    assert (row.outcome, row.error_code) == ("upstream_truncated", "upstream_too_slow")
+    assert b"upstream_too_slow" in reply.body
+    assert not any(mark in reply.body for mark in _CLEAN)
+    assert row.output_tokens >= 15
+
+
+@pytest.mark.parametrize("place", ["before", pytest.param("after", marks=pytest.mark.long)])
+async def test_a_stream_that_crawls_is_given_as_it_comes_where_there_is_no_other(impatient: Rig, place: Place) -> None:
+    reply = await impatient.run(Cell(CRAWLS, place, SURFACES[0], is_stream=True, has_other=False))
+    (row,) = await impatient.gateway.rows()
+    assert (reply.status, row.outcome, len(row.attempts)) == (200, "finished", 1)
+    assert reply.body.count(b" so") == 12
+
+
+@pytest.mark.long
+async def test_a_stream_that_crawls_is_left_as_it_is_where_no_further_attempt_is_to_be_had(impatient: Rig) -> None:
+    core = impatient.gateway.core
+    while core.health.budget.spend():
+        pass
+    impatient.faulty.fault, impatient.faulty.place = CRAWLS, "before"
+    body = {"model": "model-faulty-other", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
+    body["preferences"] = {"order": ["faulty", "other"]}
+    reply = await impatient.gateway.post(SURFACES[0], body)
+    assert (reply.status, reply.body.count(b" so")) == (200, 12)
 
 
 @pytest.mark.long

@@ -22,6 +22,7 @@ FORM = dict.fromkeys(
             "request",
             "latency",
             "throughput",
+            "floor",
         ),
         *("data_collection", "zdr", "regions", "parameters", "asked"),
     ),

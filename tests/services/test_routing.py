@@ -90,6 +90,32 @@ def test_a_slow_place_comes_last_and_is_tried_again_when_its_slowness_is_long_ag
     assert names(decide(router, snapshot, preference)) == ["slow", "quick"]
 
 
+@pytest.mark.parametrize(
+    ("preference", "reasons"),
+    [
+        ({"sort": "throughput"}, ["throughput, about 90 tokens/s", "throughput, about 4 tokens/s"]),
+        ({"preferred_min_throughput": 50}, ["default order", "default order, about 4 tokens/s"]),
+        ({"fallback_below_throughput": 5}, ["default order", "default order, about 4 tokens/s"]),
+    ],
+)
+def test_a_place_that_gives_few_tokens_a_second_comes_later_and_says_so(preference: Any, reasons: list[str]) -> None:
+    router, snapshot = Router(), (view("slow"), view("quick"))
+    for name, tokens in (("slow", 43), ("quick", 912)):
+        load = _begun(router, name)
+        load.ended(Usage(10, tokens), 10, load.began + 10)
+    decided = [decide(router, snapshot, preference) for _ in range(2)]
+    assert names(decided[0]) == ["quick", "slow"]
+    assert [each.reason for each in decided[0].candidates] == reasons
+    assert decided[0].candidates == decided[1].candidates, "one decision, kept once"
+
+
+def test_who_says_nothing_of_throughput_is_told_nothing_of_it() -> None:
+    router, snapshot = Router(), (view("slow"), view("quick"))
+    load = _begun(router, "slow")
+    load.ended(Usage(10, 40), 10, load.began + 10)
+    assert [each.reason for each in decide(router, snapshot, None).candidates] == ["default order"] * 2
+
+
 def test_the_cheapest_place_comes_first() -> None:
     snapshot = (priced("large", model="gpt-5"), priced("small", model="gpt-5-nano"), view("free"))
     assert names(decide(Router(), snapshot, {"sort": "price", "order": ["large", "small", "free"]})) == [

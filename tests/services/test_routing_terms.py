@@ -27,6 +27,7 @@ said = st.fixed_dictionaries(
         "max_price": prices,
         "preferred_max_latency_ms": st.integers(1, 60_000),
         "preferred_min_throughput": st.floats(0.5, 500),
+        "fallback_below_throughput": st.floats(0.5, 500),
         "data_collection": st.sampled_from(DATA_COLLECTIONS),
         "zdr": st.booleans(),
         "regions": names,

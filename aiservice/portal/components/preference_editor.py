@@ -154,6 +154,7 @@ def terms_form(page: Any) -> rx.Component:
         text("At most, USD a request", "request", input_mode="decimal", placeholder="any"),
         text("Preferably within, ms", "latency", input_mode="numeric", placeholder="any"),
         text("Preferably at least, tokens a second", "throughput", input_mode="decimal", placeholder="any"),
+        text("Leave a stream that gives fewer tokens a second", "floor", input_mode="decimal", placeholder="never"),
         choice("May data be collected", "data_collection", _COLLECTION),
         choice("Only where nothing is retained", "zdr", _YES_NO),
         choice("Only where every parameter is honoured", "parameters", _YES_NO),

@@ -95,6 +95,7 @@ class TermsForm(ValidatedDict):
     request: str
     latency: str
     throughput: str
+    floor: str
     data_collection: str
     zdr: str
     regions: str
@@ -117,6 +118,7 @@ def fields_of(terms: Terms) -> dict[str, str]:
         "request": str(price.get("request", "")),
         "latency": str(terms.preferred_max_latency_ms or ""),
         "throughput": _plain(terms.preferred_min_throughput),
+        "floor": _plain(terms.fallback_below_throughput),
         "data_collection": terms.data_collection or "",
         "zdr": _YES_NO[terms.zdr],
         "regions": ", ".join(said.get("regions", ())),
@@ -146,6 +148,7 @@ def terms_of_form(form: TermsForm, order: list[str]) -> Terms | None:
         "max_price": {name: text for name, text in price.items() if text} or None,
         "preferred_max_latency_ms": _number(form["latency"], "Preferred latency"),
         "preferred_min_throughput": _number(form["throughput"], "Preferred throughput"),
+        "fallback_below_throughput": _number(form["floor"], "The throughput below which a stream goes elsewhere"),
         "data_collection": form["data_collection"] or None,
         "zdr": _flag(form["zdr"]),
         "regions": _names(form["regions"]),
