@@ -32,7 +32,7 @@ came in `Ask.native`, which a provider of the very same wire takes instead, so t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 # None of these is frozen, though none is ever changed: a frozen dataclass costs three times as much to make.
 
@@ -82,12 +82,21 @@ class HttpReply:
     body: bytes
 
 
+class MediaTokens(NamedTuple):
+    """Of a usage's tokens those of pictures and of sound, where the vendor says so: many charge otherwise for them."""
+
+    image_input: int = 0
+    image_output: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+
+
 @dataclass(slots=True)
 class Usage:
     """Tokens in one normal form (the arithmetic per vendor is in each provider's reader).
 
     `input_tokens` is everything the prompt cost, cache reads and writes included; `output_tokens` is everything
-    generated, reasoning included. The other counts are parts of those two, never added to them.
+    generated, reasoning included. The other counts and `media` are parts of those two, never added to them.
 
     `billed` is the input and output that the vendor charges for, where that is not what its model read and wrote: none
     of both, where it charges for something else.
@@ -106,6 +115,7 @@ class Usage:
     units: int = 0
     unit: Unit | None = None
     unit_quality: str = ""
+    media: MediaTokens | None = None
 
     @property
     def total_tokens(self) -> int:

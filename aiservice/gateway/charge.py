@@ -136,10 +136,13 @@ class Charges:
         money = each = 0
         for candidate in candidates:
             view, model = candidate.connection, candidate.model
-            prompt = Usage(input_tokens, cache_write_tokens=input_tokens)
+            prompt = Usage(input_tokens, cache_write_tokens=input_tokens if at_most.media is None else 0)
             if at_most.units:
                 prompt.units, prompt.unit, prompt.unit_quality = at_most.units, at_most.unit, at_most.unit_quality
             spoken = replace(prompt, output_tokens=_UNIT, reasoning_tokens=_UNIT)
+            if at_most.media is not None:  # pictures or sound: it is no thought that costs most
+                prompt.media = at_most.media
+                spoken = replace(prompt, output_tokens=_UNIT)
             of_prompt = self._prices.cost_nano_usd(view.kind, view.base_url, model, prompt, at_us) or 0
             of_all = self._prices.cost_nano_usd(view.kind, view.base_url, model, spoken, at_us) or 0
             money = max(money, of_prompt)

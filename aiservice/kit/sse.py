@@ -1,9 +1,12 @@
 """Server-sent events, read and written (html.spec.whatwg.org, "Server-sent events")."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 MAX_LINE_BYTES = 1 << 20
 MAX_EVENT_BYTES = 4 << 20
+MAX_MEDIA_BYTES = 32 << 20
+"""Of an event that may hold a picture or a piece of sound, and of its line: as long as a whole answer may be."""
 _LARGE_BYTES = (
     64 << 10
 )  # an unfinished event beyond this is grown where it is: copied with every chunk it takes too long
@@ -28,6 +31,9 @@ class SseSplitter:
     Accepts LF, CRLF and CR line ends, `data:` with and without the space, and comments (which give no event).
     Time is linear in the bytes fed: what was searched once is not searched again.
     """
+
+    most_line_bytes: ClassVar[int] = MAX_LINE_BYTES
+    most_event_bytes: ClassVar[int] = MAX_EVENT_BYTES
 
     __slots__ = ("_buffer", "_ends_with_cr", "_is_first", "_is_large", "_line_start", "_searched")
 
@@ -57,7 +63,7 @@ class SseSplitter:
             and chunk.count(b"\n") == 2
             and b"\r" not in chunk
             and not self._ends_with_cr
-            and len(chunk) <= MAX_LINE_BYTES
+            and len(chunk) <= self.most_line_bytes
         ):  # exactly one event of one line: what nearly every provider sends at a time
             self._is_first = False
             return [SseEvent(chunk[6:-2], chunk)]
@@ -78,7 +84,7 @@ class SseSplitter:
         self._hold(buffer[end + 2 :])
         events = []
         for block in buffer[:end].split(b"\n\n"):
-            event = _read_block(block)
+            event = _read_block(block, self.most_line_bytes, self.most_event_bytes)
             if event is not None:
                 events.append(event)
         return events
@@ -86,12 +92,12 @@ class SseSplitter:
     def end(self) -> list[SseEvent]:
         """The event left when the stream closed without its blank line, if it is whole lines of data."""
         block, self._buffer, self._is_large = self.rest.strip(b"\n"), b"", False
-        event = _read_block(block) if block else None
+        event = _read_block(block, self.most_line_bytes, self.most_event_bytes) if block else None
         return [event] if event is not None else []
 
     def _hold(self, rest: bytes) -> None:
-        if len(rest) > MAX_LINE_BYTES and (
-            len(rest) > MAX_EVENT_BYTES or max(map(len, rest.split(b"\n"))) > MAX_LINE_BYTES
+        if len(rest) > self.most_line_bytes and (
+            len(rest) > self.most_event_bytes or max(map(len, rest.split(b"\n"))) > self.most_line_bytes
         ):
             raise OversizedEvent("an event of the stream is too large")
         self._buffer = rest
@@ -111,9 +117,9 @@ class SseSplitter:
             return True
         first = held.find(b"\n", before)
         longest = (len(held) if first < 0 else first) - self._line_start
-        if len(chunk) > MAX_LINE_BYTES:
+        if len(chunk) > self.most_line_bytes:
             longest = max(longest, *map(len, chunk.split(b"\n")))
-        if len(held) > MAX_EVENT_BYTES or longest > MAX_LINE_BYTES:
+        if len(held) > self.most_event_bytes or longest > self.most_line_bytes:
             raise OversizedEvent("an event of the stream is too large")
         self._searched = len(held)
         if first >= 0:
@@ -128,14 +134,21 @@ class SseSplitter:
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _read_block(block: bytes) -> SseEvent | None:
-    if len(block) > MAX_EVENT_BYTES:
+class MediaSseSplitter(SseSplitter):
+    """The same for streams whose events may hold pictures and sound."""
+
+    __slots__ = ()
+    most_line_bytes = most_event_bytes = MAX_MEDIA_BYTES
+
+
+def _read_block(block: bytes, most_line: int, most_event: int) -> SseEvent | None:
+    if len(block) > most_event:
         raise OversizedEvent("an event of the stream is too large")
     if block.startswith(b"data: ") and b"\n" not in block:  # nearly every event of nearly every provider
         return SseEvent(block[6:], block + b"\n\n")
     data, name = [], b""
     for line in block.split(b"\n"):
-        if len(line) > MAX_LINE_BYTES:
+        if len(line) > most_line:
             raise OversizedEvent("a line of the stream is too large")
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")

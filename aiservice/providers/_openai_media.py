@@ -14,7 +14,7 @@ import orjson
 
 from aiservice.kit.bounded_json import loads
 from aiservice.kit.multipart import write_form
-from aiservice.providers._base import MAX_TOKENS, AttemptFailed, cannot_carry
+from aiservice.providers._base import MAX_TOKENS, AttemptFailed, cannot_carry, token_count
 from aiservice.providers._failures import invalid_answer
 from aiservice.providers._sound import media_type_of, seconds_in
 from aiservice.tasks._files import data_url
@@ -29,6 +29,7 @@ from aiservice.wire import (
     HttpCall,
     HttpReply,
     Json,
+    MediaTokens,
     Usage,
 )
 
@@ -156,7 +157,7 @@ def moderation_answer(body: Json, raw: bytes, model: str) -> Answer:
     return Answer(body, _model(body, model), "stop", None, raw, raw_wire=MODERATIONS_WIRE)
 
 
-def images_answer(ask: Ask, body: Json, raw: bytes, model: str, usage: Usage | None) -> Answer:
+def images_answer(ask: Ask, body: Json, raw: bytes | None, model: str, usage: Usage | None) -> Answer:
     """Images are counted; those that are paid by the piece have no other usage."""
     images = body.get("data")
     if not isinstance(images, list) or not images or not all(map(_is_image, images)):
@@ -164,6 +165,7 @@ def images_answer(ask: Ask, body: Json, raw: bytes, model: str, usage: Usage | N
     asked = ask.at_most or Usage()
     counted = Usage(source="counted") if usage is None else usage
     usage = replace(counted, units=len(images), unit="image", unit_quality=asked.unit_quality)
+    usage.media = media_tokens(ask.kind, body.get("usage"), usage)
     return Answer(body, _model(body, model), "stop", usage, raw, raw_wire=IMAGES_WIRE)
 
 
@@ -213,6 +215,8 @@ def transcript_usage(ask: Ask, said: Json, tokens: Usage | None) -> Usage:
     told = raw if isinstance(raw, dict) else {}
     places = (told.get("seconds"), told.get("prompt_audio_seconds"), said.get("duration"))
     seconds = next((found for each in places if (found := whole_seconds(each)) is not None), None)
+    if tokens is not None:
+        tokens.media = media_tokens(ask.kind, told, tokens)
     if seconds is not None:
         if tokens is not None:
             return replace(tokens, units=seconds, unit="second")
@@ -223,6 +227,24 @@ def transcript_usage(ask: Ask, said: Json, tokens: Usage | None) -> Usage:
     units = seconds_in(file["data"]) if file else 0
     words = len(text) // 4 if isinstance(text, str) else 0
     return Usage(units * _TOKENS_PER_SECOND, words, source="estimated", units=units, unit="second")
+
+
+def media_tokens(kind: AskKind, said: object, usage: Usage) -> MediaTokens | None:
+    """Which of the tokens of `usage` are pictures or sound, of the object that it was read from. What a model draws is
+    pictures, and what it speaks sound, where nothing else is said; what it was given is text then."""
+    if not isinstance(said, dict) or not usage.total_tokens:
+        return None
+    taken = _counts_in(said.get("input_tokens_details"), said.get("input_token_details"))
+    given = _counts_in(said.get("output_tokens_details"), said.get("output_token_details"))
+    rest = usage.output_tokens - given.get("text_tokens", 0)
+    drawn = given.get("image_tokens", rest if kind == "image" else 0)
+    spoken = given.get("audio_tokens", rest if kind == "speech" else 0)
+    return MediaTokens(taken.get("image_tokens", 0), drawn, taken.get("audio_tokens", 0), spoken)
+
+
+def _counts_in(*given: object) -> dict[str, int]:
+    details = next((each for each in given if isinstance(each, dict)), {})
+    return {name: count for name, value in details.items() if (count := token_count(value)) is not None}
 
 
 def whole_seconds(value: object) -> int | None:

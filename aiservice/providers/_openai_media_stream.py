@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from aiservice.kit.bounded_json import loads
-from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter
+from aiservice.kit.sse import MediaSseSplitter, OversizedEvent, SseEvent
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import invalid_answer
 from aiservice.providers._openai_errors import failure_from_body
@@ -22,7 +22,7 @@ class MediaStreamReader(StreamReader):
     """Reads one; its frames are passed on."""
 
     def __init__(self, read_usage: ReadUsage) -> None:
-        self._splitter = SseSplitter()
+        self._splitter = MediaSseSplitter()
         self._read_usage = read_usage
         self._is_failed = False
 

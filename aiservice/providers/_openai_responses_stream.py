@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from aiservice.kit.bounded_json import loads
-from aiservice.kit.sse import OversizedEvent, SseEvent, SseSplitter
+from aiservice.kit.sse import MediaSseSplitter, OversizedEvent, SseEvent
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import cut_short, invalid_answer
 from aiservice.providers._openai_errors import failure_from_body
@@ -32,7 +32,7 @@ class ResponsesStreamReader(StreamReader):
     def __init__(self, *, keeps_frames: bool = False) -> None:
         self._keeps_frames = keeps_frames
         self.is_finished = False
-        self._splitter = SseSplitter()
+        self._splitter = MediaSseSplitter()
         self._has_read = False
         self._has_failed = False
         self._calls: dict[int, int] = {}

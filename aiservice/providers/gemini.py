@@ -9,14 +9,14 @@ from aiservice.providers._embedding_inputs import Purpose, purpose_word, refuse_
 from aiservice.providers._gemini.answer import chat_answer, embeddings_answer, token_count_answer
 from aiservice.providers._gemini.errors import failure_in
 from aiservice.providers._gemini.listing import models_in
+from aiservice.providers._gemini.media import media_answer, media_body, media_call, media_reader, serves_media
 from aiservice.providers._gemini.models import capabilities, model_path, serves
 from aiservice.providers._gemini.native import count_body, embed_body, generate_body, in_own_words, is_native
 from aiservice.providers._gemini.parts import bad_request
 from aiservice.providers._gemini.quota import quota_in_refusal
 from aiservice.providers._gemini.request import chat_body, wants_one_call
-from aiservice.providers._gemini.speech import speaks, speech_answer, speech_body
 from aiservice.providers._gemini.stream import GeminiStreamReader
-from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json, QuotaNote
+from aiservice.wire import MEDIA_KINDS, Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json, QuotaNote
 
 _MAX_TEXTS = 100  # that one batchEmbedContents takes
 _LABELS = frozenset({"dimensions", "encoding_format"})
@@ -38,7 +38,7 @@ class Gemini(Provider):
     counts_tokens = True
 
     def serves(self, model: str, kind: AskKind) -> bool:
-        return speaks(model) if kind == "speech" else serves(model, kind)
+        return serves_media(model, kind) if kind in MEDIA_KINDS else serves(model, kind)
 
     def capabilities(self, model: str) -> Capabilities:
         return capabilities(model)
@@ -54,8 +54,8 @@ class Gemini(Provider):
         refuse_uncarried(ask, self.title)
         if ask.kind == "embedding":
             return _embedding_call(ask, name, path)
-        if ask.kind == "speech":
-            return HttpCall(f"{path}:generateContent", orjson.dumps(speech_body(ask)))
+        if ask.kind in MEDIA_KINDS:
+            return media_call(ask, path, media_body(ask, model))
         body = chat_body(ask, model)
         if ask.kind == "token-count":
             whole = {"generateContentRequest": {"model": name, **body}}
@@ -68,8 +68,8 @@ class Gemini(Provider):
         model = call.path.rpartition(":")[0].rpartition("/")[2]
         if ask.kind == "embedding":
             answer = embeddings_answer(ask, reply.body, model)
-        elif ask.kind == "speech":
-            return speech_answer(ask, reply.body, model)
+        elif ask.kind in MEDIA_KINDS:
+            return media_answer(ask, reply.body, model)
         elif ask.kind == "token-count":
             answer = token_count_answer(reply.body, model)
         else:
@@ -77,6 +77,8 @@ class Gemini(Provider):
         return in_own_words(answer, reply.body) if is_native(ask) else answer
 
     def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
+        if ask.kind in MEDIA_KINDS:
+            return media_reader(ask)
         wanted = ask.body.get("n")
         return GeminiStreamReader(
             wanted if type(wanted) is int else 1, is_one_call=wants_one_call(ask), keeps_frames=is_native(ask)

@@ -19,6 +19,7 @@ from aiservice.providers._base import Provider, StreamReader, refuse_uncarried
 from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._gemini.answer import chat_answer, token_count_answer
 from aiservice.providers._gemini.errors import failure_in
+from aiservice.providers._gemini.media import media_answer, media_body, media_call, media_reader, serves_media
 from aiservice.providers._gemini.models import capabilities, model_path, serves
 from aiservice.providers._gemini.native import generate_body, in_own_words, is_native
 from aiservice.providers._gemini.quota import quota_in_refusal
@@ -28,13 +29,24 @@ from aiservice.providers._key_exchange import KeyExchange
 from aiservice.providers._vertex.claude import claude_call, is_claude, is_json_tool, plain_name
 from aiservice.providers._vertex.embeddings import embedding_call, embeddings_answer
 from aiservice.providers._vertex.key import BEARER, exchange_of, packed
-from aiservice.wire import MESSAGES_WIRE, Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json, QuotaNote
+from aiservice.wire import (
+    MEDIA_KINDS,
+    MESSAGES_WIRE,
+    Answer,
+    Ask,
+    AskKind,
+    AttemptFailure,
+    HttpCall,
+    HttpReply,
+    Json,
+    QuotaNote,
+)
 
 _GOOGLE = "/publishers/google/models"
 _CLAUDE = "/publishers/anthropic/"
 _COUNTED = ("contents", "systemInstruction", "tools", "generationConfig")  # of a request, what countTokens takes
 _PROJECT = re.compile(r"/v1(?:beta1)?(?:/projects/.*)?$")
-_NO_CHAT = re.compile(r"multimodalembedding|imagen|veo|lyria|image|tts|live|gecko|aqa")
+_NOT_OURS = re.compile(r"multimodalembedding|imagen|veo|lyria|live|gecko|aqa")
 
 
 class Vertex(Provider):
@@ -65,6 +77,8 @@ class Vertex(Provider):
     def serves(self, model: str, kind: AskKind) -> bool:
         if is_claude(model):
             return kind in ("chat", "token-count")
+        if kind in MEDIA_KINDS:
+            return serves_media(model, kind)
         return model != "multimodalembedding" and serves(model, kind)
 
     def capabilities(self, model: str) -> Capabilities:
@@ -82,6 +96,8 @@ class Vertex(Provider):
             body = _with_roles(orjson.loads(generate_body(ask, model)))
         else:
             refuse_uncarried(ask, self.title)
+            if ask.kind in MEDIA_KINDS:
+                return media_call(ask, path, media_body(ask, model, fetches_urls=True))
             body = chat_body(ask, model, fetches_urls=True)  # every model here: Vertex loads them
         if ask.kind == "token-count":
             return HttpCall(
@@ -99,6 +115,8 @@ class Vertex(Provider):
         model = call.path.rpartition(":")[0].rpartition("/")[2]
         if ask.kind == "embedding":  # never in Google's own words: those of :predict are of another method
             return embeddings_answer(ask, reply, model)
+        if ask.kind in MEDIA_KINDS:
+            return media_answer(ask, reply.body, model)
         if ask.kind == "token-count":
             answer = token_count_answer(reply.body, model)
         else:
@@ -108,6 +126,8 @@ class Vertex(Provider):
     def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
         if call.path.startswith(_CLAUDE):
             return MessagesStreamReader(keeps_frames=ask.wire == MESSAGES_WIRE, is_json_tool=is_json_tool(ask))
+        if ask.kind in MEDIA_KINDS:
+            return media_reader(ask)
         wanted = ask.body.get("n")
         return GeminiStreamReader(
             wanted if type(wanted) is int else 1, is_one_call=wants_one_call(ask), keeps_frames=is_native(ask)
@@ -146,7 +166,7 @@ def _listed(item: Any) -> str:
         return ""
     short = name.rpartition("/")[2]
     is_ours = short.startswith(("gemini-", "text-embedding-", "text-multilingual-embedding-", "claude-"))
-    return short if is_ours and not _NO_CHAT.search(short) else ""
+    return short if is_ours and not _NOT_OURS.search(short) else ""
 
 
 def _with_roles(body: Json) -> Json:

@@ -16,7 +16,7 @@ from aiservice.kit.price_table import ModelInfo, ModelPrice, TieredPrices, get_s
 from aiservice.providers.capabilities import published
 from aiservice.services.own_amounts import decimals, unit_price
 from aiservice.services.unit_prices import cost_of_units, is_given_away, is_sold_by_unit
-from aiservice.wire import Usage
+from aiservice.wire import MediaTokens, Usage
 
 SANDBOX_KIND = "sandbox"
 _MAX_CACHED = 4096
@@ -26,7 +26,10 @@ _PER_THOUSAND = Fraction(NANO_USD, 1_000)
 
 @dataclass(slots=True, frozen=True)
 class Rates:
-    """Nano-dollars per token (and per request), each times `scale`, which makes them whole. None: not sold by token."""
+    """Nano-dollars per token (and per request), each times `scale`, which makes them whole. None: not sold by token.
+
+    `media` is what tokens of pictures and sound cost more than others (or less), in the order of `MediaTokens`.
+    """
 
     scale: int
     per_request: int
@@ -35,6 +38,7 @@ class Rates:
     cache_write: int
     output: int | None
     reasoning: int
+    media: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     def cost(self, usage: Usage) -> int | None:
         """The exact amount, rounded once, half to even; None for tokens that have no price.
@@ -55,8 +59,16 @@ class Rates:
             + (usage.output_tokens - thought) * (self.output or 0)
             + thought * self.reasoning
         )
+        if usage.media is not None:
+            exact += self._more_for(usage.media, fresh, usage.output_tokens - thought)
         whole, rest = divmod(exact, self.scale)
         return whole + (2 * rest > self.scale or (2 * rest == self.scale and whole & 1))
+
+    def _more_for(self, media: MediaTokens, fresh: int, said: int) -> int:
+        """What pictures and sound among so many tokens cost more; of what a cache gave they are taken to be none."""
+        seen, drawn = min(media.image_input, fresh), min(media.image_output, said)
+        heard, spoken = min(media.audio_input, fresh - seen), min(media.audio_output, said - drawn)
+        return sum(count * more for count, more in zip((seen, drawn, heard, spoken), self.media, strict=True))
 
 
 # The rates that hold above each number of input tokens, highest first; the last begins below zero.
@@ -196,6 +208,10 @@ def _rates(prices: dict[str, Decimal]) -> Rates:
         """The first of `names` that has a price: what has none of its own costs what its whole costs."""
         return next((int(exact[name] * scale) for name in names if name in exact), None)
 
+    def more(name: str, base: str) -> int:
+        """What `name` costs over the tokens that it is among; nothing where it has no price of its own."""
+        return int((exact[name] - exact[base]) * scale) if name in exact and base in exact else 0
+
     return Rates(
         scale=scale,
         per_request=int(per_request * scale),
@@ -204,6 +220,12 @@ def _rates(prices: dict[str, Decimal]) -> Rates:
         cache_write=scaled("cache_write_mtok", "input_mtok") or 0,
         output=scaled("output_mtok"),
         reasoning=scaled("output_reasoning_mtok", "output_mtok") or 0,
+        media=(
+            more("input_image_mtok", "input_mtok"),
+            more("output_image_mtok", "output_mtok"),
+            more("input_audio_mtok", "input_mtok"),
+            more("output_audio_mtok", "output_mtok"),
+        ),
     )
 
 

@@ -203,7 +203,7 @@ def test_elevenlabs_transcript_is_in_openais_words_with_segments_of_sentences_an
         {"id": 1, "start": 0.8, "end": 1.5, "text": "Yes (laughs)", "speaker": "speaker_1"},
     ]
     assert answer.usage is not None
-    assert (answer.usage.units, answer.usage.unit, answer.usage.source) == (3, "second", "estimated")
+    assert (answer.usage.units, answer.usage.unit, answer.usage.source) == (2, "second", "estimated")
     told = registry()["elevenlabs"].read(ask, _build("elevenlabs", ask), _reply({"text": "", "audio_duration_secs": 9}))
     assert told.usage == Usage(source="counted", units=9, unit="second")
 

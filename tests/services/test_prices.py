@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aiservice.kit.money import to_nano
 from aiservice.services.prices import Prices, _rates
-from aiservice.wire import Usage
+from aiservice.wire import MediaTokens, Usage
 
 AT_US = 1_795_000_000_000_000  # 2026-11-18
 PRICES = Prices()
@@ -48,6 +48,17 @@ def _at(text: str) -> int:
         ("gemini", "gemini-2.5-pro", Usage(200_001, 0), 500_002_500),
         # 11 x 0.59 + 13 x 0.79
         ("groq", "llama-3.3-70b-versatile", Usage(11, 13), 6_490 + 10_270),
+        # 100 x 5 of text + 50 x 8 of pictures + 1 000 x 32 of pictures drawn
+        ("openai", "gpt-image-1.5", Usage(150, 1000, media=MediaTokens(50, 1000)), 500_000 + 400_000 + 32_000_000),
+        # 10 x 2 + 1 120 x 120 of a picture + 30 x 12 of thoughts, which are none
+        (
+            "gemini",
+            "gemini-3-pro-image",
+            Usage(10, 1150, reasoning_tokens=30, media=MediaTokens(image_output=1150)),
+            20_000 + 134_400_000 + 360_000,
+        ),
+        # 90 x 1 of sound + 10 x 0.3 of text + 5 x 2.5
+        ("gemini", "gemini-2.5-flash", Usage(100, 5, media=MediaTokens(audio_input=90)), 90_000 + 3_000 + 12_500),
         ("xai", "grok-4", Usage(100, 100, cached_input_tokens=100), 75_000 + 1_500_000),
     ],
 )

@@ -12,7 +12,8 @@ from aiservice.wire import MEDIA_KINDS, AskKind, AttemptFailure, Blame, Json
 _NAME = re.compile(r"(?:(?P<folder>models|tunedModels)/)?(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,198})")
 _EMBEDDING = re.compile(r"embedding", re.IGNORECASE)
 # Models of the same address that neither chat nor embed.
-_OTHER_WORK = re.compile(r"imagen|veo-|lyria|aqa|-tts|-live|-image|native-audio|computer-use|robotics", re.IGNORECASE)
+_OTHER_WORK = re.compile(r"imagen|veo-|lyria|aqa|-tts|-live|native-audio|computer-use|robotics", re.IGNORECASE)
+_DRAWS = re.compile(r"(?:models/)?(?:gemini-.*-image\b|(?:gemini-)?nano-banana)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,11 @@ def family_of(model: str) -> Family:
     return next(family for family in _FAMILIES if family.pattern.match(name))
 
 
+def draws(model: str) -> bool:
+    """Whether a model is one for images; it chats, too."""
+    return _DRAWS.match(model) is not None
+
+
 def serves(model: str, kind: AskKind) -> bool:
     """Whether `model` chats or embeds, judged by its name."""
     is_embedding = bool(_EMBEDDING.search(model))
@@ -125,7 +131,7 @@ _WITHOUT_MEDIA = re.compile(r"gemini-1\.0|gemini-pro$")
 def capabilities(model: str) -> Capabilities:
     """What the Gemini called `model` can do; other models of that address (Gemma, Imagen) are not known."""
     name = model.rpartition("/")[2]
-    if not name.startswith("gemini-") or not serves(name, "chat"):
+    if not name.startswith("gemini-") or not serves(name, "chat") or draws(name):
         return Capabilities()
     family = family_of(name)
     limits = next((known for known in _LIMITS if known[0].match(name)), None)

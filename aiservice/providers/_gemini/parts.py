@@ -67,7 +67,7 @@ def _part(part: object, where: str, family: Family) -> Json:
     if kind in ("image_url", "video_url"):
         found = part.get(kind)
         address = found.get("url") if isinstance(found, dict) else found
-        return _media(address, f"{where}.{kind}", family)
+        return media_part(address, f"{where}.{kind}", family)
     if kind == "input_audio":
         return _sound(part.get("input_audio"), f"{where}.input_audio")
     if kind == "file":
@@ -97,11 +97,16 @@ def _file(file: Any, where: str, family: Family) -> Json:
         raise cannot_carry(f"{where}.file_id", "Gemini does not know this file: send it as 'file_data'.")
     for name in ("file_data", "file_url"):
         if file.get(name) is not None:
-            return _media(file[name], f"{where}.{name}", family)
+            return media_part(file[name], f"{where}.{name}", family)
     raise bad_request(where, f"'{where}' must hold 'file_data' (a data: URL) or 'file_url'.")
 
 
-def _media(address: object, where: str, family: Family) -> Json:
+def media_part(address: object, where: str, family: Family) -> Json:
+    """A part for a data: URL, or for an address that Google loads itself; `where` names it in errors.
+
+    Raises:
+        AttemptFailed: it is neither, or an address that this model is not given.
+    """
     if not isinstance(address, str):
         raise bad_request(where, f"'{where}' must be a URL.")
     inline = _DATA_URL.match(address)

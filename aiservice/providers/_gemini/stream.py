@@ -3,7 +3,7 @@
 import orjson
 
 from aiservice.kit.bounded_json import loads
-from aiservice.kit.sse import MAX_EVENT_BYTES, OversizedEvent, SseEvent, SseSplitter, data_frame
+from aiservice.kit.sse import MAX_MEDIA_BYTES, MediaSseSplitter, OversizedEvent, SseEvent, data_frame
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import invalid_answer
 from aiservice.providers._gemini.response import Responses
@@ -35,7 +35,7 @@ class GeminiStreamReader(StreamReader):
     def __init__(self, wanted: int, *, is_one_call: bool = False, keeps_frames: bool = False) -> None:
         self._wanted = wanted
         self._keeps_frames = keeps_frames
-        self._splitter = SseSplitter()
+        self._splitter = MediaSseSplitter()
         self._responses = Responses(is_one_call=is_one_call)
         self._body: bytes | None = None  # of a reply that is no stream of events
         self._has_failed = False
@@ -50,7 +50,7 @@ class GeminiStreamReader(StreamReader):
             self._body = None if start in _EVENT_STARTS else b""
         if self._body is not None:
             self._body += chunk
-            return [self._failed(invalid_answer(_TOO_LARGE))] if len(self._body) > MAX_EVENT_BYTES else []
+            return [self._failed(invalid_answer(_TOO_LARGE))] if len(self._body) > MAX_MEDIA_BYTES else []
         try:
             return self._read_all(self._splitter.feed(chunk))
         except OversizedEvent:

@@ -2,7 +2,7 @@
 
 from aiservice.providers._base import token_count
 from aiservice.providers._failures import cut_short, invalid_answer
-from aiservice.wire import AttemptFailure, FinishReason, Usage
+from aiservice.wire import AttemptFailure, FinishReason, MediaTokens, Usage
 
 _FILTERED = (
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
@@ -71,7 +71,32 @@ def read_usage(said: object) -> tuple[Usage | None, bool]:
     if not (prompt or read or candidates or thoughts or cached) and all(said.get(name) is None for name in _COUNTED):
         return None, True
     prompt += read
-    return Usage(prompt, candidates + thoughts, min(cached, prompt), reasoning_tokens=thoughts), True
+    usage = Usage(prompt, candidates + thoughts, min(cached, prompt), reasoning_tokens=thoughts)
+    given, made = said.get("promptTokensDetails"), said.get("candidatesTokensDetails")
+    if not (_is_text(given) and _is_text(made)):
+        usage.media = _media_tokens(given, made)
+    return usage, True
+
+
+def _is_text(details: object) -> bool:
+    """Whether tokens by modality are those of text alone, as nearly always."""
+    if details is None:
+        return True
+    if type(details) is not list or len(details) != 1 or type(details[0]) is not dict:
+        return details == []
+    return bool(details[0].get("modality") == "TEXT")
+
+
+def _media_tokens(given: object, made: object) -> MediaTokens | None:
+    """Those of pictures and sound; Google charges for films as for pictures, where it does not say otherwise."""
+    found = [_of(given, "IMAGE", "VIDEO"), _of(made, "IMAGE"), _of(given, "AUDIO"), _of(made, "AUDIO")]
+    return MediaTokens(*found) if any(found) else None
+
+
+def _of(details: object, *modalities: str) -> int:
+    listed = [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
+    counts = [token_count(each.get("tokenCount")) for each in listed if each.get("modality") in modalities]
+    return sum(count for count in counts if count is not None)
 
 
 def _count(said: object) -> int | None:
