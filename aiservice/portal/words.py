@@ -89,6 +89,7 @@ _FORMS = {
     "sso_email_missing": "The provider does not tell your e-mail address. An admin adds it to the scopes.",
     "sso_email_unverified": "The provider has not verified your e-mail address. Verify it there, then come back.",
     "sso_expired": "This sign-in was begun in another browser, took too long, or was used already. Begin again.",
+    "sso_groups_left_out": "You are in more groups than the provider's tokens hold. An admin has it send fewer.",
     "sso_no_account": "There is no account for you here, and none is made by itself. Ask an admin.",
     "sso_no_role": "None of your groups at the provider may use this. Ask an admin.",
     "sso_not_fresh": "The provider did not ask you again who you are. Sign out and in again: that counts, too.",

@@ -72,3 +72,18 @@ async def mail_link(mail: Mailer | None, email: str, subject: str, url: str) -> 
     except MailFailed as exc:
         return f"It was not mailed: {exc} Hand it over yourself."
     return f"It was also mailed to {email}."
+
+
+async def mail_single_sign_on(mail: Mailer | None, email: str, url: str) -> None:
+    """Tells who has forgotten a password that it opens nothing here any more. `url` is that of the sign-in page."""
+    if mail is None:
+        return
+    text = (
+        "Somebody, you perhaps, asked for a new password for aiservice.\n\nPeople come in by single sign-on here, and "
+        f"a password opens nothing. Sign in with the button on this page:\n{url}\n\n"
+        "If you did not expect it, ignore this mail."
+    )
+    try:
+        await mail.send([email], "How to sign in to aiservice", text)
+    except MailFailed as exc:
+        log.warning("Where to sign in was not mailed: %s", exc)

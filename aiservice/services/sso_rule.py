@@ -17,13 +17,19 @@ async def require_other_ways_on(session: AsyncSession, user_id: str | None = Non
     Raises:
         PermissionDenied: `sso_required`.
     """
+    if not await are_other_ways_on(session, user_id):
+        raise PermissionDenied(
+            "People come in by single sign-on here; passwords, passkeys and links are switched off.",
+            code="sso_required",
+        )
+
+
+async def are_other_ways_on(session: AsyncSession, user_id: str | None = None) -> bool:
+    """Whether anything but single sign-on opens a session, to anybody or to that person."""
     rule = await store.rule(session)
     if not rule.is_required:
-        return
-    if user_id is not None and user_id == rule.break_glass_id:
-        user = await people.by_ref(session, user_id)
-        if user is not None and user.role == Role.ADMIN:  # who was one when they were named may be none now
-            return
-    raise PermissionDenied(
-        "People come in by single sign-on here; passwords, passkeys and links are switched off.", code="sso_required"
-    )
+        return True
+    if user_id is None or user_id != rule.break_glass_id:
+        return False
+    user = await people.by_ref(session, user_id)
+    return user is not None and user.role == Role.ADMIN  # who was one when they were named may be none now

@@ -130,7 +130,8 @@ def known_by(row: SsoProvider, claims: Mapping[str, Any]) -> Known:
     """What the claims come to.
 
     Raises:
-        PermissionDenied: `sso_domain_refused`, or `sso_no_role` where none of the person's groups may come in.
+        PermissionDenied: `sso_domain_refused`; `sso_no_role` where none of the person's groups may come in, and
+            `sso_groups_left_out` where the provider did not say which they are.
     """
     email = _email(claims.get("email"))
     said = claims.get("email_verified")
@@ -157,10 +158,24 @@ def groups_in(claims: Mapping[str, Any], claim: str) -> frozenset[str]:
     return frozenset(each for each in found if isinstance(each, str)) if isinstance(found, list) else frozenset()
 
 
+def _are_left_out(claims: Mapping[str, Any], claim: str) -> bool:
+    """Whether the token only names where the claim is (OpenID Connect Core §5.6.2), as Entra ID's do of somebody with
+    more than 200 groups. It is not fetched from there; and nobody's role changes because it is missing."""
+    elsewhere = claims.get("_claim_names")
+    return claim not in claims and isinstance(elsewhere, Mapping) and claim in elsewhere
+
+
 def _role(row: SsoProvider, claims: Mapping[str, Any]) -> Role | None:
     """What the groups say; None where no claim is asked."""
     if not row.role_claim:
         return None
+    if _are_left_out(claims, row.role_claim):
+        raise PermissionDenied(
+            f"{row.label} left your groups out: there are more of them than its tokens hold (_claim_names has "
+            f"'{row.role_claim}'). An admin there has it send only the groups that are assigned to this application, "
+            "or app roles, in the claim 'roles'.",
+            code="sso_groups_left_out",
+        )
     groups = groups_in(claims, row.role_claim)
     if groups & set(row.admin_groups):
         return Role.ADMIN

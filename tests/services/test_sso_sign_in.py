@@ -152,6 +152,23 @@ async def test_groups_say_the_role_at_every_sign_in(rig: SsoRig) -> None:
     assert (await acts(rig)).count("person.role") == 2
 
 
+async def test_groups_that_the_token_left_out_are_not_guessed_and_a_test_says_so(rig: SsoRig) -> None:
+    admin = await rig.accounts.create_user(ROOT, "root@example.org", PASSWORD, Role.ADMIN)
+    await rig.sso.change(ROOT, "work", role_claim="groups", admin_groups=["ops"])
+    rig.there.who |= {"groups": ["ops"]}
+    await rig.come_in()
+    del rig.there.who["groups"]
+    rig.there.who |= {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://x.test"}}}
+    assert await refused(rig.come_in()) == "sso_groups_left_out"
+    begun = await rig.sso.sign_in.begin("work", "/", "test", admin)
+    await rig.come_back(begun.cookie, rig.there.allow(begun.location), person=admin)
+    tried = (await rig.sso.find(ROOT, "work")).tried
+    assert '"code":"sso_groups_left_out"' in tried
+    assert "only the groups that are assigned" in tried
+    (ada,) = [one for one in await rig.accounts.list_users(ROOT) if one.email == "ada@example.org"]
+    assert ada.role is Role.ADMIN, "nobody loses a role because their groups are too many"
+
+
 @pytest.mark.long
 async def test_groups_never_take_the_last_admin_away(rig: SsoRig) -> None:
     await rig.accounts.create_user(ROOT, "ada@example.org", PASSWORD, Role.ADMIN)

@@ -113,7 +113,9 @@ def _show_controls(state: UsageState, view: UsageView) -> None:
     state.group_by, state.subgroup_by = asked.group_by, asked.subgroup_by
     state.roll_up, state.top = asked.bucket or "auto", str(asked.top)
     state.is_cumulative, state.is_compared = view.is_cumulative, asked.is_compared
-    state.typed_start, state.typed_end = (f"{zone.moment(at):%Y-%m-%dT%H:%M}" for at in (view.start_us, view.end_us))
+    # An end that nobody typed is now: written down to the minute, the form would leave this minute out.
+    state.typed_start = f"{zone.moment(view.start_us):%Y-%m-%dT%H:%M}" if view.range_name == "custom" else ""
+    state.typed_end = f"{zone.moment(view.end_us):%Y-%m-%dT%H:%M}" if state.url.get("to") else ""
     state.is_narrowed = bool(asked.filters)
     state.csv, state.json = (url_of(f"/auth/export/usage.{form}", state.url) for form in ("csv", "json"))
 

@@ -160,7 +160,10 @@ class LivePages:
                 continue
             if person.user_id not in marks:
                 marks[person.user_id] = await _mark_of(core, person, self._marks.get(person.user_id), newest)
-            await self._push_news(token, watcher, person, marks[person.user_id].changed_at, gathered)
+            try:
+                await self._push_news(token, watcher, person, marks[person.user_id].changed_at, gathered)
+            except Exception:  # one page's failure is not the others'; it is tried again in the next round
+                log.exception("live pages: a page was not told what is new")
         self._marks = {**self._marks, **marks} if len(self._marks) < _MOST_MARKS else marks
 
     async def _push_news(
@@ -169,7 +172,7 @@ class LivePages:
         is_due = time.monotonic() - watcher.refreshed_at >= REFRESH_SECONDS
         if mark == watcher.mark and not is_due:
             return
-        watcher.mark, watcher.refreshed_at = mark, time.monotonic()
+        looked_at = time.monotonic()
         with acting_as(person):
             if watcher.gather is not None and (person.user_id, watcher.gather) not in gathered:
                 gathered[person.user_id, watcher.gather] = await watcher.gather()
@@ -182,6 +185,7 @@ class LivePages:
                     watcher.show(state, gathered[person.user_id, watcher.gather])
                 elif watcher.refresh is not None:
                     await watcher.refresh(state)
+        watcher.mark, watcher.refreshed_at = mark, looked_at
 
     async def _drop_ended(self, core: Core) -> None:
         """Closes sockets that were opened in a session which has ended since."""

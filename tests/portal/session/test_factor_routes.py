@@ -14,8 +14,9 @@ from aiservice.kit.smtp_url import parse_smtp_url
 from aiservice.portal.session.cookie import PLAIN_NAME, PLAIN_TICKET, SECURE_TICKET
 from aiservice.principal import Person
 from aiservice.services.accounts import Accounts
+from aiservice.store import people, sso
 from aiservice.store.session import Database
-from aiservice.tables import Totp
+from aiservice.tables import SsoRule, Totp
 from aiservice.upstream.mail import Mailer
 from tests.portal.session.conftest import EMAIL, HOST, PASSWORD, Site, SiteOf
 from tests.portal.session.test_routes import token_of
@@ -277,6 +278,25 @@ async def test_t65_nothing_tells_whether_a_forgotten_account_exists(site_of: Sit
         assert (known.status_code, bodies[0]) == (unknown.status_code, bodies[1])
     assert [answer.status_code for answer in answers[0]] == [200, 200, 200, 429]
     assert len(outbox.sent) == 3
+
+
+async def test_who_comes_in_by_single_sign_on_alone_is_mailed_where_that_is_and_no_link(
+    site_of: SiteOf, database: Database
+) -> None:
+    site = site_of(public_url="https://ai.example.org/portal")
+    for email in (EMAIL, "root@example.org"):
+        await site.core.accounts.create_user(ROOT, email, PASSWORD, ROOT.role)
+    outbox = with_mail(site)
+    async with database.write() as session:
+        root = await people.by_email(session, "root@example.org")
+        assert root is not None
+        await sso.set_rule(session, SsoRule(id=1, is_required=True, break_glass_id=root.id))
+    answers = [(await ask(site, email)).json() for email in (EMAIL, "root@example.org", "nobody@example.org")]
+    assert answers == [{"next": "/forgot?sent=yes"}] * 3
+    (mine, roots) = (text for _, text in outbox.sent)
+    assert "https://ai.example.org/portal/sign-in\n" in mine
+    assert "token=" not in mine
+    assert "/portal/reset?token=" in roots, "their password works all the same"
 
 
 @pytest.mark.parametrize("public_url", [None, "https://ai.example.org"])

@@ -109,6 +109,22 @@ async def test_a_page_that_was_left_is_told_nothing_and_forgotten(world: World) 
     assert set(live._watchers) == {"t3"}
 
 
+async def test_a_page_that_could_not_be_told_is_told_in_the_next_round_and_the_others_in_this_one(world: World) -> None:
+    await world.tick()
+
+    async def failing() -> str:
+        world.gathered.append("in vain")
+        raise ConnectionError("the database is busy")
+
+    live._watchers["t1"].gather, world.newest = failing, 2
+    await world.tick()
+    assert world.gathered == ["in vain", "usr_a"]
+    assert world.shown == [("t2", "usr_a 2")]
+    live._watchers["t1"].gather = world.gather
+    await world.tick()
+    assert world.shown == [("t1", "usr_a 2")]
+
+
 async def test_a_session_that_has_ended_is_told_nothing(world: World) -> None:
     await world.tick()
     live._watchers["t1"].session_hash = "hash_gone"
