@@ -18,6 +18,7 @@ from reflex_base.registry import RegistrationContext
 
 from aiservice.aiservice import app
 from aiservice.portal.layout import registered_pages
+from aiservice.portal.session import exports, playground, reveal
 from aiservice.portal.session.guard import guard_of
 from aiservice.services.rights_table import TABLE, Reach
 from tests.browser.chromium import chromium
@@ -25,6 +26,7 @@ from tests.browser.walk import areas, legs
 from tests.browser.walk.seen import Seen
 from tests.browser.walk.walker import Walker
 from tests.harness.evidence import Evidence
+from tests.portal import test_inventory as inventory
 from tests.portal.test_rights import OF_A_TEST
 
 pytestmark = [
@@ -39,27 +41,27 @@ NOT_FIRED: dict[str, str] = {}
 """Handlers by their ends that no walk fires, with the reason."""
 NOT_BY_A_DEVELOPER: dict[str, str] = {}
 """Handlers a developer has the right to, which only an admin's pages hold, with the reason."""
-NOT_WALKED_YET = ("plain-http", "below-a-path")
-"""Legs that nobody has seen walked to their end with today's portal: taken out until somebody has."""
-NOT_TO_THE_END: tuple[str, ...] = (PEOPLE,)
-"""Areas that no leg has been seen to walk to their end."""
+NOT_ASKED: dict[str, str] = {}
+"""Routes that no form and no link of the walk asks, with the reason."""
+OF_PASSKEYS = "passkey"
+"""Routes with this in them need a secure context."""
 
 
-def _walked(name: str) -> object:
-    marks = pytest.mark.skip(reason=f"NOT walked to its end yet: {name}")
-    return pytest.param(name, marks=marks) if name in (*NOT_WALKED_YET, *NOT_TO_THE_END) else name
+@pytest.fixture(scope="module", params=legs.NAMES)
+def leg_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
-@pytest.fixture(scope="module", params=[_walked(name) for name in legs.NAMES])
-def leg(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[legs.Leg]:
-    with legs.leg(request.param, tmp_path_factory.mktemp(request.param)) as leg:
+@pytest.fixture(scope="module")
+def leg(leg_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[legs.Leg]:
+    with legs.leg(leg_name, tmp_path_factory.mktemp(leg_name)) as leg:
         yield leg
 
 
 @pytest.fixture(scope="module")
-def seen(leg: legs.Leg) -> Seen:
+def seen(leg_name: str) -> Seen:
     """Of one leg."""
-    return Seen.of(leg.name)
+    return Seen.of(leg_name)
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ def walking(seen: Seen, area: str, *walkers: Walker) -> Iterator[None]:
         walker.close()
 
 
-@pytest.mark.parametrize("area", [_walked(name) for name in areas.AREAS])
+@pytest.mark.parametrize("area", areas.AREAS)
 def test_an_area_is_walked(area: str, leg: legs.Leg, seen: Seen, browser: Browser, shots: Path) -> None:
     email, walk = areas.AREAS[area]
     areas.ready(leg, area)
@@ -88,31 +90,55 @@ def test_an_area_is_walked(area: str, leg: legs.Leg, seen: Seen, browser: Browse
         walk(walker)
 
 
-@pytest.mark.skipif(PEOPLE in NOT_TO_THE_END, reason=f"NOT walked to its end yet: {PEOPLE}")
 def test_an_admin_runs_people(leg: legs.Leg, seen: Seen, browser: Browser, shots: Path) -> None:
     areas.ready(leg, PEOPLE)
-    admin, guest = (Walker(leg, browser, shots, email) for email in (areas.ADMIN, areas.INVITED))
-    with walking(seen, PEOPLE, admin, guest):
-        areas.admin_runs_people(admin, guest)
+    people = (Walker(leg, browser, shots, email) for email in (areas.ADMIN, areas.INVITED, areas.CHIEF))
+    admin, guest, chief = people
+    with walking(seen, PEOPLE, admin, guest, chief):
+        areas.admin_runs_people(admin, guest, chief)
 
 
-def test_nothing_was_left_out(seen: Seen, evidence: Evidence) -> None:
-    """Every handler of the portal has been fired, those that are a developer's by a developer, too; and every page of
-    it was on the screen."""
+def test_nothing_was_left_out(leg_name: str, seen: Seen, evidence: Evidence) -> None:
+    """Every handler of the portal has been fired, those that are a developer's by a developer, too; every route that
+    its forms and links lead to was asked; and every page of it was on the screen."""
     if missing := {*areas.AREAS, PEOPLE} - seen.areas:
         pytest.skip(f"NOT compared: these areas were not walked to their end: {', '.join(sorted(missing))}")
-    every, by_developer = handlers(), seen.fired(is_admin=False)
-    by_anybody = by_developer | seen.fired(is_admin=True)
-    evidence.note(**seen.table())
+    every, all_routes = handlers(), routes()
+    by_developer = seen.fired(is_admin=False) | loads(seen.screens(is_admin=False))
+    by_anybody = by_developer | seen.fired(is_admin=True) | loads(seen.screens(is_admin=True))
+    asked = {re.sub("^/auth/sso/[^/]+/", "/auth/sso/{name}/", route) for route in seen.routes}
+    in_vain = {} if leg_name == "tls" else {route: OF_PASSKEYS for route in all_routes if OF_PASSKEYS in route}
+    evidence.note(
+        **seen.table(),
+        handlers_fired=f"{len(every & by_anybody)} of {len(every)}",
+        routes_asked=f"{len(all_routes & asked)} of {len(all_routes) - len(in_vain)}",
+    )
     assert left_out(every, by_anybody, NOT_FIRED) == []
     assert left_out({name for name in every if is_developers(name)}, by_developer, NOT_BY_A_DEVELOPER) == []
-    assert [page.route for page in registered_pages() if not is_on(page.route, seen.screens)] == []
+    assert left_out(all_routes, asked, {**NOT_ASKED, **in_vain}) == []
+    assert [page.route for page in registered_pages() if not is_on(page.route, seen.screens())] == []
 
 
 def handlers() -> set[str]:
     """The full names of all that are registered through the guard."""
     known = RegistrationContext.get().event_handlers.items()
     return {name for name, found in known if guard_of(found.handler.fn) and OF_A_TEST not in name}
+
+
+def loads(screens: set[str]) -> set[str]:
+    """What those pages were loaded with: the server runs it itself when it is told of a page, so no event names it."""
+    known = RegistrationContext.get().event_handlers.items()
+    names = {found.handler.fn: name for name, found in known}
+    pages = [page for page in registered_pages() if page.on_load is not None and is_on(page.route, screens)]
+    return {names[page.on_load.fn] for page in pages}
+
+
+def routes() -> set[str]:
+    """All that the portal's forms and links lead to beside its pages, as the inventory has them."""
+    secrets = {f"{reveal.PREFIX}{path}" for path in inventory.SECRETS}
+    exported = {f"{exports.PREFIX}/{name}" for name in inventory.EXPORTS}
+    played = {f"{playground.PREFIX}/{name}" for name in inventory.PLAYGROUND}
+    return secrets | exported | played | {f"/auth/{name}" for name in (*inventory.SIGN_IN, *inventory.SINGLE_SIGN_ON)}
 
 
 def is_developers(name: str) -> bool:

@@ -6,6 +6,7 @@ import httpx
 from playwright.sync_api import expect
 
 from tests.browser.chromium import PLAIN_HOST
+from tests.browser.inspection import age_sessions
 from tests.browser.test_second_factors import Steps, play_authenticator, save_codes, steps_of
 from tests.browser.walk import entering
 from tests.browser.walk.walker import PASSWORD, Walker
@@ -31,11 +32,31 @@ def account(walker: Walker) -> None:
     shortcuts = page.get_by_label(re.compile("Shortcuts of single keys"))
     shortcuts.uncheck()
     shortcuts.check()
+    settings(walker)
     walker.fill(Current_password="not the password", New_password=PASSWORD)
     entering.refused(walker, "Change the password")
     walker.fill(Current_password=PASSWORD, New_password=PASSWORD)
     walker.press("Change the password")
     walker.told("Your password is changed.")
+
+
+def settings(walker: Walker) -> None:
+    """The time zone and what is mailed: another tab shows what was saved; then as it was."""
+    page = walker.page
+    box = page.get_by_role("group", name=re.compile("^By mail at once")).get_by_role("checkbox").first
+    for zone in ("Nowhere/Else", "Europe/Paris"):
+        page.get_by_label("Time zone").fill(zone)
+        box.uncheck()
+        page.get_by_label("A mail a day with the alerts of the day").select_option("daily")
+        walker.press("Save")
+        walker.told("time zone" if zone == "Nowhere/Else" else "Times are shown in Europe/Paris from now on.")
+    walker.go("/account")
+    expect(page.get_by_label("Time zone")).to_have_value("Europe/Paris")
+    expect(box).not_to_be_checked()
+    page.get_by_label("Time zone").fill("UTC")
+    box.check()
+    walker.press("Save")
+    walker.told("Times are shown in UTC from now on.")
 
 
 def elsewhere(walker: Walker) -> None:
@@ -138,8 +159,23 @@ def first_factor(walker: Walker) -> Steps:
     return steps
 
 
+def first_passkey(walker: Walker) -> None:
+    """Whose factor was taken away and must have one makes a passkey this time, where the browser can."""
+    if not walker.leg.is_secure:
+        return
+    play_authenticator(walker.tab)
+    walker.go("/sign-in")
+    entering.fill(walker, walker.email, PASSWORD)
+    walker.press("Sign in")
+    walker.arrived("/first-factor")
+    walker.press("Add a passkey")
+    save_codes(walker.page)
+    walker.arrived("/")
+
+
 def passkeys(walker: Walker) -> None:
-    """In a secure context: made, renamed, a sign-in of its own, a second step, and taken away. Elsewhere, why not."""
+    """In a secure context: made, renamed, a sign-in of its own, a second step, who is there, and taken away.
+    Elsewhere, why not."""
     page = walker.page
     if not walker.leg.is_secure:
         walker.go("/account")
@@ -162,6 +198,13 @@ def passkeys(walker: Walker) -> None:
     walker.press("Use your passkey")
     walker.arrived("/")
     walker.go("/account")
+    age_sessions(walker.leg.installation, walker.email)
+    with walker.refused():
+        walker.press("Make new codes")
+        walker.press("Make new codes")
+        walker.press("Use a passkey instead")
+    walker.leg.installation.secrets.update(save_codes(page))
+    walker.told("Changed.")
     walker.press("Remove", walker.row("My old laptop"))
     walker.press("Remove it", walker.dialog)
     walker.told("Changed.")

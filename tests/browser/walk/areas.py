@@ -20,7 +20,7 @@ from tests.browser.walk.legs import PROVIDER_KEY, Leg
 from tests.browser.walk.walker import PASSWORD, Walker
 
 ADMIN, DEVELOPER, NEWCOMER = "admin@example.test", "grace@example.test", "ada@example.test"
-INVITED = "mary@example.test"
+INVITED, CHIEF = "mary@example.test", "admin@example.org"
 CHAIN = ("mock", "sandbox")
 COMES_IN = "admin comes in"
 
@@ -60,8 +60,8 @@ def admin_runs_providers(walker: Walker) -> None:
     providers.shadows(walker, "walked")
 
 
-def admin_runs_people(walker: Walker, guest: Walker) -> None:
-    """`guest` is the browser of whom the admin invites."""
+def admin_runs_people(walker: Walker, guest: Walker, chief: Walker) -> None:
+    """`guest` is the browser of whom the admin invites, `chief` that of an admin whom single sign-on knows."""
     entering.sign_in(walker)
     link = people.invited(walker, guest.email)
     entering.accept(guest, link)
@@ -70,10 +70,11 @@ def admin_runs_people(walker: Walker, guest: Walker) -> None:
     people.rule(walker, "everybody")
     account.first_factor(guest)
     people.users(walker, guest.email)
+    account.first_passkey(guest)
     people.rule(walker, "nobody")
     people.teams(walker, "walked")
     people.clients(walker, guest.email)
-    single_sign_on.single_sign_on(walker)
+    single_sign_on.single_sign_on(walker, chief, guest.email)
 
 
 def admin_watches(walker: Walker) -> None:
@@ -144,4 +145,4 @@ AREAS: dict[str, tuple[str, Callable[[Walker], None]]] = {
     "developer works": (DEVELOPER, developer_begins),
     "newcomer has an account": (NEWCOMER, newcomer_has_an_account),
 }
-"""By name: who, and what. `admin_runs_people` has two people, and stands beside them in the test."""
+"""By name: who, and what. `admin_runs_people` has three people, and stands beside them in the test."""

@@ -42,7 +42,7 @@ def keys(walker: Walker) -> str:
 
 
 def seen_again(walker: Walker, secret: str) -> None:
-    age_sessions(walker.leg.installation)
+    age_sessions(walker.leg.installation, walker.email)
     walker.press("See again", walker.row("Walked further"))
     with walker.refused():
         walker.press("Show the key", walker.dialog)
@@ -128,7 +128,7 @@ def budgets(walker: Walker) -> None:
     page.get_by_label("Amount").fill("25")
     walker.press("Set budget")
     walker.told("may now spend")
-    age_sessions(walker.leg.installation)
+    age_sessions(walker.leg.installation, walker.email)
     page.get_by_label("Amount").fill("30")
     walker.press("Set budget")
     page.get_by_label("Your password").fill(PASSWORD)

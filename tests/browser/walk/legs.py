@@ -27,6 +27,7 @@ NAMES = ("plain-http", "tls", "below-a-path")
 PROVIDER_KEY = "sk-of-the-provider"
 FURTHER_KEYS = ("sk-another-of-the-provider", "sk-the-third-of-the-provider")
 PATH = "/ai"
+_BUILT_BELOW = ROOT / ".pytest_cache" / "web-below-a-path"
 PROXY = """
 pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1; events {{}}
 http {{
@@ -96,7 +97,7 @@ def leg(name: str, folder: Path) -> Iterator[Leg]:
         controller.start()
         stack.callback(controller.stop)
         if under:
-            settings["REFLEX_WEB_WORKDIR"] = str(_folder_for_a_build(folder))
+            settings["REFLEX_WEB_WORKDIR"] = str(_folder_for_a_build())
         installation = Installation(folder, settings)
         mock = stack.enter_context(MockProcess(folder, keys=(PROVIDER_KEY, *FURTHER_KEYS)))
         flags: tuple[str, ...] = ()
@@ -143,12 +144,16 @@ def _nginx(folder: Path, names: Mapping[str, object]) -> Iterator[None]:
         proxy.wait(10)
 
 
-def _folder_for_a_build(folder: Path) -> Path:
-    """For scripts that are made for the path; only node_modules are those of the other build."""
-    web = folder / "web"
-    shutil.copytree(ROOT / ".web", web, copy_function=os.link, ignore=_what_was_built, symlinks=True)
+def _folder_for_a_build() -> Path:
+    """For scripts that are made for the path. It stays, so that a leg that is walked in pieces is built once; only
+    node_modules, which no build writes to, are those of the other build."""
+    web, usual = _BUILT_BELOW, ROOT / ".web"
+    if not web.exists():
+        shutil.copytree(usual, web, ignore=_what_is_not_copied, symlinks=True)
+        shutil.copytree(usual / "node_modules", web / "node_modules", copy_function=os.link, symlinks=True)
     return web
 
 
-def _what_was_built(folder: str, names: list[str]) -> set[str]:
-    return {"build", "aiservice-build.json"}.intersection(names) if Path(folder) == ROOT / ".web" else set()
+def _what_is_not_copied(folder: str, names: list[str]) -> set[str]:
+    ours = {"build", "aiservice-build.json", "node_modules"}
+    return ours.intersection(names) if Path(folder) == ROOT / ".web" else set()

@@ -48,9 +48,14 @@ class Seen:
     def areas(self) -> set[str]:
         return {piece["area"] for piece in self._pieces.values()}
 
+    def screens(self, *, is_admin: bool | None = None) -> set[str]:
+        """Paths that were on the screen, of anybody or of the one or the other."""
+        return self._all("screens", is_admin)
+
     @property
-    def screens(self) -> set[str]:
-        return self._all("screens")
+    def routes(self) -> set[str]:
+        """Paths below `/auth/` that the browsers asked."""
+        return self._all("routes")
 
     def fired(self, *, is_admin: bool) -> set[str]:
         """Full names of the handlers that admins, or that developers have fired."""
@@ -65,10 +70,10 @@ class Seen:
                 figures[name] = max(figure, figures.get(name, 0))
         seconds = {piece["area"]: piece["seconds"] for piece in pieces}
         return {
-            "screens": len(self.screens),
+            "screens": len(self.screens()),
             "handlers": len(self.fired(is_admin=True) | self.fired(is_admin=False)),
             "events": sum(sum(piece["fired"].values()) for piece in pieces),
-            "routes": len(self._all("routes")),
+            "routes": len(self.routes),
             "views_restored_in_a_new_tab": sum(piece["restored"] for piece in pieces),
             "copies_pasted": sum(piece["copies"] for piece in pieces),
             "seconds": round(sum(seconds.values())),
@@ -76,5 +81,6 @@ class Seen:
             **figures,
         }
 
-    def _all(self, what: str) -> set[str]:
-        return {one for piece in self._pieces.values() for one in piece[what]}
+    def _all(self, what: str, is_admin: bool | None = None) -> set[str]:
+        pieces = self._pieces.values()
+        return {one for piece in pieces if is_admin in (None, piece["is_admin"]) for one in piece[what]}

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, Response, WebSo
 
 from tests.browser.chromium import Tab
 from tests.browser.walk.legs import Leg
+from tests.services.oidc import Provider
 
 PASSWORD = "a long enough password"
 _SNAPSHOT = """() => {
@@ -104,11 +105,12 @@ class Walker:
         self.tab.problems[before:] = [line for line in new if not _REFUSED.search(line)]
 
     @contextmanager
-    def beside(self, url: str) -> Iterator[None]:
-        """Inside, the browser may ask that address, too: a provider of single sign-on."""
+    def beside(self, provider: Provider) -> Iterator[None]:
+        """Inside, the browser may go there, too: a provider of single sign-on."""
         before = len(self.tab.problems)
         yield
-        self.tab.problems[before:] = [line for line in self.tab.problems[before:] if url not in line]
+        there = f"http://127.0.0.1:{provider.port}/"
+        self.tab.problems[before:] = [line for line in self.tab.problems[before:] if there not in line]
 
     def go(self, path: str) -> None:
         """Loads a page of the portal, sees that it came, and that each of its links stays inside."""
