@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 # A name that is no loopback name to Chromium: over plain http it is not a secure context, as on any LAN.
 PLAIN_HOST = "portal.test"
@@ -36,6 +36,11 @@ def chromium(*flags: str) -> Iterator[Browser]:
             browser.close()
 
 
+def _where(line: ConsoleMessage) -> str:
+    """What failed to load is not in the message itself."""
+    return str(line.location.get("url", "")) if "Failed to load" in line.text else ""
+
+
 class Tab:
     """A page below `base` (scheme, host, port); `problems` fills with what a developer's console would show in red."""
 
@@ -48,7 +53,7 @@ class Tab:
         self.context = browser.new_context(**context_options)
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(15_000)
-        self.page.on("console", lambda line: self._note(line.type == "error", f"console: {line.text}"))
+        self.page.on("console", lambda line: self._note(line.type == "error", f"console: {line.text} {_where(line)}"))
         self.page.on("pageerror", lambda error: self._note(True, f"error: {error}"))
         self.page.on("request", lambda request: self._note(self._is_foreign(request.url), f"asked: {request.url}"))
 

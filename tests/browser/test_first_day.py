@@ -40,7 +40,9 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-def test_a_developers_first_day(server: ServerProcess, browser: Browser, shots: Path, evidence: Evidence) -> None:
+def test_a_developers_first_day(
+    installation: Installation, server: ServerProcess, browser: Browser, shots: Path, evidence: Evidence
+) -> None:
     tab = Tab(browser, f"http://{PLAIN_HOST}:{server.port}", shots)
     counted, key = first_call(tab)
     evidence.note(clicks_from_sign_in_to_the_first_call=counted)
@@ -49,7 +51,7 @@ def test_a_developers_first_day(server: ServerProcess, browser: Browser, shots: 
     for _ in range(3):
         assert ask(server, key) == 200
     usage_from_its_address(tab)
-    overview_only_in_sight(tab, server, key)
+    overview_only_in_sight(tab, installation, server, key)
     assert tab.problems == []
 
 
@@ -171,10 +173,12 @@ def downloaded(page: Page, button: str) -> str:
     return waiting.value.path().read_text()
 
 
-def overview_only_in_sight(tab: Tab, server: ServerProcess, key: str) -> None:
+def overview_only_in_sight(tab: Tab, installation: Installation, server: ServerProcess, key: str) -> None:
     page = tab.page
     tab.open("/")
     requests = page.get_by_role("link", name=re.compile(r"^Requests")).get_by_text(re.compile(r"^[\d,]+$"))
+    settled = installation.query("SELECT count(*) AS n FROM ledger_entry")[0]["n"]
+    expect(requests).to_have_text(str(settled))  # the tab begins with what it showed last
     before = int(requests.inner_text())
     see(page, "hidden")
     page.wait_for_timeout(500)

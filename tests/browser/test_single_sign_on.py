@@ -38,6 +38,11 @@ def listening() -> Iterator[Provider]:
         stop.append(lambda: loop.call_soon_threadsafe(task.cancel))
         with pytest.raises(asyncio.CancelledError):
             loop.run_until_complete(task)
+        rest = asyncio.all_tasks(loop)  # connections that the broker keeps
+        for each in rest:
+            each.cancel()
+        loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
+        loop.close()
 
     stop: list[object] = []
     thread = threading.Thread(target=run, daemon=True)

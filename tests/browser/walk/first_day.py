@@ -64,7 +64,8 @@ def overview(walker: Walker, key: str) -> None:
     walker.go("/")
     rows = page.get_by_role("region", name="Newest requests").locator("tbody tr")
     tile = page.get_by_role("link", name=re.compile(r"^Requests")).get_by_text(re.compile(r"^[\d,]+$"))
-    before = int(tile.inner_text().replace(",", ""))
+    before = settled_of(walker)
+    expect(tile.and_(page.get_by_text(f"{before:,}", exact=True))).to_be_visible()  # a tab begins with what it had
     took = walker.seconds_until(
         lambda: walker.leg.ask(key).raise_for_status(), tile.and_(page.get_by_text(f"{before + 1:,}", exact=True))
     )
@@ -78,6 +79,17 @@ def overview(walker: Walker, key: str) -> None:
         page.get_by_role("link", name=link).click()
         walker.arrived(path)
         walker.go("/")
+
+
+def settled_of(walker: Walker) -> int:
+    """How many requests the person may see, as the ledger has them."""
+    rows = walker.leg.installation.query(
+        "SELECT count(*) AS n FROM ledger_entry JOIN client ON client.id = client_id LEFT JOIN person ON "
+        "person.id = owner_id WHERE ? OR email = ?",
+        walker.is_admin,
+        walker.email,
+    )
+    return int(rows[0]["n"])
 
 
 def playground(walker: Walker) -> None:
@@ -127,8 +139,12 @@ def palette(walker: Walker) -> None:
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name=re.compile("[Ss]hortcuts"))).to_be_visible()
     page.keyboard.press("Escape")
-    page.keyboard.press("g")
-    page.keyboard.press("u")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    for _ in range(5):  # the second key counts for a second and a half: on a busy machine that may pass
+        page.keyboard.press("g")
+        page.keyboard.press("u")
+        if walker.has_arrived("/usage"):
+            break
     walker.arrived("/usage")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Locator, Page, Request, Response, WebSocket, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.browser.chromium import Tab
 from tests.browser.walk.legs import Leg
@@ -123,6 +124,14 @@ class Walker:
         """The address is that path, whatever its query is."""
         self.page.wait_for_url(re.compile(rf"^{re.escape(self.leg.base)}{path}/?(\?.*)?$"))
         expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
+
+    def has_arrived(self, path: str) -> bool:
+        """Whether it is that path within a second."""
+        try:
+            self.page.wait_for_url(re.compile(rf"^{re.escape(self.leg.base)}{path}/?(\?.*)?$"), timeout=1_000)
+        except PlaywrightTimeout:
+            return False
+        return True
 
     def button(self, name: str | re.Pattern[str], within: Locator | None = None) -> Locator:
         return (within or self.page).get_by_role("button", name=name, exact=isinstance(name, str))
