@@ -9,8 +9,9 @@ from pathlib import Path
 import reflex as rx
 from reflex.plugins import SitemapPlugin
 
+from aiservice.kit.hardening import harden_process
 from aiservice.kit.ids import new_id
-from aiservice.kit.process import harden_process, take_from_environment
+from aiservice.kit.process import take_from_environment
 from aiservice.kit.refusal import heed_refusals
 from aiservice.portal import theme
 from aiservice.portal.bundle import OneOriginPlugin

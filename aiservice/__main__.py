@@ -1,106 +1,27 @@
-"""The command line: `python -m aiservice`. Thin: each group is a module of `aiservice.commands`."""
+"""`python -m aiservice`: the command line; for `serve` a process that watches workers, and imports nothing else."""
 
-import gc
 import sys
 
-import typer
 
-from aiservice import __version__
-from aiservice.commands import server
-from aiservice.commands.console import examples, group
-from aiservice.kit.process import harden_process
+def _serve() -> int:
+    from aiservice.commands.supervisor import supervise  # noqa: PLC0415 - everything else stays out of this process
 
-app = group("aiservice: one way to many AI providers. Secrets are read from standard input, never from arguments.")
-app.command(
-    "serve",
-    action="server.run",
-    short_help="Serve portal and API on one port.",
-    epilog=examples("serve", "serve --host 127.0.0.1 --port 9000"),
-)(server.serve)
+    return supervise(_prepare, _work)
 
 
-def add_groups() -> None:
-    """Adds every command but `serve`, which watches its workers for months and must not hold what they load."""
-    from aiservice.commands import (  # noqa: PLC0415
-        abuse,
-        alerts,
-        aliases,
-        audit,
-        backups,
-        cache,
-        clients,
-        doctor,
-        keys,
-        people,
-        preferences,
-        prices,
-        provider_capabilities,
-        shadows,
-        sso,
-        teams,
-        tokens,
-        upkeep,
-        vendors,
-    )
+def _prepare() -> None:
+    from aiservice.commands.line import run  # noqa: PLC0415 - in the first worker, after the fork
 
-    app.command("migrate", action="server.migrate", epilog=examples("migrate"))(upkeep.migrate)
-    app.command(
-        "rotate-master-key",
-        action="server.rotate_master_key",
-        epilog=examples(
-            "rotate-master-key --generate", "openssl rand -base64 32 | python -m aiservice rotate-master-key"
-        ),
-    )(upkeep.rotate_master_key)
-    app.command("backup", action="server.backup", epilog=examples("backup", "backup --to /backups/today.backup"))(
-        backups.backup
-    )
-    app.command("restore", action="server.restore", epilog=examples("restore /backups/today.backup"))(backups.restore)
-    app.command("doctor", action="server.examine", epilog=examples("doctor", "doctor --json"))(doctor.doctor)
-    app.add_typer(people.admin, name="admin")
-    app.add_typer(people.user, name="user")
-    app.add_typer(sso.sso, name="sso")
-    app.add_typer(clients.client, name="client")
-    app.add_typer(teams.team, name="team")
-    app.add_typer(vendors.vendor, name="vendor")
-    app.add_typer(keys.key, name="key")
-    app.add_typer(tokens.token, name="token")
-    app.add_typer(provider_capabilities.provider, name="provider")
-    app.add_typer(prices.price, name="price")
-    app.add_typer(preferences.preference, name="preference")
-    app.add_typer(aliases.alias, name="alias")
-    app.add_typer(cache.cache, name="cache")
-    app.add_typer(shadows.shadow, name="shadow")
-    app.add_typer(abuse.abuse, name="abuse")
-    app.add_typer(upkeep.usage, name="usage")
-    app.add_typer(audit.audit, name="audit")
-    app.add_typer(alerts.alert, name="alert")
+    run()
 
 
-def _show_version(is_asked: bool) -> None:
-    if is_asked:
-        typer.echo(__version__)
-        raise typer.Exit
+def _work(number: int, words: str) -> None:
+    from aiservice.commands.worker import work  # noqa: PLC0415 - in any other worker, after the fork
+
+    work(number, words)
 
 
-@app.callback()
-def main(
-    _version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version."),
-) -> None:
-    """One way to many AI providers. Secrets are read from standard input, never from arguments."""
-    harden_process()
-
-
-def _add_groups_quickly() -> None:
-    """What modules make when they are imported stays: looking through it for garbage took a quarter of a command."""
-    gc.disable()
-    add_groups()
-    gc.freeze()
-    gc.enable()
-
-
-if __name__ != "__main__":
-    add_groups()
-else:
-    if sys.argv[1:2] != ["serve"]:
-        _add_groups_quickly()
-    app(prog_name="python -m aiservice")
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["serve"]:
+        sys.exit(_serve())
+    _prepare()

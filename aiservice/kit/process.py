@@ -1,4 +1,4 @@
-"""What a process must not leave lying about: secrets in its environment, and memory in a core file.
+"""What a process must not leave lying about: secrets in its environment, and memory that it no longer needs.
 
 `/proc/<pid>/environ` shows the block a process was started with, whatever it later does to `os.environ`; and what is
 in `os.environ` reaches every child, Node and npm included. `take_from_environment` therefore removes a secret from
@@ -13,20 +13,17 @@ import binascii
 import ctypes
 import multiprocessing
 import os
-import resource
 import socket
-import sys
 import uuid
 from contextlib import suppress
 from pathlib import Path
 
 from aiservice.kit import crypto
+from aiservice.kit.hardening import wipe_initial_environment
 from aiservice.kit.secret import Secret
 
 _HANDED_OVER = "HANDED_OVER_"
-_PR_SET_DUMPABLE = 4
 _M_ARENA_MAX = -8
-_ENV_START, _ENV_END = 47, 48  # after the closing parenthesis of /proc/self/stat; proc(5) numbers them 50 and 51
 
 
 def take_from_environment(name: str) -> Secret | None:
@@ -42,20 +39,13 @@ def take_from_environment(name: str) -> Secret | None:
     sealed = crypto.seal(_transport_key(), secret.reveal(), _aad(name))
     os.environ[_HANDED_OVER + name] = base64.b64encode(sealed).decode()
     del os.environ[name]
-    _wipe_initial_environment(name)
+    wipe_initial_environment(name)
     return secret
 
 
 def is_withheld(name: str) -> bool:
     """Whether the process that started this one had the variable `name` and did not hand it over."""
     return name not in os.environ and _HANDED_OVER + name in os.environ and _handed_over(name) is None
-
-
-def harden_process() -> None:
-    """No core file, and no other process of the same user may read this one's memory. Once per process, after exec."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def share_arenas() -> None:
@@ -94,7 +84,7 @@ def _handed_over(name: str) -> Secret | None:
     sealed = os.environ.get(_HANDED_OVER + name)
     if sealed is None:
         return None
-    _wipe_initial_environment(name)
+    wipe_initial_environment(name)
     try:
         return Secret(crypto.unseal(_transport_key(), base64.b64decode(sealed), _aad(name)))
     except (crypto.BadEnvelope, binascii.Error):
@@ -107,20 +97,3 @@ def _transport_key() -> bytes:
 
 def _aad(name: str) -> bytes:
     return crypto.bind("environment", {"name": name})
-
-
-def _wipe_initial_environment(name: str) -> None:
-    """Overwrites the value of `name` in the block the kernel shows; Python and libc hold copies of their own."""
-    if sys.platform != "linux":
-        return
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    start, end = int(fields[_ENV_START]), int(fields[_ENV_END])
-    if not 0 < start < end:
-        return
-    block = ctypes.string_at(start, end - start)
-    at = 0
-    for entry in block.split(b"\0"):
-        label, _, value = entry.partition(b"=")
-        if label == name.encode():
-            ctypes.memset(start + at + len(label) + 1, 0, len(value))
-        at += len(entry) + 1

@@ -7,7 +7,10 @@ import atexit
 import mmap
 import os
 import sys
-from typing import NoReturn
+
+TYPE_CHECKING = False  # typing's own is a megabyte, in a process that watches others for months
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 EXIT_STATUS = 2
 
@@ -27,7 +30,7 @@ def was_refused() -> bool:
     return _shared is not None and _shared[0] != 0
 
 
-def refuse_to_serve(reason: str) -> NoReturn:
+def refuse_to_serve(reason: str) -> "NoReturn":
     """In a worker: says why, and ends this process at once."""
     sys.stdout.flush()
     sys.stderr.write(reason + "\n")

@@ -107,11 +107,11 @@ def _name(database: sqlite3.Connection) -> None:
 @contextmanager
 def commands(installation: Installation) -> Iterator[Any]:
     """The command line in this process, forty times as quick as one of its own each; gives what `--json` prints."""
-    from aiservice.__main__ import app  # only here: it configures the logging of whatever imports it
+    from aiservice.commands.line import whole  # only here: it configures the logging of whatever imports it
 
     def run(*arguments: str, stdin: str = "") -> str:
         with mock.patch.dict(os.environ, installation.env, clear=True), ThreadPoolExecutor(1) as pool:
-            done = pool.submit(CliRunner().invoke, app, [*arguments, "--json"], input=stdin).result()
+            done = pool.submit(CliRunner().invoke, whole(), [*arguments, "--json"], input=stdin).result()
         if done.exit_code:
             raise AssertionError(f"{arguments}: {done.output}")
         return done.stdout

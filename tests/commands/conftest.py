@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from aiservice.__main__ import app
+from aiservice.commands.line import whole
 from aiservice.services.vault import Vault
 from aiservice.settings import Settings
 from tests.harness.mock import MockProcess
@@ -39,7 +39,7 @@ class Console:
         self.settings = settings
 
     def __call__(self, *arguments: str, stdin: str = "", status: int = 0) -> Done:
-        result = CliRunner().invoke(app, list(arguments), input=stdin, catch_exceptions=False)
+        result = CliRunner().invoke(whole(), list(arguments), input=stdin, catch_exceptions=False)
         done = Done(result.exit_code, result.stdout, result.stderr)
         assert done.status == status, done
         return done

@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.main import get_command
 
-from aiservice.__main__ import app
+from aiservice.commands.line import whole
 from tests.commands.conftest import PROVIDER_KEY, Console
 from tests.harness.mock import MockProcess
 
@@ -239,7 +239,7 @@ def test_t26_no_command_prints_a_provider_key(console: Console, mock: MockProces
 
 
 def test_every_command_has_help_with_an_example_json_and_no_colour(console: Console) -> None:
-    paths = sorted(_paths(get_command(app), ()))
+    paths = sorted(_paths(get_command(whole()), ()))
     assert len(paths) >= 25
     for path in paths:
         text = console(*path, "--help").out

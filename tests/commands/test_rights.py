@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from aiservice.__main__ import app
+from aiservice.commands.line import whole
 from aiservice.services.rights import Reach, action_of
 from aiservice.services.rights_table import TABLE, Held
 
@@ -23,7 +23,7 @@ def commands(group: typer.Typer, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def test_every_command_names_its_action_in_the_table_of_rights() -> None:
-    found = dict(commands(app))
+    found = dict(commands(whole()))
     assert [name for name, callback in found.items() if action_of(callback) not in TABLE] == []
     assert len(found) > 100
     assert (action_of(found["key budget set"]), action_of(found["serve"])) == ("key.budget", "server.run")
@@ -33,6 +33,6 @@ def test_every_command_names_its_action_in_the_table_of_rights() -> None:
 def test_a_command_whose_right_the_table_takes_away_is_refused(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     for action, (_, words) in TABLE.items():
         monkeypatch.setitem(TABLE, action, (NOBODY, words))
-    answer = CliRunner().invoke(app, command.split())
+    answer = CliRunner().invoke(whole(), command.split())
     assert answer.exit_code == 1
     assert "Nobody else may" in answer.stderr

@@ -8,11 +8,11 @@ import sys
 
 from typer.testing import CliRunner
 
-from aiservice.__main__ import add_groups, app
+from aiservice.commands.line import whole
 
 
 def main() -> None:
-    add_groups()
+    app = whole()
     commands, answers = sys.stdin, sys.stdout
     for line in commands:
         arguments, text = json.loads(line)

@@ -20,7 +20,7 @@ KEY = base64.b64encode(b"the canary master key: 32 bytes.").decode()
 # A parent that reads its settings, workers of every start method that read theirs, and a program that is not ours.
 _SERVER = """
 import hashlib, json, multiprocessing, os, subprocess, sys, time
-from aiservice.kit.process import harden_process
+from aiservice.kit.hardening import harden_process
 from aiservice.settings import load_settings
 
 def fingerprint():

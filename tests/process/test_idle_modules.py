@@ -24,10 +24,10 @@ _NOT_WHEN_IDLE = (
 # Opens what `serve` opens in a worker, after what it does before it forks.
 _WORKER = """
 import asyncio, json, sys
-from aiservice.commands import server
+from aiservice.commands import server, worker
 
-server._prepare_environment("http://localhost")
-server._spare_the_workers()
+worker.prepare_environment("http://localhost", "nod_idle")
+worker.spare_memory()
 from aiservice.aiservice import app
 
 async def idle():
