@@ -33,11 +33,13 @@ class Said(NamedTuple):
 class Wording(NamedTuple):
     """What is always the same of a plan's headers: a whole one, the one of what is left with a place for each number,
     and for each measure where its limits stand among those numbers, each with its header, and the names of
-    the headers of what is left of it, and until when."""
+    the headers of what is left of it, and until when. Where no measure has two limits, all of that at once, for each
+    window in turn: the window, its amount, the limit's header and the two names."""
 
     policy: tuple[bytes, bytes]
     ratelimit: bytes
     measures: tuple[tuple[tuple[tuple[int, tuple[bytes, bytes]], ...], bytes, bytes], ...]
+    at_once: tuple[tuple[SlidingWindow, int, tuple[bytes, bytes], bytes, bytes], ...] | None
 
 
 class Plan:
