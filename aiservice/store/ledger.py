@@ -4,9 +4,9 @@ Statements are text made once: every worker runs them ten times a second, and bu
 """
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, partial
-from itertools import chain
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 
 from aiservice.kit.clock import HOUR_US, MINUTE_US
 from aiservice.store.budget_charges import charge_postgres, charge_sqlite, charges_of
+from aiservice.store.ledger_rows import COLUMNS, NUL, Row, in_bulk, insert_rows, without_nul
 from aiservice.store.session import AsyncSession, Database
 from aiservice.tables.ledger import LATENCY_BOUNDS_US, UNIT_SUMS, LedgerEntry, UsageMinute
 
@@ -26,7 +27,6 @@ SUMMED = tuple(column.name for column in _MINUTE.columns if not column.primary_k
 
 # A status of 499 is a client that left: nobody's error.
 _ERRORS = {"failed", "upstream_truncated", "broker_stopped", "interrupted"}
-_COLUMNS = tuple(column.name for column in _ENTRY.columns if column.name != "id")
 _OWN_IDS = {"request_id", "trace_id", "upstream_id"}  # each row has others, and they fit: their readers see to it
 _TEXT_LIMITS: dict[str, int] = {
     column.name: length
@@ -49,13 +49,13 @@ _COST, _LATENCY, _FIRST_BUCKET = _PLACES["cost_nano_usd"], _PLACES["latency_us_s
 _FALLBACKS, _HUNG_UP, _FIRST_BYTES = _PLACES["fallbacks"], _PLACES["hung_up"], _PLACES["first_0"]
 _REFUSED, _LIMITED, _CUT = _PLACES["refused"], _PLACES["limited"], _PLACES["cut"]
 _UNIT_PLACES = {unit: _PLACES[name] for unit, name in UNIT_SUMS.items()}
-_TOKENS = ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cache_write_tokens")
-_TOKEN_PLACES, _tokens = [_PLACES[name] for name in _TOKENS], attrgetter(*_TOKENS)
-_entry_values = attrgetter(*_COLUMNS)
+_TOKENS = [
+    (_PLACES[name], attrgetter(name))
+    for name in ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cache_write_tokens")
+]
+_entry_values = attrgetter(*COLUMNS)
 _summed_by = attrgetter("client_id", "key_id", "task", "provider", "model")
 _texts = attrgetter(*_TEXT_LIMITS)
-_ATTEMPTS = _COLUMNS.index("attempts")
-_NUL = b"\\u0000"  # as JSON has it: no database takes it in a text
 # An update, though it changes nothing: it locks the mark, so that a fold that is under way waits for these minutes.
 _MARK_HOURS = (
     "INSERT INTO rollup_dirty (start_us) VALUES (%s) ON CONFLICT (start_us) DO UPDATE SET start_us = excluded.start_us"
@@ -63,12 +63,8 @@ _MARK_HOURS = (
 _MARK_HOURS_POSTGRES = text(_MARK_HOURS % ":start_us")
 # SQLite has one writer at a time, so what is not there now will not be there when the next statement inserts it.
 _KNOWN_SQLITE = "SELECT request_id FROM ledger_entry WHERE request_id IN (SELECT value FROM json_each(?))"
-_INSERT_FORM = f"INSERT INTO ledger_entry ({', '.join(_COLUMNS)}) VALUES %s ON CONFLICT (request_id) DO NOTHING"  # noqa: S608
-# Rows a statement. SQLite's driver lets go of the interpreter's lock once a statement, and must win it back from the
-# event loop: with a statement a row, that is most of what a flush costs.
-_ROWS_AT_ONCE = (64, 8, 1)
 _INSERT_POSTGRES = text(
-    f"INSERT INTO ledger_entry ({', '.join(_COLUMNS)}) SELECT {', '.join(_COLUMNS)} "  # noqa: S608
+    f"INSERT INTO ledger_entry ({', '.join(COLUMNS)}) SELECT {', '.join(COLUMNS)} "  # noqa: S608
     "FROM json_populate_recordset(NULL::ledger_entry, CAST(:rows AS json)) "
     "ON CONFLICT (request_id) DO NOTHING RETURNING request_id"
 )
@@ -90,10 +86,6 @@ def is_disk_full(exc: Exception) -> bool:
     return isinstance(exc, OperationalError) and "database or disk is full" in str(exc)
 
 
-Row = Any
-"""What is posted: an object with an attribute for each column but `id` (`Settlement`, of the layer above)."""
-
-
 async def insert_entries(db: Database, rows: Iterable[Row], holder: str = "") -> set[str]:
     """Inserts rows whose request id is not in the ledger yet, sums exactly those into minutes, charges them to their
     budgets (out of the slices of `holder`), and returns their ids. A unit of work of its own."""
@@ -102,9 +94,7 @@ async def insert_entries(db: Database, rows: Iterable[Row], holder: str = "") ->
         unique.setdefault(row.request_id, row)
     _fit(unique.values())
     if db.is_sqlite:
-        return await db.write_at_once(
-            partial(_insert_sqlite, unique, [_values(row) for row in unique.values()], holder)
-        )
+        return await db.write_at_once(partial(_insert_sqlite, unique, holder))
     async with db.write() as session:
         return await _insert_postgres(session, unique, holder)
 
@@ -112,36 +102,33 @@ async def insert_entries(db: Database, rows: Iterable[Row], holder: str = "") ->
 def sum_rows(rows: Iterable[Row]) -> list[tuple[Any, ...]]:
     """`rows` summed per minute and roll-up key: values of the roll-up's columns, in the order of the keys (so that two
     writers cannot deadlock)."""
-    sums: dict[tuple[Any, ...], list[int]] = {}
+    groups: defaultdict[tuple[int, tuple[str, ...]], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.started_us // MINUTE_US, _summed_by(row)].append(row)
+    return [(minute * MINUTE_US, *of, *_sums(groups[minute, of])) for minute, of in sorted(groups)]
+
+
+def _sums(rows: Sequence[Row]) -> list[int]:
+    total = [0] * len(SUMMED)
+    total[_REQUESTS] = len(rows)
+    for place, tokens in _TOKENS:
+        total[place] = sum(map(tokens, rows))
+    total[_COST] = sum(cost for row in rows if (cost := row.cost_nano_usd))
     for row in rows:
         started_us = row.started_us
-        key = (
-            started_us // MINUTE_US * MINUTE_US,
-            *_summed_by(row),
-        )
-        total = sums.get(key)
-        if total is None:
-            total = sums[key] = [0] * len(SUMMED)
         latency = max(0, row.ended_us - started_us)
-        cost = row.cost_nano_usd
-        total[_REQUESTS] += 1
-        if row.outcome != "finished" or row.status >= 400 or len(row.attempts) > 1:
-            _count_ending(total, row)
-        if cost is None:
-            total[_UNPRICED] += 1
-        else:
-            total[_COST] += cost
         total[_LATENCY] += latency
         total[_FIRST_BUCKET + _latency_bucket(latency)] += 1
         first_byte_us = row.first_byte_us
         if first_byte_us is not None:
             total[_FIRST_BYTES + _latency_bucket(first_byte_us - started_us)] += 1
-        for place, count in zip(_TOKEN_PLACES, _tokens(row), strict=True):
-            if count:
-                total[place] += count
+        if row.cost_nano_usd is None:
+            total[_UNPRICED] += 1
         if row.units and row.unit in _UNIT_PLACES:
             total[_UNIT_PLACES[row.unit]] += row.units
-    return [(*key, *sums[key]) for key in sorted(sums)]
+        if row.outcome != "finished" or row.status >= 400 or len(row.attempts) > 1:
+            _count_ending(total, row)
+    return total
 
 
 def _count_ending(total: list[int], row: Row) -> None:
@@ -178,41 +165,24 @@ def _latency_bucket(latency_us: int) -> int:
     return min(bits, len(LATENCY_BOUNDS_US))
 
 
-def _insert_sqlite(
-    rows: Mapping[str, Row], values: list[list[Any]], holder: str, connection: sqlite3.Connection
-) -> set[str]:
+def _insert_sqlite(rows: Mapping[str, Row], holder: str, connection: sqlite3.Connection) -> set[str]:
     known = {row[0] for row in connection.execute(_KNOWN_SQLITE, (orjson.dumps(list(rows)).decode(),))}
     if known:
         rows = {request_id: row for request_id, row in rows.items() if request_id not in known}
-        values = [_values(row) for row in rows.values()]
-    _in_bulk(connection, _INSERT_FORM, values)
+    insert_rows(connection, list(rows.values()))
     minutes = sum_rows(rows.values())
-    _in_bulk(connection, _ADD_MINUTES_FORM, minutes)
+    in_bulk(connection, _ADD_MINUTES_FORM, minutes)
     connection.executemany(_MARK_HOURS % "?", [(hour,) for hour in _hours(minutes)])
     if charges := charges_of(rows.values()):
         charge_sqlite(connection, charges, holder)
     return set(rows)
 
 
-def _in_bulk(connection: sqlite3.Connection, form: str, rows: Sequence[Sequence[Any]]) -> None:
-    """`form` with as many rows as it takes."""
-    at = 0
-    for count in _ROWS_AT_ONCE:
-        while len(rows) - at >= count:
-            connection.execute(_with_rows(form, count, len(rows[at])), [*chain.from_iterable(rows[at : at + count])])
-            at += count
-
-
-@cache
-def _with_rows(form: str, count: int, width: int) -> str:
-    return form % ", ".join([f"({', '.join('?' * width)})"] * count)
-
-
 async def _insert_postgres(session: AsyncSession, rows: Mapping[str, Row], holder: str) -> set[str]:
-    named = [dict(zip(_COLUMNS, _entry_values(row), strict=True)) for row in rows.values()]
+    named = [dict(zip(COLUMNS, _entry_values(row), strict=True)) for row in rows.values()]
     document = orjson.dumps(named)
-    if _NUL in document:  # in what attempts say: other texts are made to fit before
-        without = [{**row, "attempts": [_without_nul(each) for each in row["attempts"]]} for row in named]
+    if NUL in document:  # in what attempts say: other texts are made to fit before
+        without = [{**row, "attempts": [without_nul(each) for each in row["attempts"]]} for row in named]
         document = orjson.dumps(without)
     new = set((await session.execute(_INSERT_POSTGRES, {"rows": document.decode()})).scalars())
     minutes = sum_rows(row for request_id, row in rows.items() if request_id in new)
@@ -227,15 +197,6 @@ async def _insert_postgres(session: AsyncSession, rows: Mapping[str, Row], holde
 
 def _hours(minutes: Iterable[tuple[Any, ...]]) -> list[int]:
     return sorted({minute[0] // HOUR_US * HOUR_US for minute in minutes})
-
-
-def _values(row: Row) -> list[Any]:
-    values = list(_entry_values(row))
-    attempts = orjson.dumps(values[_ATTEMPTS])
-    if _NUL in attempts:
-        attempts = orjson.dumps([_without_nul(attempt) for attempt in values[_ATTEMPTS]])
-    values[_ATTEMPTS] = attempts.decode()
-    return values
 
 
 def _fit(rows: Iterable[Row]) -> None:
@@ -253,7 +214,3 @@ def _fit(rows: Iterable[Row]) -> None:
 
 def _fitted(value: str | None, length: int) -> str | None:
     return value.replace("\0", "")[:length] if value is not None else None
-
-
-def _without_nul(attempt: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.replace("\0", "") if isinstance(value, str) else value for name, value in attempt.items()}
