@@ -1,6 +1,6 @@
 """Who is calling, as types: a client's credential on the API, a person in the portal."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from aiservice.kit.addresses import AllowList
@@ -83,6 +83,11 @@ class Principal:
     budgets: tuple[Budget, ...] = ()
     sanction: Sanction | None = None
     keeps_payloads: bool = False
+    counts_money: bool = field(init=False, default=False)
+    """Whether any of the budgets is one of money: prices are worked out for nobody else."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counts_money", any(budget.measure == "money" for budget in self.budgets))
 
 
 @dataclass(slots=True, frozen=True)

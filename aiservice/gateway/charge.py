@@ -6,7 +6,6 @@ provider is asked for a shorter one. Fails closed: without a reservation nothing
 """
 
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 
 from aiservice.errors import PermissionDenied
@@ -43,7 +42,7 @@ class Charges:
         Raises:
             PermissionDenied: there are none (`model_unpriced`).
         """
-        if not counts_money(principal.budgets):
+        if not principal.counts_money:
             return candidates
         counted = [budget for budget in principal.budgets if budget.measure == "money"]
         at_us = now_us()
@@ -118,8 +117,8 @@ class Charges:
         return True
 
     def _cost_of(self, exchange: Exchange) -> Cost:
-        budgets, tokens = exchange.principal.budgets, exchange.est_input_tokens
-        if not counts_money(budgets):
+        tokens = exchange.est_input_tokens
+        if not exchange.principal.counts_money:
             return tuple.__new__(Cost, (0, 0, tokens))  # without a step into its maker
         at_most = exchange.request.ask.at_most or _NOTHING
         return self._cost(exchange.candidates, tokens, exchange.started_us, at_most)
@@ -178,14 +177,6 @@ def answers_of(ask: Ask) -> int:
         return 1
     counts = [body.get(name) for name in ("n", "best_of")]
     return max([1, *(count for count in counts if type(count) is int)])
-
-
-def counts_money(budgets: Iterable[Budget]) -> bool:
-    """Whether any of the budgets is one of money: prices are worked out for nobody else."""
-    for budget in budgets:  # noqa: SIM110 - a generator would cost more than the loop it saves
-        if budget.measure == "money":
-            return True
-    return False
 
 
 def _shorten(ask: Ask, most: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from aiservice.dialects._base import ClientRequest, Json
 from aiservice.dialects._object_ids import object_not_found
 from aiservice.errors import InvalidRequest
-from aiservice.gateway.charge import Charges, counts_money
+from aiservice.gateway.charge import Charges
 from aiservice.kit.strict_json import SMALL_BYTES, BadJson, parse
 from aiservice.principal import Principal
 from aiservice.services.connection_views import ConnectionView
@@ -87,7 +87,7 @@ class Choice:
 
     def affordable(self, principal: Principal, decided: Decided) -> Decided:
         """The places that the caller's budgets can be counted at; raises as `Charges.affordable`."""
-        if not counts_money(principal.budgets):
+        if not principal.counts_money:
             return decided
         return decided.narrowed(self._charges.affordable(principal, decided.candidates), _UNPRICED)
 

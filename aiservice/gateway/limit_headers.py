@@ -55,14 +55,14 @@ def _at_once(plan: Plan, wording: Wording, windows: AtOnce) -> list[Header]:
         else:
             used, reset_us = window.standing(now)
         left = amount - used if used < amount else 0
-        numbers.append(left)
-        numbers.append(-(-reset_us // 1_000_000))
-        headers.append(limit)
-        headers.append((remaining_name, b"%d" % left))
-        headers.append((reset_name, _written(-(-reset_us // 1_000))))
+        numbers += (left, -(-reset_us // 1_000_000))
+        headers += (
+            limit,
+            (remaining_name, b"%d" % left),
+            (reset_name, _written(-(-reset_us // 1_000))),
+        )
     for slot, amount in plan.at_once:
-        numbers.append(amount - slot.held if slot.held < amount else 0)
-        numbers.append(0)
+        numbers += (amount - slot.held if slot.held < amount else 0, 0)
     headers.append((b"ratelimit", wording.ratelimit % tuple(numbers)))
     return headers
 

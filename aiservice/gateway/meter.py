@@ -149,14 +149,15 @@ class Meter:
         if exchange.continuation is not None and (given := exchange.continuation.given) is not None:
             self._note_cost(exchange, self._of_part(exchange, given))
         exchange.usage = usage
+        tokens = usage.input_tokens + usage.output_tokens
         if exchange.grant is not None:
             # Before the last byte: who has the answer may ask again at once.
             is_whole = exchange.outcome == "finished" and (exchange.caching is None or not exchange.is_free)
-            exchange.grant.settle(usage.total_tokens, usage.output_tokens if is_whole else None)
+            exchange.grant.settle(tokens, usage.output_tokens if is_whole else None)
         exchange.used_of_quota(usage.input_tokens, usage.output_tokens, int(ended * 1_000_000))
         if (load := exchange.load) is not None:
             load.ended(usage, exchange.est_input_tokens, ended) if exchange.outcome == "finished" else load.over()
-        if usage.input_tokens or usage.output_tokens or usage.billed or usage.units:
+        if tokens or usage.billed or usage.units:
             if exchange.continuation is not None or (at := exchange.candidate) is None:
                 exchange.cost_nano_usd = self._billed(exchange, usage)
             else:
@@ -167,7 +168,7 @@ class Meter:
         else:
             exchange.cost_nano_usd = 0
         if exchange.charge is not None:
-            exchange.charge.settle(exchange.cost_nano_usd or 0, usage.total_tokens, ended)
+            exchange.charge.settle(exchange.cost_nano_usd or 0, tokens, ended)
         row = self._row(exchange, usage, ended_us)
         if exchange.is_recorded:
             exchange.settlement = row

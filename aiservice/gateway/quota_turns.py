@@ -40,22 +40,21 @@ class QuotaTurns:
         if candidate.provider.is_local or exchange.request.ask.kind == "token-count":
             exchange.turn = exchange.loose = exchange.easy = None
             return True
-        exchange.easy = None
         lane = self._quotas.at_hand.get(candidate)
         if lane is not None and lane.is_free and not lane.queue.waiting:
             lane.loose += 1
-            exchange.turn, exchange.loose = None, lane
+            exchange.turn, exchange.loose, exchange.easy = None, lane, None
             return True
         now = self._quotas.now()
-        lane = self._quotas.lane_of(candidate, now)
-        if lane.is_free and not lane.queue.waiting:
-            lane.loose += 1
-            exchange.turn, exchange.loose = None, lane
-            return True
-        exchange.loose = None
-        exchange.easy = lane.goes_easily(exchange.est_input_tokens, now)
-        if exchange.easy is not None:
-            exchange.turn = None
+        if lane is None or now >= lane.looked_after_until:
+            lane = self._quotas.lane_of(candidate, now)
+            if lane.is_free and not lane.queue.waiting:
+                lane.loose += 1
+                exchange.turn, exchange.loose, exchange.easy = None, lane, None
+                return True
+        exchange.turn = exchange.loose = None
+        easy = exchange.easy = lane.goes_easily(exchange.est_input_tokens, now)
+        if easy is not None:
             return True
         principal = exchange.principal
         turn = exchange.turn = lane.turn(principal.client_id, principal.weight, exchange.est_input_tokens)

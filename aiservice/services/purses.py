@@ -83,23 +83,23 @@ class Purse:
 
 
 class Reservation:
-    """What one request has taken of its caller's budgets, of each one of `amounts`: enough for its prompt and `covers`
-    tokens of answers.
+    """What one request has taken of its caller's budgets, of each a part: enough for its prompt and `covers` tokens of
+    answers.
 
     `settle` puts back what was not used; only the first call counts.
     """
 
-    __slots__ = ("_amounts", "cost", "covers", "is_settled", "names", "purses")
+    __slots__ = ("cost", "covers", "is_settled", "names", "parts")
 
-    def __init__(self, purses: list[Purse], amounts: list[int], cost: Cost, outputs: int, now: float) -> None:
+    def __init__(self, parts: list[tuple[Purse, int]], cost: Cost, outputs: int, now: float) -> None:
         self.cost = cost
         self.covers = outputs
         self.is_settled = False
-        self.names = purses[0].name if len(purses) == 1 else " ".join([purse.name for purse in purses])
+        self.names = parts[0][0].name if len(parts) == 1 else " ".join([purse.name for purse, _ in parts])
         """The windows that are charged, as the ledger's rows name them."""
-        self.purses = purses
-        self._amounts = amounts
-        for purse, amount in zip(purses, amounts, strict=True):
+        self.parts = parts
+        """Each budget's purse, and how much was taken of it."""
+        for purse, amount in parts:
             purse.left -= amount
             purse.taken += amount
             purse.out += 1
@@ -108,21 +108,21 @@ class Reservation:
     @property
     def is_tight(self) -> bool:
         """Whether more than half of one of the budgets is spent or reserved."""
-        return any(purse.is_tight for purse in self.purses)
+        return any(purse.is_tight for purse, _ in self.parts)
 
     def extend(self, outputs: int, now: float) -> int:
         """Takes more for an answer that goes on: up to `outputs` tokens, as far as all purses can pay; how many."""
         more = outputs
         rest = self.cost._replace(money=0, tokens=0)
-        for purse in self.purses:
+        for purse, _ in self.parts:
             more = min(more, purse.affords(rest, more, now))
         if more <= 0:
             return 0
-        for place, purse in enumerate(self.purses):
+        for place, (purse, taken) in enumerate(self.parts):
             amount = purse.price(rest, more)
             purse.left -= amount
             purse.taken += amount
-            self._amounts[place] += amount
+            self.parts[place] = (purse, taken + amount)
         self.covers += more
         return more
 
@@ -130,7 +130,7 @@ class Reservation:
         """Ends it where it could not be settled: what was reserved stays used."""
         if not self.is_settled:
             self.is_settled = True
-            for purse, amount in zip(self.purses, self._amounts, strict=True):
+            for purse, amount in self.parts:
                 purse.taken -= amount
                 purse.out -= 1
 
@@ -139,7 +139,7 @@ class Reservation:
         if self.is_settled:
             return
         self.is_settled = True
-        for purse, amount in zip(self.purses, self._amounts, strict=True):
+        for purse, amount in self.parts:
             purse.left += amount - (money if purse.is_money else tokens)
             purse.taken -= amount
             purse.out -= 1

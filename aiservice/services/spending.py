@@ -27,22 +27,19 @@ class Spending:
     def take(self, budgets: Iterable[Budget], cost: Cost, outputs: int, at_us: int) -> Reservation | None:
         """Takes from what this worker holds, at once; None where it does not hold enough: then ask `reserve`."""
         now, held = time.monotonic(), self.slices.purses
-        purses, amounts = [], []
+        parts = []
         for budget in budgets:
             purse = held.get(budget.id)
             if purse is None or at_us >= purse.ends_us or now >= purse.until:
                 return None
-            base, each = (cost.money, cost.money_per_output) if purse.is_money else (cost.tokens, 1)
-            amount = base + outputs * each
-            if purse.left < amount:
-                return None
-            purses.append(purse)
-            amounts.append(amount)
-        taken = Reservation(purses, amounts, cost, outputs, now)
-        for purse in purses:
-            if purse.left < purse.low:
+            amount = cost.money + outputs * cost.money_per_output if purse.is_money else cost.tokens + outputs
+            left = purse.left - amount
+            if left < purse.low:
+                if left < 0:
+                    return None
                 self.slices.refill_soon(purse)
-        return taken
+            parts.append((purse, amount))
+        return Reservation(parts, cost, outputs, now)
 
     async def reserve(self, budgets: Iterable[Budget], cost: Cost, wanted: int, least: int) -> Reservation:
         """Takes enough for the prompt and `wanted` tokens of answers, all that a whole answer may cost; where that is
@@ -74,7 +71,7 @@ class Spending:
             if outputs >= least:
                 is_tight = is_divisible and any(purse.is_tight for purse in purses)
                 outputs = least if is_tight else outputs
-                return Reservation(purses, [purse.price(cost, outputs) for purse in purses], cost, outputs, now)
+                return Reservation([(purse, purse.price(cost, outputs)) for purse in purses], cost, outputs, now)
             if type(refusal) is BudgetExceeded or now >= give_up:
                 raise refusal or reserved_by_others(budgets[0])
             await asyncio.sleep(POLL_SECONDS)
@@ -89,7 +86,7 @@ class Spending:
         give_up = time.monotonic() + PATIENCE_SECONDS
         while True:
             refusal: BrokerError | None = None
-            for purse in reservation.purses:
+            for purse, _ in reservation.parts:
                 refusal = refusal or await self.slices.want(purse, rest, outputs, 1, is_divisible=True)
             now = time.monotonic()
             more = reservation.extend(outputs, now)
@@ -99,6 +96,6 @@ class Spending:
 
     def refill_soon(self, reservation: Reservation) -> None:
         """Asks for more in the background, where little is left."""
-        for purse in reservation.purses:
+        for purse, _ in reservation.parts:
             if purse.left < purse.low:
                 self.slices.refill_soon(purse)

@@ -38,12 +38,15 @@ def window_name(budget_id: str, start_us: int, measure: str) -> str:
 
 def charges_of(rows: Iterable[Any]) -> dict[Window, int]:
     """What `rows` charge to each window, in the order of the windows (so that two writers cannot deadlock)."""
-    sums: dict[Window, int] = {}
+    alike: dict[str, list[Any]] = {}
     for row in rows:
-        named = row.budgets
-        if named:
-            for window, amount in charged(named, row.cost_nano_usd, row.input_tokens + row.output_tokens):
-                sums[window] = sums.get(window, 0) + amount
+        if row.budgets:
+            alike.setdefault(row.budgets, []).append(row)
+    sums: dict[Window, int] = {}
+    for named, some in alike.items():
+        money = sum(row.cost_nano_usd or 0 for row in some)
+        for window, amount in charged(named, money, sum(row.input_tokens + row.output_tokens for row in some)):
+            sums[window] = sums.get(window, 0) + amount
     return dict(sorted(sums.items()))
 
 
