@@ -202,6 +202,7 @@ class EventKind(Enum):
     REASONING = "reasoning"
     REFUSAL = "refusal"
     TOOL_CALL = "tool_call"
+    MEDIA = "media"
     FINISH = "finish"
     USAGE = "usage"
     OTHER = "other"
@@ -229,8 +230,9 @@ class StreamEvent:
 
     `frame` holds the provider's own bytes (complete SSE events with their blank line) where they are of the wire that
     the client speaks (`Ask.wire`); only the first of the events read from one frame carries it. `choice` is the
-    answer's number where several were asked for. `details` is, on REASONING, one item of `reasoning_details` (a
-    signature or encrypted state comes as an event without text), on TEXT the message's `extra_content`. A FINISH
+    answer's number where several were asked for. `details` is, on MEDIA, a piece of sound (`data`, bytes) or a
+    picture as OpenAI says it (`b64_json` …); on REASONING, one item of `reasoning_details` (a signature or encrypted
+    state comes as an event without text); on TEXT, the message's `extra_content`. A FINISH
     carries the stop sequence that matched in `text`, where the provider says it, and in `details` the provider's own
     word (`native_finish_reason`), where it says more than ours. A USAGE without `usage` says that the
     provider sent numbers that cannot be.

@@ -82,7 +82,10 @@ class Outcome:
 
 
 class StreamWriter(ABC):
-    """Writes one streamed answer."""
+    """Writes one streamed answer. One that `gives_bytes` writes no events, but what the answer is (sound): where that
+    is not whole it is left without an end, which every client of HTTP knows for a cut."""
+
+    gives_bytes: ClassVar[bool] = False
 
     @abstractmethod
     def start(self, outcome: Outcome) -> bytes:
@@ -112,7 +115,7 @@ class StreamWriter(ABC):
         """The end of an answer that is not whole."""
 
     def keep_alive(self) -> bytes:
-        """A comment that no client reads."""
+        """A comment that no client reads; empty where the wire has none."""
         return b": keep-alive\n\n"
 
 

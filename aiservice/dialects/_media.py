@@ -1,6 +1,5 @@
 """What the surfaces of work that is no chat share: a request that is a form or JSON, and a stream of the same wire."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -11,15 +10,13 @@ from aiservice.dialects._base import (
     Dialect,
     Json,
     Outcome,
-    StreamWriter,
     model_of,
     preferences_in,
     refuse_overrides,
 )
-from aiservice.errors import BrokerError, InvalidRequest
+from aiservice.errors import InvalidRequest
 from aiservice.kit.bounded_json import loads
-from aiservice.kit.sse import data_frame
-from aiservice.wire import Answer, Ask, StreamEvent
+from aiservice.wire import Answer, Ask
 
 
 class MediaDialect(Dialect):
@@ -44,24 +41,8 @@ class MediaDialect(Dialect):
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
         return orjson.dumps(answer.body)
 
-    def writer(self, request: ClientRequest) -> StreamWriter:
-        return FrameWriter()
-
-
-class FrameWriter(StreamWriter):
-    """Passes on the events of a provider of the same wire."""
-
-    def start(self, outcome: Outcome) -> bytes:
-        return b""
-
-    def events(self, events: Iterable[StreamEvent]) -> bytes:
-        return b"".join(event.frame for event in events if event.frame is not None)
-
-    def done(self, outcome: Outcome) -> bytes:
-        return b""
-
-    def failed(self, error: BrokerError, outcome: Outcome) -> bytes:
-        return data_frame(orjson.dumps(error.body(outcome.request_id)))
+    def wants_stream(self, body: Json) -> bool:
+        return body.get("stream") in (True, "true")
 
 
 def text_field(body: Json, name: str, most: int) -> str:

@@ -2,8 +2,9 @@
 
 from typing import ClassVar
 
-from aiservice.dialects._base import Json, Outcome
+from aiservice.dialects._base import ClientRequest, Json, Outcome, StreamWriter
 from aiservice.dialects._media import MediaDialect, flag, text_field
+from aiservice.dialects._media_writers import SoundWriter, SpeechWriter, TranscriptWriter
 from aiservice.dialects._transcripts import rendered
 from aiservice.errors import InvalidRequest
 from aiservice.tasks._files import file_of
@@ -24,20 +25,19 @@ class OpenAiSpeech(MediaDialect):
         if flag(body, "stream"):
             raise InvalidRequest("Speech is streamed by 'stream_format': \"sse\".", param="stream")
         body.pop("stream", None)
-        return Ask(
-            "text-to-speech",
-            "speech",
-            body,
-            body.get("stream_format") == "sse",
-            requested_model=model,
-            wire=SPEECH_WIRE,
-        )
+        if body.get("stream_format") not in (None, "audio", "sse"):
+            raise InvalidRequest("'stream_format' must be 'audio' or 'sse'.", param="stream_format")
+        # It goes to the client as it comes, in events or not.
+        return Ask("text-to-speech", "speech", body, True, requested_model=model, wire=SPEECH_WIRE)
 
     def wants_stream(self, body: Json) -> bool:
         return body.get("stream_format") == "sse"
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
         return answer.media or b""
+
+    def writer(self, request: ClientRequest) -> StreamWriter:
+        return SpeechWriter() if request.ask.body.get("stream_format") == "sse" else SoundWriter()
 
 
 class OpenAiTranscriptions(MediaDialect):
@@ -62,8 +62,8 @@ class OpenAiTranscriptions(MediaDialect):
             body["translate"] = True
         return Ask("speech-to-text", "transcription", body, is_stream, requested_model=model, wire=TRANSCRIPTION_WIRE)
 
-    def wants_stream(self, body: Json) -> bool:
-        return body.get("stream") in (True, "true")
+    def writer(self, request: ClientRequest) -> StreamWriter:
+        return TranscriptWriter()
 
     def answer(self, answer: Answer, outcome: Outcome) -> bytes:
         if answer.media is not None:

@@ -5,14 +5,16 @@ An edit is a form with `image` (or `image[]`) and perhaps `mask`, or JSON with `
 
 from typing import Any, ClassVar
 
-from aiservice.dialects._base import Json
+from aiservice.dialects._base import ClientRequest, Json, StreamWriter
 from aiservice.dialects._media import MediaDialect, flag, text_field, whole_number
+from aiservice.dialects._media_writers import ImageWriter
 from aiservice.errors import InvalidRequest
 from aiservice.tasks._files import file_of
 from aiservice.tasks.image_generation import MOST_IMAGES, MOST_PROMPT
 from aiservice.wire import IMAGES_WIRE, Ask
 
 _MOST_FILES = 16
+_MOST_DRAFTS = 3
 _NUMBERS = ("output_compression", "partial_images")
 
 
@@ -27,13 +29,20 @@ class OpenAiImages(MediaDialect):
                 raise InvalidRequest(f"'{name}' belongs to an edit: send it to /v1/images/edits.", param=name)
         text_field(body, "prompt", MOST_PROMPT)
         whole_number(body, "n", MOST_IMAGES)
-        if flag(body, "stream"):
-            raise InvalidRequest("Images are given whole: leave 'stream' out.", param="stream")
+        is_stream = flag(body, "stream")
         body.pop("stream", None)
         for name in _NUMBERS:
             if isinstance(body.get(name), str) and body[name].isdigit():
                 body[name] = int(body[name][:6])
-        return Ask("image-generation", "image", body, requested_model=model, wire=IMAGES_WIRE)
+        drafts = body.get("partial_images")
+        if drafts is not None and (type(drafts) is not int or not 0 <= drafts <= _MOST_DRAFTS):
+            raise InvalidRequest(
+                f"'partial_images' must be a whole number from 0 to {_MOST_DRAFTS}.", param="partial_images"
+            )
+        return Ask("image-generation", "image", body, is_stream, requested_model=model, wire=IMAGES_WIRE)
+
+    def writer(self, request: ClientRequest) -> StreamWriter:
+        return ImageWriter(is_edit=self.edits)
 
 
 class OpenAiImageEdits(OpenAiImages):

@@ -11,6 +11,7 @@ from aiservice.errors import BrokerError
 from aiservice.gateway.charge import Charges, answers_of
 from aiservice.gateway.exchange import UNMETERED_OUTPUT, Exchange, ProviderGaveUp, Receive, Send
 from aiservice.gateway.meter import Meter
+from aiservice.gateway.provider_stream import OpenStream
 from aiservice.gateway.quota_turns import ClientLeft
 from aiservice.gateway.respond import (
     KeepAlive,
@@ -201,6 +202,8 @@ class ClientStream:
     async def _given(self, stream: EventSource, *, is_rest: bool = False) -> ProviderGaveUp | None:
         """Gives a stream to the client; what it ended of, or None when the answer is whole."""
         async with stream:
+            if self._writer.gives_bytes and isinstance(stream, OpenStream):
+                self._keep_alive.media_type = stream.media_type
             await self._keep_alive.begin()
             self._exchange.status = 200
             told = self._exchange.told()
@@ -295,6 +298,8 @@ class ClientStream:
         told = self._meter.words_for(error)
         self._meter.settle(exchange)
         if await self._keep_alive.quiet():
-            await end_stream(self._send, self._writer.failed(told, exchange.told()))
+            last = self._writer.failed(told, exchange.told())
+            if not self._writer.gives_bytes:
+                await end_stream(self._send, last)
         else:
             await send_error(self._send, told, exchange.request_id, exchange.dialect, exchange_headers(exchange))

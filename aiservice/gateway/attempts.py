@@ -25,6 +25,7 @@ from aiservice.wire import Answer, Ask, Attempt, AttemptFailure, Blame, HttpCall
 
 _MOST_DEADLINES = 64
 _LONG = 1e9
+_SLOW_SECONDS = 300.0  # a picture takes minutes in which nothing is said, a long recording, too
 
 
 class Attempts:
@@ -42,6 +43,8 @@ class Attempts:
         self._targets = targets
         self._deadlines = deadlines
         self._unhurried = replace(deadlines, first_event=deadlines.total)
+        slow = max(deadlines.first_byte, min(deadlines.total, _SLOW_SECONDS))
+        self._patient = replace(deadlines, first_byte=slow, idle=slow, progress=slow, first_event=slow)
         self._hurried: dict[float, Deadlines] = {}
         self._health = health
         self._turns = turns
@@ -70,7 +73,9 @@ class Attempts:
                 target,
                 call,
                 request_id=exchange.request_id,
-                deadlines=self._deadlines_of(exchange) if exchange.has_alternative else self._unhurried,
+                deadlines=self._deadlines_of(exchange)
+                if exchange.has_alternative or ask.at_most is not None
+                else self._unhurried,
                 task=exchange.task,
             )
         finally:
@@ -109,7 +114,10 @@ class Attempts:
             if raw.status != 200:
                 raise AttemptFailed(self._refused(exchange, candidate, await raw.reply()))
             self._turns.accepted(exchange, provider.quota_in(raw.headers))
-            stream = OpenStream(raw, provider.reader(ask, call), candidate.connection.name)
+            reader = provider.reader(ask, call)
+            if ask.at_most is not None:
+                reader.note_head(raw.headers)
+            stream = OpenStream(raw, reader, candidate.connection.name)
             await stream.wait_for_first()
             if (least := exchange.request.least_rate) is not None and exchange.has_alternative:
                 await stream.show(self._pace(exchange, least))
@@ -142,6 +150,8 @@ class Attempts:
     def _deadlines_of(self, exchange: Exchange) -> Deadlines:
         """The deadlines of the attempt: a probe is waited for as long as `probe_seconds` says, and the first event of a
         stream no longer than the stall deadline, where there is another place to go."""
+        if exchange.request.ask.at_most is not None and exchange.probe_seconds is None:
+            return self._patient
         if not exchange.has_alternative:
             return self._unhurried
         probe, stall = exchange.probe_seconds, exchange.request.stall_seconds

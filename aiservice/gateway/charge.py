@@ -64,7 +64,7 @@ class Charges:
         if taken is None:
             return False
         exchange.charge = taken
-        if ask.is_stream:
+        if _is_paid_as_it_goes(ask):
             exchange.paid_outputs = wanted if most is None or wanted < most else UNMETERED_OUTPUT
         elif most is None and ask.kind == "chat":
             _shorten(ask, DEFAULT_MAX_TOKENS)
@@ -80,13 +80,13 @@ class Charges:
         """
         ask, budgets = exchange.request.ask, exchange.principal.budgets
         cost, wanted = self._cost_of(exchange), _wanted(ask, expected, most)
-        if ask.is_stream:
+        if _is_paid_as_it_goes(ask):
             least = min(wanted, TIGHT_STEP_TOKENS)
             taken = await self._spending.begin(budgets, cost, min(wanted, STEP_TOKENS), least)
         else:
             taken = await self._spending.reserve(budgets, cost, wanted, min(expected, wanted))
         exchange.charge = taken
-        if ask.is_stream:
+        if _is_paid_as_it_goes(ask):
             exchange.paid_outputs = taken.covers if most is None or taken.covers < most else UNMETERED_OUTPUT
         elif ask.kind == "chat" and (most is None or taken.covers < wanted):
             exchange.is_shortened = taken.covers < wanted
@@ -160,10 +160,15 @@ def _is_allowed(candidate: Candidate, budgets: list[Budget]) -> bool:
 
 def _wanted(ask: Ask, expected: int, most: int | None) -> int:
     """How many tokens of answers to reserve: of a stream as many as are likely, of a whole answer all there may be."""
-    if ask.is_stream:
+    if _is_paid_as_it_goes(ask):
         wanted = max(expected, STEP_TOKENS)
         return wanted if most is None or wanted < most else most
     return most if most is not None else DEFAULT_MAX_TOKENS * answers_of(ask)
+
+
+def _is_paid_as_it_goes(ask: Ask) -> bool:
+    """Whether an answer can be stopped where its budget ends: pictures and sound are made whole, however they come."""
+    return ask.is_stream and ask.at_most is None
 
 
 def _step(charge: Reservation) -> int:

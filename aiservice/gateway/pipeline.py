@@ -272,6 +272,9 @@ def _heed(exchange: Exchange, scope: Scope) -> None:
     exchange.continuation = continuation_of(exchange.request, scope["headers"])
     exchange.request.ask.may_drop = lossy_in(scope["headers"])
     exchange.trace_id = trace_id_in(scope["headers"])
+    ask = exchange.request.ask
+    if exchange.is_recorded and ask.kind == "speech":  # sound that is given out again is given whole
+        ask.is_stream = exchange.dialect.wants_stream(ask.body)
 
 
 def _read_in(dialect: Dialect, scope: Scope, body: Json, size: int) -> tuple[ClientRequest, int]:

@@ -35,6 +35,11 @@ class OpenStream:
         self._fault: Exception | None = None
         self.failure: ProviderGaveUp | None = None
 
+    @property
+    def media_type(self) -> str:
+        """That of sound, which is passed on as it is."""
+        return self._reader.media_type
+
     async def wait_for_first(self) -> None:
         """Returns when there is an event to pass on.
 
@@ -189,7 +194,7 @@ class InProcess:
         return self._provider.serve(call)
 
     async def serve_stream(self, call: HttpCall) -> LocalStream:
-        return LocalStream(self._chunks(call))
+        return LocalStream(self._chunks(call), headers={})
 
     async def _chunks(self, call: HttpCall) -> AsyncIterator[bytes]:
         for chunk in self._provider.serve_stream(call):

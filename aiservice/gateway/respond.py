@@ -106,9 +106,10 @@ async def send_public(send: Send, headers: Iterable[Header], body: bytes, *, max
     await send({"type": "http.response.body", "body": body})
 
 
-async def start_stream(send: Send, headers: Iterable[Header]) -> None:
-    """The head of a streamed answer."""
-    await send({"type": "http.response.start", "status": 200, "headers": [*_STREAM, *headers]})
+async def start_stream(send: Send, headers: Iterable[Header], media_type: str = "") -> None:
+    """The head of a streamed answer: events, where no other type is given."""
+    fixed = _STREAM if not media_type else ((b"content-type", media_type.encode("latin-1")), *_STREAM[1:])
+    await send({"type": "http.response.start", "status": 200, "headers": [*fixed, *headers]})
 
 
 async def send_piece(send: Send, piece: bytes) -> None:
@@ -176,6 +177,7 @@ class KeepAlive:
 
     Until the head is out, a failure can still become a status and a fallback costs the client nothing; so the head
     waits for the first event, but not so long that a proxy gives up. One timer a stream, re-armed, never one a chunk.
+    An answer that has no comments (sound, of a `media_type`) is left alone.
     """
 
     FIRST_SECONDS = 10.0
@@ -190,6 +192,7 @@ class KeepAlive:
         "_send",
         "_timer",
         "has_started",
+        "media_type",
         "pieces",
     )
 
@@ -202,13 +205,15 @@ class KeepAlive:
         self._pending: asyncio.Task[None] | None = None
         self._is_stopped = False
         self._seen = 0
+        self.media_type = ""
         self.pieces = 0
         """Counts what others send; whoever sends something adds one."""
         self.has_started = False
 
     def start(self) -> None:
         """Starts the timer."""
-        self._timer = self._loop.call_later(self.FIRST_SECONDS, self._tick)
+        if self._comment:
+            self._timer = self._loop.call_later(self.FIRST_SECONDS, self._tick)
 
     def stop(self) -> None:
         """Ends it; what it is just saying is still said, nothing after it."""
@@ -230,7 +235,7 @@ class KeepAlive:
             await asyncio.shield(self._pending)  # a head that is half out must not be cancelled with us
         if not self.has_started:
             self.has_started = True
-            await start_stream(self._send, self._head())
+            await start_stream(self._send, self._head(), self.media_type)
 
     def _tick(self) -> None:
         if self.pieces == self._seen and (self._pending is None or self._pending.done()):

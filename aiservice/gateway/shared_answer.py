@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from aiservice.dialects._base import Outcome, StreamWriter
+from aiservice.dialects._base import ClientRequest, Outcome, StreamWriter
 from aiservice.errors import AnswerNotKept, BrokerError, InternalFault, InvalidRequest
 from aiservice.gateway.exchange import EXCHANGE, Exchange, Handler, Scope
 from aiservice.gateway.recording import Header, Recording
@@ -17,6 +17,7 @@ from aiservice.services.idempotency import CallName, StreamOf
 from aiservice.services.kept_answer import KeptAnswer
 from aiservice.services.resumption import Part
 from aiservice.services.settlement import Settlement, pack_settlement
+from aiservice.wire import Ask
 
 _OF_ONE_EXCHANGE = frozenset({b"x-request-id", b"request-id", b"x-aiservice-cache", b"retry-after"})
 
@@ -192,6 +193,8 @@ class SharedAnswer:
         dialect = self.handler.dialect
         if dialect is None or not isinstance(self.body, dict):
             raise InternalFault
+        if dialect.takes_forms:  # whose files are not kept
+            return dialect.writer(ClientRequest(Ask("", "image", {}, is_stream=True)))
         return dialect.writer(dialect.read(self.body))
 
 

@@ -22,9 +22,14 @@ class AttemptFailed(Exception):
 
 
 class StreamReader(ABC):
-    """Reads one streamed reply. `is_finished` turns true when the provider said that its answer is whole."""
+    """Reads one streamed reply. `is_finished` turns true when the provider said that its answer is whole. `media_type`
+    is that of sound, once the first of it was read."""
 
     is_finished: bool = False
+    media_type: str = ""
+
+    def note_head(self, headers: Mapping[str, str]) -> None:  # noqa: B027 - most have no use for it
+        """Takes the head of the reply (names in lower case); only asked of work that is no chat."""
 
     @abstractmethod
     def feed(self, chunk: bytes) -> list[StreamEvent]:

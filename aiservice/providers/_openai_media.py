@@ -75,7 +75,7 @@ def path_name(ask: Ask) -> str:
     return "speech" if ask.kind == "speech" else "moderations"
 
 
-def media_call(ask: Ask, model: str, path: str, title: str) -> HttpCall:
+def media_call(ask: Ask, model: str, path: str, title: str, *, has_media_events: bool) -> HttpCall:
     """The request for work that is no chat.
 
     Raises:
@@ -83,7 +83,8 @@ def media_call(ask: Ask, model: str, path: str, title: str) -> HttpCall:
     """
     if not path:
         raise cannot_carry("model", f"{title} has no such work here: choose another provider.")
-    body = {name: value for name, value in ask.body.items() if name != "translate"}
+    unsaid = {"translate"} if has_media_events else {"translate", "partial_images", "stream_format"}
+    body = {name: value for name, value in ask.body.items() if name not in unsaid}
     if ask.wire not in NATIVE_WIRES:
         for name in sorted(body.keys() - _KNOWN.get(ask.kind, body.keys())):
             raise cannot_carry(name, f"'{name}' cannot be carried to {title}: leave it out, or pin another provider.")
@@ -94,8 +95,11 @@ def media_call(ask: Ask, model: str, path: str, title: str) -> HttpCall:
         if "file_url" in body:
             raise cannot_carry("file_url", f"{title} loads no recording from an address: send the file itself.")
         return transcript_form(body, path, is_stream=ask.is_stream)
-    if ask.kind == "image" and _has_files(body):
-        return _form(path, _with_files(body, model))
+    if ask.kind == "image":
+        if ask.is_stream and has_media_events:
+            body["stream"] = True
+        if _has_files(body):
+            return _form(path, _with_files(body, model), is_stream=ask.is_stream)
     return HttpCall(path, orjson.dumps(body), is_stream=ask.is_stream)
 
 
@@ -186,10 +190,15 @@ def speech_answer(ask: Ask, content: bytes, content_type: str, model: str) -> An
         raise AttemptFailed(invalid_answer("its answer had no sound"))
     if not content_type.startswith("audio/"):
         content_type = media_type_of(content, ask.body.get("response_format"))
+    return Answer({}, model, "stop", spoken_usage(ask), None, media=content, media_type=content_type)
+
+
+def spoken_usage(ask: Ask) -> Usage:
+    """What speech uses, where nobody says it: its characters, and tokens as they usually are."""
     characters = len(ask.body["input"])
     spoken = ceil(characters * _TOKENS_PER_CHARACTER)
-    usage = Usage(characters // 4, spoken, source="estimated", units=characters, unit="character")
-    return Answer({}, model, "stop", usage, None, media=content, media_type=content_type)
+    media = MediaTokens(audio_output=spoken)
+    return Usage(characters // 4, spoken, source="estimated", units=characters, unit="character", media=media)
 
 
 def transcript_answer(ask: Ask, content: bytes, model: str, usage: Usage | None) -> Answer:

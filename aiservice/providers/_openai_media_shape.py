@@ -32,6 +32,7 @@ class OpenAiMedia:
 
     title: str
     media_paths: Mapping[str, str] = MEDIA_PATHS
+    has_media_events: bool = True  # whether it gives images and speech in events; who does not is asked for them whole
 
     def serves_media(self, model: str, kind: AskKind) -> bool:
         """Whether a model does work of a kind that is no chat, as far as its name and the vendor's paths say."""
@@ -39,7 +40,9 @@ class OpenAiMedia:
 
     def media_call(self, ask: Ask, model: str) -> HttpCall:
         """A request for it; raises AttemptFailed as `Provider.build`."""
-        return media_call(ask, model, self.media_paths.get(path_name(ask), ""), self.title)
+        path = self.media_paths.get(path_name(ask), "")
+        has_media_events = self.has_media_events and not model.startswith(("dall-e", "tts-1"))
+        return media_call(ask, model, path, self.title, has_media_events=has_media_events)
 
     def media_answer(self, ask: Ask, call: HttpCall, reply: HttpReply, read_usage: ReadUsage) -> Answer:
         """Its answer; raises AttemptFailed as `Provider.read`."""

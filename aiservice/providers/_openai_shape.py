@@ -6,6 +6,7 @@ recorded traffic.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import orjson
@@ -26,6 +27,7 @@ from aiservice.providers._capabilities import UNKNOWN, Capabilities
 from aiservice.providers._embedding_inputs import purposeless
 from aiservice.providers._failures import cut_short, invalid_answer
 from aiservice.providers._media_names import chats, media_kind_of
+from aiservice.providers._media_reader import MediaReader
 from aiservice.providers._model_names import is_embedding_name, is_ranking_name
 from aiservice.providers._openai_completions import (
     CompletionsStreamReader,
@@ -235,7 +237,9 @@ class OpenAiShape(OpenAiMedia, Provider):
         if ask.wire == RESPONSES_WIRE and self.takes_as_it_is(ask):
             return ResponsesStreamReader(keeps_frames=True)
         if ask.kind in MEDIA_KINDS:
-            return MediaStreamReader(read_usage)
+            is_plain = ask.kind == "speech" and ask.body.get("stream_format") != "sse"
+            events = None if is_plain else MediaStreamReader(ask, read_usage)
+            return MediaReader(ask, partial(self.read, ask, call), events)
         wanted = ask.body.get("n")
         choices = wanted if type(wanted) is int else 1
         if ask.wire == COMPLETIONS_WIRE:

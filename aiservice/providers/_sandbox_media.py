@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from aiservice.kit.multipart import read_form
-from aiservice.kit.sse import data_frame
+from aiservice.kit.sse import data_frame, named_frame
 from aiservice.providers._openai_media import MEDIA_PATHS
 from aiservice.providers._sound import seconds_in, wav
 from aiservice.wire import AskKind, HttpCall, HttpReply
@@ -45,9 +45,16 @@ def reply_to(call: HttpCall) -> HttpReply:
 
 
 def stream_of(call: HttpCall) -> Iterator[bytes]:
-    """The streamed reply: speech or a transcript, in a few events."""
+    """The streamed reply: speech as it is or in events, a transcript or images in a few events."""
+    if call.path in (MEDIA_PATHS["image_generations"], MEDIA_PATHS["image_edits"]):
+        yield from _pictures(call)
+        return
     if call.path == MEDIA_PATHS["speech"]:
-        sound = _sound(orjson.loads(call.body)["input"])
+        asked = orjson.loads(call.body)
+        sound = _sound(asked["input"])
+        if asked.get("stream_format") != "sse":
+            yield from (sound[at : at + 4_096] for at in range(0, len(sound), 4_096))
+            return
         for at in range(0, len(sound), 4_096):
             piece = base64.b64encode(sound[at : at + 4_096]).decode()
             yield data_frame(orjson.dumps({"type": "speech.audio.delta", "audio": piece}))
@@ -56,6 +63,19 @@ def stream_of(call: HttpCall) -> Iterator[bytes]:
     for number, word in enumerate(_SAID.split(" ")):
         yield data_frame(orjson.dumps({"type": "transcript.text.delta", "delta": f" {word}" if number else word}))
     yield data_frame(orjson.dumps({"type": "transcript.text.done", "text": _SAID}))
+
+
+def _pictures(call: HttpCall) -> Iterator[bytes]:
+    kind = dict(call.headers)["content-type"]
+    body = orjson.loads(call.body) if kind == "application/json" else read_form(call.body, kind)
+    name = "image_edit" if call.path == MEDIA_PATHS["image_edits"] else "image_generation"
+    picture = base64.b64encode(_picture(body["prompt"])).decode()
+    about = {"b64_json": picture, "created_at": _CREATED, "output_format": "png"}
+    for number in range(int(body.get("partial_images") or 0)):
+        said = {"type": f"{name}.partial_image", **about, "partial_image_index": number}
+        yield named_frame(f"{name}.partial_image", orjson.dumps(said))
+    for _ in range(int(body.get("n") or 1)):
+        yield named_frame(f"{name}.completed", orjson.dumps({"type": f"{name}.completed", **about}))
 
 
 def _moderation(body: dict[str, Any]) -> dict[str, Any]:

@@ -12,21 +12,19 @@ from aiservice.providers._openai_media import speech_answer, transcript_usage
 from aiservice.wire import Answer, Ask, HttpReply, Json, Usage
 
 _MOST_CHARACTERS = 80  # of one subtitle
+_OURS = frozenset({"stream_format", "translate"})  # how an answer goes to its client, and what was asked above
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "？", "！")
 
 
 def check(ask: Ask, known: frozenset[str], title: str) -> None:
-    """Refuses what a vendor that gives sound and transcripts whole has no word for.
+    """Refuses what a vendor of sound and transcripts has no word for.
 
     Raises:
         AttemptFailed: the first such field is named.
     """
-    if ask.is_stream:
-        name = "stream_format" if ask.kind == "speech" else "stream"
-        raise cannot_carry(name, f"{title} answers whole: leave '{name}' out.")
     if ask.body.get("translate"):
         raise cannot_carry("model", f"{title} translates no recording: choose another provider.")
-    for name in sorted(ask.body.keys() - known - {"translate"}):
+    for name in sorted(ask.body.keys() - known - _OURS):
         raise cannot_carry(name, f"'{name}' cannot be carried to {title}: leave it out, or pin another provider.")
 
 

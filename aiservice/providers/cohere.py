@@ -6,6 +6,7 @@ citations are `extra_content.cohere` of the message (the plan is shown as thinki
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ from aiservice.providers._cohere.errors import failure_of
 from aiservice.providers._cohere.request import chat_body, wants_one_call
 from aiservice.providers._cohere.rerank import rerank_answer, rerank_body
 from aiservice.providers._cohere.stream import ChatReader
+from aiservice.providers._media_reader import MediaReader
 from aiservice.providers._openai_media import transcript_answer, transcript_usage
 from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, QuotaNote
 
@@ -69,6 +71,8 @@ class Cohere(Provider):
         return chat_answer(reply.body, model, is_one_call=wants_one_call(ask))
 
     def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
+        if ask.kind == "transcription":
+            return MediaReader(ask, partial(self.read, ask, call))
         return ChatReader(is_one_call=wants_one_call(ask))
 
     def failure(self, reply: HttpReply) -> AttemptFailure:

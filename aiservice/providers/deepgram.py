@@ -7,6 +7,7 @@ libraries demand, leave the model's own.
 """
 
 import re
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,7 @@ import orjson
 from aiservice.kit.secret import Secret
 from aiservice.providers._base import Provider, StreamReader, cannot_carry, refuse_uncarried
 from aiservice.providers._capabilities import Capabilities
+from aiservice.providers._media_reader import MediaReader
 from aiservice.providers._openai_errors import failure_from_body
 from aiservice.providers._sound_work import check, said_in, spoken, timed, transcript
 from aiservice.wire import Answer, Ask, AskKind, AttemptFailure, HttpCall, HttpReply, Json
@@ -74,7 +76,7 @@ class Deepgram(Provider):
         return transcript(ask, _heard(said_in(reply), ask.body.get("language")))
 
     def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
-        raise NotImplementedError("no stream is ever asked for: it answers whole")
+        return MediaReader(ask, partial(self.read, ask, call))
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         said = said_in(reply)

@@ -6,6 +6,7 @@ status: an account without credit is a 401, too.
 """
 
 import re
+from functools import partial
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ from aiservice.kit.secret import Secret
 from aiservice.providers._base import Provider, StreamReader, cannot_carry, refuse_uncarried
 from aiservice.providers._capabilities import Capabilities
 from aiservice.providers._failures import vetted
+from aiservice.providers._media_reader import MediaReader
 from aiservice.providers._openai_errors import failure_from_body
 from aiservice.providers._sound import wav
 from aiservice.providers._sound_work import check, said_in, segments_of, spoken, timed, transcript
@@ -64,7 +66,7 @@ class ElevenLabs(Provider):
         return answer
 
     def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
-        raise NotImplementedError("no stream is ever asked for: it answers whole")
+        return MediaReader(ask, partial(self.read, ask, call))
 
     def failure(self, reply: HttpReply) -> AttemptFailure:
         said = said_in(reply)

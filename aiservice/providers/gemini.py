@@ -78,7 +78,7 @@ class Gemini(Provider):
 
     def reader(self, ask: Ask, call: HttpCall) -> StreamReader:
         if ask.kind in MEDIA_KINDS:
-            return media_reader(ask)
+            return media_reader(ask, call, call.path.rpartition(":")[0].rpartition("/")[2])
         wanted = ask.body.get("n")
         return GeminiStreamReader(
             wanted if type(wanted) is int else 1, is_one_call=wants_one_call(ask), keeps_frames=is_native(ask)

@@ -31,8 +31,6 @@ class Mistral(VendorShape):
         """A transcript is JSON there whatever was asked for: other forms of it are made here."""
         if ask.kind == "transcription":
             return self._transcript(ask, model)
-        if ask.kind == "speech" and ask.is_stream:
-            raise cannot_carry("stream_format", f"{self.title} gives speech whole: leave 'stream_format' out.")
         return super().media_call(ask, model)
 
     def _transcript(self, ask: Ask, model: str) -> HttpCall:

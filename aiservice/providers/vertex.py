@@ -127,7 +127,7 @@ class Vertex(Provider):
         if call.path.startswith(_CLAUDE):
             return MessagesStreamReader(keeps_frames=ask.wire == MESSAGES_WIRE, is_json_tool=is_json_tool(ask))
         if ask.kind in MEDIA_KINDS:
-            return media_reader(ask)
+            return media_reader(ask, call, call.path.rpartition(":")[0].rpartition("/")[2])
         wanted = ask.body.get("n")
         return GeminiStreamReader(
             wanted if type(wanted) is int else 1, is_one_call=wants_one_call(ask), keeps_frames=is_native(ask)

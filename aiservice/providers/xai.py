@@ -15,7 +15,7 @@ from aiservice.providers._vendors import built_in
 from aiservice.providers._vendors.shape import VendorShape
 from aiservice.wire import Answer, Ask, HttpCall, HttpReply, Json
 
-_SPOKEN = frozenset({"input", "language", "response_format", "voice"})
+_SPOKEN = frozenset({"input", "language", "response_format", "stream_format", "voice"})
 _HEARD = frozenset({"file", "language", "response_format", "timestamp_granularities"})
 _CODECS = frozenset({"mp3", "pcm", "wav"})
 
@@ -31,8 +31,6 @@ class XAi(VendorShape):
     def _speech(self, ask: Ask) -> HttpCall:
         body = ask.body
         self._only(body, _SPOKEN)
-        if ask.is_stream:
-            raise cannot_carry("stream_format", f"{self.title} gives speech whole: leave 'stream_format' out.")
         asked: Json = {"text": body["input"], "language": body.get("language", "auto")}
         if isinstance(body.get("voice"), str):
             asked["voice_id"] = body["voice"]
@@ -45,8 +43,6 @@ class XAi(VendorShape):
     def _transcript(self, ask: Ask) -> HttpCall:
         body = ask.body
         self._only(body, _HEARD)
-        if ask.is_stream:
-            raise cannot_carry("stream", f"{self.title} gives transcripts whole: leave 'stream' out.")
         fields: list[tuple[str, Any]] = [("language", body["language"])] if body.get("language") else []
         content, kind = write_form([*fields, ("file", body["file"])])
         return HttpCall(self.media_paths["transcriptions"], content, headers=(("content-type", kind),))

@@ -55,7 +55,7 @@ def _take(output: list[Json], kind: str, event: Json) -> None:
     if kind == "output_item.done":
         ended = event["item"]
         grown = {**item, "status": ended.get("status"), "encrypted_content": ended.get("encrypted_content")}
-        if item["type"] == "function_call" and not item["arguments"]:
+        if item["type"] == "function_call" and not item["arguments"].strip():
             grown["arguments"] = ended["arguments"]
         assert {k: v for k, v in grown.items() if v is not None} == {k: v for k, v in ended.items() if v is not None}
         output[index] = ended

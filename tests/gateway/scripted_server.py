@@ -17,11 +17,14 @@ class Asked:
 
 @dataclass
 class ScriptedServer:
-    """Answers every request with (`status`, `headers`, `body`); a body in pieces is sent in chunks, one by one."""
+    """Answers every request with (`status`, `headers`, `body`); a body in pieces is sent in chunks, one by one, each
+    but the first when it `may_go_on`. One that `is_cut` ends in the middle of a chunk."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | list[bytes] = b"{}"
+    is_cut: bool = False
+    may_go_on: asyncio.Event | None = None
     asked: list[Asked] = field(default_factory=list)
     _server: asyncio.Server | None = None
 
@@ -69,5 +72,9 @@ class ScriptedServer:
             for piece in self.body:
                 writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
                 await writer.drain()
-            writer.write(b"0\r\n\r\n")
+                if self.may_go_on is not None:
+                    await self.may_go_on.wait()
+            writer.write(b"9\r\ncut" if self.is_cut else b"0\r\n\r\n")
         await writer.drain()
+        if self.is_cut:
+            raise ConnectionError

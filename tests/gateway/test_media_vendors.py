@@ -1,5 +1,6 @@
 """Images and sound through the gateway by vendors' own words: what they are asked, what comes back, what it costs."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from aiservice.principal import OPERATOR
 from aiservice.providers._sound import wav
 from aiservice.services.opening import open_core
 from aiservice.settings import Settings
-from tests.gateway.asgi import Reply
+from tests.gateway.asgi import Reply, call
 from tests.gateway.conftest import PROVIDER_KEY, Gateway, portal
 from tests.gateway.scripted_server import ScriptedServer
 
@@ -116,3 +117,123 @@ async def test_a_filter_that_let_no_image_through_is_told_as_one(google: Gateway
     vendor.says(orjson.dumps({"candidates": [{"finishReason": "IMAGE_SAFETY"}]}), content_type="application/json")
     reply = await google.post("/v1/images/generations", {"prompt": "a cat"})
     assert (reply.status, reply.code) == (400, "content_filter")
+
+
+@pytest.fixture
+async def openai(installed: Settings, vendor: ScriptedServer) -> AsyncIterator[Gateway]:
+    async with _over(installed, vendor, "openai", "tts-1", "gpt-image-1", "gpt-4o-transcribe") as gateway:
+        yield gateway
+
+
+_SPEAK = {"model": "tts-1", "input": "hello", "voice": "alloy"}
+_MP3 = [b"\xff\xfb\x90" + bytes(100), bytes(50), b"end"]
+
+
+async def test_speech_goes_to_its_client_as_it_comes(openai: Gateway, vendor: ScriptedServer) -> None:
+    vendor.says(_MP3, content_type="audio/mpeg")
+    vendor.may_go_on = asyncio.Event()
+    reply = Reply()
+    asked = asyncio.ensure_future(
+        call(openai.app, "POST", "/v1/audio/speech", key=openai.key, body=_SPEAK, reply=reply)
+    )
+    while not reply.body:
+        await asyncio.sleep(0.005)
+    assert (reply.body, reply.is_complete) == (_MP3[0], False)
+    vendor.may_go_on.set()
+    await asked
+    assert (reply.body, reply.is_complete, reply.headers["content-type"]) == (b"".join(_MP3), True, "audio/mpeg")
+    row = (await openai.rows())[0]
+    assert (row.outcome, row.units, row.unit, row.cost_nano_usd) == ("finished", 5, "character", 5 * 15_000)
+    assert row.first_byte_us is not None
+    assert row.started_us < row.first_byte_us < row.ended_us
+
+
+async def test_speech_that_is_cut_has_no_end_and_is_paid_for(openai: Gateway, vendor: ScriptedServer) -> None:
+    vendor.says(_MP3, content_type="audio/mpeg")
+    vendor.is_cut = True
+    reply = await openai.post("/v1/audio/speech", _SPEAK)
+    assert (reply.status, reply.is_complete) == (200, False)
+    assert reply.body == b"".join([*_MP3, b"cut"])
+    row = (await openai.rows())[0]
+    assert (row.outcome, row.units, row.cost_nano_usd) == ("upstream_truncated", 5, 5 * 15_000)
+    told = await openai.post("/v1/audio/speech", {**_SPEAK, "stream_format": "sse"})
+    assert told.is_complete
+    assert b'"upstream_reset"' in told.body.split(b"\n\n")[-2]
+    assert b"speech.audio.done" not in told.body
+
+
+async def test_an_error_instead_of_sound_has_its_status(openai: Gateway, vendor: ScriptedServer) -> None:
+    vendor.says(b'{"error": {"message": "busy", "type": "server_error"}}', content_type="audio/mpeg")
+    reply = await openai.post("/v1/audio/speech", _SPEAK)
+    assert (reply.status, reply.code, reply.is_complete) == (502, "provider_failed", True)
+
+
+async def test_sound_that_may_be_given_out_again_is_given_whole(openai: Gateway, vendor: ScriptedServer) -> None:
+    vendor.says(_MP3, content_type="audio/mpeg")
+    replies = [await openai.post("/v1/audio/speech", _SPEAK, headers={"idempotency-key": "once"}) for _ in range(2)]
+    assert {(reply.body, reply.headers["content-type"]) for reply in replies} == {(b"".join(_MP3), "audio/mpeg")}
+    assert [reply.headers["content-length"] for reply in replies] == [str(len(b"".join(_MP3)))] * 2
+    assert (len(vendor.asked), len(await openai.rows())) == (1, 1)
+
+
+def _event(name: str, **more: Any) -> bytes:
+    return f"event: {name}\n".encode() + b"data: " + orjson.dumps({"type": name, "b64_json": _PNG, **more}) + b"\n\n"
+
+
+async def test_images_are_streamed_with_their_drafts_and_paid_once(openai: Gateway, vendor: ScriptedServer) -> None:
+    usage: Any = {
+        "input_tokens": 10,
+        "output_tokens": 272,
+        "total_tokens": 282,
+        "input_tokens_details": {"text_tokens": 10},
+    }
+    said = [
+        _event("image_generation.partial_image", partial_image_index=0),
+        _event("image_generation.completed", usage=usage),
+    ]
+    vendor.says(said, content_type="text/event-stream")
+    asked = {"model": "gpt-image-1", "prompt": "a cat", "stream": True, "partial_images": 1}
+    reply = await openai.post("/v1/images/generations", asked)
+    assert (reply.body, reply.is_complete) == (b"".join(said), True)
+    assert orjson.loads(vendor.asked[0].body) == asked
+    row = (await openai.rows())[0]
+    assert (row.units, row.unit, row.output_tokens, row.cost_nano_usd) == (1, "image", 272, 10 * 5_000 + 272 * 40_000)
+
+
+async def test_an_edit_is_streamed_as_a_form(openai: Gateway, vendor: ScriptedServer) -> None:
+    vendor.says([_event("image_edit.completed")], content_type="text/event-stream")
+    picture = {"filename": "a.png", "content_type": "image/png", "data": base64.b64decode(_PNG)}
+    fields = (("prompt", "pink"), ("model", "gpt-image-1"), ("image", picture), ("stream", "true"))
+    reply = await _form(openai, "/v1/images/edits", *fields)
+    assert reply.body == _event("image_edit.completed")
+    assert b'name="stream"\r\n\r\ntrue' in vendor.asked[0].body
+
+
+async def test_a_stream_of_images_that_breaks_off_says_so(openai: Gateway, vendor: ScriptedServer) -> None:
+    vendor.says([_event("image_generation.partial_image", partial_image_index=0)], content_type="text/event-stream")
+    reply = await openai.post("/v1/images/generations", {"model": "gpt-image-1", "prompt": "a", "stream": True})
+    assert b'"upstream_truncated"' in reply.body
+    row = (await openai.rows())[0]
+    assert (row.outcome, row.usage_source, row.cost_nano_usd) == ("upstream_truncated", "counted", 100 * 40_000)
+
+
+async def test_who_has_no_streams_is_streamed_all_the_same(google: Gateway, vendor: ScriptedServer) -> None:
+    vendor.says(_drawn(), content_type="application/json")
+    asked = {"model": "gemini-3-pro-image", "prompt": "a cat", "stream": True, "partial_images": 2}
+    reply = await google.post("/v1/images/generations", asked)
+    name, data = reply.body.removesuffix(b"\n\n").split(b"\n")
+    assert (name, orjson.loads(data[6:])["b64_json"]) == (b"event: image_generation.completed", _PNG)
+    assert orjson.loads(data[6:])["usage"]["output_tokens"] == 1120
+    assert (await google.rows())[0].cost_nano_usd == 10 * 2_000 + 1_120 * 120_000
+
+
+async def test_a_transcript_of_gemini_is_streamed_in_openais_events(google: Gateway, vendor: ScriptedServer) -> None:
+    pieces: list[Any] = [{"candidates": [{"content": {"parts": [{"text": word}]}}]} for word in ("Hel", "lo")]
+    pieces.append({"candidates": [{"finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": 4}})
+    vendor.says([b"data: " + orjson.dumps(each) + b"\r\n\r\n" for each in pieces], content_type="text/event-stream")
+    fields = (("model", "gemini-2.5-flash"), ("file", _FILE), ("stream", "true"))
+    reply = await _form(google, "/v1/audio/transcriptions", *fields)
+    said = [orjson.loads(each[6:]) for each in reply.body.split(b"\n\n") if each]
+    assert [each.get("delta") for each in said[:2]] == ["Hel", "lo"]
+    assert (said[2]["type"], said[2]["text"], said[2]["usage"]["input_tokens"]) == ("transcript.text.done", "Hello", 4)
+    assert vendor.asked[0].target == "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse"

@@ -87,7 +87,6 @@ def test_words_that_a_vendor_has_not_are_refused_by_name() -> None:
         ("mistral", _heard(prompt="names"), "prompt"),
         ("cohere", _heard(response_format="srt"), "response_format"),
         ("gemini", _spoken(response_format="mp3"), "response_format"),
-        ("gemini", _spoken(stream_format="sse"), "stream_format"),
     ):
         with pytest.raises(AttemptFailed) as refused:
             registry()[kind].build(ask, "m")

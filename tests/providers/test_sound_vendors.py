@@ -244,10 +244,8 @@ def test_what_neither_has_a_word_for_is_refused_by_name(kind: str) -> None:
     translation = openai_audio.TRANSLATIONS_DIALECT.read({"file": dict(_SOUND)}).ask
     for ask, name in (
         (_heard(prompt="names"), "prompt"),
-        (_heard(stream=True), "stream"),
         (translation, "model"),
         (_spoken(instructions="softly"), "instructions"),
-        (_spoken(stream_format="sse"), "stream_format"),
         (_spoken(response_format="ogg"), "response_format"),
         (_spoken(response_format=["mp3"]), "response_format"),
         (_spoken(voice={"id": "voice_1"}), "voice"),

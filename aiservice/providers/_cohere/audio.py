@@ -14,8 +14,6 @@ def transcript_call(ask: Ask, model: str) -> HttpCall:
     """The request; raises AttemptFailed for what Cohere has no word for."""
     for name in sorted(ask.body.keys() - _KNOWN):
         raise cannot_carry(name, f"'{name}' cannot be carried to {TITLE}: leave it out, or pin another provider.")
-    if ask.is_stream:
-        raise cannot_carry("stream", f"{TITLE} gives transcripts whole: leave 'stream' out.")
     if ask.body.get("response_format", "json") not in _FORMATS:
         raise cannot_carry("response_format", f"{TITLE} says no times: ask for 'json' or 'text'.")
     kept = {name: value for name, value in ask.body.items() if name != "response_format"}

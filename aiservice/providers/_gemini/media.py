@@ -7,6 +7,7 @@ from aiservice.providers._gemini.images import image_answer, image_body
 from aiservice.providers._gemini.models import draws
 from aiservice.providers._gemini.speech import speaks, speech_answer, speech_body
 from aiservice.providers._gemini.transcripts import TranscriptReader, hears, transcript_answer, transcript_body
+from aiservice.providers._media_reader import MediaReader
 from aiservice.wire import Answer, Ask, AskKind, HttpCall, Json
 
 _SERVED = {"image": draws, "speech": speaks, "transcription": hears}
@@ -43,6 +44,8 @@ def media_answer(ask: Ask, raw: bytes, model: str) -> Answer:
     return transcript_answer(raw, model)
 
 
-def media_reader(ask: Ask) -> StreamReader:
-    """A reader for what is asked for in pieces."""
-    return TranscriptReader()
+def media_reader(ask: Ask, call: HttpCall, model: str) -> StreamReader:
+    """A reader for the reply to `call`."""
+    if call.is_stream:
+        return TranscriptReader()
+    return MediaReader(ask, lambda reply: media_answer(ask, reply.body, model))

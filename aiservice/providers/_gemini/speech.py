@@ -19,7 +19,7 @@ from aiservice.wire import Answer, Ask, Json
 
 _NAME = re.compile(r"-tts\b")
 _RATE = re.compile(r"rate=(\d{4,6})")
-_KNOWN = frozenset({"input", "instructions", "response_format", "voice"})
+_KNOWN = frozenset({"input", "instructions", "response_format", "stream_format", "voice"})
 # OpenAI's names of voices, each by one of Gemini's that is described alike; others are taken for Gemini's own.
 _VOICES = {
     "alloy": "Kore",
@@ -46,8 +46,6 @@ def speech_body(ask: Ask) -> Json:
     body = ask.body
     for name in sorted(body.keys() - _KNOWN):
         raise cannot_carry(name, f"Gemini has no word for '{name}' in speech: leave it out, or pin another provider.")
-    if ask.is_stream:
-        raise cannot_carry("stream_format", "Gemini gives speech whole: leave 'stream_format' out.")
     if body.get("response_format") not in (None, "pcm", "wav"):
         raise cannot_carry("response_format", "Gemini gives speech as 'pcm' or 'wav'.")
     text = f"{body['instructions']}: {body['input']}" if body.get("instructions") else body["input"]

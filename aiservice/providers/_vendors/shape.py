@@ -27,6 +27,8 @@ _CHOICES_OF_NONE = ("auto", "none", None)
 class VendorShape(OpenAiShape):
     """One row at work. Without state: two of the same row are the same provider."""
 
+    has_media_events = False  # as far as their documents say
+
     def __init__(self, row: VendorRow) -> None:
         self.row = row
         self.kind, self.title = row.kind, row.title
