@@ -101,6 +101,12 @@ def _add(state: rx.State, **how: Any) -> None:
     )
 
 
+def _forget(token: str, watcher: _Watcher) -> None:
+    """Lets go of a page that was left; the one that its tab has gone on to, while we looked, is another watcher."""
+    if _watchers.get(token) is watcher:
+        del _watchers[token]
+
+
 class SightState(rx.State):
     """What the browser says of its tab."""
 
@@ -156,7 +162,7 @@ class LivePages:
         for token, watcher in awake.items():
             person = people[watcher.session_hash]
             if person is None:
-                _watchers.pop(token, None)
+                _forget(token, watcher)
                 continue
             if person.user_id not in marks:
                 marks[person.user_id] = await _mark_of(core, person, self._marks.get(person.user_id), newest)
@@ -180,7 +186,7 @@ class LivePages:
                 session = await root.get_state(SessionState)
                 state: rx.State = await root.get_state(watcher.state)
                 if session._bound_session != person.session_hash or state.router.url.path != watcher.path:
-                    _watchers.pop(token, None)
+                    _forget(token, watcher)
                 elif watcher.show is not None and watcher.gather is not None:
                     watcher.show(state, gathered[person.user_id, watcher.gather])
                 elif watcher.refresh is not None:

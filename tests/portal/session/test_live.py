@@ -109,6 +109,25 @@ async def test_a_page_that_was_left_is_told_nothing_and_forgotten(world: World) 
     assert set(live._watchers) == {"t3"}
 
 
+async def test_a_page_that_is_opened_while_the_one_before_is_told_is_told_from_the_next_round_on(world: World) -> None:
+    await world.tick()
+    before = live._watchers["t1"]
+
+    async def left_meanwhile() -> str:
+        world.path = "/first-call"
+        live._watchers["t1"] = live._Watcher(
+            "hash_a", SessionState, world.path, gather=world.gather, show=lambda _state, found: world.show(found)
+        )
+        return "of the page before"
+
+    before.gather, world.newest = left_meanwhile, 2
+    await world.tick()
+    assert world.shown == []
+    world.gathered.clear()
+    await world.tick()
+    assert world.shown == [("t1", "usr_a 2")]
+
+
 async def test_a_page_that_could_not_be_told_is_told_in_the_next_round_and_the_others_in_this_one(world: World) -> None:
     await world.tick()
 
