@@ -22,7 +22,7 @@ from aiservice.portal.session import exports, playground, reveal
 from aiservice.portal.session.guard import guard_of
 from aiservice.services.rights_table import TABLE, Reach
 from tests.browser.chromium import chromium
-from tests.browser.walk import areas, legs
+from tests.browser.walk import areas, first_day, legs
 from tests.browser.walk.seen import Seen
 from tests.browser.walk.walker import Walker
 from tests.harness.evidence import Evidence
@@ -155,6 +155,8 @@ def left_out(every: set[str], fired: set[str], exceptions: dict[str, str]) -> li
 
 
 def is_on(route: str, screens: set[str]) -> bool:
-    """Whether a page was on the screen: `/clients/[client]` is any client's."""
+    """Whether a page was on the screen: `/clients/[client]` is any client's, 404 what is said where there is none."""
+    if route == "404":
+        return first_day.NOWHERE in screens
     pattern = re.sub(r"\\\[\w+\\\]", "[^/]+", re.escape(route))
     return any(re.fullmatch(pattern, screen) for screen in screens)

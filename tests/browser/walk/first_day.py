@@ -11,6 +11,7 @@ from tests.browser.walk.walker import PASSWORD, Walker
 SNIPPETS = ("curl", "Python openai", "Python anthropic", "JS", "AI SDK", "LangChain", "Claude Code", "Codex")
 COPIED = ("curl", "Codex")
 TURN_SECONDS = 2.0
+NOWHERE = "/no-such-page"
 
 
 def from_sign_in(walker: Walker) -> str:
@@ -149,8 +150,12 @@ def palette(walker: Walker) -> None:
 
 
 def documentation(walker: Walker) -> None:
-    """Served by the portal itself, below its own path."""
+    """Served by the portal itself, below its own path; and what is said where there is no page."""
     page = walker.page
+    with walker.refused():
+        walker.go(NOWHERE)
+    page.locator("#content").get_by_role("link").first.click()
+    walker.arrived("/")
     page.get_by_role("link", name="Docs").first.click()
     page.wait_for_url(f"{walker.leg.base}/docs/start")
     page.get_by_role("link", name="Errors", exact=True).first.click()

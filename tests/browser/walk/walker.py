@@ -209,6 +209,7 @@ class Walker:
     def download(self, link: str) -> str:
         with self.page.expect_download() as waiting:
             self.page.get_by_role("link", name=link, exact=True).first.click()
+        self.asked.add(self._path_of(waiting.value.url))  # which is no request of the page's
         return Path(waiting.value.path()).read_text()
 
     def restored(self) -> None:
