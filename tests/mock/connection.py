@@ -15,12 +15,14 @@ _LIMIT = 64 * 1024 * 1024
 
 @dataclass(slots=True, frozen=True)
 class Request:
-    """One request; header names are lower case, `body` is the parsed JSON (None where there is none)."""
+    """One request; header names are lower case, `body` is the parsed JSON (None where there is none), `query` what
+    stands behind the path."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: Any
+    query: str = ""
 
     @property
     def key(self) -> str:
@@ -46,7 +48,8 @@ async def read_request(reader: asyncio.StreamReader) -> Request | None:
         content = await _read_chunked(reader)
     else:
         content = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Request(method, path.partition("?")[0], headers, _parsed(content))
+    path, _, query = path.partition("?")
+    return Request(method, path, headers, _parsed(content), query)
 
 
 def _parsed(content: bytes) -> Any:

@@ -25,6 +25,9 @@ _FINISH = {
     "FINISH": "stop",
     "LENGTH": "length",
 }
+# What chat has no word for, and takes as Converse says it.
+_OWN = ("additionalModelRequestFields", "guardrailConfig", "performanceConfig", "promptVariables", "requestMetadata")
+_OWN_BLOCKS = frozenset({"audio", "document", "guardContent", "image", "searchResult", "video"})
 _BROKEN = {"malformed_model_output", "malformed_tool_use"}
 
 
@@ -122,11 +125,11 @@ def chat_request(request: Any) -> dict[str, Any]:
         return minimal_request()
     if "anthropic_version" in request:
         return anthropic_reference.chat_request(request)
-    system = "".join(block.get("text", "") for block in request.get("system") or [])
-    messages = [{"role": "system", "content": system}] if system else []
+    system = _parts(request.get("system") or [])
+    messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     for message in request["messages"]:
         messages += _messages(message["role"], message["content"])
-    asked: dict[str, Any] = {"messages": messages}
+    asked: dict[str, Any] = {"messages": messages, **{name: request[name] for name in _OWN if name in request}}
     config = request.get("inferenceConfig") or {}
     names = {
         "temperature": "temperature",
@@ -134,9 +137,19 @@ def chat_request(request: Any) -> dict[str, Any]:
         "stopSequences": "stop",
         "maxTokens": "max_completion_tokens",
     }
+    form = (request.get("outputConfig") or {}).get("textFormat")
+    if form:
+        described = form["structure"]["jsonSchema"]
+        schema = {**described, "schema": json.loads(described["schema"])}
+        asked["response_format"] = {"type": "json_schema", "json_schema": schema}
     asked |= {ours: config[theirs] for theirs, ours in names.items() if config.get(theirs) is not None}
     tools = request.get("toolConfig") or {}
-    found = [_tool(tool["toolSpec"]) for tool in tools.get("tools") or [] if "toolSpec" in tool]
+    found: list[dict[str, Any]] = []
+    for tool in tools.get("tools") or []:
+        if "toolSpec" in tool:
+            found.append(_tool(tool["toolSpec"]))
+        elif "cachePoint" in tool:
+            found[-1]["cache_control"] = {"type": "ephemeral"}
     if found:
         asked["tools"] = found
         choice = tools.get("toolChoice") or {}
@@ -150,8 +163,7 @@ def chat_request(request: Any) -> dict[str, Any]:
 def _messages(role: str, blocks: list[Any]) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = [_result(block["toolResult"]) for block in blocks if "toolResult" in block]
     message: dict[str, Any] = {"role": role}
-    parts = [part for block in blocks if (part := _part(block)) is not None]
-    if parts:
+    if parts := _parts(blocks):
         message["content"] = parts
     calls = [block["toolUse"] for block in blocks if "toolUse" in block]
     if calls:
@@ -166,11 +178,20 @@ def _messages(role: str, blocks: list[Any]) -> list[dict[str, Any]]:
     return [*made, message] if len(message) > 1 else made
 
 
+def _parts(blocks: list[Any]) -> list[dict[str, Any]]:
+    """The parts of a content, each with the cache mark that stands behind it."""
+    parts: list[dict[str, Any]] = []
+    for block in blocks:
+        if "cachePoint" in block and parts:
+            parts[-1] = {**parts[-1], "cache_control": {"type": "ephemeral"}}
+        elif (part := _part(block)) is not None:
+            parts.append(part)
+    return parts
+
+
 def _part(block: Any) -> dict[str, Any] | None:
     if "text" in block:
         return {"type": "text", "text": block["text"]}
-    if "guardContent" in block:
-        return {"type": "text", "text": block["guardContent"]["text"]["text"]}
     if "image" in block and "bytes" in block["image"]["source"]:
         image = block["image"]
         return {
@@ -182,12 +203,12 @@ def _part(block: Any) -> dict[str, Any] | None:
         kind = {"pdf": "application/pdf", "txt": "text/plain", "md": "text/markdown"}[document["format"]]
         data = f"data:{kind};base64,{document['source']['bytes']}"
         return {"type": "file", "file": {"filename": document["name"], "file_data": data}}
-    return None
+    return dict(block) if _OWN_BLOCKS.intersection(block) else None
 
 
 def _result(result: Any) -> dict[str, Any]:
-    texts = [block["text"] if "text" in block else json.dumps(block.get("json")) for block in result["content"]]
-    made = {"role": "tool", "tool_call_id": result["toolUseId"], "content": "".join(texts)}
+    said = [{"text": json.dumps(block["json"])} if "json" in block else block for block in result["content"]]
+    made = {"role": "tool", "tool_call_id": result["toolUseId"], "content": _parts(said)}
     return made | ({"is_error": True} if result.get("status") == "error" else {})
 
 

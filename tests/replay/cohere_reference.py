@@ -10,8 +10,11 @@ from tests.replay.traffic import is_event_stream
 
 _FINISH = {"COMPLETE": "stop", "STOP_SEQUENCE": "stop", "MAX_TOKENS": "length", "TOOL_CALL": "tool_calls"}
 # What chat has under another name, and what it has under the same.
+_EMBEDDED = {"texts": "input", "input_type": "input_type"}
 _RENAMED = {"p": "top_p", "k": "top_k", "stop_sequences": "stop"}
 _SAME = ("max_tokens", "temperature", "seed", "frequency_penalty", "presence_penalty", "tools")
+# What it has no word for, and takes as Cohere says it.
+_OWN = ("documents", "citation_options", "safety_mode", "strict_tools", "thinking", "priority")
 
 
 def expected(status: int, body: bytes) -> Expected:
@@ -38,8 +41,8 @@ def chat_request(request: Any) -> dict[str, Any]:
     if not isinstance(request, dict):
         return minimal_request()
     if "texts" in request:
-        return {"input": request["texts"]}
-    asked = {name: request[name] for name in _SAME if request.get(name) is not None}
+        return {name: request[theirs] for theirs, name in _EMBEDDED.items() if theirs in request}
+    asked = {name: request[name] for name in (*_SAME, *_OWN) if request.get(name) is not None}
     asked |= {ours: request[theirs] for theirs, ours in _RENAMED.items() if request.get(theirs) is not None}
     asked["messages"] = [_message(message) for message in request["messages"]]
     if request.get("tool_choice"):
@@ -54,18 +57,9 @@ def chat_request(request: Any) -> dict[str, Any]:
 
 
 def _message(message: dict[str, Any]) -> dict[str, Any]:
-    content = message.get("content")
-    if isinstance(content, list):
-        content = [_part(part) for part in content if part["type"] != "thinking"]
-    plain = {name: value for name, value in message.items() if name not in ("tool_plan", "citations")}
-    return {**plain, "content": content}
-
-
-def _part(part: dict[str, Any]) -> dict[str, Any]:
-    if part["type"] == "document":
-        data = part["document"]["data"]
-        return {"type": "text", "text": data if isinstance(data, str) else json.dumps(data)}
-    return part
+    own = {name: message[name] for name in ("tool_plan", "citations") if message.get(name)}
+    plain = {name: value for name, value in message.items() if name not in own}
+    return {**plain, **({"extra_content": {"cohere": own}} if own else {})}
 
 
 def _stream(body: bytes) -> Expected:

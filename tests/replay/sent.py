@@ -2,15 +2,32 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.mock.connection import Request
 from tests.replay import openai_reference, wires
-from tests.replay.asking import CHAT, EMBEDDINGS, GENERATE, MESSAGES, RESPONSES, Way, is_well_formed
+from tests.replay.asking import (
+    CHAT,
+    COMPLETIONS,
+    EMBEDDINGS,
+    GENERATE,
+    IMAGES,
+    MESSAGES,
+    MODERATIONS,
+    RERANK,
+    RESPONSES,
+    SPEECH,
+    TRANSCRIPTION,
+    Way,
+    is_made_up,
+    is_well_formed,
+)
 from tests.replay.gemini_reference import camel
 from tests.replay.gemini_sent import gemini_differences
+from tests.replay.media_sent import media_meant
 from tests.replay.traffic import Json, Recording
+from tests.replay.vendors_sent import claude_meant, cohere_meant, converse_meant, ollama_meant
 
 _SAME_WIRES = {
     (wires.OPENAI_CHAT, CHAT),
@@ -18,6 +35,17 @@ _SAME_WIRES = {
     (wires.ANTHROPIC, MESSAGES),
     (wires.OPENAI_RESPONSES, RESPONSES),
 }
+_MEANT: dict[tuple[str, Way], Callable[[Json], Json]] = {
+    (wires.COHERE_CHAT, CHAT): cohere_meant,
+    (wires.COHERE_EMBED, EMBEDDINGS): cohere_meant,
+    (wires.RERANK, RERANK): dict,
+    (wires.OLLAMA_CHAT, CHAT): ollama_meant,
+    (wires.OLLAMA_GENERATE, COMPLETIONS): ollama_meant,
+    (wires.BEDROCK_CONVERSE, CHAT): converse_meant,
+    (wires.BEDROCK_INVOKE, CHAT): converse_meant,
+    (wires.BEDROCK_INVOKE, MESSAGES): claude_meant,
+}
+_MEDIA = frozenset({IMAGES, SPEECH, TRANSCRIPTION, MODERATIONS})
 _SPLIT = re.compile(r"[/:]")
 
 
@@ -28,8 +56,14 @@ def request_differences(recording: Recording, way: Way, request: Request) -> lis
         place = place.replace("/invoke", "/converse")  # the same model, answering in the same words
     if place and _SPLIT.split(request.path)[-1] != _SPLIT.split(place)[-1]:
         return [f"sent to {request.path}"]
+    if way in _MEDIA and (recording.request or recording.raw_request) and "url" not in (recording.request or ()):
+        return _lost_or_invented(*media_meant(recording, request))
     if "/v1/prompts/" in place or not is_well_formed(recording.request):
         return []
+    if is_made_up(recording) or _is_in_other_words(recording, way):
+        return []
+    if (meant := _MEANT.get((recording.wire, way))) is not None:
+        return _lost_or_invented(meant(recording.request), meant(request.body))
     if (recording.wire, way) in _SAME_WIRES:
         sent = _meant(request.body)
         recorded = _meant(recording.request)
@@ -46,6 +80,13 @@ def request_differences(recording: Recording, way: Way, request: Request) -> lis
     if (recording.wire, way) in {(wires.GEMINI, CHAT), (wires.GEMINI_EMBEDDINGS, EMBEDDINGS)}:
         return gemini_differences(recording.request, request.body)
     return []
+
+
+def _is_in_other_words(recording: Recording, way: Way) -> bool:
+    """Whether a model had words of its own by InvokeModel, which are not those that it is asked in."""
+    if recording.wire != wires.BEDROCK_INVOKE:
+        return False
+    return ("anthropic_version" if way is MESSAGES else "messages") not in recording.request
 
 
 def _leave_out_our_own(recorded: Json, sent: Json) -> None:
@@ -79,7 +120,8 @@ def _state_of(item: Json) -> Any:
 
 def _lost_or_invented(recorded: Json, sent: Json) -> list[str]:
     return [
-        f"sent {name}: {json.dumps(sent.get(name))[:300]} is not {json.dumps(recorded.get(name))[:300]}"
+        f"sent {name}: {json.dumps(sent.get(name), default=repr)[:300]} is not "
+        f"{json.dumps(recorded.get(name), default=repr)[:300]}"
         for name in sorted(recorded.keys() | sent.keys())
         if recorded.get(name) != sent.get(name)
     ]
