@@ -106,6 +106,7 @@ class Settings:
     progress_timeout: float = 30.0
     stall_timeout: float = 30.0
     quota_wait: float = 2.0
+    coalesce_wait: float = 30.0
     probe_every: float | None = None
     cache_bytes: int = 64 * 1024 * 1024
     importable_provider_keys: frozenset[str] = frozenset()
@@ -218,6 +219,7 @@ _SECONDS = {
     "stall_timeout",
     "probe_every",
     "quota_wait",
+    "coalesce_wait",
 }
 
 

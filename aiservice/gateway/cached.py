@@ -16,17 +16,19 @@ A request that is given an answer takes its place in its caller's limits of requ
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from aiservice.gateway.answer_form import Said, pack, unpack
+from aiservice.gateway.elsewhere import Elsewhere
 from aiservice.gateway.exchange import HINTS, CacheUse, Exchange, ProviderGaveUp, Scope
-from aiservice.gateway.flights import Flight, FollowedStream, KeptStream, LedStream
+from aiservice.gateway.flights import Flight, KeptStream, LedStream
+from aiservice.gateway.following import follow_stream, follow_whole
 from aiservice.gateway.keepable import is_whole, says_anything
 from aiservice.gateway.semantic import Semantic
 from aiservice.gateway.source import AnswerSource, EventSource
 from aiservice.kit.clock import now_us
 from aiservice.services.answer_cache import AnswerCache, Asked
-from aiservice.services.cache_tally import Saved
+from aiservice.services.cache_tally import CacheResult, Saved
 from aiservice.services.cache_terms import NOTHING_SAID, agreed_ttl, terms_of
 from aiservice.services.cached_answer import CachedAnswer
 from aiservice.services.candidates import Candidate
@@ -49,9 +51,12 @@ class Cached:
         preferences: Preferences,
         cost: Cost,
         semantic: Semantic,
+        *,
+        wait_seconds: float,
     ) -> None:
         self._inner = inner
         self._semantic = semantic
+        self._elsewhere = Elsewhere(cache, wait_seconds)
         self._cache = cache
         self._preferences = preferences
         self._tally = cache.tally
@@ -153,21 +158,25 @@ class Cached:
             return kept.answer
         flight = self._flight(exchange, use)
         if flight.leader is not exchange:
-            return await self._follow_whole(exchange, flight)
-        began_us = now_us()
+            return await follow_whole(exchange, flight, self._tally)
         if exchange.left is not None:
             exchange.left = flight.left_by_all(exchange.left)
         try:
+            said = await self._said_elsewhere(exchange, use, flight, candidates)
+            if said is not None and said.answer is not None:
+                flight.end(said.answer, said.saved)
+                return said.answer
+            began_us = now_us()
             answer = await self._inner.whole(exchange, candidates)
+            saved = self._saved(exchange, began_us)
+            flight.end(answer, saved)
+            if is_whole(exchange, [answer.finish_reason] if answer.finish_reason else []):
+                self._keep(exchange, use, saved, flight)
         except BaseException as error:
             flight.fail(error)
             raise
         finally:
             self._landed(use.key, flight)
-        saved = self._saved(exchange, began_us)
-        flight.end(answer, saved)
-        if is_whole(exchange, [answer.finish_reason] if answer.finish_reason else []):
-            self._keep(exchange, use, saved, flight)
         return answer
 
     async def open_stream(self, exchange: Exchange, candidates: tuple[Candidate, ...]) -> EventSource:
@@ -179,11 +188,18 @@ class Cached:
             return KeptStream(use.unpacked.batches)
         flight = self._flight(exchange, use)
         if flight.leader is not exchange:
-            return await self._follow_stream(exchange, flight)
+            return await follow_stream(exchange, flight, self._tally)
         if exchange.outlet is not None:
             exchange.outlet.flight = flight
-        began_us = now_us()
         try:
+            said = await self._said_elsewhere(exchange, use, flight, candidates)
+            if said is not None:
+                for batch in said.batches:
+                    flight.note(batch)
+                flight.end(saved=said.saved)
+                self._landed(use.key, flight)
+                return KeptStream(said.batches)
+            began_us = now_us()
             stream = await self._inner.open_stream(exchange, candidates)
         except BaseException as error:
             self._landed(use.key, flight)
@@ -193,9 +209,9 @@ class Cached:
         def at_end(reasons: list[FinishReason | None]) -> None:
             saved = self._saved(exchange, began_us)
             flight.end(saved=saved)
-            self._landed(use.key, flight)
             if is_whole(exchange, reasons):
                 self._keep(exchange, use, saved, flight)
+            self._landed(use.key, flight)
 
         return LedStream(stream, flight, at_end, lambda: self._landed(use.key, flight))
 
@@ -217,7 +233,6 @@ class Cached:
             flight = Flight(exchange)
             if exchange.continuation is None:
                 self._flights[use.key] = flight
-            self._tally.note(exchange.principal.client_id, exchange.request.ask.task, "miss")
         else:
             use.flight, exchange.cache = flight, "coalesced"
         return flight
@@ -225,54 +240,25 @@ class Cached:
     def _landed(self, key: bytes, flight: Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
+        self._elsewhere.over(key, flight)
 
-    def _given(self, exchange: Exchange, unpacked: Said) -> None:
+    async def _said_elsewhere(
+        self, exchange: Exchange, use: CacheUse, flight: Flight, candidates: tuple[Candidate, ...]
+    ) -> Said | None:
+        """What another process was told that asked the same at once; None: this one asks."""
+        found = await self._elsewhere.answer(exchange, use, flight)
+        if found is not None and self._take(exchange, use, found, candidates):
+            exchange.cache, said = "coalesced", use.unpacked
+            self._given(exchange, said, "coalesced")
+            return cast(Said, said)
+        self._tally.note(exchange.principal.client_id, exchange.request.ask.task, "miss")
+        return None
+
+    def _given(self, exchange: Exchange, unpacked: Said, result: CacheResult = "hit") -> None:
         exchange.finish_reason, exchange.usage = unpacked.finish_reason, Usage()
         is_similar = exchange.caching is not None and exchange.caching.similarity is not None
         client_id, task = exchange.principal.client_id, exchange.request.ask.task
-        self._tally.note(client_id, task, "hit", unpacked.saved, is_similar=is_similar)
-
-    async def _follow_whole(self, exchange: Exchange, flight: Flight) -> Answer:
-        flight.join()
-        began_us = now_us()
-        try:
-            while not flight.is_over:
-                await flight.news()
-        finally:
-            flight.leave()
-            self._followed(exchange, flight, began_us)
-        if (error := flight.failure()) is not None:
-            raise error
-        answer = flight.answer
-        assert answer is not None  # noqa: S101 - it is over and has not failed
-        exchange.finish_reason, exchange.usage = answer.finish_reason, Usage()
-        self._tally.note(exchange.principal.client_id, exchange.request.ask.task, "coalesced", flight.saved)
-        return Answer(**{name: getattr(answer, name) for name in Answer.__slots__})
-
-    async def _follow_stream(self, exchange: Exchange, flight: Flight) -> EventSource:
-        flight.join()
-        began_us = now_us()
-        try:
-            while not flight.batches and not flight.is_over:
-                await flight.news()
-            self._followed(exchange, flight, began_us)
-        except BaseException:
-            flight.leave()
-            raise
-        if not flight.batches and (error := flight.failure()) is not None:
-            flight.leave()
-            raise error
-
-        def at_end() -> None:
-            self._tally.note(exchange.principal.client_id, exchange.request.ask.task, "coalesced", flight.saved)
-
-        exchange.usage = Usage()
-        return FollowedStream(flight, at_end)
-
-    @staticmethod
-    def _followed(exchange: Exchange, flight: Flight, began_us: int) -> None:
-        exchange.candidate = flight.leader.candidate
-        exchange.upstream_seconds += (now_us() - began_us) / 1_000_000
+        self._tally.note(client_id, task, result, unpacked.saved, is_similar=is_similar)
 
     def _saved(self, exchange: Exchange, began_us: int) -> Saved:
         usage = exchange.usage or exchange.counted()
@@ -289,6 +275,8 @@ class Cached:
             now = now_us()
             principal = exchange.principal
             ends_us = now + use.ttl_seconds * 1_000_000
-            self._cache.keep(use.key, CachedAnswer(principal.client_id, exchange.request_id, now, ends_us, packed))
+            flight.writing = self._cache.keep(
+                use.key, CachedAnswer(principal.client_id, exchange.request_id, now, ends_us, packed)
+            )
             if use.semantic is not None:
                 self._semantic.keep(exchange, use, said, ends_us)

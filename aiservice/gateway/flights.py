@@ -23,7 +23,8 @@ ENDED = "shared_call_ended"
 
 
 class Flight:
-    """A call under way. `leader` is the exchange that makes it."""
+    """A call under way. `leader` is the exchange that makes it; it `has_claim` where no other process makes it as well,
+    and `writing` ends when its answer is where those find it."""
 
     def __init__(self, leader: Exchange) -> None:
         self.leader = leader
@@ -34,6 +35,8 @@ class Flight:
         self.is_over = False
         self.is_joinable = True
         self.followers = 0
+        self.has_claim = False
+        self.writing: asyncio.Task[None] | None = None
         self._held_bytes = 0
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

@@ -95,7 +95,10 @@ class Pipeline:
         )
         self._conversations = Conversations(core.responses)
         semantic = Semantic(core, self._dispatcher, meter, in_flight, self._charges)
-        self._cached = Cached(self._dispatcher, core.cache, core.preferences, meter.cost, semantic)
+        wait_seconds = core.settings.coalesce_wait
+        self._cached = Cached(
+            self._dispatcher, core.cache, core.preferences, meter.cost, semantic, wait_seconds=wait_seconds
+        )
 
     @property
     def cached(self) -> Cached:

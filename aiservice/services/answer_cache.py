@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from aiservice.principal import Principal
+from aiservice.services.answer_claims import AnswerClaims, answer_name
 from aiservice.services.cache_policies import POLICIES, CachePolicies
 from aiservice.services.cache_seal import CacheSeal
 from aiservice.services.cache_tally import CacheTally
@@ -61,6 +62,7 @@ class AnswerCache:
         self._vault = vault
         self._shared = shared
         self._seal = seal
+        self.claims = None if shared is None else AnswerClaims(shared)
         self.memory = AnswerMemory(most_bytes)
         self.similar = SemanticIndex()
         self._secret: bytes | None = None
@@ -103,19 +105,30 @@ class AnswerCache:
             looking.add_done_callback(lambda _task: self._looking.pop(key, None))
         return self._current(await asyncio.shield(looking))
 
-    def keep(self, key: bytes, answer: CachedAnswer) -> None:
-        """Keeps an answer here, and soon for the other workers. Never waits."""
+    async def opened(self, key: bytes, value: bytes) -> CachedAnswer | None:
+        """What another worker kept, in its seal; None where it is none, or was purged."""
+        answer = await self._seal.open(key, value)
+        if answer is not None:
+            self.memory.put(key, answer)
+        return self._current(answer)
+
+    def keep(self, key: bytes, answer: CachedAnswer) -> "asyncio.Task[None] | None":
+        """Keeps an answer here, and soon for the other workers: then what is returned is done. Never waits."""
         if len(answer.packed) > MAX_ANSWER_BYTES:
-            return
+            return None
         self.memory.put(key, answer)
         if self.is_shared and len(self._writing) < _MOST_WRITING:
             writing = asyncio.create_task(self._write(key, answer), name="cached answer")
             self._writing.add(writing)
             writing.add_done_callback(self._writing.discard)
+            return writing
+        return None
 
     async def settled(self) -> None:
         """Waits until what is kept so far is where other workers find it, or could not be."""
         await asyncio.gather(*self._writing)
+        if self.claims is not None:
+            await self.claims.settled()
 
     def on_change(self, kind: str, subject: str) -> None:
         """A subscriber for the change feed: what was purged, or whose client was shredded, leaves the memory."""
@@ -137,18 +150,11 @@ class AnswerCache:
         return answer
 
     async def _look(self, key: bytes, shared: Shared) -> CachedAnswer | None:
-        value = await shared.get(_name(key))
-        answer = None if value is None else await self._seal.open(key, value)
-        if answer is not None:
-            self.memory.put(key, answer)
-        return answer
+        value = await shared.get(answer_name(key))
+        return None if value is None else await self.opened(key, value)
 
     async def _write(self, key: bytes, answer: CachedAnswer) -> None:
         value = await self._seal.seal(key, answer)
         left_seconds = (answer.ends_us - answer.made_us) // 1_000_000
         if value is not None and self._shared is not None and left_seconds > 0:
-            await self._shared.put(_name(key), value, left_seconds)
-
-
-def _name(key: bytes) -> str:
-    return "cache:" + key.hex()
+            await self._shared.put(answer_name(key), value, left_seconds)

@@ -86,7 +86,8 @@ class SharedLimits:
         try:
             while True:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._is_new.wait(), _LOOK_SECONDS)
+                    async with asyncio.timeout(_LOOK_SECONDS):  # wait_for would lose a cancellation at times (3.11)
+                        await self._is_new.wait()
                 await self._look()
                 if time.monotonic() >= renew_at:
                     self._renew()

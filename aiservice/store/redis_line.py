@@ -72,7 +72,8 @@ class RedisLine:
         while True:
             wire: _Wire | None = None
             try:
-                wire = await asyncio.wait_for(self._connect(), 4 * TIMEOUT_SECONDS)
+                async with asyncio.timeout(4 * TIMEOUT_SECONDS):  # wait_for would lose a cancellation at times (3.11)
+                    wire = await self._connect()
                 self._wire = wire
                 if self._has_told:
                     log.warning("Redis counts limits again.")

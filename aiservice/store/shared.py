@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -22,6 +22,8 @@ TIMEOUT_SECONDS = 0.1
 _PING_SECONDS = 0.1
 _RETRY_SECONDS = 0.5
 _MAX_WAITING = 1000
+_CONNECTIONS = 16
+_AT_ONCE = 12  # commands: the rest is for who listens. More wait for their turn; that is not Redis being away
 _ERRORS = (RedisError, OSError, TimeoutError)
 
 log = logging.getLogger(__name__)
@@ -39,9 +41,10 @@ class Shared:
             socket_timeout=TIMEOUT_SECONDS,
             socket_connect_timeout=TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 0),
-            max_connections=16,
+            max_connections=_CONNECTIONS,
         )
         self._prefix = f"aiservice:{namespace}:"
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         self._waiting: deque[tuple[str, bytes]] = deque(maxlen=_MAX_WAITING)
         self._sender: asyncio.Task[None] | None = None
         self._failed = asyncio.Event()
@@ -78,6 +81,11 @@ class Shared:
         """A value that was put and is still there; None also while Redis is away."""
         value: bytes | None = await self._do(lambda: self._redis.get(self._prefix + key))
         return value
+
+    async def evaluate(self, script: str, keys: Sequence[str], arguments: Sequence[bytes]) -> Any:
+        """What a script answers; None also while Redis is away."""
+        names = [self._prefix + key for key in keys]
+        return await self._do(lambda: self._redis.eval(script, len(names), *names, *arguments))
 
     async def run(self, topics: tuple[str, ...], receive: Receive, on_up: Callable[[], None]) -> None:
         """Until cancelled: delivers (topic, text) to `receive`, notices within 250 ms that Redis is away and within
@@ -123,10 +131,15 @@ class Shared:
 
     async def _do(self, command: Callable[[], Any]) -> Any:
         """The command's answer; None where there is none."""
+        async with self._turns:
+            return await self._do_now(command)
+
+    async def _do_now(self, command: Callable[[], Any]) -> Any:
         if not self.is_up and (self._is_watched or time.monotonic() < self._retry_at):
             return None
         try:
-            answer = await asyncio.wait_for(command(), 2 * TIMEOUT_SECONDS)
+            async with asyncio.timeout(2 * TIMEOUT_SECONDS):  # wait_for would lose a cancellation at times (3.11)
+                answer = await command()
         except ResponseError:
             self.failures += 1  # an answer that says no (full, read-only) is as good as none, but Redis is there
         except _ERRORS as error:

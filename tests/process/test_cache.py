@@ -19,6 +19,7 @@ from tests.harness.databases import RedisServer
 from tests.harness.evidence import Evidence
 from tests.harness.load import chat
 from tests.process.conftest import PROVIDER_KEY, Rig
+from tests.process.nodes import nodes
 
 pytestmark = pytest.mark.process
 
@@ -45,6 +46,37 @@ async def test_a_thousand_who_ask_the_same_at_once_are_one_call(rig: Rig, is_str
     assert {status for status, _, _ in told} == {200}
     assert len({said for _, _, said in told}) == 1
     assert (len(rig.mock.chats()), results["miss"], results["bypass"]) == (1, 1, 0)
+
+
+@pytest.mark.long
+@pytest.mark.redis
+@pytest.mark.postgres
+@pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
+def test_three_hundred_who_ask_three_processes_the_same_at_once_are_one_call(
+    tmp_path: Path, is_stream: bool, evidence: Evidence
+) -> None:
+    with nodes(tmp_path, servers=3, workers=1) as found:
+        key = found.operator.add_key("test-client", is_new_client=False)["key"]
+        told = asyncio.run(_ask_all_at_once([server.url for server in found.servers], key, is_stream=is_stream))
+        calls = len(found.mock.chats())
+    results = Counter(result for _, result, _ in told)
+    evidence.note(asked=len(told), processes=3, calls=calls, **results)
+    assert {status for status, _, _ in told} == {200}
+    assert len({said for _, _, said in told}) == 1
+    assert (calls, results["miss"], results["bypass"]) == (1, 1, 0)
+
+
+async def _ask_all_at_once(urls: list[str], key: str, *, is_stream: bool) -> list[tuple[int, str, str]]:
+    """(status, part of the cache, what it says) of a hundred requests to each, all the same."""
+    body = chat("(words-40) (wait-50) the same for all", is_stream=is_stream)
+    headers = {"authorization": f"Bearer {key}", "x-aiservice-cache-ttl": "300"}
+
+    async def one(session: aiohttp.ClientSession, url: str) -> tuple[int, str, str]:
+        async with session.post(f"{url}/v1/chat/completions", json=body, headers=headers) as answer:
+            return answer.status, answer.headers["x-aiservice-cache"], _without_usage(await answer.text())
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        return await asyncio.gather(*(one(session, url) for _ in range(100) for url in urls))
 
 
 def _without_usage(text: str) -> str:
