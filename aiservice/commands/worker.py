@@ -12,6 +12,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
@@ -22,12 +23,13 @@ from granian.server.mp import WorkerProcess
 
 from aiservice.commands import portal_build, ports
 from aiservice.commands.renewal import Files, TlsWorker
-from aiservice.commands.supervisor import note_announced, was_announced
+from aiservice.commands.supervisor import leave_out, note_announced, was_announced
 from aiservice.kit.process import share_arenas
+from aiservice.settings import load_settings
 
 _TARGET = "aiservice.aiservice:app"
+_REDIS_STATES = "reflex.istate.manager.redis"
 _READY_SECONDS = 120.0
-_NOT_FOR_WORKERS = ("aiohttp", "requests")
 # A request's head has to be there by then, and so has a TLS handshake; an idle connection is closed after it too.
 _HEAD_MS = 10_000
 
@@ -59,7 +61,7 @@ def work(number: int, words: str) -> None:
     # The terminal going away is no reason to end; whoever renews a certificate listens to this signal later.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     prepare_environment(serving.url, serving.node)
-    spare_memory()
+    spare_memory(with_redis=load_settings().redis_url is not None)
     if number == 0 and not was_announced():
         threading.Thread(target=_announce, args=(serving,), name="announce", daemon=True).start()
     server = _Server(number, serving)
@@ -83,11 +85,17 @@ def prepare_environment(url: str, node: str) -> None:
         sys.path.insert(0, str(portal_build.ROOT))
 
 
-def spare_memory() -> None:
-    """HTTP clients that happen to be installed are not taken along: the portal's socket library loads whichever it
-    finds, for a client of its own that nobody uses here (7 MB)."""
-    for name in _NOT_FOR_WORKERS:
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # an import of it fails, as if it were not there
+def spare_memory(*, with_redis: bool) -> None:
+    """Nobody looks for garbage among what is there by now, and threads to come share what they allocate from.
+
+    Redis' client is left out where there is no Redis (5 MB). The portal's socket library does without what it does not
+    find; Reflex asks for it by its own manager of states, in whose place ours is (`portal/session/states.py`).
+    """
+    if not with_redis:
+        leave_out("redis")
+        managers = ModuleType(_REDIS_STATES)
+        vars(managers).update(StateManagerRedis=type("StateManagerRedis", (), {}), enable_keyspace_notifications=None)
+        sys.modules[_REDIS_STATES] = managers
     share_arenas()
     gc.collect()
     gc.freeze()

@@ -5,13 +5,14 @@ from collections import deque
 from collections.abc import Iterable
 from operator import add
 from threading import Lock
-from typing import Any
-
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from typing import TYPE_CHECKING, Any
 
 from aiservice.errors import BrokerError
 from aiservice.gateway.exchange import Exchange
 from aiservice.services.settlement import Settlement
+
+if TYPE_CHECKING:
+    from prometheus_client.core import HistogramMetricFamily, Metric
 
 _COUNTED_AT_ONCE = 128
 
@@ -106,8 +107,10 @@ class Figures:
         for code, count in refusals.items():
             self._refusals[code] = self._refusals.get(code, 0) + count
 
-    def collect(self) -> Iterable[Metric]:
-        """The figures as the Prometheus library wants them."""
+    def collect(self) -> "Iterable[Metric]":
+        """The figures as the Prometheus library wants them, which is loaded by who asks (`metrics_page`)."""
+        from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - see above
+
         self._count()
         labels = ["surface", "provider", "model", "status"]
         requests = CounterMetricFamily("aiservice_requests", "Requests answered.", labels=labels)
@@ -149,7 +152,9 @@ class Figures:
 
 def _histogram(
     name: str, words: str, bounds: tuple[float, ...], counts: list[int], total: float
-) -> HistogramMetricFamily:
+) -> "HistogramMetricFamily":
+    from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415 - as above
+
     buckets, running = [], 0
     for bound, count in zip((*map(str, bounds), "+Inf"), counts, strict=True):
         running += count

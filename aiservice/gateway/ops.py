@@ -1,14 +1,12 @@
 """What operators ask: alive, ready, and how much. None of it is metered."""
 
+import asyncio
 import hmac
 import ipaddress
-from collections import Counter
-from collections.abc import Callable, Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import orjson
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.core import CollectorRegistry, CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from aiservice import __version__
 from aiservice.errors import NotFound
@@ -16,12 +14,13 @@ from aiservice.gateway.admit import InFlight
 from aiservice.gateway.browser_headers import API
 from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.figures import Figures
-from aiservice.gateway.health_metrics import health_metrics
 from aiservice.gateway.respond import SERVER, send_whole
 from aiservice.kit.addresses import client_address
 from aiservice.kit.logs import DroppingQueueHandler
-from aiservice.services.board import Said
 from aiservice.services.core import Core
+
+if TYPE_CHECKING:
+    from aiservice.gateway.metrics_page import MetricsPage
 
 # What proxies add to the requests of others.
 _PROXYS = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"})
@@ -33,8 +32,7 @@ class Ops:
     def __init__(self, core: Core, in_flight: InFlight, figures: Figures) -> None:
         self._core = core
         self._in_flight = in_flight
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_Collector(core))
+        self._page: MetricsPage | None = None
         core.board.show("figures", figures.said)
         core.board.show("gauges", partial(_gauges, core, in_flight))
 
@@ -73,13 +71,15 @@ class Ops:
     async def _metrics(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         if not self._may_see_metrics(scope):
             raise NotFound
-        page = generate_latest(self._registry)
+        if self._page is None:
+            self._page = await asyncio.to_thread(_metrics_page, self._core)
+        page = self._page.whole()
         await send(
             {
                 "type": "http.response.start",
                 "status": 200,
                 "headers": [
-                    (b"content-type", CONTENT_TYPE_LATEST.encode()),
+                    (b"content-type", self._page.content_type),
                     (b"content-length", b"%d" % len(page)),
                     (b"cache-control", b"no-store"),
                     _named(request_id),
@@ -105,26 +105,15 @@ class Ops:
             return False
 
 
+def _metrics_page(core: Core) -> "MetricsPage":
+    """The Prometheus library is a megabyte and a half, which an installation that nobody scrapes does without."""
+    from aiservice.gateway.metrics_page import MetricsPage  # noqa: PLC0415 - see above
+
+    return MetricsPage(core)
+
+
 def _named(request_id: str) -> tuple[bytes, bytes]:
     return b"x-request-id", request_id.encode()
-
-
-_Way = Callable[[list[float]], float]
-# What is told of all workers of this server together, and how: those that live add up, or the worst counts.
-_GAUGES: dict[str, tuple[str, _Way]] = {
-    "requests_in_flight": ("Requests under way.", sum),
-    "ledger_waiting_rows": ("Settled requests not yet in the database.", sum),
-    "ledger_lag_seconds": ("Age of the oldest of them.", max),
-    "log_lines_dropped": ("Log lines dropped because their reader stalled.", sum),
-    "alerts_dropped": ("Alerts that found no room while the database was away.", sum),
-    "payloads_dropped": ("Bodies to be kept that found no room, or no database.", sum),
-    "vault_sealed": ("1 while provider keys cannot be opened.", max),
-    "circuits_open": ("Provider connections left alone because they have just failed, worst worker.", max),
-    "cache_bytes": ("Bytes of answers that are held in memory.", sum),
-    "redis_up": ("0 while a worker has to do without Redis, or there is none.", min),
-    "event_loop_lag_p99_seconds": ("How late the event loop ran: 99 % of the last minute's looks, worst worker.", max),
-    "event_loop_lag_max_seconds": ("The worst lateness since a worker's start.", max),
-}
 
 
 def _gauges(core: Core, in_flight: InFlight) -> dict[str, float]:
@@ -142,37 +131,3 @@ def _gauges(core: Core, in_flight: InFlight) -> dict[str, float]:
         "event_loop_lag_p99_seconds": core.board.watch.p99_seconds,
         "event_loop_lag_max_seconds": core.board.watch.longest_seconds,
     }
-
-
-def _cache(everybody: Iterable[Said]) -> CounterMetricFamily:
-    """How requests that had to do with the cache went, on all workers of this server."""
-    family = CounterMetricFamily("aiservice_cache", "Requests that the answer cache had to do with.", labels=["result"])
-    totals: Counter[str] = Counter()
-    for said in everybody:
-        totals.update(said.figures.get("cache", {}))
-    for result in ("hit", "coalesced", "miss"):
-        family.add_metric([result], totals[result])
-    return family
-
-
-class _Collector:
-    """One page for all workers of this server, whichever of them was asked."""
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
-
-    def collect(self) -> Iterable[Metric]:
-        # One that is starting has a place on the board already, but nothing to say.
-        everybody = [said for said in self._core.board.everybody() if "gauges" in said.figures]
-        figures = Figures()
-        for said in everybody:
-            figures.heard(said.figures["figures"])
-        yield from figures.collect()
-        yield _cache(everybody)
-        living = [said.figures["gauges"] for said in everybody if said.is_alive]
-        for name, (words, way) in _GAUGES.items():
-            yield GaugeMetricFamily(f"aiservice_{name}", words, value=way([gauges[name] for gauges in living]))
-        names = {view.id: view.key_name for view in self._core.connections.snapshot()}
-        yield from health_metrics([said.figures.get("health", {}) for said in everybody if said.is_alive], names)
-        yield GaugeMetricFamily("aiservice_workers", "Workers of this server that are alive.", value=len(living))
-        yield InfoMetricFamily("aiservice_build", "What runs here.", value={"version": __version__})

@@ -15,8 +15,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from redis.asyncio.connection import SSLConnection, parse_url
-
 TIMEOUT_SECONDS = 0.1
 _LOOK_SECONDS = 0.05
 _RETRY_SECONDS = 0.5
@@ -34,8 +32,11 @@ class RedisLine:
     """Opened by `run`. `is_up` is whether it may be asked."""
 
     def __init__(self, url: str, scripts: Iterable[str], on_up: Callable[[], None]) -> None:
+        from redis.asyncio.connection import SSLConnection, parse_url  # noqa: PLC0415 - megabytes, only with Redis
+
         self._on_up = on_up
         self._target: dict[str, Any] = dict(parse_url(url))
+        self._is_secure = self._target.get("connection_class") is SSLConnection
         self._scripts = tuple(scripts)
         self._wire: _Wire | None = None
         self._has_told = False
@@ -96,8 +97,7 @@ class RedisLine:
         if "path" in target:
             _, wire = await loop.create_unix_connection(make, target["path"])
         else:
-            secure = target.get("connection_class") is SSLConnection
-            context = _tls(target) if secure else None
+            context = _tls(target) if self._is_secure else None
             _, wire = await loop.create_connection(
                 make, target.get("host", "localhost"), int(target.get("port", 6379)), ssl=context
             )

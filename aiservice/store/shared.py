@@ -2,6 +2,8 @@
 
 Fails open and at once: a command has 100 ms, what fails is forgotten (never repeated later), and while Redis is away
 nobody asks it. Whoever needs an answer to be right keeps it in the database.
+
+Its client is loaded with the first of these objects: five megabytes, which an installation without Redis does without.
 """
 
 import asyncio
@@ -10,13 +12,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+if TYPE_CHECKING:
+    from redis.asyncio.client import PubSub
 
 TIMEOUT_SECONDS = 0.1
 _PING_SECONDS = 0.1
@@ -24,7 +23,6 @@ _RETRY_SECONDS = 0.5
 _MAX_WAITING = 1000
 _CONNECTIONS = 16
 _AT_ONCE = 12  # commands: the rest is for who listens. More wait for their turn; that is not Redis being away
-_ERRORS = (RedisError, OSError, TimeoutError)
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +34,13 @@ class Shared:
     Redis is away, and every half second one of them tries whether it is back."""
 
     def __init__(self, url: str, namespace: str) -> None:
+        from redis.asyncio import Redis  # noqa: PLC0415 - see above
+        from redis.asyncio.retry import Retry  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+        from redis.exceptions import RedisError, ResponseError  # noqa: PLC0415
+
+        self._errors = (RedisError, OSError, TimeoutError)
+        self._says_no = ResponseError
         self._redis = Redis.from_url(
             url,
             socket_timeout=TIMEOUT_SECONDS,
@@ -58,7 +63,7 @@ class Shared:
         if self._sender is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._sender, 3 * TIMEOUT_SECONDS)
-        with suppress(*_ERRORS):
+        with suppress(*self._errors):
             await self._redis.aclose()
 
     def tell(self, topic: str, text: bytes = b"") -> None:
@@ -98,11 +103,11 @@ class Shared:
                     self._note(is_up=True)
                     on_up()
                     await self._listen(channel, receive)
-            except _ERRORS as error:
+            except self._errors as error:
                 self._note(is_up=False, why=type(error).__name__)
             await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _listen(self, channel: PubSub, receive: Receive) -> None:
+    async def _listen(self, channel: "PubSub", receive: Receive) -> None:
         """Returns when the others' telling cannot be heard any more."""
         self._failed.clear()
         asked_at, is_waiting = 0.0, False
@@ -140,9 +145,9 @@ class Shared:
         try:
             async with asyncio.timeout(2 * TIMEOUT_SECONDS):  # wait_for would lose a cancellation at times (3.11)
                 answer = await command()
-        except ResponseError:
+        except self._says_no:
             self.failures += 1  # an answer that says no (full, read-only) is as good as none, but Redis is there
-        except _ERRORS as error:
+        except self._errors as error:
             self.failures += 1
             self._note(is_up=False, why=type(error).__name__)
             self._failed.set()

@@ -3,10 +3,19 @@
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Index, Integer, text
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
+from sqlmodel._compat import SQLModelConfig
 
 # SQLite only autoincrements a column declared INTEGER; PostgreSQL needs BIGINT to last.
 ROW_NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Table(SQLModel):
+    """What every table is. Rows come from us or the database and are not validated, so pydantic makes what would do it
+    only for a class that asks: for all it was two megabytes and a tenth of a start."""
+
+    model_config = SQLModelConfig(defer_build=True)
+
 
 _partial: list[tuple[Index, str]] = []
 

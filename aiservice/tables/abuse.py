@@ -3,12 +3,12 @@
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Column
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big
+from aiservice.tables._base import Table, big
 
 
-class AbuseMinute(SQLModel, table=True):
+class AbuseMinute(Table, table=True):
     """What one worker saw of a client in a minute. `networks` and `prompts` count requests by a hash of either; of
     prompts only the most frequent are kept. Written whole by its worker, again and again, so nothing counts twice."""
 
@@ -23,7 +23,7 @@ class AbuseMinute(SQLModel, table=True):
     prompts: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
 
 
-class AbuseHour(SQLModel, table=True):
+class AbuseHour(Table, table=True):
     """An hour of a client as its baseline learns it: `counts` by the names of `services/abuse_features.py`; `networks`
     and `models` by requests."""
 
@@ -36,7 +36,7 @@ class AbuseHour(SQLModel, table=True):
     models: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
 
 
-class Sanction(SQLModel, table=True):
+class Sanction(Table, table=True):
     """A verdict about a client: what was done, why, and until when. `level` is "alert", "throttle", "quarantine" or
     "block"; `evidence` a list of what was not as usual; `undone_us` says that a person found it wrong."""
 
@@ -54,7 +54,7 @@ class Sanction(SQLModel, table=True):
     undone_by: str = Field(default="", max_length=320)
 
 
-class AbusePolicy(SQLModel, table=True):
+class AbusePolicy(Table, table=True):
     """How far the answer to abuse may go for a client; the row without a client is the default. `ceilings` by name:
     an amount, and the answer to more."""
 

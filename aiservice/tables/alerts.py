@@ -3,14 +3,14 @@
 from typing import Any
 
 from sqlalchemy import JSON, Column, Text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big, index_of
+from aiservice.tables._base import Table, big, index_of
 
 UNTOLD = "to_tell <> 0"
 
 
-class AlertEvent(SQLModel, table=True):
+class AlertEvent(Table, table=True):
     """Something that somebody should know of; what happens again while it is open is counted in the same row.
 
     `open_key` names the thing while the alert is open and is empty once it is resolved. `severity` is 1 (info), 2
@@ -42,7 +42,7 @@ class AlertEvent(SQLModel, table=True):
     resolved_by: str = Field(default="", max_length=320)
 
 
-class AlertRule(SQLModel, table=True):
+class AlertRule(Table, table=True):
     """What is watched. `metric` is one that is measured (`services/alert_metrics.py`) or a kind of event that services
     note, which has no threshold. `subject` "" means each one by itself; `channels` None means all."""
 
@@ -65,7 +65,7 @@ class AlertRule(SQLModel, table=True):
     created_us: int = big()
 
 
-class AlertCourse(SQLModel, table=True):
+class AlertCourse(Table, table=True):
     """Where one subject of a rule stands, so that whichever worker looks next goes on from there."""
 
     __tablename__ = "alert_course"
@@ -76,7 +76,7 @@ class AlertCourse(SQLModel, table=True):
     turned_us: int | None = big(nullable=True)
 
 
-class AlertMute(SQLModel, table=True):
+class AlertMute(Table, table=True):
     """What is not told for a time: `target` is `rule:<id>`, `kind:<kind>` or `alert:<open key>`."""
 
     __tablename__ = "alert_mute"
@@ -86,7 +86,7 @@ class AlertMute(SQLModel, table=True):
     by: str = Field(default="", max_length=320)
 
 
-class AlertChannel(SQLModel, table=True):
+class AlertChannel(Table, table=True):
     """A way to people. `kind` is "email" (`address`: recipients, separated by commas) or "webhook" (its URL; the vault
     has the secret, with the one before it until `previous_until_us`)."""
 
@@ -105,7 +105,7 @@ class AlertChannel(SQLModel, table=True):
     created_us: int = big()
 
 
-class AlertDelivery(SQLModel, table=True):
+class AlertDelivery(Table, table=True):
     """One message to one channel; `id` is what receivers know it by, the same at every attempt, as is its `body`.
 
     `state` is "waiting", "delivered", "failed" (every attempt did) or "dropped" (not to be sent any more). `log` has

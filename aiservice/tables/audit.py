@@ -1,12 +1,12 @@
 """Who changed what: a chain of entries that nobody changes any more."""
 
 from sqlalchemy import BigInteger, Column, LargeBinary, Text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big
+from aiservice.tables._base import Table, big
 
 
-class AuditEntry(SQLModel, table=True):
+class AuditEntry(Table, table=True):
     """One act. `number` counts from 1 without a gap; triggers refuse every update, and every
     deletion but of what the checkpoint covers.
 
@@ -29,7 +29,7 @@ class AuditEntry(SQLModel, table=True):
     mac: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
-class AuditHead(SQLModel, table=True):
+class AuditHead(Table, table=True):
     """Where the chain stands (one row, id 1). Who appends holds this row until the commit: so there is one chain."""
 
     __tablename__ = "audit_head"
@@ -39,7 +39,7 @@ class AuditHead(SQLModel, table=True):
     mac: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
-class AuditCheckpoint(SQLModel, table=True):
+class AuditCheckpoint(Table, table=True):
     """Up to which entry the log was deleted for its age (one row, id 1): that entry's number and `mac`, signed."""
 
     __tablename__ = "audit_checkpoint"

@@ -1,12 +1,12 @@
 """Bodies of requests and answers that are kept for a while, sealed under a data key of their client."""
 
 from sqlalchemy import Column, LargeBinary
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big
+from aiservice.tables._base import Table, big
 
 
-class SealedBody(SQLModel, table=True):
+class SealedBody(Table, table=True):
     """One body. `kind` says what it is kept for, `id` is the name it has there.
 
     `key_revision` names the data key it was sealed under: that of its client in the vault, or one that is gone.

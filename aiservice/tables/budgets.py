@@ -3,16 +3,16 @@
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big
+from aiservice.tables._base import Table, big
 
 
 def _json() -> Any:
     return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
 
 
-class Budget(SQLModel, table=True):
+class Budget(Table, table=True):
     """At most `cap` of `measure` in each `period`, for all requests of one `subject`: the id of a key, client or team,
     which `scope` says.
 
@@ -39,7 +39,7 @@ class Budget(SQLModel, table=True):
     created_us: int = big()
 
 
-class BudgetWindow(SQLModel, table=True):
+class BudgetWindow(Table, table=True):
     """What was spent in a window that begins at `start_us`, or in a part of a rolling one, and what workers hold of it.
 
     `spent` is the sum of the ledger's rows that name this window, added in the transaction of the rows; `reserved` is
@@ -59,7 +59,7 @@ class BudgetWindow(SQLModel, table=True):
     warned_percent: int = 0
 
 
-class BudgetSlice(SQLModel, table=True):
+class BudgetSlice(Table, table=True):
     """What one worker holds of a window, until `until_us` (the database's clock): what it has given to requests under
     way, what it has settled and the ledger has not posted yet, and the rest. `holder` is its journal's life."""
 

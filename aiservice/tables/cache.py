@@ -1,12 +1,12 @@
 """The answer cache: what may be kept for whom, since when it may be given out, and what it saved."""
 
 from sqlalchemy import BigInteger, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big
+from aiservice.tables._base import Table, big
 
 
-class CachePolicy(SQLModel, table=True):
+class CachePolicy(Table, table=True):
     """What may be kept of one `task` ("*": of any) for one `subject`: the id of a client or team, or "*" for all, which
     `scope` ("client", "team", "platform") says.
 
@@ -35,7 +35,7 @@ class CachePolicy(SQLModel, table=True):
     precision_percent: int | None = None
 
 
-class CachePurge(SQLModel, table=True):
+class CachePurge(Table, table=True):
     """What was kept for a `subject` (the id of a client or team, "*": anybody) before `purged_us` is given out no
     more."""
 
@@ -45,7 +45,7 @@ class CachePurge(SQLModel, table=True):
     purged_us: int = big()
 
 
-class CacheHour(SQLModel, table=True):
+class CacheHour(Table, table=True):
     """What the cache did for a client's task in an hour; every worker adds what it saw. `saved_us` is how long the
     answers took when they were made; of the hits so many were to `similar` questions; so many were `judged`
     instead, and so many of these `agreed`."""

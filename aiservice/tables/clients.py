@@ -3,16 +3,16 @@
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Column, LargeBinary, false
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big
+from aiservice.tables._base import Table, big
 
 
 def _json() -> Any:
     return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
 
 
-class Team(SQLModel, table=True):
+class Team(Table, table=True):
     """Clients that share limits. None in an allowed set means all, as on clients."""
 
     __tablename__ = "team"
@@ -25,7 +25,7 @@ class Team(SQLModel, table=True):
     created_us: int = big()
 
 
-class Client(SQLModel, table=True):
+class Client(Table, table=True):
     """A party that is metered. None in an allowed set means all (of connections: all shared ones), here and on keys; no
     key of a client may do what the client may not.
 
@@ -51,7 +51,7 @@ class Client(SQLModel, table=True):
     created_us: int = big()
 
 
-class ClientKey(SQLModel, table=True):
+class ClientKey(Table, table=True):
     """A logical key: name, rights and history stay when its secret is rolled.
 
     `allowed_networks`: the addresses it may be used from, as CIDR; None is any. A token carries the `token_version` of
@@ -81,7 +81,7 @@ class ClientKey(SQLModel, table=True):
     last_used_us: int | None = big(nullable=True)
 
 
-class OutgoingUse(SQLModel, table=True):
+class OutgoingUse(Table, table=True):
     """Calls in five minutes with a secret that a roll has given an end; kept for two hours."""
 
     __tablename__ = "outgoing_use"
@@ -91,7 +91,7 @@ class OutgoingUse(SQLModel, table=True):
     calls: int
 
 
-class KeySecret(SQLModel, table=True):
+class KeySecret(Table, table=True):
     """One secret of a key; at most two live at a time.
 
     `digest` is HMAC-SHA-256 under the pepper of `pepper_version`. Where there is a `copy_owner_id`, the vault has a

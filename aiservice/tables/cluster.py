@@ -1,11 +1,11 @@
 """Who serves on this database, and who of them does the work that one alone may do."""
 
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big
+from aiservice.tables._base import Table, big
 
 
-class Worker(SQLModel, table=True):
+class Worker(Table, table=True):
     """One serving process. `beat_us` is by the database's clock, so that the clocks of nodes need not agree.
 
     `place`, `pid` and `pid_ticks` name the process itself: on its own machine it is seen at once that it died.
@@ -24,7 +24,7 @@ class Worker(SQLModel, table=True):
     beat_us: int = big()
 
 
-class Lease(SQLModel, table=True):
+class Lease(Table, table=True):
     """A right that one worker holds until `until_us` (the database's clock). `fence` grows with every new holder."""
 
     __tablename__ = "lease"

@@ -3,12 +3,12 @@
 from typing import Any
 
 from sqlalchemy import JSON, Column, LargeBinary, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big
+from aiservice.tables._base import Table, big
 
 
-class Connection(SQLModel, table=True):
+class Connection(Table, table=True):
     """A configured way to a provider. `revision` counts changes of its secret or address."""
 
     __tablename__ = "provider_connection"
@@ -38,7 +38,7 @@ class Connection(SQLModel, table=True):
     test_result: str = Field(default="", max_length=300)
 
 
-class ProviderKey(SQLModel, table=True):
+class ProviderKey(Table, table=True):
     """One more key of a connection, whose address, models and rights are its own, too; limits and state are apart.
 
     `number` is 2 for the first of them: the connection's own key is its first.
@@ -63,7 +63,7 @@ class ProviderKey(SQLModel, table=True):
     test_result: str = Field(default="", max_length=300)
 
 
-class SealedSecret(SQLModel, table=True):
+class SealedSecret(Table, table=True):
     """An AES-256-GCM envelope whose AAD binds purpose, owner, row, provider, base_url and revision."""
 
     __tablename__ = "sealed_secret"
@@ -80,7 +80,7 @@ class SealedSecret(SQLModel, table=True):
     created_us: int = big()
 
 
-class MasterKeyVersion(SQLModel, table=True):
+class MasterKeyVersion(Table, table=True):
     """A master key this database has been sealed under, recognised by its check value."""
 
     __tablename__ = "master_key_version"

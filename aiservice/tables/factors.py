@@ -1,12 +1,12 @@
 """Second factors of people: authenticator apps, passkeys, recovery codes; sign-ins that wait for one, and the rule that
 says who must have one."""
 
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big, row_number
+from aiservice.tables._base import Table, big, row_number
 
 
-class Totp(SQLModel, table=True):
+class Totp(Table, table=True):
     """An authenticator app. Its secret is in the vault under this id; it counts once a code has proved it
     (`confirmed_us`). `last_step`: the 30 seconds whose code was taken last; no older one is."""
 
@@ -19,7 +19,7 @@ class Totp(SQLModel, table=True):
     last_step: int = big(default=0)
 
 
-class Passkey(SQLModel, table=True):
+class Passkey(Table, table=True):
     """A passkey, for the host name `rp_id` alone. `credential_id` is base64url. `counter` is its own count of uses as
     last seen; `regressed_us`: when it last went back, which a copy of the passkey would explain."""
 
@@ -38,7 +38,7 @@ class Passkey(SQLModel, table=True):
     regressed_us: int | None = big(nullable=True)
 
 
-class RecoveryCode(SQLModel, table=True):
+class RecoveryCode(Table, table=True):
     """A code that stands in for a lost factor, once. Only an HMAC of it is kept."""
 
     __tablename__ = "recovery_code"
@@ -50,7 +50,7 @@ class RecoveryCode(SQLModel, table=True):
     used_us: int | None = big(nullable=True)
 
 
-class HeldSignIn(SQLModel, table=True):
+class HeldSignIn(Table, table=True):
     """A sign-in whose password was right and that waits for a second factor. `id_hash` is SHA-256 (hex) of a cookie
     that opens nothing else."""
 
@@ -62,7 +62,7 @@ class HeldSignIn(SQLModel, table=True):
     expires_us: int = big(index=True)
 
 
-class PasskeyChallenge(SQLModel, table=True):
+class PasskeyChallenge(Table, table=True):
     """What a passkey is to sign, once: for one browser (`holder` is the hash of its cookie) and one purpose."""
 
     __tablename__ = "passkey_challenge"
@@ -73,7 +73,7 @@ class PasskeyChallenge(SQLModel, table=True):
     expires_us: int = big(index=True)
 
 
-class SignInRule(SQLModel, table=True):
+class SignInRule(Table, table=True):
     """The one row (id 1) of what admins ask of a sign-in: `second_factor` of "nobody", "admins" or "everybody"."""
 
     __tablename__ = "sign_in_rule"

@@ -1,12 +1,12 @@
 """Requests that came with an Idempotency-Key, as every process sees them."""
 
 from sqlalchemy import Column, LargeBinary
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big
+from aiservice.tables._base import Table, big
 
 
-class IdempotentCall(SQLModel, table=True):
+class IdempotentCall(Table, table=True):
     """The one call of a client's key. `name` is a MAC of the key, its route and the caller's rights, `fingerprint` one
     of the body: neither can be guessed at by who reads the table.
 
@@ -35,7 +35,7 @@ class IdempotentCall(SQLModel, table=True):
     surface: str | None = Field(default=None, max_length=30)
 
 
-class Replay(SQLModel, table=True):
+class Replay(Table, table=True):
     """A request that got the answer of another, `original_id`. It is in no ledger: nothing was asked or billed."""
 
     __tablename__ = "answer_replay"

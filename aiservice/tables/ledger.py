@@ -3,9 +3,9 @@
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, Text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big, index_of, row_number
+from aiservice.tables._base import Table, big, index_of, row_number
 
 MAX_TOKENS = 1_000_000_000
 UNFINISHED = "outcome <> 'finished'"
@@ -16,7 +16,7 @@ TOLD_UPSTREAM = "upstream_id IS NOT NULL"
 _SOUGHT = ("started_us", "id", "status", "outcome", "client_id", "key_id", "task", "provider", "model")
 
 
-class LedgerEntry(SQLModel, table=True):
+class LedgerEntry(Table, table=True):
     """One request of a client, settled. Names are copied, not referenced: history outlives what it names.
 
     `status` is the HTTP status the client was given; `outcome` is "finished", "failed", "client_left",
@@ -86,7 +86,7 @@ class LedgerEntry(SQLModel, table=True):
     unit: str | None = Field(default=None, max_length=10)
 
 
-class Decision(SQLModel, table=True):
+class Decision(Table, table=True):
     """Why requests went where they went: places and rules, without anything of a single request. `id` is the hash of
     `said`."""
 
@@ -106,7 +106,7 @@ def _detail() -> Any:
 LATENCY_BOUNDS_US = tuple(10_000 * 2**step for step in range(13))
 
 
-class _Sums(SQLModel):
+class _Sums(Table):
     """Sums over a bucket that starts at `start_us` (UTC). `unpriced` counts requests whose model has no price.
 
     `latency_<n>` counts requests that took at most `LATENCY_BOUNDS_US[n]` and longer than the one before, `first_<n>`
@@ -248,7 +248,7 @@ class UsageClientDay(_ClientRollup, table=True):
     __tablename__ = "usage_client_day"
 
 
-class UsageSpan(SQLModel, table=True):
+class UsageSpan(Table, table=True):
     """What each key used in the days of a span of 32 that are over. It tells which keys may be among the largest of any
     range; what they used in it is read from the other roll-ups."""
 
@@ -271,7 +271,7 @@ class UsageSpan(SQLModel, table=True):
     searches: int = _detail()
 
 
-class RollupDirty(SQLModel, table=True):
+class RollupDirty(Table, table=True):
     """Hours whose minutes changed since they were folded; written with the minutes, removed by the fold."""
 
     __tablename__ = "rollup_dirty"
@@ -279,7 +279,7 @@ class RollupDirty(SQLModel, table=True):
     start_us: int = Field(primary_key=True, sa_type=BigInteger)
 
 
-class Horizon(SQLModel, table=True):
+class Horizon(Table, table=True):
     """From when on a table is whole: what began before `before_us` may have been deleted, to the row or not yet.
 
     Written before the first such row goes. `name` is the table's.

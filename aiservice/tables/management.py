@@ -1,12 +1,12 @@
 """Management by programs: people's access tokens, and calls that came with an Idempotency-Key."""
 
 from sqlalchemy import Column, LargeBinary
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big
+from aiservice.tables._base import Table, big
 
 
-class PersonalToken(SQLModel, table=True):
+class PersonalToken(Table, table=True):
     """An access token by which a program acts for a person. Of its text only a keyed `digest` is kept, and the part
     that may be shown. `may_write`: else it reads."""
 
@@ -25,7 +25,7 @@ class PersonalToken(SQLModel, table=True):
     last_address: str = Field(default="", max_length=64)
 
 
-class ManagementCall(SQLModel, table=True):
+class ManagementCall(Table, table=True):
     """The one call of a person's Idempotency-Key. `name` is a MAC of key and route, `fingerprint` one of the body.
 
     `state` is `running` until `lease_us` at most, `done` from the very commit of what the call did, and `answered` once

@@ -1,12 +1,12 @@
 """People: accounts, their portal sessions, one-time links, and what the sign-in limiter has seen."""
 
 from sqlalchemy import JSON, Column
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big, row_number
+from aiservice.tables._base import Table, big, row_number
 
 
-class User(SQLModel, table=True):
+class User(Table, table=True):
     """A person. `email` is stored lower case; `role` is "admin" or "developer". What they have set for themselves is
     empty until they do: their time zone (an IANA name), the kinds of alerts of which they want no mail, and whether a
     digest comes "daily", `digest_us` when the last one did."""
@@ -25,7 +25,7 @@ class User(SQLModel, table=True):
     digest_us: int | None = big(nullable=True)
 
 
-class PortalSession(SQLModel, table=True):
+class PortalSession(Table, table=True):
     """A signed-in browser. `id_hash` is SHA-256 (hex) of the cookie; the cookie itself is kept nowhere. `confirmed_us`:
     when its person last said their password again."""
 
@@ -41,7 +41,7 @@ class PortalSession(SQLModel, table=True):
     user_agent: str = Field(default="", max_length=256)
 
 
-class OneTimeLink(SQLModel, table=True):
+class OneTimeLink(Table, table=True):
     """A single-use link: `purpose` is "setup", "invite" or "reset". Only SHA-256 (hex) of the token is kept."""
 
     __tablename__ = "one_time_link"
@@ -55,7 +55,7 @@ class OneTimeLink(SQLModel, table=True):
     used_us: int | None = big(nullable=True)
 
 
-class SignInAttempt(SQLModel, table=True):
+class SignInAttempt(Table, table=True):
     """A failed sign-in, counted per account and per address; `subject` is a hash of either."""
 
     __tablename__ = "sign_in_attempt"

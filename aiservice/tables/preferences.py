@@ -3,16 +3,16 @@
 from typing import Any
 
 from sqlalchemy import JSON, Column, Index, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big, row_number
+from aiservice.tables._base import Table, big, row_number
 
 
 def _json() -> Any:
     return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
 
 
-class Preference(SQLModel, table=True):
+class Preference(Table, table=True):
     """The terms of one `subject`: the id of a key, client or team, as `scope` says, or "platform". `task` may be "*".
 
     A client's order is in `chain`, where the release before looks for it, and never in `terms`; everybody else's is in
@@ -35,7 +35,7 @@ class Preference(SQLModel, table=True):
     terms: dict[str, Any] | None = _json()
 
 
-class ModelAlias(SQLModel, table=True):
+class ModelAlias(Table, table=True):
     """A name that requests may give as their model, and where it leads: `targets` are "connection/model", "kind/model",
     a bare model, or another alias, first usable wins. `scope` and `subject` are as in `Preference`."""
 
@@ -50,7 +50,7 @@ class ModelAlias(SQLModel, table=True):
     updated_us: int = big()
 
 
-class RoutingVersion(SQLModel, table=True):
+class RoutingVersion(Table, table=True):
     """One change of terms (`kind` "terms", `name` the task) or of an alias (`kind` "alias"): never altered.
 
     None in `before` or `after` is "nothing stored". `reverted_to` is the version that this one brought back.

@@ -1,12 +1,12 @@
 """Prices that an admin has set: they go before what is published."""
 
 from sqlalchemy import JSON, Column, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big
+from aiservice.tables._base import Table, big
 
 
-class OwnPrice(SQLModel, table=True):
+class OwnPrice(Table, table=True):
     """What a model of a kind of provider costs here. `amounts` are decimals of USD as text, by the names of
     `services/own_prices.py`."""
 

@@ -1,11 +1,11 @@
 """Every look at a key's sealed copy."""
 
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big, row_number
+from aiservice.tables._base import Table, big, row_number
 
 
-class KeyReveal(SQLModel, table=True):
+class KeyReveal(Table, table=True):
     """A person was shown a secret again. The counts that hold such looks down are counts of these rows."""
 
     __tablename__ = "key_reveal"

@@ -1,11 +1,11 @@
 """Shadow traffic: which part of whose requests a second provider is asked as well, and what came of that."""
 
-from sqlmodel import Field, SQLModel, UniqueConstraint
+from sqlmodel import Field, UniqueConstraint
 
-from aiservice.tables._base import big, row_number
+from aiservice.tables._base import Table, big, row_number
 
 
-class ShadowRule(SQLModel, table=True):
+class ShadowRule(Table, table=True):
     """Of a client's requests for `task` (or "*") so many in ten thousand (`parts`) are asked of a connection, too.
     `model` empty: the connection's own choice."""
 
@@ -21,7 +21,7 @@ class ShadowRule(SQLModel, table=True):
     updated_us: int = big()
 
 
-class ShadowAttempt(SQLModel, table=True):
+class ShadowAttempt(Table, table=True):
     """One call made in the shadow of request `request_id`. Its cost is the operator's: no client's row knows of it."""
 
     __tablename__ = "shadow_attempt"

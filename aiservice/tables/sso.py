@@ -1,12 +1,12 @@
 """Single sign-on: who else knows our people (OpenID Connect), whom they know, and sign-ins under way with them."""
 
 from sqlalchemy import JSON, Column, LargeBinary, Text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big
+from aiservice.tables._base import Table, big
 
 
-class SsoProvider(SQLModel, table=True):
+class SsoProvider(Table, table=True):
     """An OpenID provider. Its client secret is in the vault. `domains`, `admin_groups` and `developer_groups` are lists
     of texts; `role_claim` "" leaves roles alone. `revision` changes with whatever a call to it goes by."""
 
@@ -34,7 +34,7 @@ class SsoProvider(SQLModel, table=True):
     tried: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
 
 
-class SsoIdentity(SQLModel, table=True):
+class SsoIdentity(Table, table=True):
     """Who somebody is to an issuer: from the first sign-in on, this and not an address names the person."""
 
     __tablename__ = "sso_identity"
@@ -46,7 +46,7 @@ class SsoIdentity(SQLModel, table=True):
     last_used_us: int = big()
 
 
-class SsoAttempt(SQLModel, table=True):
+class SsoAttempt(Table, table=True):
     """Somebody is with a provider and will be back. `id_hash` is SHA-256 (hex) of a cookie that opens nothing;
     `session_hash` names the session that waits for it, if one does."""
 
@@ -61,7 +61,7 @@ class SsoAttempt(SQLModel, table=True):
     expires_us: int = big(index=True)
 
 
-class SsoSession(SQLModel, table=True):
+class SsoSession(Table, table=True):
     """A portal session that a provider opened, for signing out there too. `id_token` is sealed."""
 
     __tablename__ = "sso_session"
@@ -72,7 +72,7 @@ class SsoSession(SQLModel, table=True):
     created_us: int = big(index=True)
 
 
-class SsoRule(SQLModel, table=True):
+class SsoRule(Table, table=True):
     """The one row (id 1) that says whether passwords are off, and for whom they are not: one admin, by id."""
 
     __tablename__ = "sso_rule"

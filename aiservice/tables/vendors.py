@@ -1,12 +1,12 @@
 """Vendors that an admin has added: rows of data for providers that speak OpenAI's wire."""
 
 from sqlalchemy import Column, Text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from aiservice.tables._base import big
+from aiservice.tables._base import Table, big
 
 
-class Vendor(SQLModel, table=True):
+class Vendor(Table, table=True):
     """A vendor's row as it was written (TOML), by its kind."""
 
     __tablename__ = "vendor"

@@ -16,6 +16,7 @@ from tests.harness.process import ROOT
 # Each was there once, or would come in by one careless import; together they are 40 MB and more.
 _NOT_WHEN_IDLE = (
     *("aiohttp", "requests", "httpx", "httpx2", "urllib3", "botocore", "google.auth"),
+    *("redis", "opentelemetry", "prometheus_client", "wsgiref", "watchfiles"),
     *("joserfc", "webauthn", "cbor2", "segno", "slowapi", "limits", "markdown_it"),
     *("alembic", "asyncpg", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.mysql"),
     *("numpy", "pandas", "plotly", "PIL", "pytest", "hypothesis"),
@@ -24,10 +25,13 @@ _NOT_WHEN_IDLE = (
 # Opens what `serve` opens in a worker, after what it does before it forks.
 _WORKER = """
 import asyncio, json, sys
-from aiservice.commands import server, worker
+from aiservice.commands.supervisor import LEFT_OUT, leave_out
+
+leave_out(*LEFT_OUT)
+from aiservice.commands import line, worker
 
 worker.prepare_environment("http://localhost", "nod_idle")
-worker.spare_memory()
+worker.spare_memory(with_redis=False)
 from aiservice.aiservice import app
 
 async def idle():
