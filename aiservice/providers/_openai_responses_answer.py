@@ -43,6 +43,8 @@ def read_response(reply: HttpReply, *, keeps_raw: bool = False) -> Answer:
     message = _message(items)
     finish_reason = finish_reason_of(said, has_calls=bool(message.get("tool_calls")))
     usage, is_valid = read_usage(said.get("usage"))
+    if usage is not None and (drawn := sum(map(is_drawn, items))):
+        usage.units, usage.unit = drawn, "image"
     model = said.get("model")
     body = {
         "id": said.get("id"),
@@ -86,6 +88,12 @@ def read_usage(raw: object) -> tuple[Usage | None, bool]:
         reasoning_tokens=min(reasoning or 0, generated),
     )
     return usage, True
+
+
+def is_drawn(item: Json) -> bool:
+    """Whether an item is a picture that OpenAI's own tool drew. Its tokens are another model's, which nothing here
+    names: it is counted as a picture."""
+    return item.get("type") == "image_generation_call" and bool(item.get("result"))
 
 
 def encrypted_reasoning(item: Json, index: int) -> Json | None:

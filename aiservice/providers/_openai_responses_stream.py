@@ -15,7 +15,13 @@ from aiservice.kit.sse import MediaSseSplitter, OversizedEvent, SseEvent
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import cut_short, invalid_answer
 from aiservice.providers._openai_errors import failure_from_body
-from aiservice.providers._openai_responses_answer import VENDOR, encrypted_reasoning, finish_reason_of, read_usage
+from aiservice.providers._openai_responses_answer import (
+    VENDOR,
+    encrypted_reasoning,
+    finish_reason_of,
+    is_drawn,
+    read_usage,
+)
 from aiservice.providers._own_calls import OwnCalls
 from aiservice.wire import AttemptFailure, EventKind, Json, StreamEvent, ToolCallDelta
 
@@ -39,6 +45,7 @@ class ResponsesStreamReader(StreamReader):
         self._said: set[tuple[object, ...]] = set()
         self._thoughts = 0
         self._details = 0
+        self._drawn = 0
         self._own = OwnCalls(VENDOR)
 
     def feed(self, chunk: bytes) -> list[StreamEvent]:
@@ -107,8 +114,10 @@ class ResponsesStreamReader(StreamReader):
             if details is not None:
                 self._details += 1
                 events.append(StreamEvent(EventKind.REASONING, details=details))
-        elif item and item.get("type") not in _TOLD and not self._keeps_frames:
-            self._own.add("output", item)
+        elif item and item.get("type") not in _TOLD:
+            self._drawn += is_drawn(item)
+            if not self._keeps_frames:
+                self._own.add("output", item)
 
     def _annotated(self, said: Json, events: list[StreamEvent]) -> None:
         note = _dict(said, "annotation")
@@ -169,6 +178,8 @@ class ResponsesStreamReader(StreamReader):
             events.append(StreamEvent(EventKind.TEXT, details=extra))
         events.append(StreamEvent(EventKind.FINISH, finish_reason=reason))
         usage, is_valid = read_usage(response.get("usage"))
+        if usage is not None and self._drawn:
+            usage.units, usage.unit = self._drawn, "image"
         if usage is not None or not is_valid:
             events.append(StreamEvent(EventKind.USAGE, usage=usage))
         events.append(StreamEvent(EventKind.END))

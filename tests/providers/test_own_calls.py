@@ -1,6 +1,7 @@
 """What a vendor's own tools did comes through whole, streamed the same, and back to the vendor whose it is."""
 
 from itertools import pairwise
+from typing import Any
 
 import orjson
 import pytest
@@ -17,7 +18,7 @@ from aiservice.providers.anthropic import PROVIDER as ANTHROPIC
 from aiservice.providers.gemini import PROVIDER as GEMINI
 from aiservice.providers.gemini_interactions import PROVIDER as INTERACTIONS
 from aiservice.providers.openai import PROVIDER as OPENAI
-from aiservice.wire import Ask, EventKind, HttpCall, HttpReply, Json, StreamEvent
+from aiservice.wire import RESPONSES_WIRE, Ask, EventKind, HttpCall, HttpReply, Json, StreamEvent
 from tests.mock.shapes.bedrock import frame as bedrock_frame
 from tests.providers import anthropic_events as claude
 from tests.providers import bedrock_samples as bedrock
@@ -135,14 +136,14 @@ def test_a_client_of_its_own_wire_gets_the_bytes_and_nothing_twice() -> None:
     assert all(event.frame is not None for event in events if event.kind is EventKind.OTHER)
 
 
-def _openai_stream(*items: Json, ask: Ask = _ASK) -> list[StreamEvent]:
+def _openai_stream(*items: Json, ask: Ask = _ASK, **more: Any) -> list[StreamEvent]:
     frames = [{"type": "response.output_item.added", "output_index": n, "item": item} for n, item in enumerate(items)]
     frames += [{"type": "response.output_item.done", "output_index": n, "item": item} for n, item in enumerate(items)]
     note = {
         "type": "response.output_text.annotation.added",
         "annotation": {"type": "url_citation", "url": "https://a.example"},
     }
-    last = {"type": "response.completed", "response": {"status": "completed"}}
+    last = {"type": "response.completed", "response": {"status": "completed", **more}}
     reader = OPENAI.reader(ask, HttpCall("/responses", b"{}", is_stream=True))
     sent = b"".join(b"data: " + orjson.dumps(frame) + b"\n\n" for frame in [*frames, note, last])
     return [*reader.feed(sent), *reader.end()]
@@ -157,6 +158,20 @@ def test_what_openais_own_tools_did_is_told_whole_and_streamed() -> None:
     assert own is not None
     assert own["openai"]["output"] == [_RAN, _PATCH]
     assert own["openai"]["annotations"] == [{"type": "url_citation", "url": "https://a.example"}]
+
+
+def test_pictures_that_openais_tool_drew_are_counted_once_whole_streamed_and_passed_on() -> None:
+    drawn = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "iVBORw0="}
+    failed = {"type": "image_generation_call", "id": "ig_2", "status": "failed"}
+    told = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+    body = {"status": "completed", "output": [drawn, failed], "usage": told}
+    answer = OPENAI.read(_ASK, HttpCall("/responses", b"{}"), HttpReply(200, {}, orjson.dumps(body)))
+    assert answer.usage is not None
+    assert (answer.usage.units, answer.usage.unit, answer.usage.output_tokens) == (1, "image", 2)
+    native = Ask("chat", "chat", {}, is_stream=True, wire=RESPONSES_WIRE, native={})
+    for ask in (_ASK, native):
+        used = [event.usage for event in _openai_stream(drawn, failed, ask=ask, usage=told) if event.usage is not None]
+        assert [(usage.units, usage.unit) for usage in used] == [(1, "image")]
 
 
 def test_what_google_ran_and_found_is_told_whole_and_streamed() -> None:

@@ -34,6 +34,7 @@ _SAME_WIRES = {
     (wires.OPENAI_EMBEDDINGS, EMBEDDINGS),
     (wires.ANTHROPIC, MESSAGES),
     (wires.OPENAI_RESPONSES, RESPONSES),
+    (wires.OPENAI_COMPLETIONS, COMPLETIONS),
 }
 _MEANT: dict[tuple[str, Way], Callable[[Json], Json]] = {
     (wires.COHERE_CHAT, CHAT): cohere_meant,
@@ -70,6 +71,8 @@ def request_differences(recording: Recording, way: Way, request: Request) -> lis
         if way is RESPONSES:
             _leave_out_our_own(recording.request, sent)
             recorded["input"], sent["input"] = _plain_items(recorded["input"]), _plain_items(sent["input"])
+        if way is COMPLETIONS and recording.is_stream:
+            recorded["stream"] = True  # one recorder lost it
         if "/deployments/" in place and "model" not in recording.request:
             sent.pop("model")  # it is in the address there
         return _lost_or_invented(recorded, sent)
