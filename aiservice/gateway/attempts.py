@@ -136,7 +136,7 @@ class Attempts:
             return exchange.counted_output() - before
 
         budget = self._health.budget
-        return Pace(least, asyncio.get_running_loop().time(), delivered, lambda: budget.has_room, load.fact.crawled)
+        return Pace(least, asyncio.get_running_loop().time(), delivered, lambda: budget.is_half_left, load.fact.crawled)
 
     def _refused(self, exchange: Exchange, candidate: Candidate, reply: HttpReply) -> AttemptFailure:
         if len(reply.body) > SMALL_BYTES:  # no error is so long: it is not looked through beside other requests
@@ -155,6 +155,8 @@ class Attempts:
         if not exchange.has_alternative:
             return self._unhurried
         probe, stall = exchange.probe_seconds, exchange.request.stall_seconds
+        if stall is not None and not self._health.budget.is_half_left:
+            stall = None  # a wish, which leaves further attempts to failures
         if probe is None and stall is None:
             return self._deadlines
         return self._hurry(round(min(probe or _LONG, stall or _LONG), 2), is_probe=probe is not None)

@@ -18,6 +18,7 @@ A request that is given an answer takes its place in its caller's limits of requ
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
+from aiservice.dialects._base import ClientRequest
 from aiservice.gateway.answer_form import Said, pack, unpack
 from aiservice.gateway.elsewhere import Elsewhere
 from aiservice.gateway.exchange import HINTS, CacheUse, Exchange, ProviderGaveUp, Scope
@@ -92,7 +93,7 @@ class Cached:
         # Sorted: whose turn it is changes no answer, and an order that somebody asked for is in the key as well.
         places = sorted(f"{one.connection.id} {one.connection.revision} {one.model}" for one in candidates)
         stored = self._preferences.terms_for(exchange.principal, ask.task)
-        said = (ask.native_headers, None if stored is None else stored.order)
+        said = (ask.native_headers, None if stored is None else stored.order, _own_order(exchange.request))
         asked = Asked(exchange.dialect.surface, places, said, body)
         key = self._cache.key_of(exchange.principal, rule, asked)
         if key is None:
@@ -280,3 +281,9 @@ class Cached:
             )
             if use.semantic is not None:
                 self._semantic.keep(exchange, use, said, ends_us)
+
+
+def _own_order(request: ClientRequest) -> object:
+    """The order that the request says itself, or that its alias leads to: most surfaces take it out of the body."""
+    own = request.preferences
+    return request.order or (own.get("order") or own.get("chain") if isinstance(own, dict) else None)

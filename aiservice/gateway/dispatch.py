@@ -26,7 +26,7 @@ from aiservice.wire import Answer, AttemptFailure, Blame
 T = TypeVar("T")
 Make = Callable[[Exchange, Candidate], Awaitable[T]]
 ContextTokens = Callable[[Candidate], int | None]
-_SILENT = "upstream_silent"
+_SILENT, _STALLED = "upstream_silent", "upstream_stalled"
 
 
 class Dispatcher:
@@ -255,7 +255,8 @@ class Dispatcher:
         failure = failure_of(exc)
         self._turns.failed(exchange, failure)
         note(exchange, candidate, began, failure, waited_us)
-        self._health.failed(candidate.connection.id, failure, candidate.model)
+        if failure.code != _STALLED or exchange.request.stall_seconds is None:  # too late for one is not down for all
+            self._health.failed(candidate.connection.id, failure, candidate.model)
         return ProviderGaveUp(failure, candidate.connection.name)
 
 

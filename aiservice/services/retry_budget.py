@@ -42,10 +42,10 @@ class RetryBudget:
         return True
 
     @property
-    def has_room(self) -> bool:
-        """Whether `spend` would say yes now."""
+    def is_half_left(self) -> bool:
+        """Whether less than half of it is spent: what is only somebody's wish leaves the rest to failures."""
         asked, further = self.figures
-        return further < max(LEAST, asked // PART)
+        return 2 * further < max(LEAST, asked // PART)
 
     @property
     def figures(self) -> tuple[int, int]:

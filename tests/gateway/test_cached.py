@@ -11,12 +11,13 @@ import pytest
 
 from aiservice.gateway import build_gateway
 from aiservice.gateway.admit import InFlight
+from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
 from aiservice.services.budget_terms import Terms
 from aiservice.services.cache_terms import CacheRule
 from aiservice.services.opening import open_core
 from tests.gateway.asgi import Reply
-from tests.gateway.conftest import Gateway, portal
+from tests.gateway.conftest import PROVIDER_KEY, Gateway, portal
 from tests.harness.waiting import until
 
 CHAT = "/v1/chat/completions"
@@ -222,6 +223,41 @@ async def test_what_was_saved_is_counted(gateway: Gateway) -> None:
     assert standing.saved.tokens == 2 * (miss.input_tokens + miss.output_tokens)
     page = (await gateway.get("/metrics")).body
     assert b'aiservice_cache_total{result="hit"} 2.0' in page
+
+
+@pytest.mark.parametrize("surface", [CHAT, "/v1/messages", "/ai-service"])
+async def test_who_asks_for_another_order_is_not_given_what_the_first_order_gave(
+    gateway: Gateway, surface: str
+) -> None:
+    mock = gateway.mock
+    assert mock is not None
+    options: dict[str, Any] = {"is_private_allowed": True, "models": ["gpt-mock"]}
+    await gateway.core.connections.add(
+        OPERATOR, "openai-compatible", "second", mock.base_url, Secret(PROVIDER_KEY), **options
+    )
+    body = {**asked("(words-3) hello"), "max_tokens": 20}
+    if surface == "/ai-service":
+        body = {"task": "chat", "input": "(words-3) hello", "model": "gpt-mock"}
+    told = []
+    for order in (["mock", "second"], ["second", "mock"], ["second", "mock"]):
+        reply = await ask(gateway, {**body, "preferences": {"order": order}}, surface)
+        told.append((reply.headers["x-aiservice-provider"], reply.headers[RESULT]))
+    assert told == [("mock", "miss"), ("second", "miss"), ("second", "hit")]
+
+
+async def test_what_an_alias_gave_is_not_given_when_it_leads_elsewhere_first(gateway: Gateway) -> None:
+    mock = gateway.mock
+    assert mock is not None
+    options: dict[str, Any] = {"is_private_allowed": True, "models": ["gpt-mock"]}
+    await gateway.core.connections.add(
+        OPERATOR, "openai-compatible", "second", mock.base_url, Secret(PROVIDER_KEY), **options
+    )
+    told = []
+    for targets in (["mock/gpt-mock", "second/gpt-mock"], ["second/gpt-mock", "mock/gpt-mock"]):
+        await gateway.core.aliases.set(OPERATOR, "app", "fast", targets)
+        reply = await ask(gateway, {**asked("(words-3) hello"), "model": "fast"})
+        told.append((reply.headers["x-aiservice-provider"], reply.headers[RESULT]))
+    assert told == [("mock", "miss"), ("second", "miss")]
 
 
 # Requests at once

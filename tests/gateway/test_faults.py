@@ -236,6 +236,21 @@ async def test_a_preferred_latency_is_how_long_a_stream_is_waited_for_while_ther
     assert asyncio.get_running_loop().time() - began < 0.4, "sooner than the stall deadline"
 
 
+async def test_what_is_too_late_for_one_client_is_not_down_for_all(rig: Rig) -> None:
+    core = rig.gateway.core
+    await core.preferences.set(OPERATOR, "app", "chat", Terms(preferred_max_latency_ms=1))
+    rig.faulty.fault, rig.faulty.place = "stall", "before"
+    body = {"model": "model-faulty-other", "stream": True, "messages": [{"role": "user", "content": "(words-2)"}]}
+    body["preferences"] = {"order": ["faulty", "other"]}
+    replies = await asyncio.gather(*(rig.gateway.post(SURFACES[0], body) for _ in range(5)))
+    assert {reply.headers["x-aiservice-provider"] for reply in replies} == {"other"}
+    assert core.health.open_connections() == {}
+    further = core.health.budget.figures[1]
+    await rig.gateway.post(SURFACES[0], body)  # waited for as the settings say: the rest is for failures
+    assert (further, core.health.budget.figures[1]) == (5, 6)
+    assert not core.health.open_connections()
+
+
 @pytest.fixture
 async def impatient(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Rig:
     """The same, for whom thirty tokens a second are the least."""

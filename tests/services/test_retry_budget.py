@@ -22,6 +22,12 @@ def test_a_quiet_night_has_ten_and_a_busy_second_a_fifth() -> None:
     assert sum(budget.spend() for _ in range(50)) == 10
 
 
+def test_half_of_it_is_for_failures_alone() -> None:
+    budget = RetryBudget(_Clock())
+    assert [budget.is_half_left and budget.spend() for _ in range(7)] == [True] * 5 + [False] * 2
+    assert budget.spend()
+
+
 def test_what_was_spent_comes_back_after_ten_seconds() -> None:
     clock = _Clock()
     budget = RetryBudget(clock)
