@@ -37,7 +37,9 @@ class OpenAiSpeech(MediaDialect):
         return answer.media or b""
 
     def writer(self, request: ClientRequest) -> StreamWriter:
-        return SpeechWriter() if request.ask.body.get("stream_format") == "sse" else SoundWriter()
+        """Sound; events for who asked for those, and for who resumes: sound cannot be."""
+        is_sound = request.ask.kind == "speech" and request.ask.body.get("stream_format") != "sse"
+        return SoundWriter() if is_sound else SpeechWriter()
 
 
 class OpenAiTranscriptions(MediaDialect):

@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 
+from aiservice.dialects import openai_audio
+from aiservice.dialects._base import ClientRequest, Outcome
+from aiservice.errors import InternalFault
 from aiservice.kit.multipart import write_form
 from aiservice.providers._sound import wav
+from aiservice.wire import Ask
 from tests.gateway.asgi import Reply
 from tests.gateway.conftest import Gateway
 
@@ -139,3 +143,23 @@ async def test_what_work_is_counted_in_stands_in_the_ledger(sandboxed: Gateway) 
     await sandboxed.post("/v1/chat/completions", {"messages": [{"role": "user", "content": "hi"}]})
     counted = [(row.units, row.unit) for row in reversed(await sandboxed.rows())]
     assert counted == [(2, "image"), (5, "character"), (1, "second"), (1, "image"), (None, None)]
+
+
+async def test_images_are_streamed_with_drafts_and_streams_of_events_can_be_resumed(sandboxed: Gateway) -> None:
+    drawn = {"prompt": "a cat", "stream": True, "partial_images": 2}
+    spoken = {"input": "hello", "voice": "alloy", "stream_format": "sse"}
+    for path, body, events in (("/v1/images/generations", drawn, 3), ("/v1/audio/speech", spoken, 2)):
+        reply = await sandboxed.post(path, body, headers={"x-aiservice-resumable": "true"})
+        assert reply.body.count(b"\n\n") >= events
+        rest = await sandboxed.get(reply.headers["x-aiservice-events"], query=b"after=1")
+        assert (rest.status, reply.body.endswith(rest.body), rest.body.count(b"data: ")) == (200, True, events - 1)
+    assert [(row.outcome, row.unit) for row in await sandboxed.rows()] == [
+        ("finished", "character"),
+        ("finished", "image"),
+    ]
+
+
+def test_a_stream_of_sound_that_was_lost_says_so_to_who_resumes_it() -> None:
+    resumed = openai_audio.SPEECH_DIALECT.writer(ClientRequest(Ask("chat", "chat", {}, is_stream=True)))
+    assert b"internal_error" in resumed.failed(InternalFault(), Outcome("req_1", 0, "", "", ""))
+    assert resumed.keep_alive()

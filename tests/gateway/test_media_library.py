@@ -19,6 +19,9 @@ async def test_openais_library_draws_speaks_hears_and_judges(sandboxed: Gateway)
         image = await client.images.generate(model="sandbox-image", prompt="a cat")
         assert image.data is not None
         assert image.data[0].b64_json is not None
+        drafts = await client.images.generate(model="sandbox-image", prompt="a cat", stream=True, partial_images=1)
+        kinds = ["image_generation.partial_image", "image_generation.completed"]
+        assert [event.type async for event in drafts] == kinds
         asked: Any = {"model": "sandbox-tts", "voice": "alloy", "input": "hello"}
         spoken = await client.audio.speech.create(**asked)
         async with client.audio.speech.with_streaming_response.create(**asked) as streamed:
