@@ -31,6 +31,7 @@ from aiservice.services.cache_terms import CacheRule
 from aiservice.services.cached_answer import CachedAnswer
 from aiservice.services.candidates import Candidate, candidate
 from aiservice.services.core import Core
+from aiservice.services.routing import may_see
 from aiservice.services.semantic_index import Vector, cosine, unit
 from aiservice.services.semantic_terms import SemanticRule, question_in
 from aiservice.wire import Answer
@@ -83,7 +84,7 @@ class Semantic:
         semantic, principal = rule.semantic, exchange.principal
         if semantic is None or exchange.request.ask.kind != "chat" or principal.is_test:
             return None
-        if not self._core.semantic.is_on(semantic):
+        if not self._core.semantic.is_on(semantic) or not self._may_be_compared(exchange, semantic):
             return None
         question = question_in(asked.body)
         if question is None:
@@ -91,6 +92,12 @@ class Semantic:
         rest = asked._replace(surface=f"{asked.surface}, but for its question", body=question.rest)
         hard_key = self._core.cache.key_of(principal, rule, rest)
         return None if hard_key is None else Similar(semantic, hard_key, question.text)
+
+    def _may_be_compared(self, exchange: Exchange, rule: SemanticRule) -> bool:
+        """Whether what the request says of data lets who makes vectors see its question."""
+        core, request = self._core, exchange.request
+        stored = core.preferences.terms_for(exchange.principal, request.ask.task)
+        return all(may_see(one, request, stored) for one in core.connections.snapshot() if one.name == rule.connection)
 
     async def find(self, exchange: Exchange, use: CacheUse) -> CachedAnswer | None:
         """The answer to a similar question; None where there is none, or it is to be judged."""

@@ -19,6 +19,7 @@ from aiservice.services.candidates import Candidate
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.core import Core
 from aiservice.services.quota_turn import Turn
+from aiservice.services.routing import may_see
 from aiservice.services.shadows import Shadow, Shadowed
 from aiservice.upstream.failures import UpstreamFailure
 from aiservice.wire import AI_SERVICE_WIRE, Answer, Ask, AttemptFailure, Usage
@@ -70,7 +71,9 @@ class Shadowing:
         view = next((view for view in self._core.connections.snapshot() if view.id == rule.connection_id), None)
         if view is None or view.is_disabled or principal.is_test:
             return None
+        stored = self._core.preferences.terms_for(principal, ask.task)
         is_allowed = principal.connections is None or view.name in principal.connections
+        is_allowed = is_allowed and may_see(view, exchange.request, stored)
         provider, model = registry().get(view.kind), rule.model
         if not is_allowed or view.owner_client_id not in (None, principal.client_id) or provider is None:
             return None

@@ -19,13 +19,13 @@ from aiservice.services.prices import Prices
 from aiservice.services.quotas import Quotas
 from aiservice.services.routing_decided import Decided, Worked, check_left, unable_of
 from aiservice.services.routing_facts import RoutingFacts
-from aiservice.services.routing_filters import Rule, price_rule
+from aiservice.services.routing_filters import Rule, policy_rule, price_rule
 from aiservice.services.routing_plan import Wish, models_for, plan_of
 from aiservice.services.routing_strategies import SPREADING, Need, Rotation, World, arranged, in_turns, runs_of_keys
 from aiservice.services.routing_terms import Terms
 from aiservice.wire import Ask
 
-__all__ = ["SANDBOX", "Decided", "Router", "follow", "models_for", "own_terms", "wish_of"]
+__all__ = ["SANDBOX", "Decided", "Router", "follow", "may_see", "models_for", "own_terms", "wish_of"]
 
 _MEMO_SIZE = 10_000
 _USUAL_OUTPUT_TOKENS = 256
@@ -233,6 +233,14 @@ def follow(route: Route, request: ClientRequest) -> None:
     """
     own = own_terms(request)
     request.order, request.model, request.alias = route.within(own.order if own else None), None, route.name
+
+
+def may_see(view: ConnectionView, request: ClientRequest, stored: Terms | None) -> bool:
+    """Whether what is said of data, by the request or for its caller, lets the connection see the request, though it is
+    not one that answers it."""
+    own = own_terms(request)
+    terms = own or stored or _NOTHING if own is None or stored is None else own.over(stored)
+    return policy_rule(terms, view) is None
 
 
 def wish_of(principal: Principal, request: ClientRequest, stored: Terms | None) -> Wish:

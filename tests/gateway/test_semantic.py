@@ -1,17 +1,19 @@
 """Similar questions share answers where a policy lets them, within their hard key, and are watched."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR
 from aiservice.services.budget_terms import Terms
 from aiservice.services.cache_terms import CacheRule
 from aiservice.services.semantic_terms import SemanticRule
 from aiservice.services.semantic_watch import LEAST_JUDGED, SemanticWatch
 from tests.gateway.asgi import Reply
-from tests.gateway.conftest import Gateway
+from tests.gateway.conftest import PROVIDER_KEY, Gateway
 from tests.gateway.test_cached import CHAT, RESULT, asked, calls_of, stranger_of
 
 SEMANTIC = SemanticRule(950, "mock:embed-mock", 5, 90)
@@ -194,3 +196,21 @@ async def test_below_the_least_precision_it_switches_itself_off_until_it_is_set_
     assert "0 % got the same answer" in alert.words
     await policies.set(OPERATOR, "platform", "", "chat", RULE)
     assert (await ask(gateway, FIRST)).headers[RESULT] == "hit"
+
+
+@pytest.mark.sqlite_only("what is tried is the gateway's own")
+async def test_who_makes_vectors_sees_no_question_that_it_may_not_see(gateway: Gateway) -> None:
+    mock = gateway.mock
+    assert mock is not None
+    options: dict[str, Any] = {"is_private_allowed": True, "models": ["embed-mock"]}
+    await gateway.core.connections.add(
+        OPERATOR, "openai-compatible", "vectors", mock.base_url, Secret(PROVIDER_KEY), **options
+    )
+    await gateway.core.connections.set_data(OPERATOR, "mock", {"is_zdr": True})
+    rule = replace(RULE, semantic=replace(SEMANTIC, embeddings="vectors:embed-mock"))
+    await gateway.core.cache.policies.set(OPERATOR, "platform", "", "chat", rule)
+    strict = {"preferences": {"zdr": True}}
+    assert [(await ask(gateway, text, fields=strict)).headers[RESULT] for text in (FIRST, SIMILAR)] == ["miss"] * 2
+    assert calls_of(gateway) == 2, "no vector was made"
+    others = [f"{FIRST} of mine", f"{SIMILAR} of mine"]
+    assert [(await ask(gateway, text)).headers[RESULT] for text in others] == ["miss", "hit"]

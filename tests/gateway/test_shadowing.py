@@ -10,9 +10,12 @@ import pytest
 from aiservice.errors import PermissionDenied
 from aiservice.kit.secret import Secret
 from aiservice.principal import OPERATOR, Role
+from aiservice.services.routing_terms import Terms
 from aiservice.services.shadows import ShadowView
 from tests.gateway.conftest import PROVIDER_KEY, Gateway
 from tests.mock.server import MockProvider
+
+KEEPS_NOTHING: dict[str, Any] = {"data_collection": "deny", "is_zdr": True, "region": "eu"}
 
 
 @pytest.fixture
@@ -66,6 +69,18 @@ async def test_no_more_than_a_few_shadows_run_at_once(gateway: Gateway, second: 
     assert asyncio.get_running_loop().time() - began < 5
     told = await _settled(gateway)
     assert 8 <= told.calls <= 30
+
+
+async def test_a_shadow_sees_no_prompt_that_it_may_not_see(gateway: Gateway, second: MockProvider) -> None:
+    await gateway.core.connections.set_data(OPERATOR, "mock", KEEPS_NOTHING)
+    await gateway.core.shadows.set(OPERATOR, "app", "chat", "second", 100)
+    for terms in ({"zdr": True}, {"data_collection": "deny"}, {"regions": ["eu"]}):
+        reply = await gateway.chat("(words-2)", model="gpt-mock", preferences=terms)
+        assert (reply.status, reply.headers["x-aiservice-provider"]) == (200, "mock")
+    await gateway.core.preferences.set(OPERATOR, "app", "chat", Terms(zdr=True))
+    assert (await gateway.chat("(words-2)", model="gpt-mock")).status == 200
+    assert (await _settled(gateway)).calls == 0
+    assert second.record.calls == 0
 
 
 async def test_a_part_of_the_requests_is_a_part(gateway: Gateway, second: MockProvider) -> None:
