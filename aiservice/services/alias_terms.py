@@ -13,6 +13,8 @@ from aiservice.services.connection_rules import is_model_name
 from aiservice.services.names import shown, suggestion
 
 MAX_TARGETS = 10
+MAX_DEPTH = 20
+"""Aliases on the way from one to a place: each way is walked for every caller."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}", re.ASCII)
 _RESERVED = frozenset({"auto", "sandbox"})
 
@@ -130,7 +132,7 @@ def expand(name: str, look_up: Callable[[str], Targets | None]) -> tuple[str, ..
     """The targets of `name` with those of other aliases in their place, each once; one that is gone is left out.
 
     Raises:
-        InvalidRequest: it leads back to itself (`alias_loop`).
+        InvalidRequest: it leads back to itself (`alias_loop`), or over too many others (`alias_too_deep`).
         NotFound: nothing is left of where it leads.
     """
     order: dict[str, None] = {}
@@ -152,6 +154,12 @@ def _expand(
         raise InvalidRequest(
             f"The alias '{shown(way[0])}' leads in a circle: {circle}. Point one of them elsewhere.",
             code="alias_loop",
+            param="model",
+        )
+    if len(way) >= MAX_DEPTH:
+        raise InvalidRequest(
+            f"The alias '{shown(way[0])}' leads over more than {MAX_DEPTH} others. Point it nearer to where it leads.",
+            code="alias_too_deep",
             param="model",
         )
     order, done = found

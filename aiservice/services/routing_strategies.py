@@ -13,7 +13,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import gcd, inf
+from math import floor, gcd, inf, log10
 
 from aiservice.services.candidates import Candidate
 from aiservice.services.prices import Prices
@@ -115,20 +115,23 @@ def least_rate_of(terms: Terms) -> float | None:
 
 def _with_speed(each: Candidate, world: World, below: float | None, rotation: Rotation) -> Candidate:
     """The place with what its throughput is about, where it stands where it does for that: where it is `below` so many
-    tokens a second. One digit: what is said is kept with the decision, and decisions are few."""
+    tokens a second. A coarse figure: what is said is kept with the decision, and decisions are few."""
     fact = _fact(each, world)
     rate = 0.0 if fact is None else fact.tokens_per_second
     if not rate or (below is not None and rate >= below):
         return each
-    words = f"about {_one_digit(rate)} tokens/s"
+    words = f"about {_coarse(rate)} tokens/s"
     found = rotation.named.get((each, words))
     if found is None:
         found = rotation.named[each, words] = each.because(f"{each.reason}, {words}")
     return found
 
 
-def _one_digit(rate: float) -> str:
-    return f"{float(f'{rate:.0e}'):g}"
+def _coarse(rate: float) -> str:
+    """1, 2 or 5 times a power of ten."""
+    power = 10.0 ** floor(log10(rate))
+    lead = rate / power
+    return f"{power * (1 if lead < 1.5 else 2 if lead < 3.5 else 5 if lead < 7.5 else 10):g}"
 
 
 _SORTED = {"price": "cheapest", "latency": "lowest latency", "throughput": "throughput"}

@@ -168,6 +168,14 @@ def test_a_requests_own_order_chooses_among_an_aliases_places() -> None:
         route.within(("north",))
 
 
+def test_a_way_over_very_many_is_refused_in_words() -> None:
+    aliases = {f"n{number}": [f"=n{number + 1}"] for number in range(5_000)} | {"n5000": ["east"]}
+    assert expand("n4990", aliases.get) == ("east",)
+    with pytest.raises(InvalidRequest, match="leads over more than 20 others") as raised:
+        expand("n0", aliases.get)
+    assert raised.value.code == "alias_too_deep"
+
+
 names = st.sampled_from([f"n{number}" for number in range(6)])
 
 
@@ -194,7 +202,9 @@ def test_any_target_is_kept_as_it_reads_or_refused(text: str) -> None:
 
 
 def test_a_tower_of_aliases_is_climbed_once() -> None:
-    tower = {f"n{level}": [f"=n{level + 1}", f"=n{level + 1}"] for level in range(300)} | {"n300": ["east"]}
+    tower = {f"n{level}": [f"=n{level + 1}", f"=n{level + 1}", f"=n{level + 1}"] for level in range(19)} | {
+        "n19": ["east"]
+    }
     assert expand("n0", tower.get) == ("east",)
 
 
