@@ -100,7 +100,7 @@ class OpenStream:
             try:
                 if not await self._raw.pour(self._feed):
                     self._is_over = True
-                    if rest := self._reader.end():
+                    if rest := await self._rest():
                         self._give(rest)
             except UpstreamFailure as exc:
                 self._ended(exc.failure)
@@ -157,8 +157,14 @@ class OpenStream:
                     raw.progressed()
                     return found
         self._is_over = True
-        found += self._reader.end()
+        found += await self._rest()
         return found
+
+    async def _rest(self) -> list[StreamEvent]:
+        """What the reader holds when the connection has closed."""
+        if self._reader.has_much:
+            return await asyncio.to_thread(self._reader.end)
+        return self._reader.end()
 
     async def __aenter__(self) -> Self:
         return self

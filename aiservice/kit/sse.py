@@ -5,6 +5,8 @@ from typing import ClassVar
 
 MAX_LINE_BYTES = 1 << 20
 MAX_EVENT_BYTES = 4 << 20
+SMALL_BYTES = 256 << 10
+"""What is longer takes a while to be read."""
 MAX_MEDIA_BYTES = 32 << 20
 """Of an event that may hold a picture or a piece of sound, and of its line: as long as a whole answer may be."""
 _LARGE_BYTES = (

@@ -27,6 +27,8 @@ class StreamReader(ABC):
 
     is_finished: bool = False
     media_type: str = ""
+    has_much: bool = False
+    """Whether so much is held that `end` is called in a thread: it would hold everybody up."""
 
     def note_head(self, headers: Mapping[str, str]) -> None:  # noqa: B027 - most have no use for it
         """Takes the head of the reply (names in lower case); only asked of work that is no chat."""

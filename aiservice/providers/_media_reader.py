@@ -6,7 +6,7 @@ and who has no stream at all is read like this, too.
 
 from collections.abc import Callable, Mapping
 
-from aiservice.kit.sse import MAX_MEDIA_BYTES
+from aiservice.kit.sse import MAX_MEDIA_BYTES, SMALL_BYTES
 from aiservice.providers._base import AttemptFailed, StreamReader
 from aiservice.providers._failures import invalid_answer
 from aiservice.wire import Answer, Ask, AttemptFailure, EventKind, HttpReply, StreamEvent, Usage
@@ -33,7 +33,7 @@ class MediaReader(StreamReader):
         self._whole: bytearray | None = None
         self._is_in_events = self._is_sound = self._has_failed = False
         self.media_type = ""
-        self.is_finished = False
+        self.is_finished = self.has_much = False
 
     def note_head(self, headers: Mapping[str, str]) -> None:
         self._headers = headers
@@ -48,6 +48,7 @@ class MediaReader(StreamReader):
         if self._whole is None:
             return self._begun(self._held + chunk)
         self._whole += chunk
+        self.has_much = len(self._whole) > SMALL_BYTES
         if len(self._whole) > MAX_MEDIA_BYTES:
             return [self._failed(invalid_answer("its answer was too large"))]
         return []

@@ -2,6 +2,7 @@
 `image_generation.partial_image`, and the end of each, which carries the usage. Some end with `[DONE]`, which says
 nothing more."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import orjson
 
 from aiservice.kit.bounded_json import loads
-from aiservice.kit.sse import MediaSseSplitter, OversizedEvent, SseEvent
+from aiservice.kit.sse import SMALL_BYTES, MediaSseSplitter, OversizedEvent, SseEvent
 from aiservice.providers._base import StreamReader
 from aiservice.providers._failures import invalid_answer
 from aiservice.providers._openai_errors import failure_from_body
@@ -20,6 +21,7 @@ ReadUsage = Callable[[object], tuple[Usage | None, bool]]
 _TOKENS_OF_A_DRAFT = 100  # platform.openai.com/docs/guides/image-generation, "Streaming"
 _ENDS: dict[AskKind, str] = {"speech": "speech.audio.done", "transcription": "transcript.text.done"}
 # Tuples, as what is told may be any JSON.
+_PAYLOAD = re.compile(rb'"(?:b64_json|audio)"\s*:\s*"')
 _DRAFTS = ("image_generation.partial_image", "image_edit.partial_image")
 _DRAWN = ("image_generation.completed", "image_edit.completed")
 
@@ -57,7 +59,7 @@ class MediaStreamReader(StreamReader):
         if event.data == b"[DONE]":
             return [StreamEvent(EventKind.OTHER, frame=event.frame)]
         try:
-            said: Any = loads(event.data)
+            said: Any = loads(event.data if len(event.data) <= SMALL_BYTES else _without_payload(event.data))
         except orjson.JSONDecodeError:
             return [self._failed("an event of its stream was not JSON")]
         if not isinstance(said, dict):
@@ -128,6 +130,13 @@ class MediaStreamReader(StreamReader):
     def _failed(self, what: str) -> StreamEvent:
         self._is_failed = True
         return StreamEvent(EventKind.ERROR, failure=invalid_answer(what))
+
+
+def _without_payload(data: bytes) -> bytes:
+    """An event without its picture or sound, which nothing here looks at: to read megabytes of it takes a while."""
+    begin = _PAYLOAD.search(data)
+    end = data.find(b'"', begin.end()) if begin is not None else -1
+    return data if begin is None or end < 0 else data[: begin.end()] + data[end:]
 
 
 def _together(one: Usage, other: Usage) -> Usage:

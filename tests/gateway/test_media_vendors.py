@@ -58,9 +58,9 @@ def _of_google(*parts: Any, **usage: Any) -> bytes:
     return orjson.dumps({"candidates": [candidate], "usageMetadata": counts, "modelVersion": "gemini-x"})
 
 
-def _drawn() -> bytes:
+def _drawn(data: str = _PNG) -> bytes:
     details = [{"modality": "IMAGE", "tokenCount": 1120}]
-    picture = {"inlineData": {"mimeType": "image/png", "data": _PNG}}
+    picture = {"inlineData": {"mimeType": "image/png", "data": data}}
     return _of_google(picture, candidatesTokenCount=1120, candidatesTokensDetails=details)
 
 
@@ -218,12 +218,13 @@ async def test_a_stream_of_images_that_breaks_off_says_so(openai: Gateway, vendo
 
 
 async def test_who_has_no_streams_is_streamed_all_the_same(google: Gateway, vendor: ScriptedServer) -> None:
-    vendor.says(_drawn(), content_type="application/json")
+    data = base64.b64encode(bytes(300_000)).decode()  # so much is read in a thread
+    vendor.says(_drawn(data), content_type="application/json")
     asked = {"model": "gemini-3-pro-image", "prompt": "a cat", "stream": True, "partial_images": 2}
     reply = await google.post("/v1/images/generations", asked)
-    name, data = reply.body.removesuffix(b"\n\n").split(b"\n")
-    assert (name, orjson.loads(data[6:])["b64_json"]) == (b"event: image_generation.completed", _PNG)
-    assert orjson.loads(data[6:])["usage"]["output_tokens"] == 1120
+    name, said = reply.body.removesuffix(b"\n\n").split(b"\n")
+    assert (name, orjson.loads(said[6:])["b64_json"]) == (b"event: image_generation.completed", data)
+    assert orjson.loads(said[6:])["usage"]["output_tokens"] == 1120
     assert (await google.rows())[0].cost_nano_usd == 10 * 2_000 + 1_120 * 120_000
 
 

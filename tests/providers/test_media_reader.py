@@ -144,10 +144,12 @@ def test_a_stream_of_images_cut_anywhere_is_not_whole_and_its_drafts_are_counted
 
 
 def test_a_picture_larger_than_any_text_is_one_event() -> None:
-    said = {"type": "image_generation.completed", "b64_json": "A" * (2 * MAX_LINE_BYTES)}
+    usage = {"input_tokens": 10, "output_tokens": 100, "total_tokens": 110}
+    said = {"type": "image_generation.completed", "b64_json": "A" * (2 * MAX_LINE_BYTES), "usage": usage}
     sent = named_frame("image_generation.completed", orjson.dumps(said))
     events, reader = _read(_drawn(), sent, [65_536] * 20)
     assert (reader.is_finished, events[0].frame) == (True, sent)
+    assert [event.usage.output_tokens for event in events if event.usage is not None] == [100]
 
 
 def test_images_that_come_whole_are_written_as_events_with_their_usage() -> None:
