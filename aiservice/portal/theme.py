@@ -9,6 +9,8 @@ FOCUS = "focus-visible:outline-2 focus-visible:outline-offset-2 focus-visible:ou
 
 PAGE = "min-h-screen bg-slate-50 text-slate-900 dark:bg-slate-950 dark:text-slate-100 antialiased"
 CONTENT = "mx-auto w-full max-w-7xl px-4 py-6 sm:px-8 min-[2200px]:max-w-[100rem]"
+# Two tiles stand beside each other on a phone: seven digits must fit one line there.
+TILE_VALUE = "mt-1 text-lg font-semibold tabular-nums tracking-tight wrap-anywhere sm:text-2xl"
 SURFACE = "rounded-xl border border-slate-200 bg-white dark:border-slate-800 dark:bg-slate-900"
 CARD = f"{SURFACE} p-5"
 MUTED = "text-slate-600 dark:text-slate-400"

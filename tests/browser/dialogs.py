@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import reflex as rx
+from playwright.sync_api import ElementHandle, Page
 from reflex_components_core.core.foreach import Foreach
 
 from aiservice.aiservice import app
@@ -18,6 +19,10 @@ assert app is not None  # importing it registers every page
 
 _OF_OUR_OWN = re.compile(r'h\(\s*"dialog"|role: "(?:dialog|menu|listbox|alertdialog)"')
 _FUNCTION = re.compile(r"^(?:export )?function (\w+)", re.MULTILINE)
+_CLOSED = """() => [...document.querySelectorAll('#content dialog:not([open])')].map((dialog) => [
+  dialog.previousElementSibling?.textContent.trim() ?? '',
+  document.getElementById(dialog.getAttribute('aria-labelledby'))?.textContent.trim() ?? '',
+])"""
 _LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
@@ -41,6 +46,20 @@ def page_dialogs() -> list[PageDialog]:
             dialog = PageDialog(page.route, _pattern(str(one.label)), _pattern(str(one.title)))
             found[dialog] = None
     return list(found)
+
+
+def opened_by_keys(page: Page, dialog: PageDialog) -> tuple[ElementHandle, ElementHandle] | None:
+    """The first dialog of that kind on the page, now open, and the button that opened it; None where there is none."""
+    found = [at for at, (label, title) in enumerate(page.evaluate(_CLOSED)) if dialog.is_it(label, title)]
+    if not found:
+        return None
+    shown = page.locator("#content dialog:not([open])").nth(found[0]).element_handle()
+    opener = shown.evaluate_handle("(dialog) => dialog.previousElementSibling").as_element()
+    assert opener is not None
+    opener.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("(dialog) => dialog.open", arg=shown)
+    return shown, opener
 
 
 def drawn_by_scripts() -> set[str]:

@@ -12,15 +12,16 @@ import json
 import re
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Error, Page, WebSocketRoute, expect
 
 from tests.browser.chromium import Tab, chromium
+from tests.browser.dialogs import opened_by_keys, page_dialogs
 from tests.browser.furnished import PROVIDER_KEY, furnish, send_requests
-from tests.browser.openers import DIALOGS
+from tests.browser.openers import OPENERS
 from tests.browser.test_pages import FRAMED_PAGES, PLAIN_PAGES
 from tests.browser.test_walk import ADMIN, PASSWORD
 from tests.harness import Installation, MockProcess
@@ -144,7 +145,7 @@ def take_full(album: Album, browser: Browser, states: list[str]) -> None:
                 walk(album, tab, "full", [f"/providers/{row['id']}"], name=f"connection-{row['name']}")
             for what, request_id in json.loads((album.folder / "requests.json").read_text()).items():
                 walk(album, tab, "full", [f"/requests/{request_id}"], name=f"request-{what}")
-            take_dialogs(album, tab)
+            take_dialogs(album, tab, installation)
         if "loading" in states:
             take_loading(album, browser, base, tab)
         if "error" in states:
@@ -152,25 +153,27 @@ def take_full(album: Album, browser: Browser, states: list[str]) -> None:
                 walk(album, tab, "error", FRAMED_PAGES, looks=LOOKS[:1])
 
 
-def take_dialogs(album: Album, tab: Tab) -> None:
-    """Every dialog that opens by a button of a page; those that name rows of another test's are left out."""
-    for path, opens in DIALOGS:
-        screen = f"dialog{path.replace('/', '-')}-{opens.__name__.replace('_', '-')}"
-        looks = (LOOKS[0], LOOKS[2])
+def take_dialogs(album: Album, tab: Tab, installation: Installation) -> None:
+    """Every dialog of a page that there is something for, and those behind a form or a list."""
+    looks = (LOOKS[0], LOOKS[2])
+    (connection, *_) = installation.query("SELECT id FROM provider_connection WHERE name = 'openai'")
+    ids = {"[connection]": connection["id"], "[client]": "cli_1000"}
+    for dialog in page_dialogs():
+        screen = name_of(f"dialog{dialog.route}-{dialog.title}")
+        path = re.sub(r"\[\w+\]", lambda name: ids[name[0]], dialog.route)
         if album.wants("full", screen, looks):
             with album.noting(screen):
-                _open_dialog(tab, path, opens)
+                tab.open(path)
+                if opened_by_keys(tab.page, dialog) is not None:
+                    album.take(tab.page, "full", screen, looks)
+    for path, opens in [one for part in OPENERS.values() for one in part]:
+        screen = name_of(f"dialog{path}-{opens.__name__}")
+        if album.wants("full", screen, looks):
+            with album.noting(screen):
+                tab.open(path)
+                opens(tab.page)
+                expect(tab.page.locator("dialog[open]").last).to_be_visible()
                 album.take(tab.page, "full", screen, looks)
-
-
-def _open_dialog(tab: Tab, path: str, opens: Callable[[Page], None]) -> None:
-    tab.page.set_default_timeout(3_000)
-    try:
-        tab.open(path)
-        opens(tab.page)
-        expect(tab.page.locator("dialog[open]").last).to_be_visible()
-    finally:
-        tab.page.set_default_timeout(15_000)
 
 
 def take_loading(album: Album, browser: Browser, base: str, signed_in: Tab) -> None:

@@ -12,6 +12,7 @@ from tests.browser.dialogs import (
     drawn_by_scripts,
     fields_that_forms_add,
     ids_that_rows_share,
+    opened_by_keys,
     page_dialogs,
     rows_known_by_their_place,
 )
@@ -39,10 +40,6 @@ WALKED_SCRIPTS = {
     "ShortcutSheet": "test_the_frame_s_own",
     "Shell": "test_the_frame_s_own: the drawer",
 }
-_CLOSED = """() => [...document.querySelectorAll('#content dialog:not([open])')].map((dialog) => [
-  dialog.previousElementSibling?.textContent.trim() ?? '',
-  document.getElementById(dialog.getAttribute('aria-labelledby'))?.textContent.trim() ?? '',
-])"""
 _IS_INSIDE = "(dialog) => dialog.contains(document.activeElement)"
 
 
@@ -121,16 +118,11 @@ def show_what_waits(page: Page, route: str) -> None:
 def look_at(full: Inspection, dialog: PageDialog) -> bool:
     """Opens the first of that kind on the page; False where there is none."""
     page = full.tab.page
-    found = [at for at, (label, title) in enumerate(page.evaluate(_CLOSED)) if dialog.is_it(label, title)]
-    if not found:
+    found = opened_by_keys(page, dialog)
+    if found is None:
         return False
-    shown = page.locator("#content dialog:not([open])").nth(found[0]).element_handle()
-    opener = shown.evaluate_handle("(dialog) => dialog.previousElementSibling").as_element()
-    assert opener is not None
+    shown, opener = found
     name = f"dialog{dialog.route}-{dialog.title}"
-    opener.focus()
-    page.keyboard.press("Enter")
-    page.wait_for_function("(dialog) => dialog.open", arg=shown)
     if not page.evaluate(_IS_INSIDE, shown):
         full.note(f"{name}: the focus stays outside")
     full.unfold()

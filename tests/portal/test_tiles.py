@@ -43,6 +43,9 @@ def test_tiles_say_what_changed_and_nothing_where_nothing_was_known() -> None:
     [
         ("cost", Sums(requests=1, unpriced=1), "unpriced"),
         ("cost", Sums(), "$0"),
+        ("cost", Sums(requests=1, cost_nano_usd=1_234_567_890_123), "$1,234.57"),
+        ("cost", Sums(requests=1, cost_nano_usd=12_345_678), "$0.012346"),
+        ("cost", Sums(requests=1, cost_nano_usd=123), "$0.000000123"),
         ("cache_read", Sums(requests=1), "none reported"),
         ("first_p95", Sums(requests=1), "no streams"),
         ("p95", Sums(), "no data"),
@@ -50,7 +53,7 @@ def test_tiles_say_what_changed_and_nothing_where_nothing_was_known() -> None:
         ("fallback_rate", SOME, "25.0%"),
     ],
 )
-def test_what_is_not_known_is_said_in_words(metric: str, sums: Sums, text: str) -> None:
+def test_a_sum_is_read_at_a_glance_and_what_is_not_known_is_said_in_words(metric: str, sums: Sums, text: str) -> None:
     assert text_of(METRICS[metric], sums) == text
 
 

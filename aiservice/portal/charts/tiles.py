@@ -89,15 +89,11 @@ def _note(name: str, now: Sums) -> str:
     return "streams, to their first byte" if name == "first_p50" else "of all that ended"
 
 
-# Two stand beside each other on a phone: seven digits must fit one line there.
-_VALUE = "mt-1 text-lg font-semibold tabular-nums tracking-tight wrap-anywhere sm:text-2xl"
-
-
 def tile(figure: Any) -> rx.Component:
     """A figure that leads to its chart."""
     return ReactRouterLink.create(
         rx.el.p(figure["name"], class_name=f"text-sm {theme.MUTED}"),
-        rx.el.p(figure["value"], class_name=_VALUE),
+        rx.el.p(figure["value"], class_name=theme.TILE_VALUE),
         rx.el.p(figure["note"], class_name=f"mt-1 text-xs {theme.MUTED}"),
         rx.el.p(
             figure["change"],

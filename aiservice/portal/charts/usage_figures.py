@@ -247,5 +247,6 @@ def _texts_of(sums: Sums, *, is_by_ending: bool) -> GroupTexts:
 
 
 def _pair(one: str, two: str) -> str:
+    """Two figures of one column, which a narrow one breaks between them and not before a unit."""
     is_said_once = one == two and not one[-1:].isdigit() and not one.endswith(" ms")
-    return one if is_said_once else f"{one} / {two}"
+    return one if is_said_once else f"{one} / {two}".replace(" ms", "\N{NO-BREAK SPACE}ms")

@@ -1,6 +1,6 @@
 """What measures, groups and amounts are called on screen. What is not known is said in words, never as 0."""
 
-from aiservice.kit.money import to_usd_text
+from aiservice.kit.money import NANO_USD, to_usd_text
 from aiservice.portal.charts.groups import NO_DATA, Look, Shape
 from aiservice.services.usage_metrics import Metric
 from aiservice.services.usage_sums import Sums
@@ -80,10 +80,18 @@ def text_of(metric: Metric, sums: Sums | None) -> str:
 def amount(metric: Metric, value: float) -> str:
     """A value of `metric` with its unit."""
     if metric.unit == "nano_usd":
-        return f"${to_usd_text(round(value))}"
+        return dollars(round(value))
     if metric.unit == "ms":
         return f"{value:,.0f} ms"
     return f"{value:.1%}" if metric.unit == "share" else f"{value:,.0f}"
+
+
+def dollars(nano_usd: int) -> str:
+    """A sum as it is read at a glance: cents, and of less than a dollar millionths. Downloads tell it exactly."""
+    if abs(nano_usd) >= NANO_USD:
+        return f"${nano_usd / NANO_USD:,.2f}"
+    is_tiny = abs(nano_usd) < 1_000
+    return f"${to_usd_text(nano_usd if is_tiny else round(nano_usd, -3))}"
 
 
 def change_of(metric: Metric, now: Sums, before: Sums | None) -> str:

@@ -95,9 +95,9 @@ def tile(figure: Any) -> rx.Component:
     """One figure: its `name`, `value` and `note`."""
     return rx.el.div(
         rx.el.p(figure["name"], class_name=f"text-sm {theme.MUTED}"),
-        rx.el.p(figure["value"], class_name="mt-1 text-2xl font-semibold tabular-nums tracking-tight"),
-        rx.el.p(figure["note"], class_name=f"mt-1 text-xs {theme.MUTED}"),
-        class_name=f"{theme.SURFACE} p-4",
+        rx.el.p(figure["value"], class_name=theme.TILE_VALUE),
+        rx.el.p(figure["note"], class_name=f"mt-1 text-xs wrap-anywhere {theme.MUTED}"),
+        class_name=f"min-w-0 {theme.SURFACE} p-4",
     )
 
 

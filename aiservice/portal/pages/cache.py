@@ -9,8 +9,8 @@ from typing_extensions import TypedDict as ValidatedDict
 from aiservice.errors import InvalidRequest
 from aiservice.kit.clock import DAY_US, SECOND_US, now_us
 from aiservice.kit.durations import format_duration, parse_duration
-from aiservice.kit.money import to_usd_text
 from aiservice.portal import theme
+from aiservice.portal.charts.usage_words import dollars
 from aiservice.portal.components.browser import confirm_button
 from aiservice.portal.components.cache import PolicyLine, SavedLine, policy_table, saved_table
 from aiservice.portal.components.cache_policy import Choice, policy_form
@@ -128,7 +128,7 @@ def _tiles(found: Any) -> list[Tile]:
             note=f"{served:,} of {asked:,} requests; {coalesced:,} joined one under way",
         ),
         Tile(name="Tokens saved", value=f"{tokens:,}", note="what the answers used when they were made"),
-        Tile(name="Money saved", value=f"${to_usd_text(money)}", note="at the prices of then"),
+        Tile(name="Money saved", value=dollars(money), note="at the prices of then"),
         Tile(
             name="Waiting saved", value=_time(sum(one.saved.took_us for one in found)), note="for all requests together"
         ),
@@ -147,7 +147,7 @@ def _saved(one: CacheStanding) -> SavedLine:
         if one.similar or one.judged
         else "",
         tokens=f"{one.saved.tokens:,}",
-        money=f"${to_usd_text(one.saved.cost_nano_usd)}",
+        money=dollars(one.saved.cost_nano_usd),
         time=_time(one.saved.took_us),
     )
 

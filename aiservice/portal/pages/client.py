@@ -235,7 +235,7 @@ def _content() -> rx.Component:
             title=page.name,
             actions=rx.fragment(state_badge(page.state, page.state_kind), _switch()),
         ),
-        rx.el.div(rx.foreach(page.facts, tile), class_name="grid gap-4 sm:grid-cols-2 lg:grid-cols-4"),
+        rx.el.div(rx.foreach(page.facts, tile), class_name="grid grid-cols-2 gap-3 sm:gap-4 lg:grid-cols-4"),
         card(_form(), title="What it may do at most"),
         card(
             rx.cond(

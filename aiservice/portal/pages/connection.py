@@ -228,7 +228,7 @@ def connection() -> rx.Component:
 
 def _content() -> rx.Component:
     return rx.fragment(
-        rx.el.div(rx.foreach(page.facts, tile), class_name="grid gap-4 sm:grid-cols-2 lg:grid-cols-4"),
+        rx.el.div(rx.foreach(page.facts, tile), class_name="grid grid-cols-2 gap-3 sm:gap-4 lg:grid-cols-4"),
         rx.cond(page.aliases != "", rx.el.p("Aliases that lead here: ", page.aliases, class_name="text-sm")),
         card(
             rx.cond(
