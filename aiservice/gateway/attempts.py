@@ -119,7 +119,8 @@ class Attempts:
                 reader.note_head(raw.headers)
             stream = OpenStream(raw, reader, candidate.connection.name)
             await stream.wait_for_first()
-            if (least := exchange.request.least_rate) is not None and exchange.has_alternative:
+            least = exchange.request.least_rate
+            if least is not None and exchange.has_alternative and ask.at_most is None:  # what is no text has no pace
                 await stream.show(self._pace(exchange, least))
         finally:
             exchange.upstream_seconds += time.monotonic() - began

@@ -148,6 +148,24 @@ async def test_speech_goes_to_its_client_as_it_comes(openai: Gateway, vendor: Sc
     assert row.started_us < row.first_byte_us < row.ended_us
 
 
+async def test_sound_has_no_pace_of_tokens_to_keep_to(openai: Gateway, vendor: ScriptedServer) -> None:
+    key = Secret(PROVIDER_KEY)
+    await openai.core.connections.add(
+        OPERATOR, "openai", "other", vendor.url, key, is_private_allowed=True, models=["tts-1"]
+    )
+    vendor.says(_MP3, content_type="audio/mpeg")
+    vendor.may_go_on = asyncio.Event()
+    reply, wish = Reply(), {"fallback_below_throughput": 50}
+    body = {**_SPEAK, "preferences": wish}
+    asked = asyncio.ensure_future(call(openai.app, "POST", "/v1/audio/speech", key=openai.key, body=body, reply=reply))
+    async with asyncio.timeout(5):
+        while not reply.body:
+            await asyncio.sleep(0.005)
+    vendor.may_go_on.set()
+    await asked
+    assert (reply.status, reply.body, len(vendor.asked)) == (200, b"".join(_MP3), 1)
+
+
 async def test_speech_that_is_cut_has_no_end_and_is_paid_for(openai: Gateway, vendor: ScriptedServer) -> None:
     vendor.says(_MP3, content_type="audio/mpeg")
     vendor.is_cut = True
