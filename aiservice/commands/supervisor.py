@@ -104,6 +104,13 @@ class _Supervisor:
         self._takes_hangups = False
 
     def run(self) -> int:
+        try:
+            return self._watch()
+        except BaseException:  # no memory to fork, say: better no server than workers that nobody watches
+            self._end()
+            raise
+
+    def _watch(self) -> int:
         gc.freeze()  # what children share with this process, their collectors need not touch
         self._make(0)
         while True:
@@ -219,5 +226,8 @@ def _close(pipe: tuple[int, int]) -> None:
 
 
 def _say(message: str) -> None:
-    sys.stderr.write(message + "\n")
-    sys.stderr.flush()
+    try:
+        sys.stderr.write(message + "\n")
+        sys.stderr.flush()
+    except OSError:
+        pass  # whoever read it has gone; the server goes on

@@ -44,8 +44,10 @@ def work(number, words):
     {later}
 
 if __name__ == "__main__":
+    {before}
     sys.exit(supervise(prepare, work))
 """
+_FORKS_TWICE = "os.fork = lambda forks=[os.fork] * 2: forks.pop()() if forks else sys.exit('no more processes')"
 
 
 class Running:
@@ -68,9 +70,9 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, first: str, later: str = "stay(number)") -> Iterator[Running]:
+def running(folder: Path, first: str, later: str = "stay(number)", before: str = "pass") -> Iterator[Running]:
     script = folder / "program.py"
-    script.write_text(_PROGRAM.format(first=first, later=later))
+    script.write_text(_PROGRAM.format(first=first, later=later, before=before))
     environment = {**os.environ, "AISERVICE_MASTER_KEY": KEY, "PYTHONPATH": str(ROOT)}
     pipe = subprocess.PIPE
     command = [sys.executable, str(script)]
@@ -148,6 +150,26 @@ def test_who_does_not_stop_in_time_is_killed(tmp_path: Path) -> None:
     assert (status, "did not stop within" in errors) == (0, True)
     assert 0.4 < time.monotonic() - began < 10
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_nobody_left_to_read_what_is_said_ends_nothing(tmp_path: Path) -> None:
+    with running(tmp_path, "go(); stay(0)") as server:
+        _, pid = server.words()
+        assert server.process.stderr is not None
+        server.process.stderr.close()
+        os.kill(int(pid), signal.SIGKILL)
+        assert server.words()[0] == "0"
+        os.kill(server.pid, signal.SIGTERM)
+        assert server.process.wait(20) == 0
+
+
+def test_a_server_that_cannot_fork_any_more_leaves_no_worker_behind(tmp_path: Path) -> None:
+    with running(tmp_path, "go(2); stay(0)", "stay(number)", before=_FORKS_TWICE) as server:
+        pids = dict(server.words() for _ in range(2))
+        os.kill(int(pids["0"]), signal.SIGKILL)
+        status, errors = server.end()
+    assert (status, errors.count("no more processes")) == (1, 1)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
 
 
 def test_t22_workers_have_the_master_key_and_no_process_shows_it(tmp_path: Path) -> None:
