@@ -142,5 +142,13 @@ class _Server(Server):  # type: ignore[misc, valid-type]
 
     def _serve(self, spawn_target: Any, target_loader: Any) -> None:
         """Granian's `serve` ends with this: its own would fork, and watch."""
+
+        def loaded() -> Any:
+            gc.disable()  # what modules make stays: looking through it for garbage was a tenth of a start
+            try:
+                return target_loader()
+            finally:
+                gc.enable()
+
         self._init_shared_socket()
-        self._spawn_worker(self._number, spawn_target, target_loader).inner.run()
+        self._spawn_worker(self._number, spawn_target, loaded).inner.run()

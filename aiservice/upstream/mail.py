@@ -1,21 +1,24 @@
 """The door out for mail: hands one message to the configured server, in a thread of its own.
 
 The server is the operator's choice and may be anywhere; TLS is verified. Fails closed: a server that offers no STARTTLS
-where it is asked for gets neither password nor message.
+where it is asked for gets neither password nor message. What speaks SMTP is loaded by the first message, in its thread.
 """
 
 import asyncio
-import smtplib
 import socket
 import ssl
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from typing import TYPE_CHECKING
 
 import certifi
 
 from aiservice.kit.smtp_url import SmtpServer
+
+if TYPE_CHECKING:
+    import smtplib
 
 _SECONDS = 15.0
 _THREADS = 2
@@ -52,6 +55,8 @@ class Mailer:
             self._threads = None
 
     def _send(self, message: EmailMessage, recipients: list[str]) -> None:
+        import smtplib  # noqa: PLC0415 - see above
+
         try:
             with self._open() as smtp:
                 smtp.send_message(message, self.sender, recipients)
@@ -68,7 +73,9 @@ class Mailer:
         except (OSError, smtplib.SMTPException, UnicodeError, ValueError):
             raise MailFailed("The mail server could not be reached, or the connection was lost.") from None
 
-    def _open(self) -> smtplib.SMTP:
+    def _open(self) -> "smtplib.SMTP":
+        import smtplib  # noqa: PLC0415 - as above
+
         server = self._server
         if server.security == "tls":
             smtp: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=_SECONDS, context=self._context())

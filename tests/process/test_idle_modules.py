@@ -16,7 +16,7 @@ from tests.harness.process import ROOT
 # Each was there once, or would come in by one careless import; together they are 40 MB and more.
 _NOT_WHEN_IDLE = (
     *("aiohttp", "requests", "httpx", "httpx2", "urllib3", "botocore", "google.auth"),
-    *("redis", "opentelemetry", "prometheus_client", "wsgiref", "watchfiles"),
+    *("redis", "opentelemetry", "prometheus_client", "wsgiref", "watchfiles", "smtplib"),
     *("joserfc", "webauthn", "cbor2", "segno", "slowapi", "limits", "markdown_it"),
     *("alembic", "asyncpg", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.mysql"),
     *("numpy", "pandas", "plotly", "PIL", "pytest", "hypothesis"),
