@@ -10,6 +10,7 @@ from operator import attrgetter
 from aiservice.errors import InvalidRequest, NoProvider, NotFound, PermissionDenied
 from aiservice.principal import Principal
 from aiservice.providers import registry
+from aiservice.providers._media_names import media_kind_of
 from aiservice.services.candidates import SANDBOX, Candidate, candidate
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.routing_filters import policy_rule
@@ -198,7 +199,11 @@ def model_for(view: ConnectionView, model: str | None, kind: AskKind) -> str | N
     provider = registry()[view.kind]
     names = view.models or provider.default_models
     if model is None:
-        return next((name for name in names if provider.serves(name, kind)), None)
+        found = next((name for name in names if provider.serves(name, kind)), None)
+        if kind == "chat" and found is not None and media_kind_of(found) is not None:  # it draws, and chats, too
+            plain = (name for name in names if media_kind_of(name) is None and provider.serves(name, kind))
+            return next(plain, found)
+        return found
     if names:
         return model if model in names else None
     return model if provider.serves(model, kind) else None

@@ -84,6 +84,26 @@ async def test_gemini_draws_and_its_pictures_cost_what_pictures_cost(google: Gat
         assert (row.units, row.unit, row.cost_nano_usd) == (1, "image", 10 * 2_000 + 1_120 * 120_000)
 
 
+async def test_a_model_that_draws_chats_where_it_is_named_and_else_another_does(
+    google: Gateway, vendor: ScriptedServer
+) -> None:
+    """The one that draws is the first of its connection's models."""
+    picture = {"inlineData": {"mimeType": "image/png", "data": _PNG}}
+    vendor.says(_of_google({"text": "Here"}, picture), content_type="application/json")
+    said = {"messages": [{"role": "user", "content": "hi"}]}
+    await google.post("/v1/chat/completions", said)
+    drawn = await google.post("/v1/chat/completions", {**said, "model": "gemini-3-pro-image"})
+    assert [asked.target.split("/")[-1].split(":")[0] for asked in vendor.asked] == [
+        "gemini-2.5-flash",
+        "gemini-3-pro-image",
+    ]
+    message = drawn.json()["choices"][0]["message"]
+    assert message["extra_content"]["google"]["parts"] == [{**picture, "content_offset": 4, "reasoning_offset": 0}]
+    native = {"contents": [{"parts": [{"text": "a cat"}]}], "generationConfig": {"responseModalities": ["IMAGE"]}}
+    own = await google.post("/v1beta/models/gemini-3-pro-image:generateContent", native)
+    assert (own.body, orjson.loads(vendor.asked[2].body)) == (vendor.body, native)
+
+
 async def test_gemini_hears_in_json_and_text_and_as_a_task(google: Gateway, vendor: ScriptedServer) -> None:
     details = [{"modality": "AUDIO", "tokenCount": 8}, {"modality": "TEXT", "tokenCount": 2}]
     vendor.says(_of_google({"text": "Hello"}, promptTokensDetails=details), content_type="application/json")
