@@ -90,7 +90,7 @@ def _mark_up(installation: Installation) -> int:
     return marked
 
 
-@pytest.mark.parametrize("email", [ADMIN], ids=["admin"])
+@pytest.mark.parametrize("email", [ADMIN, DEVELOPER], ids=["admin", "developer"])
 def test_t62_what_was_stored_or_answered_is_text_and_never_markup(
     installation: Installation, mock: MockProcess, shots: Path, evidence: Evidence, email: str
 ) -> None:

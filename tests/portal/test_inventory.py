@@ -33,7 +33,7 @@ SECRETS = (
     "/connections", "/connections/import", "/connections/key", "/connections/keys", "/connections/keys/secret",
     "/factors/app", "/factors/app/prove", "/factors/app/remove", "/factors/codes",
     "/factors/passkeys", "/factors/passkeys/ask", "/factors/passkeys/remove", "/factors/passkeys/rename",
-    "/factors/reset", "/factors/rule", "/first-key",
+    "/factors/rule", "/first-key",
     "/invite", "/keys", "/keys/reveal", "/keys/roll", "/keys/update", "/payload", "/reset-link", "/sso", "/sso/change",
 )  # fmt: skip
 EXPORTS = ("audit.csv", "audit.json", "requests.csv", "requests.json", "usage.csv", "usage.json")

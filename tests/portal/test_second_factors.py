@@ -52,12 +52,15 @@ async def test_half_a_sign_in_opens_no_page_and_the_whole_one_does(portal: Porta
         assert secret not in str(person.received)
 
 
-def test_t54_what_admins_do_about_factors_is_refused_to_developers(portal: PortalServer) -> None:
+async def test_t54_what_admins_do_about_factors_is_refused_to_developers(portal: PortalServer) -> None:
     email, cookie, _ = with_app(portal)
-    for path, body in (("/factors/rule", {"second_factor": "nobody"}), ("/factors/reset", {"id": email})):
-        refused = post(portal, cookie, path, **body)
-        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "admin_only")
-    assert post(portal, portal.cookie_of(), "/factors/reset", id=email).json() == {}
+    refused = post(portal, cookie, "/factors/rule", second_factor="nobody")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "admin_only")
+    for who, words in ((cookie, "Only an admin"), (portal.cookie_of(), "Taken away.")):
+        async with Attacker(portal, cookie=who) as person:
+            await person.hydrate("/users")
+            await person.send(named("users_state.reset_factor"), {"user_id": email}, path="/users")
+            assert words in person.var("session_state", "notice")
     assert post(portal, cookie, "/first-key").status_code == 401, "their sessions have ended"
     assert portal.cookie_of(email), "the password alone opens again"
 

@@ -74,12 +74,6 @@ async def show_passkey(core: Core, person: Person, fields: Fields) -> Answer:
     return {}
 
 
-async def reset_factors(core: Core, person: Person, fields: Fields) -> Answer:
-    """`id`: takes every factor of that user away."""
-    await core.accounts.factors.reset(person, fields.required("id"))
-    return {}
-
-
 async def set_rule(core: Core, person: Person, fields: Fields) -> Answer:
     """`second_factor`: of whom one is asked."""
     await core.accounts.factors.set_rule(person, fields.required("second_factor"))
@@ -97,6 +91,5 @@ ACTIONS = {
     "/factors/passkeys/ask": ("factor.change", ask_new_passkey),
     "/factors/passkeys/remove": ("factor.change", remove_passkey),
     "/factors/passkeys/rename": ("factor.change", rename_passkey),
-    "/factors/reset": ("factor.reset", reset_factors),
     "/factors/rule": ("sign_in.rule", set_rule),
 }

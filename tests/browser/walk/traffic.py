@@ -26,6 +26,8 @@ def requests(walker: Walker, key: str) -> None:
     narrowed(walker)
     peeked(walker)
     found(walker)
+    # The tab began with what it had: the download of the search before.
+    expect(page.get_by_role("link", name="Download CSV")).to_have_attribute("href", re.compile(r"requests\.csv$"))
     lines = list(csv.DictReader(walker.download("Download CSV").splitlines()))
     listed = json.loads(walker.download("JSON"))
     assert len(lines) == len(listed["data"] if isinstance(listed, dict) else listed) >= count

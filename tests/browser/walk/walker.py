@@ -49,13 +49,13 @@ class Walker:
         self.restored_views = 0
         self.copies = 0
         self.figures: dict[str, float] = {}
+        self.tab.context.on("request", self._note_request)  # also what opens another tab
         self.tab.context.on("page", self._watch)
         self._watch(self.page)
         self.page.on("dialog", lambda dialog: dialog.accept())  # a key that is left without being copied
 
     def _watch(self, page: Page) -> None:
         page.on("websocket", self._listen)
-        page.on("request", self._note_request)
         page.on("requestfailed", self._note_failure)
         page.on("response", self._note_response)
         page.on("framenavigated", lambda frame: self.screens.add(self._path_of(frame.url)))
