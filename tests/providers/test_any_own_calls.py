@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiservice.providers import registry
@@ -154,6 +154,7 @@ _BODIES: dict[str, Callable[[list[Any]], Json]] = {
 }
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(sorted(_BODIES)), st.lists(_ODD, max_size=4))
 def test_any_answer_is_read_or_has_failed(kind: str, said: list[Any]) -> None:
     try:
@@ -164,6 +165,7 @@ def test_any_answer_is_read_or_has_failed(kind: str, said: list[Any]) -> None:
         assert orjson.loads(orjson.dumps(message)) == message
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(sorted(_BODIES)), st.lists(_ODD, max_size=5), _CUTS)
 def test_any_stream_is_read_or_has_failed(kind: str, said: list[Any], cuts: list[int]) -> None:
     end = {"type": "response.completed", "response": {"status": "completed", "output": said}}
@@ -177,6 +179,7 @@ def test_any_stream_is_read_or_has_failed(kind: str, said: list[Any], cuts: list
     assert sum(event.kind is EventKind.ERROR for event in events) <= 1
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(sorted(_BODIES)), st.lists(_ODD, max_size=5), _CUTS)
 def test_any_events_at_all_are_read_or_have_failed(kind: str, said: list[Any], cuts: list[int]) -> None:
     names = ["contentBlockStart", "contentBlockDelta", "contentBlockStop", "metadata", "messageStop"]

@@ -206,7 +206,7 @@ _ODD = st.recursive(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(st.sampled_from(["sse", None]), st.lists(_ODD, max_size=4), st.binary(max_size=20), _CUTS)
 def test_anything_at_all_is_read_or_has_failed(form: str | None, said: list[Any], junk: bytes, cuts: list[int]) -> None:
     sent = b"".join(data_frame(orjson.dumps(each)) for each in said)
