@@ -22,6 +22,7 @@ Json = dict[str, Any]
 
 _EVERY_SECONDS = 0.5
 _MOST_KNOWN = 20_000
+_MOST_TRACED = 1_000
 _BATCH = 500
 _KEPT_US = 90 * DAY_US
 
@@ -58,14 +59,25 @@ class DecisionTrace:
         if found is None:
             table = table_of(decided, snapshot)
             digest = hashlib.sha256(orjson.dumps(table, option=orjson.OPT_SORT_KEYS)).hexdigest()[:24]
-            found = traced[key] = f"dec_{digest}"
-            if found not in self._known and len(self._waiting) < _MOST_KNOWN:
-                if len(self._known) >= _MOST_KNOWN:
-                    self._known.clear()
-                self._known.add(found)
-                self._waiting[found] = table
+            found = f"dec_{digest}"
+            if self._keep(found, table):
+                if len(traced) >= _MOST_TRACED:  # twelve places in an order by latency have half a billion orders
+                    traced.clear()
+                traced[key] = found
         decided.trace_id = found
         return found
+
+    def _keep(self, found: str, table: Json) -> bool:
+        """Whether it is kept, or will be: with a database that has stood still for long the next request tries again."""
+        if found in self._known:
+            return True
+        if len(self._waiting) >= _MOST_KNOWN:
+            return False
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known.add(found)
+        self._waiting[found] = table
+        return True
 
     async def flush(self) -> None:
         """Writes the new ones; whoever else has written one already wrote the same."""
