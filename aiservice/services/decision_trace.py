@@ -68,7 +68,7 @@ class DecisionTrace:
         return found
 
     def _keep(self, found: str, table: Json) -> bool:
-        """Whether it is kept, or will be: with a database that has stood still for long the next request tries again."""
+        """Whether it is or will be kept: where the database has stood still for long, the next request tries again."""
         if found in self._known:
             return True
         if len(self._waiting) >= _MOST_KNOWN:
