@@ -98,7 +98,8 @@ def test_added_up_points_rise_and_the_others_are_not_stacked() -> None:
 
 def test_what_is_not_kept_by_ending_is_said_and_not_drawn() -> None:
     view = UsageView.of({"by": "status", "metric": "cost", "range": "24h"})
-    group = Group("limited", "limited", Sums(requests=2, errors=2), [Sums(requests=2, errors=2)])
+    sums = Sums(requests=2, errors=2, unpriced=1)
+    group = Group("limited", "limited", sums, [sums])
     shown = figures(view, Series("hour", [view.end_us - DAY_US], [group], is_kept=False), {})
     assert shown["rows"][0]["name"] == "over a limit (429)"
     assert shown["rows"][0]["cost"] == "not kept by ending"

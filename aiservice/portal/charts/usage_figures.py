@@ -232,7 +232,8 @@ def _texts_of(sums: Sums, *, is_by_ending: bool) -> GroupTexts:
         for name, metric in METRICS.items()
     }
     rate = f" ({shown['error_rate']})" if sums.errors and not is_by_ending else ""
-    unpriced = f" + {sums.unpriced:,} unpriced" if sums.unpriced and sums.unpriced < sums.requests else ""
+    is_partly_priced = not is_by_ending and 0 < sums.unpriced < sums.requests
+    unpriced = f" + {sums.unpriced:,} unpriced" if is_partly_priced else ""
     return GroupTexts(
         requests=shown["requests"],
         errors=f"{shown['errors']}{rate}",
