@@ -71,8 +71,10 @@ def decision_table(
 
 
 def _way_to(preferences: Any, line: Any) -> rx.Component:
-    link = ReactRouterLink.create("See the preferences", to=preferences, class_name=f"block w-fit text-xs {theme.LINK}")
-    return rx.cond(line["is_preference"], link)
+    look = f"flex min-h-6 w-fit items-center text-xs {theme.LINK}"
+    return rx.cond(
+        line["is_preference"], ReactRouterLink.create("See the preferences", to=preferences, class_name=look)
+    )
 
 
 def _line(line: Any, preferences: Any) -> rx.Component:

@@ -166,9 +166,9 @@ export function LiveTail({ count, isNewest, styles, onShow }) {
   );
 }
 
-// A sheet beside the list: modal where it covers it (on a phone), else not. What it shows stands in the page's address,
-// so it is open in another tab too; j and k open the next and the previous request, Escape closes it. `shown` is the one
-// whose content the server has sent.
+// A sheet over the list, which it covers in part or, on a phone, whole: modal, so that nothing under it has the focus
+// (WCAG 2.4.11). What it shows stands in the page's address, so it is open in another tab too; j and k open the next and
+// the previous request, Escape and a click beside it close it. `shown` is the one whose content the server has sent.
 export function Peek({ rows, shown, styles, children }) {
   const dialog = useRef(null);
   const title = useRef(null);
@@ -196,8 +196,7 @@ export function Peek({ rows, shown, styles, children }) {
   useEffect(() => {
     const sheet = dialog.current;
     if (open && !sheet.open) {
-      if (window.matchMedia("(max-width: 640px)").matches) sheet.showModal();
-      else sheet.show();
+      sheet.showModal();
       title.current?.focus({ preventScroll: true });
     } else if (open) {
       sheet.scrollTop = 0;
@@ -207,16 +206,20 @@ export function Peek({ rows, shown, styles, children }) {
     }
     last.current = open;
   }, [open]);
-  const keys = (event) => {
-    if (event.key !== "Escape" || dialog.current.querySelector("dialog[open]")) return;
+  // Escape, a phone's way back, and what a browser closes by itself: all go by the address. Dialogs within tell of
+  // themselves, and a sheet that is open again has nothing to say of having been closed.
+  const closed = (event) => {
+    if (event.target !== dialog.current || (event.type === "close" && dialog.current.open)) return;
     event.preventDefault();
-    go("");
+    if (new URLSearchParams(window.location.search).has("peek")) go("");
   };
+  // Where the button goes down: text that is selected beyond the edge closes nothing.
+  const pressed = (event) => event.target === dialog.current && event.clientX < dialog.current.getBoundingClientRect().left && go("");
   const step = (words, sign, key, isOff, act) =>
     h("button", { type: "button", className: styles.icon, disabled: isOff, "aria-label": words, "aria-keyshortcuts": key, title: `${words}: ${key}`, onClick: act }, sign);
   return h(
     "dialog",
-    { ref: dialog, className: styles.sheet, "aria-label": `Request ${open}`, onKeyDown: keys, onCancel: (event) => event.preventDefault() },
+    { ref: dialog, className: styles.sheet, "aria-label": `Request ${open}`, onCancel: closed, onClose: closed, onMouseDown: pressed },
     open
       ? h(
           "div",

@@ -25,8 +25,9 @@ LOG_STYLES = {
     "liveOn": f"mr-1.5 inline-block size-2 rounded-full {theme.LOG_BARS['good']}",
     "liveOff": "mr-1.5 inline-block size-2 rounded-full border border-current",
     "sheet": (
-        f"fixed inset-y-0 right-0 left-auto z-20 m-0 h-dvh max-h-none w-[min(44rem,100vw)] max-w-none overflow-y-auto "
-        f"overscroll-contain p-4 text-left shadow-xl {theme.SHEET} backdrop:bg-slate-950/60"
+        f"fixed inset-y-0 right-0 left-auto m-0 h-dvh max-h-none w-[min(44rem,100vw)] max-w-none overflow-y-auto "
+        # What gets the focus scrolls clear of the head that stays.
+        f"scroll-pt-16 overscroll-contain p-4 text-left shadow-xl {theme.SHEET} backdrop:bg-slate-950/40"
     ),
     "sheetBusy": f"h-[calc(100dvh-6rem)] {theme.SKELETON}",
     "sheetHead": f"sticky -top-4 z-10 -mx-4 -mt-4 mb-4 flex items-center justify-between px-4 py-2 {theme.SHEET_HEAD}",
