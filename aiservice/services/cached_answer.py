@@ -1,4 +1,4 @@
-"""An answer that was kept, and the memory of one worker for such: bounded in bytes, the least used go first."""
+"""An answer that was kept, and the memory of one worker for such: bounded in bytes, shared fairly by clients."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -25,11 +25,13 @@ class CachedAnswer:
 
 
 class AnswerMemory:
-    """Answers by key, `most_bytes` of them."""
+    """Answers by key, `most_bytes` of them. The least used goes first; whoever holds more than an equal share of the room
+    makes room from its own, so that no client can push out what the others have kept."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._answers: OrderedDict[bytes, CachedAnswer] = OrderedDict()
+        self._clients: dict[str, _Held] = {}
         self.held_bytes = 0
         self.evicted = 0
 
@@ -45,6 +47,7 @@ class AnswerMemory:
             self.remove(key)
             return None
         self._answers.move_to_end(key)
+        self._clients[answer.client_id].keys.move_to_end(key)
         return answer
 
     def put(self, key: bytes, answer: CachedAnswer) -> None:
@@ -53,26 +56,49 @@ class AnswerMemory:
         size = _size(answer)
         if size * 8 > self._most_bytes:
             return
+        held = self._clients.get(answer.client_id)
+        if held is None:
+            held = self._clients[answer.client_id] = _Held()
         self._answers[key] = answer
+        held.keys[key] = None
+        held.size += size
         self.held_bytes += size
         while self.held_bytes > self._most_bytes:
-            _, oldest = self._answers.popitem(last=False)
-            self.held_bytes -= _size(oldest)
+            is_over_share = len(held.keys) > 1 and held.size * len(self._clients) > self._most_bytes
+            self.remove(next(iter(held.keys if is_over_share else self._answers)))
             self.evicted += 1
 
     def remove(self, key: bytes) -> None:
         gone = self._answers.pop(key, None)
-        if gone is not None:
-            self.held_bytes -= _size(gone)
+        if gone is None:
+            return
+        size, held = _size(gone), self._clients[gone.client_id]
+        self.held_bytes -= size
+        held.size -= size
+        del held.keys[key]
+        if not held.keys:
+            del self._clients[gone.client_id]
 
     def remove_of(self, client_id: str) -> None:
         """Removes every answer that a client got first."""
-        for key in [key for key, answer in self._answers.items() if answer.client_id == client_id]:
+        held = self._clients.get(client_id)
+        for key in () if held is None else tuple(held.keys):
             self.remove(key)
 
     def clear(self) -> None:
         self._answers.clear()
+        self._clients.clear()
         self.held_bytes = 0
+
+
+class _Held:
+    """What a client holds: the keys, least used first, and their bytes."""
+
+    __slots__ = ("keys", "size")
+
+    def __init__(self) -> None:
+        self.keys: OrderedDict[bytes, None] = OrderedDict()
+        self.size = 0
 
 
 def _size(answer: CachedAnswer) -> int:

@@ -134,6 +134,41 @@ def test_the_memory_holds_so_many_bytes_and_forgets_the_least_used() -> None:
     assert memory.get(b"large") is None
 
 
+def test_a_client_with_ever_new_questions_makes_room_from_its_own_answers() -> None:
+    memory = AnswerMemory(100_000)
+    for number in range(30):
+        memory.put(b"calm %d" % number, answer(b"x" * 600, client_id="cli_calm"))
+    for number in range(1_000):
+        memory.put(b"hasty %d" % number, answer(b"x" * 600, client_id="cli_hasty"))
+    assert all(memory.get(b"calm %d" % number) for number in range(30))
+    assert memory.get(b"hasty 999") is not None
+    for number in range(300):  # who uses little has the room that nobody else's share needs
+        memory.put(b"calm %d" % number, answer(b"x" * 600, client_id="cli_calm"))
+    assert memory.get(b"calm 299") is not None
+    assert memory.get(b"hasty 999") is not None
+
+
+@given(st.lists(st.tuples(st.sampled_from("pgrc"), st.integers(0, 12), st.integers(0, 3), st.integers(0, 700))))
+def test_whatever_is_done_to_the_memory_its_sums_are_those_of_what_it_holds(
+    acts: list[tuple[str, int, int, int]],
+) -> None:
+    memory = AnswerMemory(6_000)
+    for act, number, client, size in acts:
+        key, client_id = b"%d" % number, f"cli_{client}"
+        if act == "p":
+            memory.put(key, answer(b"x" * size, client_id=client_id))
+        elif act == "g":
+            memory.get(key)
+        elif act == "r":
+            memory.remove(key)
+        else:
+            memory.remove_of(client_id)
+        held = [each for each in map(memory.get, [b"%d" % n for n in range(13)]) if each is not None]
+        assert memory.held_bytes == sum(len(each.packed) + 400 for each in held) <= 6_000
+        assert len(memory) == len(held)
+        assert act != "c" or all(each.client_id != client_id for each in held)
+
+
 def test_the_memory_gives_out_nothing_whose_time_is_over() -> None:
     memory = AnswerMemory(10_000)
     memory.put(b"a", answer(seconds=0))
