@@ -25,8 +25,8 @@ class CachedAnswer:
 
 
 class AnswerMemory:
-    """Answers by key, `most_bytes` of them. The least used goes first; whoever holds more than an equal share makes room
-    from its own, so that no client can push out what the others have kept."""
+    """Answers by key, `most_bytes` of them. The least used goes first; a client that holds more than an equal share
+    makes room from its own, so that none can push out what the others have kept."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
