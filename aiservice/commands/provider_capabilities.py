@@ -9,6 +9,7 @@ from aiservice.commands.console import JsonFlag, examples, one_of, show, show_ta
 from aiservice.commands.opening import run
 from aiservice.commands.provider_keys import provider_key
 from aiservice.commands.provider_list import list_connections
+from aiservice.commands.provider_live import try_connection
 from aiservice.commands.providers import Which, WhichOption, provider
 from aiservice.principal import OPERATOR
 from aiservice.providers.capabilities import Capabilities, capabilities_of
@@ -25,6 +26,14 @@ provider.command(
     short_help="List the connections, without their keys.",
     epilog=examples("provider list", "provider list --json"),
 )(list_connections)
+provider.command(
+    "test",
+    action="connection.test",
+    short_help="Call a provider with its stored key, and check what it answers.",
+    epilog=examples(
+        "provider test openai", "provider test openai --model gpt-5-mini", "provider test openai --list-only"
+    ),
+)(try_connection)
 
 ModelOption = Annotated[str, typer.Option("--model", help="Of this model alone; else of all.")]
 

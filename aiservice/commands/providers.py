@@ -95,24 +95,6 @@ def add(
     show({"id": made.id, "name": made.name, "kind": made.kind}, lines, as_json=as_json)
 
 
-@provider.command("test", action="connection.test", epilog=examples("provider test openai"))
-def test(which: Which = None, name: WhichOption = None, as_json: JsonFlag = False) -> None:
-    """Call a provider's list of models with the stored key. Exit status 1 when that fails."""
-    ref = one_of(which, name, "connection")
-    result = run(lambda core: core.connections.test(OPERATOR, ref), as_json=as_json)
-    answer = {
-        "name": ref,
-        "ok": result.is_ok,
-        "latency_ms": result.latency_ms,
-        "models": list(result.models),
-        "code": result.code,
-        "message": result.message,
-    }
-    show(answer, [f"{ref}: {result.summary}"], as_json=as_json)
-    if not result.is_ok:
-        raise typer.Exit(1)
-
-
 @provider.command("disable", action="connection.disable", epilog=examples("provider disable openai"))
 def disable(which: Which = None, name: WhichOption = None, as_json: JsonFlag = False) -> None:
     """Leave a connection out of routing, within a second."""

@@ -153,7 +153,7 @@ def test_adding_a_provider_tests_it_and_keeps_its_models(console: Console, mock:
     models = {row["name"]: row["models"] for row in console.json("provider", "list")}
     assert "mock-small" in models["found"]
     assert models["listed"] == ["only-this"]
-    tested = console.json("provider", "test", "found")
+    tested = console.json("provider", "test", "found", "--list-only")
     assert (tested["ok"], tested["code"], tested["models"]) == (True, None, models["found"])
 
 
@@ -172,7 +172,7 @@ def test_a_kind_with_an_address_of_its_own_takes_it_with_and_without_its_version
         "own": "https://api.anthropic.com",
     }
     assert "mock-small" in rows["with"]["models"]
-    assert console.json("provider", "test", "with")["ok"] is True
+    assert console.json("provider", "test", "with", "--list-only")["ok"] is True
 
 
 def test_google_is_asked_by_its_own_header_with_and_without_the_version(console: Console, mock: MockProcess) -> None:
@@ -195,7 +195,7 @@ def test_a_wrong_key_is_not_saved_unless_insisted_on(console: Console, mock: Moc
     assert console.json("provider", "test", "m", status=1)["code"] == "upstream_auth_failed"
     assert console("provider", "set-key", "m", stdin="sk-wrong-key-1111", status=1).err.startswith("Error: Not saved")
     assert console.json("provider", "set-key", "m", stdin=PROVIDER_KEY)["key_hint"] == PROVIDER_KEY[-4:]
-    assert console.json("provider", "test", "m")["ok"] is True
+    assert console.json("provider", "test", "m", "--list-only")["ok"] is True
 
 
 def test_a_provider_that_is_away_is_saved_with_a_note(console: Console) -> None:

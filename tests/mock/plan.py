@@ -108,7 +108,7 @@ def _words_of(body: Json, script: Script) -> list[str]:
     last = last_message(body)
     if last.get("role") == "tool":
         plain = ["The", "tool", "said:", *text_of(last.get("content")).split()]
-    elif script.says("json"):
+    elif script.says("json") or _is_for_a_city(body):
         plain = ['{"city":', '"Bern"}']
     elif script.says("echo"):
         plain = text_of(last.get("content")).split()
@@ -123,7 +123,23 @@ def _wanted_tools(body: Json, script: Script) -> list[Json]:
     """The tool calls of the answer: what the script says, if the request brings tools and no result yet."""
     if not body.get("tools") or last_message(body).get("role") == "tool":
         return []
+    wanted = script.tools or _forced_tool(body)
     return [
         {"id": f"call_{number}_{name}", "type": "function", "function": {"name": name, "arguments": json.dumps(given)}}
-        for number, (name, given) in enumerate(script.tools)
+        for number, (name, given) in enumerate(wanted)
     ]
+
+
+def _forced_tool(body: Json) -> tuple[tuple[str, Json], ...]:
+    """The first tool, for Bern, where the request says that one has to be called: in OpenAI's and Anthropic's form."""
+    choice, tool = body.get("tool_choice"), body["tools"][0]
+    name = tool.get("function", tool).get("name") if isinstance(tool, dict) else None
+    is_forced = choice == "required" or (isinstance(choice, dict) and choice.get("type") == "any")
+    return ((name, {"city": "Bern"}),) if is_forced and name else ()
+
+
+def _is_for_a_city(body: Json) -> bool:
+    """Whether the answer has to be an object that holds a city and nothing else: in the same two forms."""
+    form = body.get("response_format") or (body.get("output_config") or {}).get("format") or {}
+    schema = form.get("json_schema", form).get("schema") or {}
+    return bool(schema.get("required") == ["city"])
