@@ -66,6 +66,7 @@ from aiservice.services.abuse_observing import Seen, note_prompt
 from aiservice.services.candidates import Candidate
 from aiservice.services.core import Core
 from aiservice.services.limit_plans import Plan
+from aiservice.services.limit_watch import LimitWatch
 from aiservice.services.payloads import Payload
 from aiservice.services.routing_filters import able
 from aiservice.wire import AI_SERVICE_WIRE
@@ -93,6 +94,7 @@ class Pipeline:
             total_seconds=deadlines.total,
             facts=core.router.facts,
         )
+        self._limit_watch = LimitWatch(core.alerts)
         self._conversations = Conversations(core.responses)
         semantic = Semantic(core, self._dispatcher, meter, in_flight, self._charges)
         wait_seconds = core.settings.coalesce_wait
@@ -169,6 +171,7 @@ class Pipeline:
         if error.headers:
             return
         self._meter.figures.count_refusal(error)
+        self._limit_watch.refused(principal, error)
         error.headers = tuple(headers_of_caller(self._core.limiter, principal))
 
     def _seen(self, principal: Principal, scope: Scope, started_us: int) -> Seen:

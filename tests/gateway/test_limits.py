@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from aiservice.principal import OPERATOR
+from aiservice.services.limit_watch import LEAST_REFUSED
 from tests.gateway.asgi import Reply
 from tests.gateway.conftest import Gateway
 
@@ -140,3 +141,21 @@ def _body(text: str, **fields: object) -> dict[str, object]:
 
 async def _chat(gateway: Gateway, key: str, **fields: object) -> Reply:
     return await gateway.post("/v1/chat/completions", _body("Hello", **fields), key=key)
+
+
+async def test_a_limit_that_keeps_refusing_is_an_alert_and_a_single_refusal_is_none(gateway: Gateway) -> None:
+    often, once = await gateway.new_key(limits={"requests/minute": 1}), await gateway.new_key()
+    core = gateway.core
+    for _ in range(LEAST_REFUSED):
+        await _chat(gateway, often)
+    await core.alerts.flush()
+    assert await core.alerts.list(OPERATOR) == []  # the first was served: nine were refused
+    for _ in range(LEAST_REFUSED):
+        assert (await _chat(gateway, often)).status == 429
+    assert (await _chat(gateway, once)).status == 200
+    await core.alerts.flush()
+    (alert,) = await core.alerts.list(OPERATOR)
+    assert (alert.kind, alert.count) == ("limit_reached", 1)
+    assert "client 'app' (client_rpm_exceeded" in alert.words
+    assert "This key's limit of 1 request a minute" in alert.words
+    assert often not in f"{alert.words}{alert.evidence}"
