@@ -18,6 +18,7 @@ from aiservice.providers.capabilities import capabilities_of
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.core import Core
 from aiservice.services.model_abilities import abilities_of
+from aiservice.services.model_pricing import pricing_of
 from aiservice.services.routing import follow, models_for
 from aiservice.tasks import registry
 from aiservice.wire import Ask
@@ -36,6 +37,7 @@ class Listed(NamedTuple):
 
 
 MODELS = "/v1/models"
+_LENGTHS = {"context_length": "max_input_tokens", "max_output_tokens": "max_tokens"}  # Anthropic's names for them
 OWN = "aiservice"
 
 
@@ -112,7 +114,12 @@ class Catalogue:
         """A model's object, with what it can do; an alias is as able as what it leads to, which may change."""
         views = (view for view in self._core.connections.snapshot() if view.name == model.connection)
         view = next(views, None)
-        return {**_model_json(*model), **({} if view is None else abilities_of(view, model.name))}
+        if view is None:
+            return _model_json(*model)
+        told = {**_model_json(*model), **abilities_of(view, model.name)}
+        told |= {theirs: told[ours] for ours, theirs in _LENGTHS.items() if ours in told}
+        pricing = pricing_of(self._core.prices, view, model.name)
+        return told if pricing is None else {**told, "pricing": pricing}
 
     def _aliases(self, principal: Principal) -> list[Listed]:
         """As `models_for`: the aliases that lead this key anywhere, by name. They are ours, and as old as what they
