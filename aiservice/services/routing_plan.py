@@ -76,10 +76,10 @@ def plan_of(wish: Wish, snapshot: tuple[ConnectionView, ...]) -> Plan:
         usable = [view for view in usable if pinned in (view.name, view.kind)]
         groups = [_of_model(wish, usable, model, f"pinned to {pinned}")]
     elif wish.chain is not None and not wish.is_test:
-        groups = _of_chain(wish, wish.chain, usable, model)
+        groups = _of_chain(wish, wish.chain, usable, model, snapshot)
     else:
         if not _is_sandbox_meant(wish, allowed, snapshot):
-            usable = [view for view in usable if view.kind != SANDBOX]
+            usable = _without_sandbox(wish, usable, model)
         groups = [_of_model(wish, usable, model, "default order")]
         most = IMPLICIT_ATTEMPTS
     permitted = tuple(
@@ -108,11 +108,12 @@ def is_within_rights(wish: Wish, view: ConnectionView) -> bool:
 def _is_allowed(wish: Wish, view: ConnectionView) -> bool:
     if not is_within_rights(wish, view):
         return False
-    if wish.is_test:
-        return True
-    names, terms = {view.name, view.kind}, wish.terms
-    is_named = not (names & terms.ignore) and (terms.only is None or bool(names & terms.only))
-    return is_named and policy_rule(terms, view) is None
+    return wish.is_test or (_is_named(wish.terms, view) and policy_rule(wish.terms, view) is None)
+
+
+def _is_named(terms: Terms, view: ConnectionView) -> bool:
+    names = {view.name, view.kind}
+    return not (names & terms.ignore) and (terms.only is None or bool(names & terms.only))
 
 
 def has_kind(view: ConnectionView, kind: AskKind) -> bool:
@@ -136,6 +137,8 @@ def split_model(wish: Wish, snapshot: tuple[ConnectionView, ...]) -> tuple[str |
         return prefix, None if rest in ("", "auto") else rest
     # Other clients' own connections are not known here, so their names neither show nor get in the way.
     if any(prefix in (view.name, view.kind) for view in snapshot if is_of_client(wish, view)):
+        if refused := _refused_by_policy(wish, snapshot, None, prefix):
+            raise _against_policy(refused)
         raise NotFound(f"'{prefix}' is not a connection that this key may use.", code="model_not_found", param="model")
     return None, requested
 
@@ -151,14 +154,18 @@ def _of_model(wish: Wish, usable: list[ConnectionView], model: str | None, reaso
 
 
 def _of_chain(
-    wish: Wish, chain: tuple[str, ...], usable: list[ConnectionView], model: str | None
+    wish: Wish,
+    chain: tuple[str, ...],
+    usable: list[ConnectionView],
+    model: str | None,
+    snapshot: tuple[ConnectionView, ...],
 ) -> list[list[Candidate]]:
     groups: list[list[Candidate]] = []
     seen: set[tuple[str, str]] = set()
     for place, entry in enumerate(chain, start=1):
         name, _, entry_model = entry.partition(":")
         members = [view for view in usable if name in ("", view.name, view.kind)]  # "" is wherever the model is
-        if not members and not wish.is_stored_chain:
+        if not members and not wish.is_stored_chain and not _refused_by_policy(wish, snapshot, None, name):
             near = difflib.get_close_matches(name, [view.name for view in usable], n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise InvalidRequest(
@@ -176,6 +183,36 @@ def _of_chain(
                 group.append(candidate(view, chosen, _with_key(reason, view)))
         groups.append(group)
     return groups
+
+
+def _refused_by_policy(
+    wish: Wish, snapshot: tuple[ConnectionView, ...], model: str | None, name: str | None
+) -> set[str]:
+    """The rules on data by which connections are left out that could serve it; by `name`, only those of that name or
+    kind."""
+    found = set()
+    for view in snapshot:
+        could = is_within_rights(wish, view) and not view.is_disabled and has_kind(view, wish.kind)
+        if (
+            could
+            and _is_named(wish.terms, view)
+            and name in (None, view.name, view.kind)
+            and model_for(view, model, wish.kind) is not None
+        ):
+            rule = policy_rule(wish.terms, view)
+            if rule is not None:
+                found.add(rule.name)
+    return found
+
+
+def _against_policy(rules: set[str]) -> NoProvider:
+    return NoProvider(
+        "No provider connection that this key may use for this meets what the preferences say of data "
+        f"({', '.join(sorted(rules))}). An admin states what a provider does with data with "
+        "'python -m aiservice provider set-data'.",
+        code="data_policy",
+        param="preferences",
+    )
 
 
 _place = attrgetter("place")
@@ -216,6 +253,14 @@ def _is_sandbox_meant(wish: Wish, allowed: list[ConnectionView], snapshot: tuple
     return all(view.kind == SANDBOX for view in permitted)
 
 
+def _without_sandbox(wish: Wish, usable: list[ConnectionView], model: str | None) -> list[ConnectionView]:
+    """Who is left where the sandbox is not meant; a model that nobody else has, and that is listed as the sandbox's,
+    asks for it by name."""
+    others = [view for view in usable if view.kind != SANDBOX]
+    is_its_own = model in registry()[SANDBOX].default_models and not _of_model(wish, others, model, "")
+    return usable if is_its_own else others
+
+
 def is_model_allowed(wish: Wish, view: ConnectionView, model: str) -> bool:
     allowed = wish.allowed_models
     if allowed is None or view.kind == SANDBOX:
@@ -235,6 +280,9 @@ def _nothing(
             code="model_not_found",
             param="model",
         )
+    pinned, model = split_model(wish, snapshot)
+    if refused := _refused_by_policy(wish, snapshot, model, pinned):
+        return _against_policy(refused)
     if wish.model is not None and usable:
         known = sorted({name for view in usable for name in view.models})
         near = difflib.get_close_matches(wish.model, known, n=1)
@@ -243,15 +291,6 @@ def _nothing(
             f"No provider connection of this key has the model '{wish.model}'.{hint} 'auto' lets the broker choose.",
             code="model_not_found",
             param="model",
-        )
-    refused = [policy_rule(wish.terms, view) for view in snapshot if is_within_rights(wish, view)]
-    if not usable and any(refused):
-        said = ", ".join(sorted({rule.name for rule in refused if rule is not None}))
-        return NoProvider(
-            f"No provider connection that this key may use meets what the preferences say of data ({said}). An admin "
-            "states what a provider does with data with 'python -m aiservice provider set-data'.",
-            code="data_policy",
-            param="preferences",
         )
     return NoProvider(
         f"No provider connection that this key may use can do '{wish.task}'. An admin can add one on the portal's "

@@ -114,3 +114,17 @@ async def test_models_say_how_long_a_context_they_have_where_it_is_known(gateway
     await gateway.core.aliases.set(OPERATOR, PLATFORM_SCOPE, "quick", ["mock/gpt-mock"])
     listed = {one["id"]: one.get("context_length") for one in (await gateway.get("/v1/models")).json()["data"]}
     assert (listed["quick"], listed["gpt-mock"], listed["embed-mock"]) == (4_096, 4_096, None)
+
+
+async def test_every_model_that_is_listed_is_reached_by_its_name(gateway: Gateway) -> None:
+    listed = {model["id"] for model in (await gateway.get("/v1/models")).json()["data"]}
+    assert {"gpt-mock", "sandbox", "sandbox-embedding", "sandbox-moderation", "sandbox-reranker"} <= listed
+    asked = (
+        ("/v1/chat/completions", {"model": "sandbox", "messages": [{"role": "user", "content": "hi"}]}),
+        ("/v1/embeddings", {"model": "sandbox-embedding", "input": "hi"}),
+        ("/v1/moderations", {"model": "sandbox-moderation", "input": "hi"}),
+        ("/v1/rerank", {"model": "sandbox-reranker", "query": "hi", "documents": ["a", "b"]}),
+    )
+    for path, body in asked:
+        reply = await gateway.post(path, body)
+        assert (reply.status, reply.headers.get("x-aiservice-provider")) == (200, "sandbox"), path

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiservice.dialects._base import ClientRequest
-from aiservice.errors import InvalidRequest, NoProvider
+from aiservice.errors import InvalidRequest, NoProvider, NotFound
 from aiservice.principal import Principal
 from aiservice.services.connection_views import ConnectionView
 from aiservice.services.health import ConnectionHealth
@@ -185,6 +185,38 @@ def test_the_sandbox_does_not_answer_in_place_of_who_must_not() -> None:
     with pytest.raises(NoProvider) as refusal:
         decide(Router(), (view("east"), view("sandbox")), {"zdr": True})
     assert refusal.value.code == "data_policy"
+
+
+def test_the_sandboxs_own_models_ask_for_it_by_name_where_nobody_else_has_them() -> None:
+    snapshot = (view("east"), view("sandbox", models=("sandbox", "sandbox-embedding")))
+    asked = ClientRequest(Ask("embedding", "embedding", {}), "sandbox-embedding")
+    assert names(Router().decide(WHO, asked, None, snapshot)) == ["sandbox"]
+    with pytest.raises(NotFound):
+        Router().decide(WHO, ClientRequest(Ask("chat", "chat", {}), "no-such-model"), None, snapshot)
+    theirs = (view("east", models=("sandbox-embedding",)), snapshot[1])
+    assert names(Router().decide(WHO, asked, None, theirs)) == ["east"]
+    assert names(decide(Router(), snapshot, None)) == ["east"]
+
+
+@pytest.mark.parametrize("model", [None, "fast", "east/fast", "openai-compatible/fast"])
+@pytest.mark.parametrize("order", [None, ["east"]])
+def test_who_is_left_out_for_its_data_is_said_to_be_so_and_not_to_be_unknown(
+    model: str | None, order: list[str] | None
+) -> None:
+    terms = {"regions": ["eu"], **({} if order is None else {"order": order})}
+    request = ClientRequest(Ask("chat", "chat", {}), model, terms)
+    with pytest.raises(NoProvider) as refusal:
+        Router().decide(WHO, request, None, (view("east"), view("sandbox", models=())))
+    assert (refusal.value.code, refusal.value.param) == ("data_policy", "preferences")
+    assert "(region)" in refusal.value.message
+
+
+def test_an_order_goes_past_who_is_left_out_for_its_data() -> None:
+    request = ClientRequest(Ask("chat", "chat", {}), "fast", {"order": ["east", "west"], "regions": ["eu"]})
+    assert names(Router().decide(WHO, request, None, (view("east"), view("west", region="eu")))) == ["west"]
+    with pytest.raises(InvalidRequest, match="not a connection"):
+        typo = ClientRequest(Ask("chat", "chat", {}), "fast", {"order": ["eats"], "regions": ["eu"]})
+        Router().decide(WHO, typo, None, (view("east"), view("west", region="eu")))
 
 
 def test_a_place_that_does_not_answer_is_left_where_nobody_has_named_it() -> None:
