@@ -5,6 +5,7 @@ Exit status: 0 done, 1 refused (with the reason), 2 called wrongly.
 
 import getpass
 import json
+import os
 import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -100,6 +101,12 @@ def fail(message: str, *, code: str, as_json: bool) -> NoReturn:
         _print_json({"error": {"type": "command_error", "code": code, "message": message, "param": None}})
     say(f"Error: {message}")
     raise typer.Exit(REFUSED)
+
+
+def end_unread() -> NoReturn:
+    """Ends well where whoever read what is printed has enough of it (`| head`)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed goes there
+    raise typer.Exit
 
 
 def usage_error(message: str) -> NoReturn:

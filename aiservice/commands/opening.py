@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from aiservice.commands.console import fail, refuse, settings_or_exit
+from aiservice.commands.console import end_unread, fail, refuse, settings_or_exit
 from aiservice.errors import BrokerError
 from aiservice.services.core import Core
 from aiservice.services.opening import open_core
@@ -34,6 +34,8 @@ def guarded(work: Callable[[], T], *, as_json: bool) -> T:
         refuse(error, as_json=as_json)
     except (SettingsError, NewerDatabase) as error:
         fail(str(error), code="cannot_start", as_json=as_json)
+    except BrokenPipeError:
+        end_unread()
     except DATABASE_ERRORS as error:
         # The error's own text may quote statements with their values.
         fail(f"The database did not do it ({type(error).__name__}).", code="database_unavailable", as_json=as_json)

@@ -156,10 +156,7 @@ def export(
         async for line in lines:
             sys.stdout.write(line)
 
-    try:
-        run(work, as_json=as_json)
-    except BrokenPipeError:  # the reader has seen enough
-        sys.stderr.close()
+    run(work, as_json=as_json)
 
 
 def _typed(row: dict[str, Any]) -> dict[str, Any]:

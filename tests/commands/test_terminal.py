@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
+from aiservice.commands.opening import guarded
 from tests.harness import Installation
 from tests.harness.process import ROOT
 
@@ -44,6 +46,21 @@ def test_data_goes_to_stdout_messages_to_stderr_and_the_status_says_how_it_went(
     wrong = run(installation, "client", "create")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "Traceback" not in made.stderr + again.stderr + wrong.stderr
+
+
+def test_a_reader_that_has_enough_is_no_failure_of_the_database(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unread() -> None:
+        raise BrokenPipeError
+
+    with (tmp_path / "out").open("w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        with pytest.raises(typer.Exit) as ended:
+            guarded(unread, as_json=False)
+        print("what was still to be written", flush=True)
+    assert (ended.value.exit_code, (tmp_path / "out").read_text()) == (0, "")
+    assert capsys.readouterr().err == ""
 
 
 def test_a_password_typed_at_a_terminal_is_not_echoed(installation: Installation) -> None:
