@@ -16,10 +16,10 @@ from aiservice.services.limit_plans import Plan, Plans
 
 _AT_ONCE_RETRY_US = 1_000_000  # nobody knows when an answer under way will end
 _SCOPES = {
-    "key": "This key",
-    "client": "This client",
-    "team": "The team",
-    "sanction": "This client (slowed down for unusual traffic)",
+    "key": "This key's",
+    "client": "This client's",
+    "team": "The team's",
+    "sanction": "This client was slowed down for unusual traffic: its",
 }
 _LOOKED_AT_ONCE = 50  # one script in Redis: it must not hold the others up
 _CODES = {
@@ -335,7 +335,7 @@ def _share(limit: Limit, sharers: int) -> int:
 def _refusal(limit: Limit, wait_us: int) -> RateLimited:
     seconds = -(-wait_us // 1_000) / 1_000
     return RateLimited(
-        f"{_SCOPES.get(limit.scope, limit.scope)}'s limit of {_words(limit)} is used up. Try again in {seconds:g} s.",
+        f"{_SCOPES.get(limit.scope, limit.scope)} limit of {_words(limit)} is used up. Try again in {seconds:g} s.",
         code=_CODES[limit.name],
         retry_after=seconds,
     )

@@ -140,6 +140,6 @@ def _forced_tool(body: Json) -> tuple[tuple[str, Json], ...]:
 
 def _is_for_a_city(body: Json) -> bool:
     """Whether the answer has to be an object that holds a city and nothing else: in the same two forms."""
-    form = body.get("response_format") or (body.get("output_config") or {}).get("format") or {}
-    schema = form.get("json_schema", form).get("schema") or {}
+    form: Json = body.get("response_format") or (body.get("output_config") or {}).get("format") or {}
+    schema: Json = (form.get("json_schema") or form).get("schema") or {}
     return bool(schema.get("required") == ["city"])
