@@ -22,6 +22,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 REQUIREMENTS = (ROOT / "requirements.txt", ROOT / "tests" / "requirements.txt")
+OPTIONAL = ROOT / "tests" / "optional.txt"
 MOST_RUN_AGAIN = 3
 """Failures of a suite that are run once more, alone. More than these are no accident of timing."""
 
@@ -125,7 +126,7 @@ def _environment(may_install: bool) -> Path:
     """The interpreter of `.venv`, with exactly the pinned packages; made or brought up to date where needed."""
     python = VENV / "bin" / "python"
     stamp = VENV / "requirements.sha256"
-    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in REQUIREMENTS)).hexdigest()
+    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in (*REQUIREMENTS, OPTIONAL))).hexdigest()
     if not python.exists():
         if not _can_make_environments() and may_install:
             _apt("python3-venv")
@@ -137,6 +138,19 @@ def _environment(may_install: bool) -> Path:
         for path in REQUIREMENTS:
             command += ["-r", path]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+        optional: list[str | Path] = [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--only-binary",
+            ":all:",
+            "-r",
+            OPTIONAL,
+        ]
+        if subprocess.run(optional, check=False, stdin=subprocess.DEVNULL).returncode != 0:
+            _announce(f"not installed, since there is none for this machine: what {OPTIONAL.name} names")
         stamp.write_text(wanted)
     return python
 

@@ -5,9 +5,13 @@ machine does is none of a parser's. Each call of each parser is timed alone, wit
 it. That a compressed chunk is never unpacked is told in `tests/upstream`; what is made to be slow, in `test_worst.py`.
 """
 
+import re
 import resource
+import subprocess
+import sys
 import time
 from collections import Counter
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -23,11 +27,13 @@ from aiservice.providers.ollama import PROVIDER as OLLAMA
 from aiservice.providers.openai import PROVIDER as OPENAI
 from aiservice.wire import Ask, EventKind
 from tests.harness.evidence import Evidence
+from tests.harness.process import ROOT
 from tests.replay import fuzzing, traffic
 from tests.replay.fuzzing import CHUNK_BYTES
 from tests.replay.timing import Stopwatch
 
 _LONG_SECONDS, _SHORT_SECONDS = 300, 1
+_LED_SECONDS = 240
 _MAX_TURN_MS = 50
 _MAX_GROWTH_KIB = 200 * 1024
 _POURED_BYTES = 64 * 1024 * 1024
@@ -62,6 +68,27 @@ def test_whatever_comes_is_an_answer_or_a_refusal(whose: str, seed: int, evidenc
     assert growth_kib < _MAX_GROWTH_KIB
     over = {name: worst for name, worst in watch.worst.items() if worst.ms > _MAX_TURN_MS}
     assert not over, "each parser alone, each call"
+
+
+@pytest.mark.long
+def test_fuzzing_that_is_led_by_what_it_reaches_finds_no_fault_either(tmp_path: Path, evidence: Evidence) -> None:
+    if traffic.folder() is None:
+        pytest.skip("no recorded traffic: set RECORDED_TRAFFIC to its folder, or lay it at ../shared/traffic")
+    pytest.importorskip("atheris", reason="Atheris has no wheel for this Python and machine")
+    limits = (f"-max_total_time={_LED_SECONDS}", "-max_len=32768", "-timeout=10", "-rss_limit_mb=1024")
+    program = [sys.executable, "-m", "tests.replay.covered", str(tmp_path / "inputs"), *limits]
+    program += ["-print_final_stats=1", f"-artifact_prefix={tmp_path}/"]
+    done = subprocess.run(
+        program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        timeout=3 * _LED_SECONDS, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+    reached = re.findall(r"DONE +cov: (\d+) ft: (\d+) corp: (\d+)", done.stdout)[-1]
+    said = dict(re.findall(r"stat::(\w+): +(\d+)", done.stdout))
+    evidence.note(
+        inputs=int(said["number_of_executed_units"]), places_reached=int(reached[0]), kept_inputs=int(reached[2]),
+        slowest_seconds=int(said["slowest_unit_time_sec"]), most_memory_mib=int(said["peak_rss_mb"]),
+    )  # fmt: skip
 
 
 def _vendors(random: Random, watch: Stopwatch) -> None:
