@@ -173,14 +173,13 @@ class Usage:
         asked_of = _scope(actor, {})
         async with self._db.read() as session:
             few = [name for name in found if name not in NAMED]
-            # Of everybody's requests clients and keys are too many to be looked for together with the others.
-            apart = asked_of == store.Scope()
-            used = await store.combinations(session, asked_of, few if apart else [*found], since_us // DAY_US * DAY_US)
+            used = await store.combinations(session, asked_of, few, since_us // DAY_US * DAY_US)
             for values, count in used:
-                for name, value in zip(few if apart else [*found], values, strict=True):
+                for name, value in zip(few, values, strict=True):
                     found[name][value] = found[name].get(value, 0) + count
-            for name in (one for one in found if apart and one in NAMED):
-                found[name] = await store.busiest(session, name, since_us, _MAX_CHOICES)
+            # Clients and keys are too many to be looked for together with the others.
+            for name in (one for one in found if one in NAMED):
+                found[name] = await store.busiest(session, asked_of, name, since_us, _MAX_CHOICES)
             return {name: await _choices(session, name, counts) for name, counts in found.items()}
 
     async def fold_some(self) -> int:

@@ -70,7 +70,7 @@ class Reading:
         """The scope, narrowed to the keys or clients that may be among the largest, where looking at all would take
         long. Whose a key or client is, or what was asked with it, makes it no larger."""
         is_long = self.span[1] - self.span[0] > _LONG_US
-        if self.scope != store.Scope() or not is_long:
+        if self.scope != store.Scope(self.scope.owner_id) or not is_long:
             return self.scope
         if "key_id" in self.columns:
             return replace(self.scope, chosen=(("key_id", tuple(sorted(await self._likely_keys()))),))
@@ -89,7 +89,8 @@ class Reading:
             parts.setdefault("minute", []).extend((hour, hour + HOUR_US) for hour in late)
         found: set[str] = set()
         for column in self._likely_by():
-            found |= await store.likely_keys(self.session, self.span, parts, column, _MOST_LIKELY)
+            asked = store.Asked(self.scope, ("key_id",), 0, (column,))
+            found |= await store.likely_keys(self.session, asked, self.span, parts, _MOST_LIKELY)
         return found
 
     def _likely_by(self) -> tuple[str, ...]:

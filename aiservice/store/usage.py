@@ -129,16 +129,15 @@ async def largest(
 
 
 async def likely_keys(
-    session: AsyncSession, span: tuple[int, int], parts: Mapping[str, Spans], column: str, most: int
+    session: AsyncSession, asked: Asked, span: tuple[int, int], parts: Mapping[str, Spans], most: int
 ) -> set[str]:
-    """The `most` keys with the most of `column` in each span of days that [start, end) touches, and those in `parts`,
-    which are not in the spans: whoever is among the largest of the range is hardly missing."""
-    keys = _SPANS.c.key_id
+    """The `most` keys with the most of the one column that is asked for in each span of days that [start, end) touches,
+    and those in `parts`, which are not in the spans: whoever is among the largest of the range is hardly missing."""
     found: set[str] = set()
     for start_us in range(span[0] // SPAN_US * SPAN_US, span[1], SPAN_US):
-        query = select(keys).where(_SPANS.c.start_us == start_us).order_by(_SPANS.c[column].desc()).limit(most)
+        query = select(_SPANS.c.key_id).where(_SPANS.c.start_us == start_us, *asked.scope.conditions(_SPANS.c))
+        query = query.order_by(_SPANS.c[asked.columns[0]].desc()).limit(most)
         found.update((await session.execute(query)).scalars())
-    asked = Asked(Scope(), ("key_id",), 0, (column,))
     return found | {key[0] for key, _ in await largest(session, parts, asked, most)}
 
 
@@ -182,7 +181,13 @@ async def _top(
 
 
 def _within(table: Table, spans: Spans) -> ColumnElement[bool]:
-    return or_(*(and_(table.c.start_us >= start, table.c.start_us < end) for start, end in spans))
+    """What begins in one of the spans; of several also from the first's start to the last's end, which is a range of an
+    index where the alternatives are none."""
+    begin = table.c.start_us
+    found = or_(*(and_(begin >= start, begin < end) for start, end in spans))
+    if len(spans) < 2:
+        return found
+    return and_(begin >= min(start for start, _ in spans), begin < max(end for _, end in spans), found)
 
 
 async def details_since_us(session: AsyncSession) -> int:
@@ -242,17 +247,17 @@ async def combinations(
     return found
 
 
-async def busiest(session: AsyncSession, column: str, since_us: int, limit: int) -> dict[str, int]:
+async def busiest(session: AsyncSession, scope: Scope, column: str, since_us: int, limit: int) -> dict[str, int]:
     """The values of `column` ("client_id" or "key_id") with the most requests in spans of days since then, and in the
-    days and hours that are not in those yet, with these requests."""
+    days and hours that are not in those yet, with these requests; `scope` names nothing but whose clients."""
     rows = []
     for start_us in range(since_us // SPAN_US * SPAN_US, now_us(), SPAN_US):
-        rows += await _most_of_span(session, column, start_us, limit)
+        rows += await _most_of_span(session, scope, column, start_us, limit)
     parts: dict[str, list[tuple[int, int]]] = {
         "hour": [(day, day + DAY_US) for day in await unfolded_days(session)],
         "minute": [(hour, hour + HOUR_US) for hour in await dirty_hours(session)],
     }
-    asked = Asked(Scope(), (column,), 0, ("requests",))
+    asked = Asked(scope, (column,), 0, ("requests",))
     rows += [(key[0], count) for key, count in await largest(session, parts, asked, limit)]
     found: dict[str, int] = {}
     for value, count in rows:
@@ -260,11 +265,14 @@ async def busiest(session: AsyncSession, column: str, since_us: int, limit: int)
     return found
 
 
-async def _most_of_span(session: AsyncSession, column: str, start_us: int, limit: int) -> list[tuple[str, int]]:
+async def _most_of_span(
+    session: AsyncSession, scope: Scope, column: str, start_us: int, limit: int
+) -> list[tuple[str, int]]:
     """A span at a time, since its rows are in the order of clients: nothing has to be sorted to be added up."""
     of, requests = _SPANS.c[column], _SPANS.c.requests
     query = select(of, func.sum(requests)).group_by(of) if column == "client_id" else select(of, requests)
-    query = query.where(_SPANS.c.start_us == start_us).order_by(text("2 DESC")).limit(limit)
+    query = query.where(_SPANS.c.start_us == start_us, *scope.conditions(_SPANS.c))
+    query = query.order_by(text("2 DESC")).limit(limit)
     return [(row[0], int(row[1])) for row in await session.execute(query)]
 
 

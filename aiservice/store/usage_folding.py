@@ -39,7 +39,8 @@ def _fold(coarse: str, fine: str, key: tuple[str, ...]) -> Any:
     return text(
         f"INSERT INTO {coarse} (start_us, {', '.join((*key, *SUMMED))}) "  # noqa: S608 - names of our own tables
         f"SELECT CAST(:start AS BIGINT), {', '.join(key)}, {sums} FROM {fine} "
-        f"WHERE start_us >= :start AND start_us < :end GROUP BY {', '.join(key)}"
+        # In the order of clients: what one of them used in a day is read from a few pages side by side.
+        f"WHERE start_us >= :start AND start_us < :end GROUP BY {', '.join(key)} ORDER BY {', '.join(key)}"
     )
 
 

@@ -240,6 +240,7 @@ class UsageClientHour(_ClientRollup, table=True):
     """Folded with its hour."""
 
     __tablename__ = "usage_client_hour"
+    __table_args__ = (Index("ix_usage_client_hour_client", "client_id", "start_us"),)
 
 
 class UsageClientDay(_ClientRollup, table=True):

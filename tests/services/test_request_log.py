@@ -17,7 +17,7 @@ from aiservice.services.usage import Usage
 from aiservice.store.request_log import Cut, Ending, page_query
 from aiservice.store.session import Database
 from aiservice.store.usage import Scope
-from tests.services.usage_rows import ADMIN, DEVELOPER, START_US, put, row_of
+from tests.services.usage_rows import ADMIN, DEVELOPER, START_US, plan_of, put, row_of
 
 
 async def ids(log: RequestLog, actor: Person, asked: LogFilter | None = None, limit: int = 10) -> list[str]:
@@ -113,18 +113,9 @@ async def test_pages_are_read_from_indexes(db: Database) -> None:
         ),
     }
     for index, query in wanted.items():
-        plan = await _plan(db, query)
+        plan = await plan_of(db, query)
         assert index in plan, plan
         assert "Seq Scan" not in plan, plan
-
-
-async def _plan(db: Database, query: object) -> str:
-    async with db.read() as session:
-        connection = await session.connection()
-        literal = query.compile(connection.sync_connection, compile_kwargs={"literal_binds": True})  # type: ignore[attr-defined]
-        word = "EXPLAIN QUERY PLAN" if db.is_sqlite else "EXPLAIN"
-        rows = (await session.execute(text(f"{word} {str(literal).replace(':', chr(92) + ':')}"))).all()
-    return "\n".join(str(row[-1]) for row in rows)
 
 
 @pytest.mark.long_on_postgres

@@ -8,11 +8,13 @@ from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, now_us
 from aiservice.services import usage_reading
 from aiservice.services.usage import OTHER, Breakdown, Usage
 from aiservice.store import client_list, invariants
+from aiservice.store import usage as store
 from aiservice.store import usage_folding as folding
 from aiservice.store.request_log import hours_with
 from aiservice.store.session import Database
 from aiservice.store.usage import Asked, Scope
-from tests.services.usage_rows import ADMIN, DEVELOPER, put, row_of
+from tests.harness.seeding import seed_month
+from tests.services.usage_rows import ADMIN, DEVELOPER, START_US, plan_of, put, row_of
 
 TODAY = now_us() // DAY_US * DAY_US
 
@@ -177,3 +179,36 @@ async def test_the_hours_of_what_is_rare_are_looked_for_among_few_rows(db: Datab
         hours = await hours_with(session, Scope(filters=(("provider", "rare"),)), (0, TODAY), 5, is_oldest=True)
         assert hours == [TODAY - DAY_US + HOUR_US]
         assert await session.scalar(text("SELECT COUNT(*) FROM usage_model_hour")) == 6
+
+
+async def test_a_developers_choices_and_largest_keys_are_their_own_whatever_is_folded(db: Database) -> None:
+    usage = Usage(db)
+    days = [TODAY - n * DAY_US for n in range(5)]
+    for n, at in enumerate(days):
+        mine = (
+            row_of(f"m{n}-{k}-{i}", started_us=at, client_id="cli_own", key_id=f"own_{k}")
+            for k in range(4)
+            for i in range(4 - k)
+        )
+        await put(db, *mine, *(row_of(f"t{n}-{k}", started_us=at, key_id=f"key_{k}", model="theirs") for k in range(9)))
+    for _ in range(2):
+        found = await usage.choices(DEVELOPER, days[-1])
+        assert found["key_id"] == [(f"own_{k}", f"own_{k}") for k in range(4)]
+        assert found["client_id"] == [("cli_own", "own")]
+        assert found["model"] == [("claude-sonnet-4-5", "claude-sonnet-4-5")]
+        series = await usage.series(DEVELOPER, days[-1], TODAY + DAY_US, Breakdown("key", top=2))
+        assert [(group.id, group.total.requests) for group in series.groups] == [
+            ("own_0", 20),
+            ("own_1", 15),
+            (OTHER, 15),
+        ]
+        await fold(usage)
+
+
+@pytest.mark.sqlite_only("over so few rows PostgreSQL does as well without")
+async def test_hours_of_a_developers_clients_are_found_by_their_index(db: Database) -> None:
+    spans = [(START_US - 30 * DAY_US, START_US - 29 * DAY_US), (START_US - DAY_US, START_US)]
+    await seed_month(db, 20_000, START_US, clients=400)
+    asked = Asked(Scope("usr_7"), (), HOUR_US, ("requests", "errors"))
+    found = await plan_of(db, store._summed(asked.table("hour"), spans, asked))
+    assert "ix_usage_client_hour_client" in found, found

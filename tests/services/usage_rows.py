@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from sqlalchemy import text
+
 from aiservice.principal import Person, Role
 from aiservice.services.settlement import Intent, Settlement
 from aiservice.store.ledger import insert_entries
@@ -54,3 +56,13 @@ def row_of(request_id: str, **values: Any) -> Settlement:
 
 async def put(db: Database, *rows: Settlement) -> set[str]:
     return await insert_entries(db, rows)
+
+
+async def plan_of(db: Database, query: object) -> str:
+    """How the database would answer a query of ours."""
+    async with db.read() as session:
+        connection = await session.connection()
+        literal = query.compile(connection.sync_connection, compile_kwargs={"literal_binds": True})  # type: ignore[attr-defined]
+        word = "EXPLAIN QUERY PLAN" if db.is_sqlite else "EXPLAIN"
+        rows = (await session.execute(text(f"{word} {str(literal).replace(':', chr(92) + ':')}"))).all()
+    return "\n".join(str(row[-1]) for row in rows)
