@@ -4,6 +4,7 @@ An admin gives budgets to teams and clients; whoever manages a client gives them
 A change reaches every worker like any edit of a key: through the change feed, which drops the cached principals.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -256,10 +257,12 @@ async def _standing(session: AsyncSession, budgets: list[tuple[str, str, bool]])
     now = now_us()
     spans = {each: window_at(period, now, is_rolling=rolls) for each, period, rolls in budgets}
     rows = await store.windows(session, {each: window.since_us for each, window in spans.items()})
+    of_budget: defaultdict[str, list[store.WindowRow]] = defaultdict(list)
+    for row in rows:
+        of_budget[row.budget_id].append(row)
     found = {}
     for each, period, rolls in budgets:
-        window = spans[each]
-        mine = [row for row in rows if row.budget_id == each]
+        window, mine = spans[each], of_budget[each]
         spent = sum(row.spent for row in mine)
         resets = resets_us(period, window, [(row.start_us, row.spent) for row in mine], is_rolling=rolls)
         passed, length = now - window.start_us, window.ends_us - window.start_us

@@ -52,11 +52,11 @@ class LimitStanding:
         owner = scope(actor, "limit.list")
         async with self._db.read() as session:
             teams = [row for row, _ in await team_store.listed(session, owner)]
-            clients = await client_store.listed(session, owner)
+            clients = await client_store.limits(session, owner)
             keys = await key_store.limitable(session, owner, now_us(), MAX_KEYS)
         found = [("team", team.id, team.name, "", team.limits) for team in teams]
-        found += [("client", client.id, client.name, team or "", client.limits) for client, _, team in clients]
-        found += [("key", key.id, key.name, client, key.limits) for key, client in keys]
+        found += [("client", *client) for client in clients]
+        found += [("key", *key) for key in keys]
         limits = [limits_of(scope, subject, amounts) for scope, subject, _, _, amounts in found]
         standing, is_whole = await self._limiter.look_at(tuple(one for some in limits for one in some))
         stood = iter(standing)

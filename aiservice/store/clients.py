@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from aiservice.tables import Client, Team, User
+
+Limited = tuple[str, str, str, dict[str, int] | None]
 
 
 async def find(session: AsyncSession, name_or_id: str, owner_id: str | None) -> Client | None:
@@ -28,6 +30,15 @@ async def listed(session: AsyncSession, owner_id: str | None) -> Sequence[tuple[
     if owner_id is not None:
         query = query.where(col(Client.owner_id) == owner_id)
     return [(row[0], row[1], row[2]) for row in (await session.execute(query)).all()]
+
+
+async def limits(session: AsyncSession, owner_id: str | None) -> list[Limited]:
+    """(id, name, its team's name or "", limits) by name: of thousands of clients, without all else they have."""
+    query = select(col(Client.id), col(Client.name), func.coalesce(col(Team.name), ""), col(Client.limits))
+    query = query.outerjoin(Team, col(Team.id) == col(Client.team_id)).order_by(col(Client.name))
+    if owner_id is not None:
+        query = query.where(col(Client.owner_id) == owner_id)
+    return [(row[0], row[1], row[2], row[3]) for row in await session.execute(query)]
 
 
 async def names(session: AsyncSession, owner_id: str | None) -> list[str]:

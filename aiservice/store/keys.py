@@ -185,16 +185,19 @@ async def keys(
     return [(row[0], row[1]) for row in await session.execute(query)]
 
 
-async def limitable(session: AsyncSession, owner_id: str | None, now_us: int, most: int) -> list[tuple[ClientKey, str]]:
-    """Keys that work, with their client's name: those with limits first, then the newest; of one owner's clients."""
-    query = select(ClientKey, col(Client.name)).join(Client, col(Client.id) == col(ClientKey.client_id))
-    query = query.where(
+async def limitable(
+    session: AsyncSession, owner_id: str | None, now_us: int, most: int
+) -> list[tuple[str, str, str, dict[str, int] | None]]:
+    """(id, name, its client's name, limits) of keys that work: those with limits first, then the newest; of one owner's
+    clients."""
+    query = select(col(ClientKey.id), col(ClientKey.name), col(Client.name), col(ClientKey.limits))
+    query = query.join(Client, col(Client.id) == col(ClientKey.client_id)).where(
         *_within(Scope(None, owner_id)),
         col(ClientKey.revoked_us).is_(None),
         or_(col(ClientKey.expires_us).is_(None), col(ClientKey.expires_us) > now_us),
     )
     query = query.order_by(col(ClientKey.limits).is_(None), col(ClientKey.id).desc()).limit(most)
-    return [(row[0], row[1]) for row in await session.execute(query)]
+    return [(row[0], row[1], row[2], row[3]) for row in await session.execute(query)]
 
 
 async def key_count(session: AsyncSession, scope: Scope) -> int:
