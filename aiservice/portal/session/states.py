@@ -23,6 +23,7 @@ from typing_extensions import Unpack
 from aiservice.services.page_copies import PageCopies
 
 _COPY_SECONDS = 0.25
+_AWAY_SECONDS = 60.0  # a page without a socket is waited for, where there is no copy of it
 _MAX_COPY_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)
@@ -52,9 +53,8 @@ class PageStates(StateManagerMemory):
 
         def on_disconnect(sid: str) -> Any:
             page = namespace.sid_to_token.get(sid)
-            if page is not None and self._copies is not None:
-                self._changed[page] = BaseStateToken(ident=page, cls=root)
-                self._wake.set()
+            if page is not None:
+                self._note_left(BaseStateToken(ident=page, cls=root))
             return close(sid)
 
         self._is_open = lambda page: page in namespace.token_to_sid
@@ -87,6 +87,18 @@ class PageStates(StateManagerMemory):
         if self._copies is not None:
             self._changed[token.cache_key] = token
             self._wake.set()
+
+    def _note_left(self, token: BaseStateToken) -> None:
+        """A page's socket closes. Reflex would keep what it showed for an hour, for each tab that was shut."""
+        if self._copies is not None:
+            self.note_change(token)
+        else:
+            asyncio.get_running_loop().call_later(_AWAY_SECONDS, self._let_go, token)
+
+    def _let_go(self, token: BaseStateToken) -> None:
+        lock = self._states_locks.get(token.lock_key)
+        if not self._is_open(token.cache_key) and (lock is None or not lock.locked()):  # type: ignore[no-untyped-call]
+            self._purge_token(token)
 
     async def recall(self, token: BaseStateToken) -> None:
         """Takes a page's state from its copy, where there is one; under the page's lock."""

@@ -125,3 +125,19 @@ async def test_with_one_worker_nothing_is_copied() -> None:
     async with states.kept_by(None):
         await fill(states)
         assert await seen(states) == ("Keys", 1, 7)
+
+
+async def test_with_one_worker_a_page_is_kept_for_a_while_after_its_socket_and_then_let_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("aiservice.portal.session.states._AWAY_SECONDS", 0.05)
+    states, is_back = PageStates.new(), True
+    states._is_open = lambda _page: is_back
+    async with states.kept_by(None):
+        await fill(states)
+        states._note_left(page())
+        await asyncio.sleep(0.2)
+        assert await seen(states) == ("Keys", 1, 7)
+        is_back = False
+        states._note_left(page())
+        await until(lambda: "page-1" not in states.states)
