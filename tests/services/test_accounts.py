@@ -223,7 +223,7 @@ async def test_without_any_setting_there_is_no_account_and_no_default_password(
     assert await rows_of(database, User) == []
 
 
-async def test_the_setup_link_makes_one_admin_and_a_restart_voids_it(accounts: Accounts, database: Database) -> None:
+async def test_t88_the_setup_link_makes_one_admin_and_a_restart_voids_it(accounts: Accounts, database: Database) -> None:
     old = await accounts.setup_link_if_needed()
     new = await accounts.setup_link_if_needed()
     assert old and new and urlsplit(new).path == "/setup"
@@ -238,7 +238,7 @@ async def test_the_setup_link_makes_one_admin_and_a_restart_voids_it(accounts: A
     assert all(token_of(new) not in str(row.model_dump()) for row in await rows_of(database, OneTimeLink))
 
 
-async def test_the_setup_link_is_worthless_once_an_admin_exists(accounts: Accounts) -> None:
+async def test_t88_the_setup_link_is_worthless_once_an_admin_exists(accounts: Accounts) -> None:
     path = await accounts.setup_link_if_needed()
     assert path
     assert not await accounts.has_admin()

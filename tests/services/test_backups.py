@@ -101,7 +101,7 @@ async def test_r27_a_new_folder_with_the_same_key_is_the_same_installation(fille
     await db.close()
 
 
-async def test_the_master_key_is_in_no_backup(filled: Settings, tmp_path: Path) -> None:
+async def test_t89_the_master_key_is_in_no_backup(filled: Settings, tmp_path: Path) -> None:
     made = await _backup(filled, tmp_path)
     file = filled.master_key_file or filled.data_dir / "master.key"
     written = file.read_bytes().strip()
@@ -116,7 +116,7 @@ async def test_the_master_key_is_in_no_backup(filled: Settings, tmp_path: Path) 
 
 
 @pytest.mark.sqlite_only("the key file is SQLite's")
-async def test_a_wrong_master_key_says_so_and_nothing_is_put_in_place(filled: Settings, tmp_path: Path) -> None:
+async def test_t89_a_wrong_master_key_says_so_and_nothing_is_put_in_place(filled: Settings, tmp_path: Path) -> None:
     made = await _backup(filled, tmp_path)
     there = _elsewhere(filled, tmp_path, key=False)
     generate(there.data_dir / "master.key")

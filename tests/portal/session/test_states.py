@@ -75,7 +75,7 @@ async def test_r29_a_page_goes_on_in_another_worker() -> None:
 
 
 @pytest.mark.parametrize("loss", ["flushed", "away", "forged", "swapped", "garbage"])
-async def test_r29_without_a_copy_of_its_own_a_page_begins_anew(loss: str) -> None:
+async def test_r29_t29_without_a_copy_of_its_own_a_page_begins_anew(loss: str) -> None:
     redis = RedisDouble()
     here, copies = states_in(redis)
     async with here.kept_by(copies):
