@@ -223,7 +223,9 @@ async def test_without_any_setting_there_is_no_account_and_no_default_password(
     assert await rows_of(database, User) == []
 
 
-async def test_t88_the_setup_link_makes_one_admin_and_a_restart_voids_it(accounts: Accounts, database: Database) -> None:
+async def test_t88_the_setup_link_makes_one_admin_and_a_restart_voids_it(
+    accounts: Accounts, database: Database
+) -> None:
     old = await accounts.setup_link_if_needed()
     new = await accounts.setup_link_if_needed()
     assert old and new and urlsplit(new).path == "/setup"
