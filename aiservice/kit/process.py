@@ -13,6 +13,7 @@ import binascii
 import ctypes
 import multiprocessing
 import os
+import resource
 import socket
 import uuid
 from contextlib import suppress
@@ -24,6 +25,7 @@ from aiservice.kit.secret import Secret
 
 _HANDED_OVER = "HANDED_OVER_"
 _M_ARENA_MAX = -8
+_MOST_FILES = 65_536
 
 
 def take_from_environment(name: str) -> Secret | None:
@@ -53,6 +55,18 @@ def share_arenas() -> None:
     arena a thread keeps what it has got. Another C library has none of this."""
     with suppress(AttributeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+
+
+def allow_open_files() -> int:
+    """As many open files and connections as the system lets this process have, and how many that is. Many systems start
+    a process with 1 024 and let it ask for more: a thousand clients that keep their connections would be the last."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        hard = max(soft, _MOST_FILES)
+    if soft < hard:
+        with suppress(ValueError, OSError):  # where the system's own bound is below the one it tells
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def return_free_memory() -> None:
