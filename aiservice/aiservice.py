@@ -28,7 +28,7 @@ from aiservice.kit.at_first_use import AtFirstUse
 from aiservice.kit.discover import modules_of
 from aiservice.kit.ids import new_id
 from aiservice.kit.logs import start_logging, stop_logging
-from aiservice.kit.process import allow_open_files, return_free_memory
+from aiservice.kit.process import most_open_files, return_free_memory
 from aiservice.kit.refusal import refuse_to_serve
 from aiservice.kit.under_path import UnderPath
 from aiservice.portal import pages
@@ -72,8 +72,8 @@ class Door:
         """Opens everything that a worker needs, inside the worker: nothing of it survives a fork."""
         settings = load_settings()
         start_logging(settings.log_level, is_json=settings.log_format == "json")
-        if (files := allow_open_files()) < _FEW_FILES:
-            log.warning("Only %d files and connections may be open at once here; raise it with `ulimit -n`.", files)
+        if (files := most_open_files()) < _FEW_FILES:
+            log.warning("Only %d files and connections may be open here at once: raise `ulimit -H -n`.", files)
         try:
             node_id = os.environ.get("__AISERVICE_NODE", "")
             async with open_core(settings, is_serving=True, node_id=node_id) as core:

@@ -25,7 +25,6 @@ from aiservice.kit.secret import Secret
 
 _HANDED_OVER = "HANDED_OVER_"
 _M_ARENA_MAX = -8
-_MOST_FILES = 65_536
 
 
 def take_from_environment(name: str) -> Secret | None:
@@ -57,15 +56,9 @@ def share_arenas() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
-def allow_open_files() -> int:
-    """As many open files and connections as the system lets this process have, and how many that is. Many systems start
-    a process with 1 024 and let it ask for more: a thousand clients that keep their connections would be the last."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY:
-        hard = max(soft, _MOST_FILES)
-    if soft < hard:
-        with suppress(ValueError, OSError):  # where the system's own bound is below the one it tells
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+def most_open_files() -> int:
+    """How many files and connections this process may have open. Granian has asked for as many as the system allows,
+    whatever the shell's `ulimit -S -n` was."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
