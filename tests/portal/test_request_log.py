@@ -152,3 +152,20 @@ async def test_a_form_that_was_posted_without_a_script_is_told_why_it_failed(por
         assert "password" in tab.var("session_state", "notice")
         await tab.hydrate("/account")
         assert tab.var("session_state", "notice") == ""
+
+
+@pytest.mark.parametrize(("path", "state"), [("/requests", "requests_state"), ("/usage?by=key", "usage_state")])
+async def test_what_a_page_is_about_comes_before_what_there_is_to_narrow_it_by(
+    portal: PortalServer, path: str, state: str
+) -> None:
+    owner = Developer(portal)
+    async with Attacker(portal, cookie=owner.cookie) as tab:
+        await tab.hydrate(path)
+        await tab.settle()
+        told = [values for update in tab.received for name, values in update["delta"].items() if name.endswith(state)]
+    _empty, first, *later = (
+        {name.removesuffix("_rx_state_"): value for name, value in values.items()} for values in told
+    )
+    assert len(first["rows"]) == 1
+    assert not first.get("options", {}).get("key")
+    assert [option["value"] for option in later[-1]["options"]["key"]] == [owner.key_id]

@@ -24,6 +24,11 @@ def options_of(found: Sequence[tuple[str, str]], chosen: str) -> list[Option]:
     return listed
 
 
+def offered(before: Sequence[Option], chosen: str) -> list[Option]:
+    """What was offered before, with the chosen value among it: until it is known what there is now."""
+    return options_of([(option["value"], option["label"]) for option in before], chosen)
+
+
 def filter_choosers(options: Any, url: Any, on_choose: Any) -> list[rx.Component]:
     """One `chooser` for each of `queries.FILTERS`: `options` and `url` are Vars of dicts by its name."""
     labels = {"client": "Client", "key": "Key", "task": "Task", "model": "Model", "provider": "Provider"}

@@ -12,7 +12,7 @@ from aiservice.kit.clock import DAY_US, now_us
 from aiservice.kit.ids import new_id
 from aiservice.portal import theme
 from aiservice.portal.components.browser import zone_switch
-from aiservice.portal.components.filters import Option, download_link, options_of
+from aiservice.portal.components.filters import Option, download_link, offered, options_of
 from aiservice.portal.components.log_parts import live_tail, log_bars, peek
 from aiservice.portal.components.log_states import clear_link, log_pager, log_problem, nothing_logged
 from aiservice.portal.components.parts import card, skeleton
@@ -61,21 +61,27 @@ class RequestsState(rx.State):
     _listed_at: float = 0.0
 
     @handler("request.list")
-    async def load(self) -> None:
+    async def load(self):  # type: ignore[no-untyped-def]
         asked = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
         url = in_own_zone(asked)
         is_same_list = self.is_loaded and url != self.url and _listed(url) == _listed(self.url)
         is_fresh = not self.problem and time.monotonic() - self._listed_at < _FRESH_SECONDS
         self.url = url
-        if not (is_same_list and is_fresh):  # else only the sheet was opened, moved on or closed
+        is_shown_anew = not (is_same_list and is_fresh)  # else only the sheet was opened, moved on or closed
+        if is_shown_anew:
             await _try_to_show(self)
         await _show_peek(self)
         self.is_loaded = True
         watch(self, _count_new)
+        if is_shown_anew and self.rows:
+            yield  # the rows first: what there is to narrow them by takes longer
+            await _offer(self)
 
     @handler("request.list")
     async def try_again(self) -> None:
         await _try_to_show(self)
+        if self.rows:
+            await _offer(self)
 
     @handler("request.list")
     async def choose(self, name: str, value: str) -> Any:
@@ -140,7 +146,15 @@ async def _show(state: RequestsState) -> None:
     state.export_csv = url_of("/auth/export/requests.csv", kept)
     state.export_json = url_of("/auth/export/requests.json", kept)
     state.is_narrowed = bool(kept.keys() - _UNNARROWED)
-    found = await core.usage.choices(me, now_us() - _CHOICES_SINCE_US)
+    state.options = {name: offered(state.options[name], state.url.get(name, "")) for name in FILTERS}
+    state.has_any = True
+    if not state.rows:
+        await _offer(state)  # whether nothing was found or there is nothing yet
+
+
+async def _offer(state: RequestsState) -> None:
+    """What there is to narrow the list by."""
+    found = await current_core().usage.choices(signed_in(), now_us() - _CHOICES_SINCE_US)
     state.options = {name: options_of(found[column], state.url.get(name, "")) for name, column in FILTERS.items()}
     state.has_any = bool(state.rows) or bool(state.options["task"])
 

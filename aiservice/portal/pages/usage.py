@@ -20,6 +20,7 @@ from aiservice.portal.components.filters import (
     chooser,
     download_link,
     filter_choosers,
+    offered,
     options_of,
     span_form,
 )
@@ -67,7 +68,7 @@ class UsageState(rx.State):
     is_loaded: bool = False
 
     @handler("usage.get")
-    async def load(self) -> None:
+    async def load(self):  # type: ignore[no-untyped-def]
         asked = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
         self.url = in_own_zone(asked)
         self.problem = ""
@@ -76,6 +77,9 @@ class UsageState(rx.State):
         except BrokerError as error:
             self.problem, self.problem_id = error.message, new_id("req")
         self.is_loaded = True
+        yield  # the figures first: what there is to narrow them by takes longer
+        found = await current_core().usage.choices(signed_in(), now_us() - _CHOICES_SINCE_US)
+        self.options = {name: options_of(found[column], self.url.get(name, "")) for name, column in FILTERS.items()}
 
     @handler("usage.get")
     async def choose(self, name: str, value: str) -> Any:
@@ -97,9 +101,8 @@ async def _show(state: UsageState) -> None:
     core, me = current_core(), signed_in()
     view = UsageView.of(state.url)
     series = await core.usage.series(me, *view.span, view.asked)
-    found = await core.usage.choices(me, now_us() - _CHOICES_SINCE_US)
     _show_controls(state, view)
-    state.options = {name: options_of(found[column], state.url.get(name, "")) for name, column in FILTERS.items()}
+    state.options = {name: offered(state.options[name], state.url.get(name, "")) for name in FILTERS}
     shown = figures(view, series, state.url)
     state.plot, state.rectangles = shown["plot"], shown["rectangles"]
     state.keys = legend(shown["plot"])

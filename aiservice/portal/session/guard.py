@@ -159,8 +159,7 @@ def _guarded_coroutine(function: Any, guard: Guard, bind: Callable[..., dict[str
             answer = await function(self, **bind(args, kwargs))
         except Exception as exc:  # noqa: BLE001 - the edge: what is not ours to show becomes a plain fault
             return await _notice_of(self, exc, function)
-        if function.__name__ == LOAD:
-            _show_load_error(await self.get_state(SessionState), "", "")
+        await _note_loaded(self, function)
         return answer
 
     return guarded
@@ -172,7 +171,9 @@ def _guarded_generator(function: Any, guard: Guard, bind: Callable[..., dict[str
         try:
             _admit(guard)
             async for event in function(self, **bind(args, kwargs)):
+                await _note_loaded(self, function)
                 yield event
+            await _note_loaded(self, function)
         except Exception as exc:  # noqa: BLE001 - as above
             yield await _notice_of(self, exc, function)
 
@@ -235,6 +236,12 @@ async def _notice_of(state: rx.State, exc: Exception, function: Any) -> Any:
     else:
         show_notice(session, exc.message, "error", request_id, asks_password=exc.code == "step_up_required")
     return None
+
+
+async def _note_loaded(state: rx.State, function: Any) -> None:
+    """A page that has something to show says no more that it could not be loaded."""
+    if function.__name__ == LOAD:
+        _show_load_error(await state.get_state(SessionState), "", "")
 
 
 def _show_load_error(session: SessionState, text: str, request_id: str) -> None:
