@@ -4,6 +4,7 @@ Counted in this worker's memory; where workers share a Redis, there (`services/s
 well: while Redis is away each of N workers allows an N-th of every limit, of which it knows what it has given.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -247,6 +248,8 @@ class Limiter:
                 taken = await self.shared.look(plan)
                 is_whole = is_whole and taken is not None
                 plan.standing = () if taken is None else taken.standing
+            else:
+                await asyncio.sleep(0)  # of thousands of limits, or others would wait for all of them
             by_limit = {one.limit: one for one in self.standing(plan)}
             standing += [by_limit[limit] for limit in some]
         return standing, is_whole

@@ -9,7 +9,7 @@ that is out of sight is told nothing until it is looked at again.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +33,7 @@ TICK_SECONDS = 1.0
 SESSION_CHECK_SECONDS = 3.0
 _MOST_MARKS = 10_000  # people whose place in the log is remembered while no tab of theirs is looked at
 REFRESH_SECONDS = 30.0  # also without news, so that a 24-hour window moves on
+_REST = 19.0  # times as long as gathering took it is not done again: the gateway runs in the same process
 Refresh = Callable[[Any], Awaitable[None]]
 Gather = Callable[[], Awaitable[Any]]
 Show = Callable[[Any, Any], None]
@@ -51,6 +52,7 @@ class _Watcher:
     show: Show | None = None
     mark: int = -1
     refreshed_at: float = 0.0
+    rests_until: float = 0.0
     is_hidden: bool = False
 
 
@@ -126,6 +128,9 @@ class LivePages:
         self._was_valid: dict[str, str] = {}  # socket id → the session hash it was seen valid with
         self._checked_at = 0.0
         self._marks: dict[str, _Mark] = {}
+        self._rests: dict[
+            tuple[str, Gather], float
+        ] = {}  # until when it is not gathered again
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -171,17 +176,19 @@ class LivePages:
             except Exception:  # one page's failure is not the others'; it is tried again in the next round
                 log.exception("live pages: a page was not told what is new")
         self._marks = {**self._marks, **marks} if len(self._marks) < _MOST_MARKS else marks
+        self._rests = {shared: until for shared, until in self._rests.items() if until > time.monotonic()}
 
     async def _push_news(
         self, token: str, watcher: _Watcher, person: Person, mark: int, gathered: dict[tuple[str, Gather], Any]
     ) -> None:
-        is_due = time.monotonic() - watcher.refreshed_at >= REFRESH_SECONDS
-        if mark == watcher.mark and not is_due:
-            return
         looked_at = time.monotonic()
+        is_due = looked_at - watcher.refreshed_at >= REFRESH_SECONDS
+        if (mark == watcher.mark and not is_due) or looked_at < self._rests_until(watcher, person, gathered):
+            return
         with acting_as(person):
             if watcher.gather is not None and (person.user_id, watcher.gather) not in gathered:
                 gathered[person.user_id, watcher.gather] = await watcher.gather()
+                self._rests[person.user_id, watcher.gather] = _rest_after(looked_at)
             async with self._app.modify_state(BaseStateToken(ident=token, cls=watcher.state)) as root:
                 session = await root.get_state(SessionState)
                 state: rx.State = await root.get_state(watcher.state)
@@ -191,7 +198,16 @@ class LivePages:
                     watcher.show(state, gathered[person.user_id, watcher.gather])
                 elif watcher.refresh is not None:
                     await watcher.refresh(state)
+                    watcher.rests_until = _rest_after(looked_at)
         watcher.mark, watcher.refreshed_at = mark, looked_at
+
+    def _rests_until(self, watcher: _Watcher, person: Person, gathered: Mapping[tuple[str, Gather], Any]) -> float:
+        """Until when a page is not told what is new, since finding it out takes long: over a large ledger. What is
+        gathered in this round already is told to all."""
+        if watcher.gather is None:
+            return watcher.rests_until
+        shared = (person.user_id, watcher.gather)
+        return 0.0 if shared in gathered else self._rests.get(shared, 0.0)
 
     async def _drop_ended(self, core: Core) -> None:
         """Closes sockets that were opened in a session which has ended since."""
@@ -225,6 +241,12 @@ class LivePages:
         """Client token by socket id, of the sockets open in this process."""
         namespace = self._app.event_namespace
         return dict(namespace.sid_to_token) if namespace is not None else {}
+
+
+def _rest_after(began: float) -> float:
+    """Until when it rests: what takes a twentieth of the time at most holds nobody up. A round is waited for anyway."""
+    now = time.monotonic()
+    return now + _REST * (now - began) - TICK_SECONDS
 
 
 async def _mark_of(core: Core, person: Person, last: _Mark | None, newest: int) -> _Mark:

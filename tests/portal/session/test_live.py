@@ -167,3 +167,25 @@ def test_only_what_differs_is_set_and_so_sent() -> None:
     page: Any = Page()
     put(page, rows=[1], count=2)
     assert page.sent == ["count"]
+
+
+async def test_what_takes_long_to_gather_is_gathered_a_twentieth_of_the_time_at_most(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000.0
+    monkeypatch.setattr("aiservice.portal.session.live.time", SimpleNamespace(monotonic=lambda: now))
+    gather = world.gather
+
+    async def slowly() -> str:
+        nonlocal now
+        now += 0.5
+        return await gather()
+
+    for watcher in live._watchers.values():
+        watcher.gather = slowly
+    for _ in range(30):
+        world.newest += 1
+        now += 1.0
+        await world.pages._tick(world.core)
+    assert world.gathered.count("usr_a") == 4
+    assert len([tab for tab, _ in world.shown if tab == "t2"]) == 4
