@@ -111,7 +111,7 @@ def run_whole(
     command.append(f"http://127.0.0.1:{target.whole_port}{PATHS[wire]}")
     cost = _Cost(target)
     extra = {"BENCH_KEYS": str(keys), "BENCH_BODY": str(body), "BENCH_TURN": str(target.turn)}
-    extra["BENCH_CACHE_CONTROL"] = target.cache_control
+    extra |= {"BENCH_CACHE_CONTROL": target.cache_control, "BENCH_PER_SECOND": str(target.per_second)}
     done = _run_on_load_core(command, extra, seconds)
     cpu, others = cost.so_far()
     result = json.loads(next(line for line in done.splitlines() if line.startswith("RESULT "))[7:])

@@ -1,6 +1,8 @@
 -- POSTs the body in BENCH_BODY with the keys in BENCH_KEYS (one a line), one after another from the BENCH_TURN-th on,
--- and prints wrk's counts as JSON. BENCH_CACHE_CONTROL is that header's value, if it is not empty.
+-- and prints wrk's counts as JSON. BENCH_CACHE_CONTROL is that header's value, if it is not empty. With BENCH_PER_SECOND
+-- requests are due at that rate whatever became of those before, as long as a connection is free.
 local requests, turn = {}, tonumber(os.getenv("BENCH_TURN"))
+local per_second = tonumber(os.getenv("BENCH_PER_SECOND") or "0")
 
 function init(_arguments)
   local file = assert(io.open(os.getenv("BENCH_BODY"), "rb"))
@@ -18,6 +20,19 @@ end
 function request()
   turn = turn % #requests + 1
   return requests[turn]
+end
+
+if per_second > 0 then
+  local ffi = require("ffi")
+  ffi.cdef("typedef struct { long s; long ns; } moment; int clock_gettime(int clock, moment *now);")
+  local now, due = ffi.new("moment"), nil
+
+  function delay()
+    ffi.C.clock_gettime(1, now)
+    local at = tonumber(now.s) * 1e3 + tonumber(now.ns) / 1e6
+    due = (due or at) + 1e3 / per_second
+    return math.max(0, math.floor(due - at))
+  end
 end
 
 function done(summary, latency, _requests)

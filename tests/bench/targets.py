@@ -35,6 +35,7 @@ class Target:
     installation: Installation | None = None
     turn: int = 0  # the key whose turn is next
     cache_control: str = ""  # what its requests say in that header, if anything
+    per_second: float = 0.0  # how many requests it is offered; 0: as many as it takes
 
     def cpu_us(self) -> int:
         return sum(process.cpu_us() for process in self.processes)

@@ -5,13 +5,20 @@
 in the middle of being rolled, one in 50 with limits), budgets, terms, aliases, alerts with their messages, sanctions,
 sessions, routing decisions, and an audit log that the product itself has signed. All of it follows from numbers, as in
 `seeding.py`, whose month of requests it stands on.
+
+    python -m tests.harness.company 5000000    # into the empty database that the settings name
 """
+
+import asyncio
+import sys
 
 from sqlalchemy import text
 
-from aiservice.kit.clock import DAY_US, HOUR_US
+from aiservice.kit.clock import DAY_US, HOUR_US, now_us
 from aiservice.services.audit_entry import record
 from aiservice.services.core import Core
+from aiservice.services.opening import open_core
+from aiservice.settings import load_settings
 from aiservice.store import decisions
 from tests.harness.seeding import DECISIONS, Month, numbers, seed_month, settle_down
 
@@ -103,3 +110,12 @@ async def _audit(core: Core, month: Month) -> None:
                     f"key_{1000 + n % month.keys}",
                     after={"turn": n},
                 )
+
+
+async def _main(rows: int) -> None:
+    async with open_core(load_settings()) as core:
+        await seed_company(core, rows, now_us())
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(int(sys.argv[1])))

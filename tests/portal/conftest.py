@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.portal.large_company import LargeCompany, large_company
 from tests.portal.server import PortalServer, portal_server
 
 
@@ -11,3 +12,10 @@ from tests.portal.server import PortalServer, portal_server
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalServer]:
     with portal_server(tmp_path_factory.mktemp("portal")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def company(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LargeCompany]:
+    """A large company on the database that is asked for, not served yet; seeding it takes minutes."""
+    with large_company(request.param, tmp_path_factory.mktemp(f"company-{request.param}")) as company:
+        yield company

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import socketio
@@ -18,6 +18,13 @@ from tests.harness.waiting import until
 
 ADMIN, PASSWORD = "admin@example.test", "a long enough password"
 STATE = "reflex___state____state"
+
+
+class Site(Protocol):
+    """Where a portal is served."""
+
+    @property
+    def url(self) -> str: ...
 
 
 class PortalServer:
@@ -70,14 +77,14 @@ class Attacker:
     """A bare Socket.IO client that speaks Reflex's protocol and keeps everything it is sent."""
 
     def __init__(
-        self, server: PortalServer, *, token: str = "t", cookie: str = "", origin: str | None = None, address: str = ""
+        self, site: Site, *, token: str = "t", cookie: str = "", origin: str | None = None, address: str = ""
     ) -> None:
-        self._server = server
+        self._site = site
         self._token = token
         self._headers = {
             **({"Cookie": cookie} if cookie else {}),
             **({"X-Forwarded-For": address} if address else {}),
-            "Origin": server.url if origin is None else origin,
+            "Origin": site.url if origin is None else origin,
         }
         self.client = socketio.AsyncClient(reconnection=False)
         self.received: list[dict[str, Any]] = []
@@ -87,15 +94,20 @@ class Attacker:
         self.received.append(update)
 
     async def __aenter__(self) -> "Attacker":
+        await self.connect()
+        return self
+
+    async def connect(self, auth: dict[str, Any] | None = None) -> None:
+        """Opens the socket; `auth` goes with the first message, as a page's first event does."""
         await self.client.connect(
-            f"{self._server.url}?token={self._token}",
+            f"{self._site.url}?token={self._token}",
             headers=self._headers,
+            auth=auth,
             socketio_path="/_event",
             namespaces=["/_event"],
             transports=["websocket"],
             wait_timeout=5,
         )
-        return self
 
     async def __aexit__(self, *_exc: object) -> None:
         await self.client.disconnect()
