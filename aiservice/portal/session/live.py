@@ -128,9 +128,7 @@ class LivePages:
         self._was_valid: dict[str, str] = {}  # socket id → the session hash it was seen valid with
         self._checked_at = 0.0
         self._marks: dict[str, _Mark] = {}
-        self._rests: dict[
-            tuple[str, Gather], float
-        ] = {}  # until when it is not gathered again
+        self._rests: dict[tuple[str, Gather], float] = {}  # until when it is not gathered again
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
