@@ -54,7 +54,7 @@ def add_provider_refused(page: Page) -> None:
 
 
 def invite(page: Page) -> None:
-    page.get_by_label("E-mail").fill("new@example.test")
+    page.get_by_role("textbox", name="E-mail").fill("new@example.test")
     page.get_by_role("button", name="Make an invitation link").click()
 
 
