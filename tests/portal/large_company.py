@@ -22,7 +22,7 @@ from tests.portal.tab import Page, pages, sign_in
 ROWS = {"sqlite": 1_000_000, "postgres": 5_000_000}
 ADMIN, DEVELOPER, PASSWORD = "admin@example.test", "p7@example.org", "a long enough password"
 _OWN_CLIENT = "cli_1007"
-_SEED_SECONDS = 900
+_SEED_SECONDS = 1_800
 # A cluster of this size is given more than Debian's 128 MB, and is not asked to write everything out meanwhile.
 _POSTGRES = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min"}
 
