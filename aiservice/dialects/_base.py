@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -92,7 +92,7 @@ class StreamWriter(ABC):
         """What goes out before the first event."""
 
     @abstractmethod
-    def events(self, events: Iterable[StreamEvent]) -> bytes:
+    def events(self, events: Sequence[StreamEvent]) -> bytes:
         """The bytes for `events`; empty when they say nothing to this client."""
 
     def boundary(self, outcome: Outcome) -> bytes:

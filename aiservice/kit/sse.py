@@ -37,7 +37,7 @@ class SseSplitter:
     most_line_bytes: ClassVar[int] = MAX_LINE_BYTES
     most_event_bytes: ClassVar[int] = MAX_EVENT_BYTES
 
-    __slots__ = ("_buffer", "_ends_with_cr", "_is_first", "_is_large", "_line_start", "_searched")
+    __slots__ = ("_buffer", "_ends_with_cr", "_is_first", "_is_large", "_line_start", "_searched", "is_between")
 
     def __init__(self) -> None:
         self._buffer: bytes | bytearray = b""
@@ -46,6 +46,8 @@ class SseSplitter:
         self._searched = 0
         self._ends_with_cr = False
         self._is_first = True
+        self.is_between = True
+        """Whether the last event is over, and what comes is the next one's."""
 
     @property
     def rest(self) -> bytes:
@@ -59,12 +61,11 @@ class SseSplitter:
             OversizedEvent: a line over 1 MiB or an event over 4 MiB.
         """
         if (
-            not self._buffer
+            self.is_between
             and chunk.startswith(b"data: ")
             and chunk.endswith(b"\n\n")
             and chunk.count(b"\n") == 2
             and b"\r" not in chunk
-            and not self._ends_with_cr
             and len(chunk) <= self.most_line_bytes
         ):  # exactly one event of one line: what nearly every provider sends at a time
             self._is_first = False
@@ -104,6 +105,7 @@ class SseSplitter:
             raise OversizedEvent("an event of the stream is too large")
         self._buffer = rest
         self._searched = len(rest)
+        self.is_between = not rest and not self._ends_with_cr
         if len(rest) > _LARGE_BYTES:
             self._buffer, self._is_large, self._line_start = bytearray(rest), True, rest.rfind(b"\n") + 1
 

@@ -134,14 +134,14 @@ class UpstreamStream:
     the reader's end marker tells whether the answer was whole.
     """
 
-    __slots__ = ("_bytes_left", "_is_ended", "_raw", "_read", "_watch", "_watchdog", "headers", "status")
+    __slots__ = ("_bytes_left", "_is_ended", "_raw", "_read", "_watchdog", "headers", "status", "watch")
 
     def __init__(self, raw: RawStream, watch: Watch, watchdog: Watchdog, max_bytes: int) -> None:
         self.status: int = raw.status
         self.headers: Mapping[str, str] = raw.headers
         self._raw = raw
         self._read = raw.read
-        self._watch = watch
+        self.watch = watch
         self._watchdog = watchdog
         self._bytes_left = max_bytes
         self._is_ended = False
@@ -160,7 +160,7 @@ class UpstreamStream:
         if self._is_ended:
             raise StopAsyncIteration
         chunk = await self._waited(self._read)
-        self._watch.reads += 1
+        self.watch.reads += 1
         if chunk is None:
             await self.aclose()
             raise StopAsyncIteration
@@ -201,7 +201,7 @@ class UpstreamStream:
 
     async def _waited(self, wait: Callable[[], Awaitable[Any]]) -> Any:
         """What `wait` gives, which is a wait for the provider: under the deadlines, and in our words if it fails."""
-        watch = self._watch
+        watch = self.watch
         if watch.expired is not None:
             await self.aclose()
             raise failed(watch.expired)
@@ -222,11 +222,11 @@ class UpstreamStream:
 
     def progressed(self) -> None:
         """Call it for each real event: heartbeats and comments do not hold off the minimum-progress deadline."""
-        self._watch.events += 1
+        self.watch.events += 1
 
     def keep_to(self, pace: Pace) -> None:
         """From here on the stream fails where it does not keep that pace."""
-        self._watch.pace = pace
+        self.watch.pace = pace
 
     async def reply(self, max_bytes: int = MAX_ERROR_BYTES) -> HttpReply:
         """Reads the rest as a whole reply (an error answer to a streamed call), at most `max_bytes` of it, and closes.
@@ -237,7 +237,7 @@ class UpstreamStream:
         body = bytearray()
         async with self:
             async for chunk in self:
-                self._watch.events += 1
+                self.watch.events += 1
                 body += chunk
                 if len(body) >= max_bytes:
                     break
@@ -248,7 +248,7 @@ class UpstreamStream:
         if self._is_ended:
             return
         self._is_ended = True
-        self._watchdog.release(self._watch)
+        self._watchdog.release(self.watch)
         await self._raw.close()
 
     async def __aenter__(self) -> Self:

@@ -146,10 +146,12 @@ class Connection(asyncio.Protocol):
             self._is_reusable = False
             self.close()
             return
-        if body is not None:  # a head that drips, or interim answers, are no beginning of an answer
-            watch.reads += 1
         try:
-            self._parse(data)
+            if body is None:  # a head that drips, or interim answers, are no beginning of an answer
+                self._begin_answer(data)
+            else:
+                watch.reads += 1
+                self._read_body(body, data)
         except UpstreamFailure as failure:
             self._fail(failure)
 
@@ -217,19 +219,24 @@ class Connection(asyncio.Protocol):
         self._wake()
         self.close()
 
-    def _parse(self, data: bytes) -> None:
+    def _begin_answer(self, data: bytes) -> None:
+        data = self._read_head(data)
         body = self._body
         if body is None:
-            data = self._read_head(data)
-            body = self._body
-            if body is None:
-                return
-            if self._max_bytes is None:
-                self._wake()
-        if data:
-            piece = body.feed(data)
-            if piece:
+            return
+        if self._max_bytes is None:
+            self._wake()
+        if data or body.is_done:
+            self._read_body(body, data)
+
+    def _read_body(self, body: Body, data: bytes) -> None:
+        piece = body.feed(data)
+        if piece:
+            if self._take is None:
                 self._keep(piece)
+            elif not self._take(piece):
+                self._take, self._is_refused = None, True
+                self._wake()
         if body.is_done:
             self._is_done = True
             if body.rest:
@@ -265,12 +272,6 @@ class Connection(asyncio.Protocol):
         return data
 
     def _keep(self, piece: bytes) -> None:
-        take = self._take
-        if take is not None:
-            if not take(piece):
-                self._take, self._is_refused = None, True
-                self._wake()
-            return
         self._pieces.append(piece)
         self._size += len(piece)
         if self._max_bytes is not None:

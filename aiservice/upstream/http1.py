@@ -93,7 +93,16 @@ def _size_of(line: bytes) -> int:
 class ChunkedBody:
     """The chunked transfer coding (RFC 9112, 7.1). Trailers are read and dropped."""
 
-    __slots__ = ("_held", "_is_after_chunk", "_is_trailer", "_left", "_trailer_bytes", "is_done", "rest")
+    __slots__ = (
+        "_held",
+        "_is_after_chunk",
+        "_is_between",
+        "_is_trailer",
+        "_left",
+        "_trailer_bytes",
+        "is_done",
+        "rest",
+    )
 
     def __init__(self) -> None:
         # An unfinished line, kept until the rest of it comes.
@@ -101,21 +110,22 @@ class ChunkedBody:
         self._left = 0
         self._is_after_chunk = False
         self._is_trailer = False
+        self._is_between = True  # of chunks: nothing of one has come
         self._trailer_bytes = 0
         self.is_done = False
         self.rest = b""
 
     def feed(self, data: bytes) -> bytes:
-        if self._held:
-            data = self._held + data
-            self._held = b""
-        elif not (self._left or self._is_after_chunk or self._is_trailer):
+        if self._is_between:
             # Exactly one whole chunk, which is what servers of streams send at a time.
             line_end = data.find(b"\r\n", 0, _USUAL_LINE_BYTES)
             if line_end > 0 and data.endswith(b"\r\n"):
                 size = _size_of(data[:line_end])
                 if size and line_end + size + 4 == len(data):
                     return data[line_end + 2 : -2]
+        elif self._held:
+            data = self._held + data
+            self._held = b""
         at, end, parts = 0, len(data), []
         while at < end and not self.is_done:
             if self._left:
@@ -129,10 +139,18 @@ class ChunkedBody:
             if line_end < 0:
                 self._hold(data[at:])
                 break
+            if not self._is_after_chunk and not self._is_trailer:
+                size = _size_of(data[at:line_end])
+                stop = line_end + 2 + size
+                if size and data[stop : stop + 2] == b"\r\n":  # all of it is there
+                    parts.append(data[line_end + 2 : stop])
+                    at = stop + 2
+                    continue
             self._line(data[at:line_end])
             at = line_end + 2
         if self.is_done:
             self.rest = data[at:]
+        self._is_between = not (self._held or self._left or self._is_after_chunk or self._is_trailer)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def is_whole_at_eof(self) -> bool:
