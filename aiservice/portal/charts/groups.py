@@ -16,6 +16,7 @@ _COLOURS = ("#6366f1", "#0d9488", "#d97706", "#e11d48", "#0284c7", "#9333ea", "#
 _PATTERNS = ("", "/", "\\", "x", "-", "|", "+", ".", "/")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _BEFORE = "#64748b"
+_MOST_BARS = 60  # of a group: beyond it bars are too thin to be told apart, and a thousand of them hold a phone up
 _MOST_MARKERS = 200  # a point with gaps at both sides is seen by its marker alone
 NO_DATA = "no data"
 Shape = Literal["bars", "lines", "areas"]
@@ -90,8 +91,8 @@ def legend(plot: dict[str, Any]) -> list[Key]:
     keys = [
         Key(
             name=trace["name"],
-            colour=trace.get("line", trace["marker"])["color"],
-            sign=trace["marker"].get("pattern", {}).get("shape", ""),
+            colour=(trace.get("line") or trace["marker"])["color"],
+            sign=(trace.get("fillpattern") or trace.get("marker", {}).get("pattern", {})).get("shape", ""),
         )
         for trace in traces
     ]
@@ -100,10 +101,6 @@ def legend(plot: dict[str, Any]) -> list[Key]:
 
 def _trace(labels: Sequence[str], name: str, values: Values, place: int, look: Look) -> dict[str, Any]:
     colour = _COLOURS[place % len(_COLOURS)]
-    if look.shape != "bars":
-        dash = _DASHES[place // len(_COLOURS) % len(_DASHES)]
-        trace = _line(labels, name, values, {"color": colour, "dash": dash, "width": 2}, look)
-        return {**trace, "stackgroup": "one"} if look.shape == "areas" else trace
     pattern = {
         "shape": _PATTERNS[place % len(_PATTERNS)],
         "fillmode": "overlay",
@@ -111,12 +108,37 @@ def _trace(labels: Sequence[str], name: str, values: Values, place: int, look: L
         "size": 6,
         "solidity": 0.3,
     }
+    if look.shape == "bars" and len(labels) > _MOST_BARS:
+        return _steps(labels, name, values, (colour, pattern), look)
+    if look.shape != "bars":
+        dash = _DASHES[place // len(_COLOURS) % len(_DASHES)]
+        trace = _line(labels, name, values, {"color": colour, "dash": dash, "width": 2}, look)
+        return {**trace, "stackgroup": "one"} if look.shape == "areas" else trace
     return {
         "type": "bar",
         "name": name[:40],
         "x": list(labels),
         "y": list(values),
         "marker": {"color": colour, "pattern": pattern},
+        "hovertemplate": _hint(look),
+    }
+
+
+def _steps(
+    labels: Sequence[str], name: str, values: Values, fill: tuple[str, dict[str, Any]], look: Look
+) -> dict[str, Any]:
+    """What many thin bars would look like, as one shape."""
+    colour, pattern = fill
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name[:40],
+        "x": list(labels),
+        "y": list(values),
+        "stackgroup": "one",
+        "line": {"color": colour, "width": 0.5, "shape": "hvh"},
+        "fillcolor": colour,
+        "fillpattern": pattern,
         "hovertemplate": _hint(look),
     }
 
