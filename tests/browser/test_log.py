@@ -42,6 +42,7 @@ def test_views_are_their_urls_and_news_move_nothing(
         a_request_is_opened(tab)
         what_is_chosen_stands_in_the_url(tab)
         usage_is_grouped_and_downloaded(tab)
+        a_phone_loads_no_chart_that_it_has_not_scrolled_to(tab)
         assert tab.problems == []
 
 
@@ -160,6 +161,7 @@ def usage_is_grouped_and_downloaded(tab: Tab) -> None:
     page.wait_for_url("**range=24h*")
     page.get_by_label("Group by").select_option("model")
     page.wait_for_url("**by=model*")
+    page.get_by_role("figure").scroll_into_view_if_needed()
     expect(page.locator(".js-plotly-plot")).to_be_visible()
     row = page.get_by_role("row", name=re.compile("^sandbox"))
     expect(row.get_by_role("cell").nth(1)).to_have_text(re.compile("^4 requests"))
@@ -182,3 +184,18 @@ def downloaded(page: Page) -> int:
         page.get_by_role("link", name="Download CSV").click()
     rows = csv.DictReader(Path(begun.value.path()).read_text().splitlines())
     return sum(int(row["requests"]) for row in rows)
+
+
+def a_phone_loads_no_chart_that_it_has_not_scrolled_to(tab: Tab) -> None:
+    """Plotly is a megabyte of script to run: a phone shows what is chosen first, and the bars in plain lines below."""
+    page = tab.page
+    page.set_viewport_size({"width": 412, "height": 823})
+    tab.open("/usage?range=24h&by=model")
+    bars = page.get_by_role("figure").locator("svg rect")
+    expect(bars.first).to_be_attached()
+    page.evaluate("new Promise((done) => requestIdleCallback(() => requestIdleCallback(done)))")
+    asked = "performance.getEntriesByType('resource').filter((e) => e.name.includes('plotly')).length"
+    assert page.evaluate(asked) == 0
+    page.get_by_role("figure").scroll_into_view_if_needed()
+    expect(page.locator(".js-plotly-plot")).to_be_visible()
+    assert page.evaluate(asked) == 1

@@ -123,3 +123,15 @@ def test_every_sample_holds_address_and_key() -> None:
     for text in (*(sample["code"] for sample in SAMPLES), AGENT_PROMPT):
         assert "{{base}}" in text
         assert "{{key}}" in text
+
+
+def test_a_week_by_the_hour_is_a_stepped_area_a_group_and_says_what_its_bars_would() -> None:
+    hours = [f"h{number}" for number in range(169)]
+    groups = [(name, [float(place)] * 169) for place, name in enumerate("abc")]
+    many, few = drawn(hours, groups, Look()), drawn(hours[:24], groups, Look())
+    assert [(trace["type"], trace["line"]["shape"], trace["stackgroup"]) for trace in many["data"]] == [
+        ("scatter", "hvh", "one")
+    ] * 3
+    assert {trace["type"] for trace in few["data"]} == {"bar"}
+    assert legend(many) == legend(few)
+    assert [trace["y"][0] for trace in many["data"]] == [0.0, 1.0, 2.0]

@@ -8,7 +8,7 @@ from reflex_components_core.react_router.dom import ReactRouterLink
 from aiservice.portal import theme
 from aiservice.portal.charts.groups import HEIGHT
 from aiservice.portal.charts.usage import bar_drawing
-from aiservice.portal.components.browser import mount_on_idle
+from aiservice.portal.components.browser import mount_in_sight
 from aiservice.portal.components.parts import cell, data_table, table_row
 
 HEADS = [
@@ -48,7 +48,7 @@ def groups_chart(rectangles: Any, plot: Any, keys: Any, *, summary: Any) -> rx.C
     )
     return rx.el.figure(
         rx.el.div(
-            mount_on_idle(drawn, fallback=first_paint),
+            mount_in_sight(drawn, fallback=first_paint),
             style={"height": f"{HEIGHT}px"},
             class_name="overflow-hidden",
             role="img",

@@ -464,17 +464,30 @@ export function ZoneField({ zone, hint, styles }) {
   );
 }
 
-// Shows its first child at once and its second in place of it when the browser is idle: a heavy chart costs the first
-// paint nothing.
-export function MountOnIdle({ children }) {
-  const [isIdle, setIdle] = useState(false);
+// Shows its first child at once, and its second in place of it when it is about to be seen and the browser is idle: a
+// heavy chart costs the first paint nothing, and who never scrolls down to it, as on a phone, nothing at all.
+export function MountInSight({ children }) {
+  const place = useRef(null);
+  const [isMounted, setMounted] = useState(false);
   useEffect(() => {
-    const start = window.requestIdleCallback || ((run) => setTimeout(run, 300));
-    const cancel = window.cancelIdleCallback || clearTimeout;
-    const id = start(() => setIdle(true));
-    return () => cancel(id);
+    let id = 0;
+    const later = window.requestIdleCallback || ((run) => setTimeout(run, 300));
+    const never = window.cancelIdleCallback || clearTimeout;
+    const sight = new IntersectionObserver(
+      (entries) => {
+        if (!entries.some((entry) => entry.isIntersecting)) return;
+        sight.disconnect();
+        id = later(() => setMounted(true));
+      },
+      { rootMargin: "100px 0px" },
+    );
+    sight.observe(place.current);
+    return () => {
+      sight.disconnect();
+      never(id);
+    };
   }, []);
-  return children[isIdle ? 1 : 0];
+  return h("div", { ref: place }, children[isMounted ? 1 : 0]);
 }
 
 // A <details> of which nothing is made before it is opened: a table of thousands of cells that nobody looks at would

@@ -148,11 +148,11 @@ class ZoneField(rx.Component):
     styles: rx.Var[dict[str, str]]
 
 
-class MountOnIdle(rx.Component):
-    """Its first child, and its second once the browser has nothing better to do."""
+class MountInSight(rx.Component):
+    """Its first child, and its second once it is about to be seen and the browser has nothing better to do."""
 
     library = _LIBRARY
-    tag = "MountOnIdle"
+    tag = "MountInSight"
 
 
 class Unfold(rx.Component):
@@ -241,5 +241,5 @@ def unfold(summary: str, content: rx.Component, *, class_name: str = "") -> rx.C
     return Unfold.create(content, summary=summary, summary_class=style, class_name=class_name)
 
 
-def mount_on_idle(content: rx.Component, *, fallback: rx.Component) -> rx.Component:
-    return MountOnIdle.create(fallback, content)
+def mount_in_sight(content: rx.Component, *, fallback: rx.Component) -> rx.Component:
+    return MountInSight.create(fallback, content)

@@ -124,6 +124,7 @@ def usage(walker: Walker) -> None:
     for name, words in (("sum", "Add up"), ("compare", "Compare with the period before")):
         walker.press(words)
         page.wait_for_url(f"**{name}=1**")
+    page.get_by_role("figure").scroll_into_view_if_needed()
     expect(page.locator(".js-plotly-plot")).to_be_visible()
     page.get_by_text("The chart's figures as a table").click()
     walker.press(re.compile("Tokyo"))
