@@ -12,6 +12,7 @@ MAX_MEDIA_BYTES = 32 << 20
 _LARGE_BYTES = (
     64 << 10
 )  # an unfinished event beyond this is grown where it is: copied with every chunk it takes too long
+_ENDS_WITHIN = 16  # bytes: its last brace, and line ends behind it
 
 
 class OversizedEvent(Exception):
@@ -93,7 +94,11 @@ class SseSplitter:
         return events
 
     def end(self) -> list[SseEvent]:
-        """The event left when the stream closed without its blank line, if it is whole lines of data."""
+        """The event left when the stream closed without its blank line, if it is whole lines of data: of a large one
+        only if it may be whole JSON."""
+        if len(self._buffer) > MAX_LINE_BYTES and not self._buffer[-_ENDS_WITHIN:].rstrip(b"\n").endswith((b"}", b"]")):
+            self._buffer, self._is_large = b"", False
+            return []  # cut off: megabytes are not copied, for a reader of JSON to say so
         block, self._buffer, self._is_large = self.rest.strip(b"\n"), b"", False
         event = _read_block(block, self.most_line_bytes, self.most_event_bytes) if block else None
         return [event] if event is not None else []

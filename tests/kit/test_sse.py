@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiservice.kit import sse
-from aiservice.kit.sse import MAX_LINE_BYTES, OversizedEvent, SseSplitter, data_frame, named_frame
+from aiservice.kit.sse import MAX_LINE_BYTES, MediaSseSplitter, OversizedEvent, SseSplitter, data_frame, named_frame
 
 _SAMPLE = b'data: {"a":1}\n\n: comment\n\nevent: x\ndata:two\ndata: lines\n\ndata: [DONE]\n\n'
 
@@ -82,3 +82,12 @@ def test_t46_an_event_of_endless_lines_is_refused() -> None:
     with pytest.raises(OversizedEvent):
         for _ in range(5000):
             splitter.feed(b"data: " + b"y" * 1000 + b"\n")
+
+
+@pytest.mark.parametrize(("text", "is_told"), [(b'{"a":"%s"}', True), (b'{"a":"%s', False), (b'["%s"]\n', True)])
+def test_a_large_event_without_its_blank_line_is_told_only_if_it_may_be_whole(text: bytes, *, is_told: bool) -> None:
+    splitter = MediaSseSplitter()
+    for at in range(0, len(stream := b"data: " + text % (b"x" * 2_000_000)), 65_536):
+        assert splitter.feed(stream[at : at + 65_536]) == []
+    assert [event.data for event in splitter.end()] == ([text.rstrip() % (b"x" * 2_000_000)] if is_told else [])
+    assert splitter.rest == b""
