@@ -25,7 +25,7 @@ LOG_STYLES = {
     "liveOn": f"mr-1.5 inline-block size-2 rounded-full {theme.LOG_BARS['good']}",
     "liveOff": "mr-1.5 inline-block size-2 rounded-full border border-current",
     "sheet": (
-        f"fixed inset-y-0 right-0 left-auto m-0 h-dvh max-h-none w-[min(44rem,100vw)] max-w-none overflow-y-auto "
+        f"fixed inset-y-0 right-0 left-auto m-0 h-dvh max-h-none w-[min(56rem,100vw)] max-w-none overflow-y-auto "
         # What gets the focus scrolls clear of the head that stays.
         f"scroll-pt-16 overscroll-contain p-4 text-left shadow-xl {theme.SHEET} backdrop:bg-slate-950/40"
     ),
