@@ -80,6 +80,8 @@ class SseSplitter:
             if not self._ends_large(chunk):
                 return []
             self._buffer, self._is_large, chunk = bytes(self._buffer), False, b""
+            if (whole := self._one_large(self._buffer)) is not None:
+                return [whole]
         buffer = bytes(self._buffer) + chunk if self._buffer else chunk
         end = buffer.rfind(b"\n\n", max(self._searched - 1, 0))
         if end < 0:
@@ -87,7 +89,7 @@ class SseSplitter:
             return []
         self._hold(buffer[end + 2 :])
         events = []
-        for block in buffer[:end].split(b"\n\n"):
+        for block in filter(None, buffer[:end].split(b"\n\n")):
             event = _read_block(block, self.most_line_bytes, self.most_event_bytes)
             if event is not None:
                 events.append(event)
@@ -134,6 +136,14 @@ class SseSplitter:
         if first >= 0:
             self._line_start = held.rfind(b"\n") + 1
         return False
+
+    def _one_large(self, held: bytes) -> SseEvent | None:
+        """What is exactly one event of one line, with one copy of its megabytes instead of three."""
+        size = len(held) - 2
+        if not held.startswith(b"data: ") or held.find(b"\n") != size or size > self.most_line_bytes:
+            return None
+        self._hold(b"")
+        return SseEvent(held[6:-2], held)
 
     def _with_plain_line_ends(self, chunk: bytes) -> bytes:
         if self._ends_with_cr and chunk.startswith(b"\n"):
