@@ -5,6 +5,7 @@ callable corrects all of it without touching Reflex, and passes on only pages, a
 """
 
 import hashlib
+import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -13,12 +14,13 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 
 from aiservice.errors import BrokerError, MethodNotAllowed, NotFound
-from aiservice.kit.addresses import is_https
+from aiservice.kit.addresses import client_address, is_https, site_of
 from aiservice.kit.ids import new_id
 from aiservice.portal.bundle import BACKEND_SEGMENTS
 from aiservice.portal.policy import BrowserPolicy
 from aiservice.portal.session.cookie import read_session_cookie
 from aiservice.portal.session.same_origin import is_same_origin
+from aiservice.portal.session.socket_pace import SocketPace
 from aiservice.settings import Settings
 
 Scope = MutableMapping[str, Any]
@@ -26,6 +28,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = logging.getLogger(__name__)
 
 SOCKET_PATH = "/_event"
 _FOREVER = b"public, max-age=31536000, immutable"
@@ -51,6 +55,7 @@ class Front:
         self._docs = docs
         self._policy = policy
         self._settings = settings
+        self._pace = SocketPace()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -101,16 +106,22 @@ class Front:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         origin = _header(scope, b"origin")
         if scope["path"].rstrip("/") != SOCKET_PATH or not self._is_same_origin(scope):
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})  # before the handshake is accepted: 403
+            await _refuse_socket(receive, send)
             return
-        query = _query_bound_to_session(scope["query_string"], read_session_cookie(scope["headers"]))
+        session = read_session_cookie(scope["headers"])
+        query = _query_bound_to_session(scope["query_string"], session)
         headers = [(name, value) for name, value in scope["headers"] if name not in _FORWARDED]
         if origin is not None:
             # The socket library compares the Origin again, with what it takes from these two headers.
             scheme, _, host = origin.partition("://")
             headers += [(b"x-forwarded-proto", scheme.encode()), (b"x-forwarded-host", host.encode())]
-        await self._reflex({**scope, "query_string": query, "headers": headers}, receive, send)
+        address = site_of(client_address(scope, self._settings().trusted_proxies))
+        with self._pace.opened(receive, session=session or "", address=address) as paced:
+            if paced is None:
+                log.warning("a page's socket is refused: %s, or its session, has too many open", address)
+                await _refuse_socket(receive, send)
+            else:
+                await self._reflex({**scope, "query_string": query, "headers": headers}, paced, send)
 
 
 def _query_bound_to_session(query_string: bytes, cookie: str | None) -> bytes:
@@ -163,6 +174,11 @@ def _header(scope: Scope, wanted: bytes) -> str | None:
     """A header's value; None when it is absent, or given more than once (which no browser does)."""
     found = [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]
     return found[0] if len(found) == 1 else None
+
+
+async def _refuse_socket(receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.close", "code": 1008})  # before the handshake is accepted: 403
 
 
 async def _refuse(scope: Scope, send: Send, error: BrokerError) -> None:

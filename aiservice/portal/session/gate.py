@@ -6,7 +6,6 @@ from the cookie in the database on every event; a state filled for another sessi
 asks of its caller is `guard`'s.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,7 +16,6 @@ from reflex_base.event import Event, EventSpec
 from reflex_base.registry import RegistrationContext
 
 from aiservice.portal.session.cookie import read_session_cookie
-from aiservice.portal.session.event_pace import EventPace
 from aiservice.portal.session.guard import GUARD_ATTRIBUTE, Guard, SessionState, become, show_notice
 from aiservice.portal.words import form_words
 from aiservice.principal import Person
@@ -125,16 +123,12 @@ def install(app: rx.App, resolve: Resolve, address_of: AddressOf) -> None:
     namespace = app.event_namespace
     if namespace is None:
         raise RuntimeError("the app has no event namespace: it has no state")
-    process, pace = namespace.on_event, EventPace()
+    process = namespace.on_event
 
     async def on_event(sid: str, data: Any) -> None:
         # Dropped here, without a word: Reflex would log whatever anybody sends, headers and payload included.
         if not (isinstance(data, dict) and isinstance(name := data.get("name"), str) and is_admitted(name)):
             return
-        wait = pace.wait_seconds(sid)
-        if wait:
-            await asyncio.sleep(wait)
-        if wait is not None:
-            await process(sid, data)
+        await process(sid, data)
 
     namespace.on_event = on_event  # type: ignore[method-assign]
