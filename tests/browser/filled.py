@@ -9,12 +9,14 @@ from typing import Any
 
 import httpx
 
+from aiservice.services.alert_contributors import EVIDENCE
 from tests.harness import Installation, MockProcess, ServerProcess
 
 PROVIDER_KEY = "sk-of-the-provider"
 PERSON = "a long enough password"
 LONG_NAME = "a-client-with-quite-a-long-name-that-somebody-chose"
 HOUR_US = 3_600_000_000
+_SHARES = ("client", "key", "model")
 OFFERED = {"OPENAI_API_KEY": "sk-of-the-environment-0001"}
 """A key in the environment of the server, which its page offers to import."""
 
@@ -150,7 +152,9 @@ def _verdict(client: str, now: int) -> dict[str, Any]:
 def _alert(client: str, now: int) -> dict[str, Any]:
     about = {"id": "alt_walked", "kind": "budget_reached", "subject": "second", "open_key": "walked", "severity": 2}
     times = {"first_us": now - HOUR_US, "last_us": now, "count": 3, "to_tell": 0}
-    words = {"words": "The budget is nearly spent.", "evidence": json.dumps({"spent_usd": 18.5, "limit_usd": 20})}
+    shares = [{"by": by, "id": by, "name": f"the-{by}", "value": 9.5, "share": 0.5, "of": "cost"} for by in _SHARES]
+    evidence = {"spent_usd": 18.5, "limit_usd": 20, EVIDENCE: shares}
+    words = {"words": "The budget is nearly spent.", "evidence": json.dumps(evidence)}
     empty = {"worker": "", "acknowledged_by": "", "resolved_by": ""}
     return {**about, **times, **words, **empty, "client_id": client}
 

@@ -228,7 +228,11 @@ def _share(part: Any) -> rx.Component:
         rx.el.span(part["by"], class_name=f"w-16 shrink-0 {theme.MUTED}"),
         bar,
         rx.el.span(part["share"], class_name="w-10 shrink-0 text-right tabular-nums"),
-        rx.el.a(part["name"], href=part["requests"], class_name=f"min-w-0 wrap-anywhere {theme.LINK}"),
+        rx.el.a(
+            part["name"],
+            href=part["requests"],
+            class_name=f"inline-flex min-h-6 min-w-0 items-center wrap-anywhere {theme.LINK}",
+        ),
         class_name="flex items-center gap-2 text-xs",
     )
 
