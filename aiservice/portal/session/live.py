@@ -1,6 +1,5 @@
 """Live pages: one task per process looks once a second whether somebody's figures have changed, gathers what is new
-once a person, and pushes it to all of that person's open pages; the same task ends the sockets of sessions that have
-ended.
+once a person, and pushes it to all of that person's open pages; another ends the sockets of sessions that have ended.
 
 A push is no use of a session: it neither keeps one alive nor goes to a socket whose session is no longer valid. A tab
 that is out of sight is told nothing until it is looked at again.
@@ -19,6 +18,7 @@ from reflex.istate.manager.token import BaseStateToken
 from reflex.state import StateUpdate
 from reflex_base.event import Event
 
+from aiservice.kit.loop_share import LoopShare
 from aiservice.portal.session.cookie import read_session_cookie
 from aiservice.portal.session.guard import SESSION_ENDED, SessionState, acting_as, handler, signed_in
 from aiservice.principal import Person
@@ -33,7 +33,8 @@ TICK_SECONDS = 1.0
 SESSION_CHECK_SECONDS = 3.0
 _MOST_MARKS = 10_000  # people whose place in the log is remembered while no tab of theirs is looked at
 REFRESH_SECONDS = 30.0  # also without news, so that a 24-hour window moves on
-_REST = 19.0  # times as long as gathering took it is not done again: the gateway runs in the same process
+_REST = 19.0  # times as long as gathering took, the same is not gathered again: databases have other work
+_SHARE = 0.06  # of the event loop's time is for all live pages together: the gateway runs on the same loop
 Refresh = Callable[[Any], Awaitable[None]]
 Gather = Callable[[], Awaitable[Any]]
 Show = Callable[[Any, Any], None]
@@ -126,53 +127,60 @@ class LivePages:
     def __init__(self, app: rx.App) -> None:
         self._app = app
         self._was_valid: dict[str, str] = {}  # socket id → the session hash it was seen valid with
-        self._checked_at = 0.0
         self._marks: dict[str, _Mark] = {}
         self._rests: dict[tuple[str, Gather], float] = {}  # until when it is not gathered again
+        self._share = LoopShare(_SHARE)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._loop(), name="live-pages")
+        tasks = [
+            asyncio.create_task(self._every(TICK_SECONDS, self._tick), name="live-pages"),
+            asyncio.create_task(self._every(SESSION_CHECK_SECONDS, self._drop_ended), name="ended-sessions"),
+        ]
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             _watchers.clear()
 
-    async def _loop(self) -> None:
+    async def _every(self, seconds: float, what: Callable[[Core], Awaitable[None]]) -> None:
         while True:
-            await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(seconds)
             try:
-                await self._tick(current_core())
+                await what(current_core())
             except Exception:
                 log.exception("live pages: this round failed")
 
     async def _tick(self, core: Core) -> None:
-        if time.monotonic() - self._checked_at >= SESSION_CHECK_SECONDS:
-            self._checked_at = time.monotonic()
-            await self._drop_ended(core)
         open_tokens = set(self._sockets().values())
         for token in [token for token in _watchers if token not in open_tokens]:
             del _watchers[token]
-        awake = {token: watcher for token, watcher in _watchers.items() if not watcher.is_hidden}
+        awake: dict[str, list[tuple[str, _Watcher]]] = {}
+        for token, watcher in _watchers.items():
+            if not watcher.is_hidden:
+                awake.setdefault(watcher.session_hash, []).append((token, watcher))
         if not awake:
             return
         newest = await core.requests.newest_id()
-        people = {each: await core.accounts.peek(each) for each in {one.session_hash for one in awake.values()}}
         marks: dict[str, _Mark] = {}
         gathered: dict[tuple[str, Gather], Any] = {}
-        for token, watcher in awake.items():
-            person = people[watcher.session_hash]
-            if person is None:
-                _forget(token, watcher)
-                continue
-            if person.user_id not in marks:
-                marks[person.user_id] = await _mark_of(core, person, self._marks.get(person.user_id), newest)
-            try:
-                await self._push_news(token, watcher, person, marks[person.user_id].changed_at, gathered)
-            except Exception:  # one page's failure is not the others'; it is tried again in the next round
-                log.exception("live pages: a page was not told what is new")
+        for session_hash, tabs in awake.items():
+            # Looked at when its turn comes: with many tabs a round takes seconds.
+            person = await self._share.run(core.accounts.peek(session_hash))
+            if person is not None and person.user_id not in marks:
+                looking = _mark_of(core, person, self._marks.get(person.user_id), newest)
+                marks[person.user_id] = await self._share.run(looking)
+            for token, watcher in tabs:
+                if person is None:
+                    _forget(token, watcher)
+                    continue
+                pushing = self._push_news(token, watcher, person, marks[person.user_id].changed_at, gathered)
+                try:
+                    await self._share.run(pushing)
+                except Exception:  # one page's failure is not the others'; it is tried again in the next round
+                    log.exception("live pages: a page was not told what is new")
         self._marks = {**self._marks, **marks} if len(self._marks) < _MOST_MARKS else marks
         self._rests = {shared: until for shared, until in self._rests.items() if until > time.monotonic()}
 
@@ -215,13 +223,17 @@ class LivePages:
             del self._was_valid[sid]
         if namespace is None:
             return
+        is_valid: dict[str, bool] = {}  # many tabs have one session
         for sid, token in sockets.items():
             data = namespace._static_router_data.get(sid)
             cookie = read_session_cookie(data["headers"].get("cookie", "")) if data else None
             if cookie is None:
                 continue
-            if await core.accounts.peek(hash_of(cookie)) is not None:
-                self._was_valid[sid] = hash_of(cookie)
+            session_hash = hash_of(cookie)
+            if session_hash not in is_valid:
+                is_valid[session_hash] = await core.accounts.peek(session_hash) is not None
+            if is_valid[session_hash]:
+                self._was_valid[sid] = session_hash
             elif sid in self._was_valid:
                 await self._end_socket(sid, token)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,7 +29,6 @@ class World:
         self.path = "/"
         namespace = SimpleNamespace(sid_to_token={f"s{tab}": tab for tab in self.tabs}, _static_router_data={})
         self.pages = LivePages(SimpleNamespace(event_namespace=namespace, modify_state=self.modify))  # type: ignore[arg-type]
-        self.pages._checked_at = float("inf")
         requests = SimpleNamespace(newest_id=self.newest_id, settled_after=self.settled_after)
         self.core: Any = SimpleNamespace(requests=requests, accounts=SimpleNamespace(peek=self.peek))
         for tab, person in self.tabs.items():
@@ -189,3 +189,18 @@ async def test_what_takes_long_to_gather_is_gathered_a_twentieth_of_the_time_at_
         await world.pages._tick(world.core)
     assert world.gathered.count("usr_a") == 4
     assert len([tab for tab, _ in world.shown if tab == "t2"]) == 4
+
+
+async def test_all_tabs_together_hold_the_loop_for_a_small_share_of_the_time(world: World) -> None:
+    def slowly(_state: Any, found: Any) -> None:
+        began = perf_counter()
+        while perf_counter() - began < 0.01:
+            pass
+        world.show(found)
+
+    for watcher in live._watchers.values():
+        watcher.show = slowly
+    world.newest, began = 2, perf_counter()
+    await world.tick()
+    assert len(world.shown) == 3
+    assert perf_counter() - began >= 3 * 0.01 / live._SHARE
