@@ -17,8 +17,8 @@ from aiservice.portal.moments import USUAL_ZONE
 from aiservice.services.audit import FOREVER_US, AuditFilter
 from aiservice.services.key_listing import STATES, KeyFilter, StateName
 from aiservice.services.request_log import CACHES, ENDINGS, CacheName, LogFilter
-from aiservice.services.usage import BUCKETS_US, Breakdown, GroupBy
 from aiservice.services.usage_metrics import METRICS, Metric
+from aiservice.services.usage_series import BUCKETS_US, Breakdown, GroupBy
 
 # Name in the URL -> name in services.
 FILTERS = {"client": "client_id", "key": "key_id", "task": "task", "model": "model", "provider": "provider"}

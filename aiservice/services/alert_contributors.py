@@ -6,7 +6,8 @@ from typing import TypedDict
 
 from aiservice.kit.clock import MINUTE_US
 from aiservice.services.alert_metrics import METRICS, SCOPES
-from aiservice.services.usage import GroupBy, Usage
+from aiservice.services.usage import Usage
+from aiservice.services.usage_series import GroupBy
 from aiservice.services.usage_sums import Sums
 
 EVIDENCE = "contributors"

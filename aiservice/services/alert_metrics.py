@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aiservice.services.usage import GroupBy
+from aiservice.services.usage_series import GroupBy
 from aiservice.services.usage_sums import Sums
 
 MIN_REQUESTS = 10  # a share of fewer requests, or their latency, says nothing

@@ -70,12 +70,10 @@ def width_of(span_us: int) -> int:
 async def _summed(session: AsyncSession, scope: Scope, span: tuple[int, int], width_us: int) -> _Counts:
     """From the roll-ups: days are the coarsest that there are."""
     grain_us = min(width_us, DAY_US)
-    found: list[tuple[int, int, int]] = []
-    for grain, spans in plan(span, await usage_store.dirty_hours(session), grain_us).items():
-        asked = usage_store.Asked(scope, (), grain_us, ("requests", "errors"))
-        rows = await usage_store.sums(session, grain, spans, asked)
-        found += [(bucket, row["requests"], row["errors"]) for bucket, _, row in rows]
-    return _added(found, width_us)
+    parts = plan(span, await usage_store.dirty_hours(session), grain_us)
+    asked = usage_store.Asked(scope, (), grain_us, ("requests", "errors"))
+    rows = await usage_store.sums(session, parts, asked)
+    return _added(((bucket, requests, errors) for bucket, _, (requests, errors) in rows), width_us)
 
 
 def _added(rows: Iterable[tuple[int, int, int]], width_us: int) -> _Counts:

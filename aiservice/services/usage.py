@@ -5,80 +5,34 @@ are shown are summed by all.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 from aiservice.errors import InvalidRequest
-from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, now_us
+from aiservice.kit.clock import DAY_US, MINUTE_US, now_us
 from aiservice.principal import Person
 from aiservice.services.rights import needs, require, scope
+from aiservice.services.usage_day import Day, last_day
 from aiservice.services.usage_metrics import COUNTED_BY_ENDING, metric_of
-from aiservice.services.usage_reading import COLUMNS, ENDING, NAMED, GroupKey, Reading
+from aiservice.services.usage_reading import ENDING, NAMED, Reading
+from aiservice.services.usage_series import (
+    BUCKETS_US,
+    Breakdown,
+    Frame,
+    GroupBy,
+    Series,
+    bucket_for,
+    compare,
+    groups_of,
+    starts_of,
+)
 from aiservice.services.usage_sums import Sums
 from aiservice.store import usage as store
 from aiservice.store import usage_folding as folding
 from aiservice.store.session import AsyncSession, Database
 
-GroupBy = Literal["none", "key", "task", "model", "provider", "client", "user", "team", "status"]
-Bucket = Literal["minute", "hour", "day"]
-
-BUCKETS_US: dict[Bucket, int] = {"minute": MINUTE_US, "hour": HOUR_US, "day": DAY_US}
-MAX_POINTS = 2000
-MAX_GROUPS = 50
 HOURS_AT_ONCE = folding.HOURS_AT_ONCE
-OTHER = "other"
 _MAX_CHOICES = 200
 _FILTERS = {"client_id", "key_id", "task", "model", "provider"}
-
-
-@dataclass(slots=True)
-class Group:
-    """One line of a chart. A point is None where there is no data, which is not the same as none asked for.
-
-    Points have only the sums that the measure needs; the total has all. `before` is the total of the period before.
-    """
-
-    id: str
-    name: str
-    total: Sums
-    points: list[Sums | None]
-    sub_id: str = ""
-    sub_name: str = ""
-    before: Sums | None = None
-
-
-@dataclass(slots=True)
-class Series:
-    """Groups, largest first, over the same buckets; `starts_us` are the buckets' beginnings. `before` are the points
-    of all together in the period before, where that was asked for. `is_kept` is whether the measure is kept by these
-    groups at all. Before `details_since_us` the roll-ups had no details (`tables/ledger.py`)."""
-
-    bucket: Bucket
-    starts_us: list[int]
-    groups: list[Group]
-    metric: str = "requests"
-    before: list[Sums | None] | None = None
-    is_kept: bool = True
-    details_since_us: int = 0
-
-
-@dataclass(slots=True, frozen=True)
-class Breakdown:
-    """How a range is taken apart: `metric` measures and ranks, the `top` groups of `group_by` (and, in them, of
-    `subgroup_by`) are shown by themselves; `is_compared` with the period of the same length before it."""
-
-    group_by: GroupBy = "none"
-    subgroup_by: GroupBy = "none"
-    metric: str = "requests"
-    top: int = 8
-    bucket: Bucket | None = None
-    is_compared: bool = False
-    has_all: bool = False
-    filters: Mapping[str, str] = field(default_factory=dict)
-
-    def columns(self) -> tuple[str, ...]:
-        asked = (self.group_by, *((self.subgroup_by,) if self.subgroup_by != self.group_by else ()))
-        return tuple(COLUMNS[name] for name in asked if name != "none")
 
 
 class Usage:
@@ -86,12 +40,6 @@ class Usage:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-
-    @needs("usage.get")
-    async def tiles(self, actor: Person, /, since_us: int, until_us: int | None = None, **filters: str) -> Sums:
-        """Sums from `since_us` (cut to its minute) until now, or to the end of the minute of `until_us`. `filters`:
-        client_id, key_id, task, model, provider."""
-        return await self._total(_scope(actor, filters), since_us, until_us)
 
     async def of_client(
         self, client_id: str, since_us: int, key_id: str | None = None, until_us: int | None = None
@@ -140,30 +88,28 @@ class Usage:
         if asked.has_all:
             metric = replace(metric, columns=store.EVERY_SUM)
         bucket = asked.bucket or bucket_for(end_us - start_us)
-        width_us = BUCKETS_US[bucket]
-        starts = _starts(start_us, end_us, width_us)
-        span = (starts[0], starts[-1] + width_us)
-        scope = _scope(actor, asked.filters)
+        frame = Frame(starts_of(start_us, end_us, BUCKETS_US[bucket]), BUCKETS_US[bucket], 0)
         async with self._db.read() as session:
             await store.hold_still(session)
-            reading = await Reading.begin(session, scope, span, asked.columns(), metric)
+            reading = await Reading.begin(session, _scope(actor, asked.filters), frame.span, asked.columns(), metric)
             details_us = await store.details_since_us(session)
-            known_us = await _known_since(session, scope)
+            known_us = await reading.known_since(frame.shown_since(is_compared=asked.is_compared))
             if metric.is_detail and not asked.has_all:
                 known_us = max(known_us, details_us)
-            frame = _Frame(starts, width_us, known_us)
-            series = Series(bucket, starts, await _groups(reading, asked, frame), asked.metric)
+            frame = replace(frame, known_us=known_us)
+            series = Series(bucket, frame.starts_us, await groups_of(reading, asked, frame), asked.metric)
             if asked.is_compared:
-                await _compare(reading, series, frame)
+                await compare(reading, series, frame)
         series.details_since_us = details_us
         series.is_kept = ENDING not in asked.columns() or asked.metric in COUNTED_BY_ENDING
         return series
 
     @needs("usage.get")
-    async def is_known_at(self, actor: Person, /, at_us: int) -> bool:
-        """Whether the actor had any request by then: before that there is no data, which is not 0."""
+    async def last_day(self, actor: Person, /) -> Day:
+        """The last 24 hours, those before them, and the hours as they lie in the clock, all of the same moment."""
         async with self._db.read() as session:
-            return await _known_since(session, _scope(actor, {})) <= at_us
+            await store.hold_still(session)
+            return await last_day(session, _scope(actor, {}), now_us())
 
     @needs("usage.get")
     async def choices(self, actor: Person, /, since_us: int) -> dict[str, list[tuple[str, str]]]:
@@ -212,89 +158,6 @@ async def _choices(session: AsyncSession, column: str, counts: Mapping[str, int]
     ids = sorted(filter(None, counts), key=lambda value: (-counts[value], value))[:_MAX_CHOICES]
     names = await store.names(session, column, ids) if column in NAMED else {}
     return [(number, names.get(number, number)) for number in ids]
-
-
-def bucket_for(span_us: int) -> Bucket:
-    """The bucket that a range of this length is shown in unless another is asked for."""
-    if span_us <= 3 * HOUR_US:
-        return "minute"
-    return "hour" if span_us <= 7 * DAY_US else "day"
-
-
-async def _groups(reading: Reading, asked: Breakdown, frame: "_Frame") -> list[Group]:
-    top = max(1, min(asked.top, MAX_GROUPS))
-    # One too many is shown by itself rather than called "other".
-    found = await reading.largest(top + 2) or [()]
-    kept, has_rest = (found, False) if len(found) <= top + 1 else (found[:top], True)
-    totals = await reading.totals(kept if has_rest else None)
-    points = await reading.points(kept, frame.width_us, has_rest=has_rest)
-    names = await reading.names(kept)
-    groups = []
-    for key in kept:
-        (number, name), (sub_id, sub_name) = _named(key, names, 0), _named(key, names, 1)
-        groups.append(Group(number, name, totals.get(key, Sums()), frame.points(points.get(key, {})), sub_id, sub_name))
-    if has_rest:
-        rest = await reading.whole() - sum((totals.get(key, Sums()) for key in kept), Sums())
-        groups.append(Group(OTHER, OTHER, rest, frame.points(points[()])))
-    return groups
-
-
-async def _compare(reading: Reading, series: Series, frame: "_Frame") -> None:
-    """Puts beside what is shown what it was in the period before."""
-    length = reading.span[1] - reading.span[0]
-    earlier = reading.earlier(length)
-    series.before = frame.earlier(length).points(await earlier.whole_points(frame.width_us))
-    if earlier.span[1] <= frame.known_us:
-        return
-    keys = [_key_of(group, len(reading.columns)) for group in series.groups if group.id != OTHER]
-    totals = await earlier.totals(keys)
-    for group, key in zip(series.groups, keys, strict=False):
-        group.before = totals.get(key, Sums())
-    if series.groups[-1].id == OTHER:
-        series.groups[-1].before = await earlier.whole() - sum((totals.get(key, Sums()) for key in keys), Sums())
-
-
-@dataclass(slots=True, frozen=True)
-class _Frame:
-    """The buckets of a range, and from when on something is known of them."""
-
-    starts_us: list[int]
-    width_us: int
-    known_us: int
-
-    def points(self, found: dict[int, Sums]) -> list[Sums | None]:
-        now = now_us()
-        return [
-            None if at + self.width_us <= self.known_us else found.get(at) or (Sums() if at <= now else None)
-            for at in self.starts_us
-        ]
-
-    def earlier(self, by_us: int) -> "_Frame":
-        return replace(self, starts_us=[at - by_us for at in self.starts_us])
-
-
-def _key_of(group: Group, depth: int) -> GroupKey:
-    return (group.id, group.sub_id)[:depth]
-
-
-def _named(key: GroupKey, names: Mapping[tuple[int, str], str], place: int) -> tuple[str, str]:
-    if len(key) <= place:
-        return "", ""
-    return key[place], names.get((place, key[place]), key[place])
-
-
-async def _known_since(session: AsyncSession, scope: store.Scope) -> int:
-    """From when on something is known of the requests, microseconds UTC; never, where there is none."""
-    begun_us = await store.first_start_us(session, scope)
-    return 2**62 if begun_us is None else begun_us
-
-
-def _starts(start_us: int, end_us: int, width_us: int) -> list[int]:
-    first = start_us // width_us * width_us
-    starts = list(range(first, max(end_us, first), width_us)[: MAX_POINTS + 1])
-    if not starts or len(starts) > MAX_POINTS:
-        raise InvalidRequest(f"A range must hold 1 to {MAX_POINTS} buckets.", param="bucket")
-    return starts
 
 
 def _scope(actor: Person, filters: Mapping[str, str]) -> store.Scope:

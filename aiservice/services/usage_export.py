@@ -6,8 +6,8 @@ import orjson
 
 from aiservice.kit.clock import iso
 from aiservice.services.request_log import csv_line
-from aiservice.services.usage import Breakdown, Group, Series
 from aiservice.services.usage_metrics import COUNTED_BY_ENDING
+from aiservice.services.usage_series import Breakdown, Group, Series
 from aiservice.services.usage_sums import COUNTS, Sums
 from aiservice.tables.ledger import DETAILS, UNIT_SUMS
 

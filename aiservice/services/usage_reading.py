@@ -1,17 +1,19 @@
 """Reads one range of the roll-ups in one transaction: whole days and hours from their own, the edges of a range and
 hours that are not folded yet from the minutes."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aiservice.kit.clock import DAY_US, HOUR_US
-from aiservice.services.usage_metrics import ENDING_COLUMNS, Metric, by_ending, metric_of
+from aiservice.services.usage_metrics import COUNTED_BY_ENDING, ENDING_COLUMNS, Metric, by_ending, metric_of
 from aiservice.services.usage_sums import Sums, plan
 from aiservice.store import usage as store
 from aiservice.store.session import AsyncSession
 
 GroupKey = tuple[str, ...]
 """The values of the columns that a group is of; () is everything."""
+_Points = dict[int, tuple[int, ...]]  # by bucket
 
 # A client's owner and team are those it has now; an ending is no column of the roll-ups, it is counted in sums.
 USER, TEAM, ENDING = "user", "team", "status"
@@ -26,6 +28,8 @@ COLUMNS = {
     "status": ENDING,
 }
 NAMED = {"client_id", "key_id", USER, TEAM}
+_FEW = {"task", "model", "provider"}
+_MOST_OF_FEW = 40  # groups whose points are all read; of more the others' are what is left of the whole
 _LONG_US = 2 * DAY_US
 _MOST_LIKELY = 150  # keys of each span of days whose sums are read to find those that are shown
 
@@ -38,7 +42,7 @@ class Reading:
     scope: store.Scope
     span: tuple[int, int]
     columns: tuple[str, ...]
-    dirty_hours: list[int]
+    unfolded: store.Unfolded
     metric: Metric
 
     @classmethod
@@ -50,8 +54,18 @@ class Reading:
         columns: tuple[str, ...],
         metric: Metric | None = None,
     ) -> "Reading":
-        dirty = await store.dirty_hours(session)
-        return cls(session, scope, span, columns, dirty, metric or metric_of("requests"))
+        return cls(session, scope, span, columns, await store.unfolded(session), metric or metric_of("requests"))
+
+    async def known_since(self, by_us: int) -> int:
+        """From when on something is known of the requests, microseconds UTC; any moment up to `by_us` where that is not
+        before it. Never, where there is none."""
+        begun_us = await store.first_start_us(self.session, self.scope, self.unfolded.hours, by_us)
+        return 2**62 if begun_us is None else begun_us
+
+    @property
+    def is_of_few(self) -> bool:
+        """Whether all groups there are can be read at once: then nothing has to be read to find the largest of them."""
+        return bool(self.columns) and _FEW.issuperset(self.columns)
 
     def earlier(self, by_us: int) -> "Reading":
         """The same of a range that lies so much before."""
@@ -64,7 +78,11 @@ class Reading:
             ranks = await self._ranks(scope)
             return sorted(ranks, key=lambda group: (-ranks[group], group))[:most]
         asked = store.Asked(scope, self.columns, 0, (self.metric.rank,))
-        return [key for key, _ in await store.largest(self.session, plan(self.span, self.dirty_hours, 0), asked, most)]
+        return [key for key, _ in await store.largest(self.session, self._plan(0), asked, most)]
+
+    def largest_of(self, totals: Mapping[GroupKey, Sums]) -> list[GroupKey]:
+        """All of them, largest first."""
+        return sorted(totals, key=lambda group: (-getattr(totals[group], self.metric.rank), group))
 
     async def _likely(self) -> store.Scope:
         """The scope, narrowed to the keys or clients that may be among the largest, where looking at all would take
@@ -76,15 +94,14 @@ class Reading:
             return replace(self.scope, chosen=(("key_id", tuple(sorted(await self._likely_keys()))),))
         if "client_id" in self.columns and self.columns != ("client_id",):
             asked = store.Asked(self.scope, ("client_id",), 0, (self._likely_by()[0],))
-            parts = plan(self.span, self.dirty_hours, 0)
-            clients = [key[0] for key, _ in await store.largest(self.session, parts, asked, _MOST_LIKELY)]
+            clients = [key[0] for key, _ in await store.largest(self.session, self._plan(0), asked, _MOST_LIKELY)]
             return replace(self.scope, chosen=(("client_id", tuple(sorted(clients))),))
         return self.scope
 
     async def _likely_keys(self) -> set[str]:
-        recent_us = max(self.span[0], min(await store.unfolded_days(self.session)))
-        late = [hour for hour in self.dirty_hours if hour < recent_us]
-        parts = plan((recent_us, max(recent_us, self.span[1])), self.dirty_hours, 0)
+        recent_us = max(self.span[0], min(self.unfolded.days))
+        late = [hour for hour in self.unfolded.hours if hour < recent_us]
+        parts = plan((recent_us, max(recent_us, self.span[1])), self.unfolded.hours, 0)
         if late:
             parts.setdefault("minute", []).extend((hour, hour + HOUR_US) for hour in late)
         found: set[str] = set()
@@ -106,37 +123,37 @@ class Reading:
     async def totals(self, kept: Collection[GroupKey] | None = None) -> dict[GroupKey, Sums]:
         """By group, over the whole range; of those `kept` alone, or of all."""
         found: dict[GroupKey, Sums] = {}
-        for _, key, sums in await self._read(self._narrowed(kept), 0, store.EVERY_SUM):
+        columns = ENDING_COLUMNS if ENDING in self.columns else store.EVERY_SUM
+        for _, key, sums in await self._read(self._narrowed(kept), 0, columns):
             if kept is None or key in kept:
                 found[key] = found[key] + sums if key in found else sums
         return found
 
     async def whole(self) -> Sums:
         """Everything together."""
-        return sum(
-            (sums for _, _, sums in await replace(self, columns=())._read(self.scope, 0, store.EVERY_SUM)), Sums()
-        )
+        alone = replace(self, columns=())
+        return sum((sums for _, _, sums in await alone._read(self.scope, 0, store.EVERY_SUM)), Sums())
 
     async def whole_points(self, width_us: int) -> dict[int, Sums]:
         """Everything together, by bucket."""
-        rows = await replace(self, columns=())._read(self.scope, width_us, self.metric.columns)
-        return _by_group(rows).get((), {})
+        return _as_sums(await self._whole_rows(width_us, self.metric.columns), self.metric.columns)
 
     async def points(
-        self, kept: Sequence[GroupKey], width_us: int, *, has_rest: bool
+        self, kept: Sequence[GroupKey], width_us: int, *, has_rest: bool, among: int | None = None
     ) -> dict[GroupKey, dict[int, Sums]]:
-        """By group and bucket. Where the groups `kept` are not all (`has_rest`), the others are under ()."""
-        columns = ENDING_COLUMNS if ENDING in self.columns else self.metric.columns
-        rows = await self._read(self._narrowed(kept if has_rest else None), width_us, columns)
-        wanted = set(kept)
-        found = _by_group(row for row in rows if row[1] in wanted)
+        """By group and bucket. Where the groups `kept` are not all (`has_rest`), the others are under (): added up
+        where it is known that there are no more than a few `among` which they are, else what is left of the whole."""
+        names = ENDING_COLUMNS if ENDING in self.columns else self.metric.columns
+        is_added = among is not None and among <= _MOST_OF_FEW
+        found = await self._rows_of(self._narrowed(kept if has_rest and not is_added else None), width_us, names)
+        points = {group: found.pop(group, {}) for group in kept}
         if has_rest:
-            rest = await self.whole_points(width_us)
-            for points in found.values():
-                for bucket, sums in points.items():
-                    rest[bucket] = rest.get(bucket, Sums()) - sums
-            found[()] = rest
-        return found
+            points[()] = (
+                _merged(found.values(), operator.add, {})
+                if is_added
+                else _merged(points.values(), operator.sub, await self._whole_rows(width_us, names))
+            )
+        return {group: _as_sums(of_group, names) for group, of_group in points.items()}
 
     async def names(self, kept: Iterable[GroupKey]) -> dict[tuple[int, str], str]:
         """What the groups are called, by the place of a column among those they are made of, and its value."""
@@ -159,32 +176,59 @@ class Reading:
         ]
         return replace(self.scope, chosen=tuple(chosen))
 
+    def _plan(self, width_us: int) -> dict[str, list[tuple[int, int]]]:
+        return plan(self.span, self.unfolded.hours, width_us)
+
     async def _read(
         self, scope: store.Scope, width_us: int, columns: Sequence[str]
     ) -> list[tuple[int, GroupKey, Sums]]:
         """(bucket, group, sums)."""
-        real = tuple(name for name in self.columns if name != ENDING)
-        asked = store.Asked(scope, real, width_us, tuple(columns))
-        found = []
-        for grain, spans in plan(self.span, self.dirty_hours, width_us).items():
-            for bucket, values, sums in await store.sums(self.session, grain, spans, asked):
-                by_column = dict(zip(asked.group_by, values, strict=True))
-                found += [(bucket, *each) for each in self._groups(by_column, Sums.of(sums))]
-        return found
+        rows = await self._rows(scope, width_us, columns)
+        return [(bucket, group, Sums.of(dict(zip(columns, values, strict=True)))) for bucket, group, values in rows]
 
-    def _groups(self, values: Mapping[str, str], sums: Sums) -> list[tuple[GroupKey, Sums]]:
-        """The groups that a row of the roll-ups belongs to: more than one only by how its requests ended."""
+    async def _rows_of(self, scope: store.Scope, width_us: int, columns: Sequence[str]) -> dict[GroupKey, _Points]:
+        """By group and bucket, the sums in the order of the columns: a chart has thousands of points."""
+        groups: dict[GroupKey, _Points] = {}
+        for bucket, group, values in await self._rows(scope, width_us, columns):
+            points = groups.setdefault(group, {})
+            points[bucket] = tuple(map(operator.add, points[bucket], values)) if bucket in points else values
+        return groups
+
+    async def _whole_rows(self, width_us: int, columns: Sequence[str]) -> _Points:
+        return (await replace(self, columns=())._rows_of(self.scope, width_us, columns)).get((), {})
+
+    async def _rows(
+        self, scope: store.Scope, width_us: int, columns: Sequence[str]
+    ) -> list[tuple[int, GroupKey, tuple[int, ...]]]:
+        """(bucket, group, sums in the order of the columns)."""
+        real = tuple(name for name in self.columns if name != ENDING)
+        rows = await store.sums(self.session, self._plan(width_us), store.Asked(scope, real, width_us, tuple(columns)))
         if ENDING not in self.columns:
-            return [(tuple(values[name] for name in self.columns), sums)]
+            return rows
         return [
-            (tuple(ending if name == ENDING else values[name] for name in self.columns), part)
-            for ending, part in by_ending(sums).items()
+            (row[0], *each)
+            for row in rows
+            for each in self._endings(dict(zip(real, row[1], strict=True)), columns, row[2])
         ]
 
+    def _endings(
+        self, of: Mapping[str, str], columns: Sequence[str], values: tuple[int, ...]
+    ) -> list[tuple[GroupKey, tuple[int, ...]]]:
+        """The groups that a row of the roll-ups belongs to by how its requests ended, and what is counted of each."""
+        found = []
+        for ending, part in by_ending(Sums.of(dict(zip(columns, values, strict=True)))).items():
+            group = tuple(ending if name == ENDING else of[name] for name in self.columns)
+            found.append((group, tuple(getattr(part, name) if name in COUNTED_BY_ENDING else 0 for name in columns)))
+        return found
 
-def _by_group(rows: Iterable[tuple[int, GroupKey, Sums]]) -> dict[GroupKey, dict[int, Sums]]:
-    groups: dict[GroupKey, dict[int, Sums]] = {}
-    for bucket, group, sums in rows:
-        points = groups.setdefault(group, {})
-        points[bucket] = points[bucket] + sums if bucket in points else sums
-    return groups
+
+def _merged(groups: Iterable[_Points], both: Callable[[int, int], int], into: _Points) -> _Points:
+    """What each bucket of `into` is with those of the groups."""
+    for points in groups:
+        for bucket, values in points.items():
+            into[bucket] = tuple(map(both, into.get(bucket) or (0,) * len(values), values))
+    return into
+
+
+def _as_sums(points: _Points, columns: Sequence[str]) -> dict[int, Sums]:
+    return {bucket: Sums.of(dict(zip(columns, values, strict=True))) for bucket, values in points.items()}

@@ -56,9 +56,9 @@ class Sums:
         return self._with(other, operator.sub)
 
     def _with(self, other: "Sums", both: Callable[[int, int], int]) -> "Sums":
-        counts = {name: both(getattr(self, name), getattr(other, name)) for name in COUNTS}
-        latencies = tuple(map(both, self.latencies, other.latencies))
-        return Sums(**counts, latencies=latencies, first_bytes=tuple(map(both, self.first_bytes, other.first_bytes)))
+        counts = dict(zip(COUNTS, map(both, _counts(self), _counts(other)), strict=True))
+        latencies = _each(both, self.latencies, other.latencies)
+        return Sums(**counts, latencies=latencies, first_bytes=_each(both, self.first_bytes, other.first_bytes))
 
     @property
     def tokens(self) -> int:
@@ -89,6 +89,12 @@ class Sums:
 
 
 COUNTS = [each.name for each in fields(Sums) if each.name not in ("latencies", "first_bytes")]
+_counts = operator.attrgetter(*COUNTS)
+
+
+def _each(both: Callable[[int, int], int], mine: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    # A chart adds up thousands of points, most of them without histograms.
+    return mine if other is _NONE else tuple(map(both, mine, other))
 
 
 def _below(histogram: tuple[int, ...], share: float) -> float | None:

@@ -10,7 +10,7 @@ from sqlmodel import col
 from aiservice.kit.clock import DAY_US, HOUR_US, now_us
 from aiservice.store.ledger import SUMMED
 from aiservice.store.session import AsyncSession
-from aiservice.store.usage_folding import HOURS_AT_ONCE, SPAN_US, dirty_hours, unfolded_days
+from aiservice.store.usage_folding import HOURS_AT_ONCE, SPAN_US, dirty_hours, marked_hours, unfolded_days
 from aiservice.tables import (
     Client,
     ClientKey,
@@ -106,17 +106,16 @@ class Asked:
 
 
 async def sums(
-    session: AsyncSession, grain: str, spans: Spans, asked: Asked
-) -> list[tuple[int, tuple[str, ...], dict[str, int]]]:
-    """From the roll-up of `grain`, over the [start, end) of `spans`: the bucket's start, the values of `group_by`, and
-    the sums by column."""
-    table, first = asked.table(grain), len(asked.group_by) + 1
-    query = _summed(table, spans, asked)
+    session: AsyncSession, parts: Mapping[str, Spans], asked: Asked
+) -> list[tuple[int, tuple[str, ...], tuple[int, ...]]]:
+    """From the roll-ups, each over the [start, end) of its spans, all in one statement: the bucket's start, the values
+    of `group_by`, and the sums in the order of the columns. Of two roll-ups there are two rows of a group."""
+    rows, first = [_summed(asked.table(grain), spans, asked) for grain, spans in parts.items()], len(asked.group_by) + 1
+    if not rows:
+        return []
+    found = await session.execute(union_all(*rows) if len(rows) > 1 else rows[0])
     # PostgreSQL sums bigints into numerics.
-    return [
-        (int(row[0]), tuple(row[1:first]), dict(zip(asked.columns, map(int, row[first:]), strict=True)))
-        for row in await session.execute(query)
-    ]
+    return [(int(row[0]), tuple(row[1:first]), tuple(map(int, row[first:]))) for row in found]
 
 
 async def largest(
@@ -195,19 +194,37 @@ async def details_since_us(session: AsyncSession) -> int:
     return await session.scalar(select(col(Horizon.before_us)).where(col(Horizon.name) == "usage_detail")) or 0
 
 
-async def first_start_us(session: AsyncSession, scope: Scope) -> int | None:
-    """When the earliest of the requests began, to the minute; None without any.
+@dataclass(slots=True, frozen=True)
+class Unfolded:
+    """`hours` that neither hours nor days may be asked for (`dirty_hours`), and `days` of which there is nothing in the
+    days."""
+
+    hours: list[int]
+    days: list[int]
+
+
+async def unfolded(session: AsyncSession) -> Unfolded:
+    """What is not folded at this moment."""
+    days = await unfolded_days(session)
+    return Unfolded(sorted({*(await marked_hours(session)), *days}), days)
+
+
+async def first_start_us(session: AsyncSession, scope: Scope, hours: Sequence[int], by_us: int) -> int | None:
+    """When the earliest of the requests began, to the minute, or some moment up to `by_us` that is not before it;
+    None without any. `hours` are those that are not folded.
 
     The first day is found in days or, of days that are not folded, in hours; its first minute among that day's: never
     among all minutes there are.
     """
     found = []
     day = await _first_of(session, "day", scope, (0, None))
+    if day is not None and day + DAY_US <= by_us:
+        return day + DAY_US
     if day is None:
         hour = await _first_of(session, "hour", scope, (0, None))
         day = None if hour is None else hour // DAY_US * DAY_US
     spans = [] if day is None else [(day, day + DAY_US)]
-    spans += [(hour, hour + HOUR_US) for hour in await dirty_hours(session) if day is None or hour < day + DAY_US]
+    spans += [(hour, hour + HOUR_US) for hour in hours if day is None or hour < day + DAY_US]
     for span in spans:
         minute = await _first_of(session, "minute", scope, span)
         found += [] if minute is None else [minute]

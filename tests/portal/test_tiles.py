@@ -10,8 +10,9 @@ from aiservice.portal.charts.usage_figures import figures
 from aiservice.portal.charts.usage_words import change_of, text_of
 from aiservice.portal.components.samples import AGENT_PROMPT, SAMPLES
 from aiservice.portal.queries import UsageView
-from aiservice.services.usage import OTHER, Group, Series
+from aiservice.services.usage_day import Day
 from aiservice.services.usage_metrics import METRICS
+from aiservice.services.usage_series import OTHER, Group, Series
 from aiservice.services.usage_sums import Sums
 
 SOME = Sums(requests=4, errors=1, input_tokens=40, output_tokens=4, cost_nano_usd=2_000_000, fallbacks=1)
@@ -25,12 +26,11 @@ def test_a_gap_in_a_sparkline_is_a_gap_and_a_zero_is_a_line() -> None:
 
 
 def test_tiles_say_what_changed_and_nothing_where_nothing_was_known() -> None:
-    hours = Series("hour", [0], [Group("", "", SOME, [SOME])])
-    alone = {tile["name"]: tile for tile in tiles_of(SOME, None, hours)}
+    alone = {tile["name"]: tile for tile in tiles_of(Day(SOME, None, [SOME]))}
     assert all(tile["change"] == "" for tile in alone.values())
     assert alone["Failed"]["note"] == "25.0% of requests"
     assert alone["Latency, median"]["value"] == "no data"
-    compared = {tile["name"]: tile for tile in tiles_of(SOME, Sums(requests=2, input_tokens=44), hours)}
+    compared = {tile["name"]: tile for tile in tiles_of(Day(SOME, Sums(requests=2, input_tokens=44), [SOME]))}
     assert compared["Requests"]["change"] == "+100.0% on the 24 h before"
     assert compared["Tokens"]["change"] == "as before"
     assert compared["Failed"]["is_bad"]

@@ -27,7 +27,8 @@ from aiservice.services.price_list import PriceList
 from aiservice.services.prices import Prices
 from aiservice.services.request_log import LogFilter, RequestLog
 from aiservice.services.retention import Retention
-from aiservice.services.usage import Breakdown, GroupBy, Usage
+from aiservice.services.usage import Usage
+from aiservice.services.usage_series import Breakdown, GroupBy
 from aiservice.settings import Settings
 from aiservice.store.session import Database
 from tests.harness.evidence import Evidence

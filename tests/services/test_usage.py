@@ -12,10 +12,12 @@ from sqlalchemy import text
 from aiservice.errors import InvalidRequest, PermissionDenied
 from aiservice.jobs.rollup import fold
 from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, now_us
+from aiservice.principal import Person
 from aiservice.services.request_log import CSV_COLUMNS, RequestLog
-from aiservice.services.usage import OTHER, Breakdown, Usage
+from aiservice.services.usage import Usage
 from aiservice.services.usage_export import series_csv, series_json
 from aiservice.services.usage_metrics import METRICS
+from aiservice.services.usage_series import OTHER, Breakdown
 from aiservice.services.usage_sums import Sums, plan
 from aiservice.store.session import Database
 from aiservice.tables import Horizon, Team
@@ -24,10 +26,15 @@ from tests.services.usage_rows import ADMIN, DEVELOPER, START_US, put, row_of
 DAY = START_US // DAY_US * DAY_US
 
 
+async def sums_since(usage: Usage, who: Person, since_us: int) -> Sums:
+    (group,) = (await usage.series(who, since_us, now_us() + 1, Breakdown(bucket="day"))).groups
+    return group.total
+
+
 async def test_only_new_rows_are_inserted_and_summed(db: Database) -> None:
     assert await put(db, row_of("a"), row_of("b"), row_of("b")) == {"a", "b"}
     assert await put(db, row_of("b"), row_of("c", output_tokens=1)) == {"c"}
-    sums = await Usage(db).tiles(ADMIN, START_US)
+    sums = await sums_since(Usage(db), ADMIN, START_US)
     assert (sums.requests, sums.output_tokens) == (3, 101)
 
 
@@ -58,7 +65,7 @@ async def test_sums_are_the_same_before_during_and_after_folding(db: Database) -
     assert await fold(usage) > 0
     assert await fold(usage) == 0
     assert await total("minute") == before
-    everything = await usage.tiles(ADMIN, times[0])
+    everything = await sums_since(usage, ADMIN, times[0])
     assert everything.requests == 150
     hours = await usage.series(ADMIN, times[0], times[-1] + 1, Breakdown(bucket="hour"))
     assert sum(group.total.requests for group in hours.groups) == 150
@@ -79,8 +86,8 @@ async def test_folding_again_replaces_and_never_adds(db: Database) -> None:
 async def test_a_developer_sees_only_what_their_clients_did(db: Database) -> None:
     usage = Usage(db)
     await put(db, row_of("theirs"), row_of("own", client_id="cli_own", client="own"))
-    assert (await usage.tiles(DEVELOPER, START_US)).requests == 1
-    assert (await usage.tiles(ADMIN, START_US)).requests == 2
+    assert (await sums_since(usage, DEVELOPER, START_US)).requests == 1
+    assert (await sums_since(usage, ADMIN, START_US)).requests == 2
     series = await usage.series(DEVELOPER, START_US, START_US + HOUR_US, Breakdown("client"))
     assert [(group.id, group.name) for group in series.groups] == [("cli_own", "own")]
     assert (
@@ -171,7 +178,7 @@ async def test_requests_are_counted_by_how_they_ended_and_nothing_else_is(db: Da
     assert found == {"answered": 1, "hung_up": 1, "limited": 1, "refused": 1, "failed": 1, "cut": 1}
     assert series.is_kept
     assert not (await Usage(db).series(ADMIN, *span, Breakdown("status", metric="cost"))).is_kept
-    assert (await Usage(db).tiles(ADMIN, START_US)).errors == 4
+    assert (await sums_since(Usage(db), ADMIN, START_US)).errors == 4
 
 
 async def test_a_group_is_taken_apart_by_another_and_the_rest_is_exact(db: Database) -> None:

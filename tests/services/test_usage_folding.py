@@ -6,7 +6,8 @@ from sqlalchemy import text
 from aiservice.jobs.rollup import fold
 from aiservice.kit.clock import DAY_US, HOUR_US, MINUTE_US, now_us
 from aiservice.services import usage_reading
-from aiservice.services.usage import OTHER, Breakdown, Usage
+from aiservice.services.usage import Usage
+from aiservice.services.usage_series import OTHER, Breakdown
 from aiservice.store import client_list, invariants
 from aiservice.store import usage as store
 from aiservice.store import usage_folding as folding

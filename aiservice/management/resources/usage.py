@@ -10,9 +10,9 @@ from aiservice.errors import InvalidRequest
 from aiservice.kit.clock import DAY_US, HOUR_US, SECOND_US, now_us
 from aiservice.management.models import At, CsvLines, Money, Query, Told, at, one_of
 from aiservice.management.rows import Call, Row
-from aiservice.services.usage import MAX_GROUPS, Breakdown, Bucket, GroupBy, Series
 from aiservice.services.usage_export import series_csv
 from aiservice.services.usage_metrics import METRICS, metric_of
+from aiservice.services.usage_series import MAX_GROUPS, Breakdown, Bucket, GroupBy, Series
 from aiservice.services.usage_sums import Sums
 
 RANGES = {"1h": HOUR_US, "24h": DAY_US, "7d": 7 * DAY_US, "30d": 30 * DAY_US, "90d": 90 * DAY_US}

@@ -7,7 +7,7 @@ import reflex as rx
 from aiservice.portal import theme
 from aiservice.portal.charts.sparks import path, spark
 from aiservice.portal.moments import in_zone_of_person, shown_moment
-from aiservice.services.usage import Series
+from aiservice.services.usage_series import Series
 
 
 class Course(TypedDict):

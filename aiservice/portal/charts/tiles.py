@@ -9,7 +9,7 @@ from aiservice.portal import theme
 from aiservice.portal.charts.sparks import path, spark
 from aiservice.portal.charts.usage_words import change_of, change_words, number_of, text_of
 from aiservice.portal.queries import url_of
-from aiservice.services.usage import Series
+from aiservice.services.usage_day import Day
 from aiservice.services.usage_metrics import METRICS
 from aiservice.services.usage_sums import Sums
 
@@ -39,10 +39,8 @@ class Tile(TypedDict):
     href: str
 
 
-def tiles_of(now: Sums, before: Sums | None, hours: Series) -> list[Tile]:
-    """`before` None: nothing is known of the time before."""
-    points = hours.groups[0].points if hours.groups else []
-    return [_tile(name, now, before, points) for name in _NAMES]
+def tiles_of(day: Day) -> list[Tile]:
+    return [_tile(name, day.now, day.before, day.hours) for name in _NAMES]
 
 
 def _tile(name: str, now: Sums, before: Sums | None, points: list[Sums | None]) -> Tile:

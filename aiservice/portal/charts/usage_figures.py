@@ -18,8 +18,8 @@ from aiservice.portal.charts.usage_words import (
     text_of,
 )
 from aiservice.portal.queries import FILTERS, UsageView, Zone, url_of
-from aiservice.services.usage import BUCKETS_US, OTHER, Group, Series
 from aiservice.services.usage_metrics import COUNTED_BY_ENDING, METRICS
+from aiservice.services.usage_series import BUCKETS_US, OTHER, Group, Series
 from aiservice.services.usage_sums import Sums
 
 _MAX_LINES = 400

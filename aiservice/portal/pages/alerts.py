@@ -16,7 +16,7 @@ from aiservice.portal.layout.bell import BellState
 from aiservice.portal.queries import FILTERS, url_of
 from aiservice.portal.session.guard import allowed, handler, signed_in, tell
 from aiservice.services.core import current_core
-from aiservice.services.usage import Breakdown
+from aiservice.services.usage_series import Breakdown
 
 PATH = "/alerts"
 _PAGE_ROWS = 30

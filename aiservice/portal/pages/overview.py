@@ -7,7 +7,6 @@ from typing import Any, TypedDict
 import reflex as rx
 
 from aiservice.errors import BrokerError
-from aiservice.kit.clock import DAY_US, HOUR_US, now_us
 from aiservice.kit.ids import new_id
 from aiservice.portal import theme
 from aiservice.portal.charts.tiles import TILES, Tile, tile, tiles_of, tiles_skeleton
@@ -25,8 +24,7 @@ from aiservice.services.core import current_core
 from aiservice.services.nearest_limits import Nearest, nearest
 from aiservice.services.request_log import LogFilter
 from aiservice.services.rights import may
-from aiservice.services.usage import Breakdown, Series
-from aiservice.services.usage_sums import Sums
+from aiservice.services.usage_day import Day
 
 _RECENT, _ALERTS = 10, 3
 _NEARLY, _FULL = 0.8, 1.0
@@ -60,9 +58,7 @@ class OpenAlert(TypedDict):
 class _Gathered:
     """What all of a person's open pages show."""
 
-    now: Sums
-    before: Sums | None
-    hours: Series
+    day: Day
     rest: dict[str, Any]
 
 
@@ -92,11 +88,6 @@ class OverviewState(rx.State):
 
 async def _gather() -> _Gathered:
     core, me = current_core(), signed_in()
-    now = now_us()
-    start = now // HOUR_US * HOUR_US - DAY_US + HOUR_US
-    hours = await core.usage.series(me, start, now + 1, Breakdown(bucket="hour", has_all=True))
-    is_known_before = await core.usage.is_known_at(me, now - DAY_US)
-    before = await core.usage.tiles(me, now - 2 * DAY_US, now - DAY_US) if is_known_before else None
     rest = {
         "nearest": [_nearest_row(one) for one in await nearest(me, core.limit_standing, core.budgets)],
         "alerts": [_alert_row(one) for one in await core.alerts.list(me, "open", limit=_ALERTS)],
@@ -104,7 +95,7 @@ async def _gather() -> _Gathered:
         "notices": notices_of(await core.sanctions.list(me, live_only=True)),
         "health": await _health() if may(me, "connection.health") else [],
     }
-    return _Gathered(await core.usage.tiles(me, now - DAY_US), before, hours, rest)
+    return _Gathered(await core.usage.last_day(me), rest)
 
 
 async def _health() -> list[HealthRow]:
@@ -114,7 +105,7 @@ async def _health() -> list[HealthRow]:
 
 
 def _show(state: OverviewState, found: _Gathered) -> None:
-    put(state, tiles=tiles_of(found.now, found.before, found.hours), **found.rest)
+    put(state, tiles=tiles_of(found.day), **found.rest)
 
 
 def _nearest_row(one: Nearest) -> NearestRow:

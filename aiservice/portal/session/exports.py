@@ -22,8 +22,8 @@ from aiservice.portal.session.cookie import read_session_cookie
 from aiservice.principal import Person
 from aiservice.services.core import Core
 from aiservice.services.rights import require
-from aiservice.services.usage import Breakdown, Series
 from aiservice.services.usage_export import series_csv, series_json
+from aiservice.services.usage_series import Breakdown, Series
 
 log = logging.getLogger(__name__)
 
