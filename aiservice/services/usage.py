@@ -4,6 +4,7 @@ Sums are exact to the minute at any time (`services/usage_reading.py`). Groups a
 are shown are summed by all.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -32,6 +33,7 @@ from aiservice.store.session import AsyncSession, Database
 
 HOURS_AT_ONCE = folding.HOURS_AT_ONCE
 _MAX_CHOICES = 200
+_MOST_TOGETHER = 10_000  # tasks, models and providers as they occur together
 _FILTERS = {"client_id", "key_id", "task", "model", "provider"}
 
 
@@ -115,17 +117,19 @@ class Usage:
     async def choices(self, actor: Person, /, since_us: int) -> dict[str, list[tuple[str, str]]]:
         """What there is to filter by, as (id, name), busiest first and at most 200 each: by client_id, key_id, task,
         model and provider, among what was asked for since (by the day)."""
-        found: dict[str, dict[str, int]] = {name: {} for name in sorted(_FILTERS)}
-        asked_of = _scope(actor, {})
+        now = now_us()
+        span = (since_us // DAY_US * DAY_US, now // MINUTE_US * MINUTE_US + MINUTE_US)
+        few = tuple(sorted(_FILTERS - set(NAMED)))
         async with self._db.read() as session:
-            few = [name for name in found if name not in NAMED]
-            used = await store.combinations(session, asked_of, few, since_us // DAY_US * DAY_US)
-            for values, count in used:
+            reading = await Reading.begin(session, _scope(actor, {}), span, ())
+            found: dict[str, Counter[str]] = {name: Counter() for name in sorted(_FILTERS)}
+            # What occurs together is read once; clients and keys are too many to be looked for with the others.
+            for values, count in await reading.requests_by(few, _MOST_TOGETHER):
                 for name, value in zip(few, values, strict=True):
-                    found[name][value] = found[name].get(value, 0) + count
-            # Clients and keys are too many to be looked for together with the others.
-            for name in (one for one in found if one in NAMED):
-                found[name] = await store.busiest(session, asked_of, name, since_us, _MAX_CHOICES)
+                    found[name][value] += count
+            clients = await reading.requests_by(("client_id",), _MAX_CHOICES)
+            found["client_id"].update({key[0]: count for key, count in clients})
+            found["key_id"].update(await reading.likely_keys("requests", _MAX_CHOICES))
             return {name: await _choices(session, name, counts) for name, counts in found.items()}
 
     async def fold_some(self) -> int:

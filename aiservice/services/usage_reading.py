@@ -99,16 +99,27 @@ class Reading:
         return self.scope
 
     async def _likely_keys(self) -> set[str]:
+        found: set[str] = set()
+        for column in self._likely_by():
+            found |= (await self.likely_keys(column, _MOST_LIKELY)).keys()
+        return found
+
+    async def likely_keys(self, column: str, most: int) -> dict[str, int]:
+        """The keys with the most of a column in spans of days that the range touches, and in what is not in these yet;
+        with how much that is."""
         recent_us = max(self.span[0], min(self.unfolded.days))
         late = [hour for hour in self.unfolded.hours if hour < recent_us]
         parts = plan((recent_us, max(recent_us, self.span[1])), self.unfolded.hours, 0)
         if late:
             parts.setdefault("minute", []).extend((hour, hour + HOUR_US) for hour in late)
-        found: set[str] = set()
-        for column in self._likely_by():
-            asked = store.Asked(self.scope, ("key_id",), 0, (column,))
-            found |= await store.likely_keys(self.session, asked, self.span, parts, _MOST_LIKELY)
-        return found
+        asked = store.Asked(self.scope, ("key_id",), 0, (column,))
+        return await store.likely_keys(self.session, asked, self.span, parts, most)
+
+    async def requests_by(self, columns: tuple[str, ...], most: int) -> list[tuple[GroupKey, int]]:
+        """The groups with the most requests, and how many."""
+        return await store.largest(
+            self.session, self._plan(0), store.Asked(self.scope, columns, 0, ("requests",)), most
+        )
 
     def _likely_by(self) -> tuple[str, ...]:
         return ("requests", "errors") if ENDING in self.columns else (self.metric.rank,)

@@ -1,13 +1,14 @@
 """SQL of usage: queries of the roll-ups behind charts, lists and exports; `usage_folding.py` makes the roll-ups."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, and_, func, literal, or_, select, text, union_all
 from sqlmodel import col
 
-from aiservice.kit.clock import DAY_US, HOUR_US, now_us
+from aiservice.kit.clock import DAY_US, HOUR_US
 from aiservice.store.ledger import SUMMED
 from aiservice.store.session import AsyncSession
 from aiservice.store.usage_folding import HOURS_AT_ONCE, SPAN_US, dirty_hours, marked_hours, unfolded_days
@@ -18,6 +19,7 @@ from aiservice.tables import (
     Team,
     UsageClientDay,
     UsageClientHour,
+    UsageClientModelDay,
     UsageDay,
     UsageHour,
     UsageMinute,
@@ -42,9 +44,14 @@ _BY_CLIENT: dict[str, Table] = {
     "hour": UsageClientHour.__table__,  # type: ignore[attr-defined]
     "day": UsageClientDay.__table__,  # type: ignore[attr-defined]
 }
+_BY_CLIENT_AND_MODEL: dict[str, Table] = {
+    "day": UsageClientModelDay.__table__,  # type: ignore[attr-defined]
+}
+_MODEL = frozenset({"task", "provider", "model"})
 # Not columns of a roll-up, but of its client: whose it is now, and of which team.
 _HOLDERS = {"user": col(Client.owner_id), "team": col(Client.team_id)}
 _SPANS: Table = UsageSpan.__table__  # type: ignore[attr-defined]
+_FEW_SPANS = 4
 Spans = Sequence[tuple[int, int]]
 __all__ = ["HOURS_AT_ONCE", "dirty_hours", "unfolded_days"]
 
@@ -98,10 +105,12 @@ class Asked:
         named = (*self.group_by, *(name for name, _ in (*scope.filters, *scope.chosen)))
         narrowed = {"client_id" if name in _HOLDERS else name for name in named}
         is_everybodys = scope.owner_id is None and scope.client_ids is None
-        if is_everybodys and grain in _BY_MODEL and narrowed <= {"task", "provider", "model"}:
+        if is_everybodys and grain in _BY_MODEL and narrowed <= _MODEL:
             return _BY_MODEL[grain]
         if grain in _BY_CLIENT and narrowed <= {"client_id"}:
             return _BY_CLIENT[grain]
+        if grain in _BY_CLIENT_AND_MODEL and narrowed <= {"client_id", *_MODEL}:
+            return _BY_CLIENT_AND_MODEL[grain]
         return _TABLES[grain]
 
 
@@ -109,46 +118,59 @@ async def sums(
     session: AsyncSession, parts: Mapping[str, Spans], asked: Asked
 ) -> list[tuple[int, tuple[str, ...], tuple[int, ...]]]:
     """From the roll-ups, each over the [start, end) of its spans, all in one statement: the bucket's start, the values
-    of `group_by`, and the sums in the order of the columns. Of two roll-ups there are two rows of a group."""
-    rows, first = [_summed(asked.table(grain), spans, asked) for grain, spans in parts.items()], len(asked.group_by) + 1
-    if not rows:
+    of `group_by`, and the sums in the order of the columns."""
+    if not parts:
         return []
-    found = await session.execute(union_all(*rows) if len(rows) > 1 else rows[0])
+    first = len(asked.group_by) + 1
+    rows = [row for row in await session.execute(summed(parts, asked)) if row[first] is not None]
     # PostgreSQL sums bigints into numerics.
-    return [(int(row[0]), tuple(row[1:first]), tuple(map(int, row[first:]))) for row in found]
+    return [(int(row[0]), tuple(row[1:first]), tuple(map(int, row[first:]))) for row in rows]
 
 
 async def largest(
     session: AsyncSession, parts: Mapping[str, Spans], asked: Asked, limit: int
 ) -> list[tuple[tuple[str, ...], int]]:
     """The `limit` groups with the most of the one column that is asked for, largest first, with how much that is."""
-    return await _top(
-        session, [_summed(asked.table(grain), spans, asked) for grain, spans in parts.items()], asked, limit
-    )
+    if not parts:
+        return []
+    query, groups = summed(parts, asked), range(2, len(asked.group_by) + 2)
+    query = query.order_by(text(f"{len(groups) + 2} DESC"), *_places(groups)).limit(limit)
+    return [(tuple(row[1:-1]), int(row[-1])) for row in await session.execute(query) if row[-1] is not None]
 
 
 async def likely_keys(
     session: AsyncSession, asked: Asked, span: tuple[int, int], parts: Mapping[str, Spans], most: int
-) -> set[str]:
+) -> dict[str, int]:
     """The `most` keys with the most of the one column that is asked for in each span of days that [start, end) touches,
-    and those in `parts`, which are not in the spans: whoever is among the largest of the range is hardly missing."""
-    found: set[str] = set()
+    and those in `parts`, which are not in the spans, with how much that is in all of these: whoever is among the
+    largest of the range is hardly missing."""
+    column = asked.columns[0]
+    found: Counter[str] = Counter()
     for start_us in range(span[0] // SPAN_US * SPAN_US, span[1], SPAN_US):
-        query = select(_SPANS.c.key_id).where(_SPANS.c.start_us == start_us, *asked.scope.conditions(_SPANS.c))
-        query = query.order_by(_SPANS.c[asked.columns[0]].desc()).limit(most)
-        found.update((await session.execute(query)).scalars())
-    return found | {key[0] for key, _ in await largest(session, parts, asked, most)}
+        query = select(_SPANS.c.key_id, _SPANS.c[column])
+        query = query.where(_SPANS.c.start_us == start_us, *asked.scope.conditions(_SPANS.c))
+        query = query.order_by(_SPANS.c[column].desc()).limit(most)
+        found.update({row[0]: row[1] for row in await session.execute(query)})
+    scope = asked.scope
+    if scope.owner_id is None:
+        # What a key has much of its client has as much of; and clients are few beside keys.
+        clients = await largest(session, parts, replace(asked, group_by=("client_id",)), most)
+        scope = replace(scope, chosen=(*scope.chosen, ("client_id", tuple(sorted(key[0] for key, _ in clients)))))
+    found.update({key[0]: much for key, much in await largest(session, parts, replace(asked, scope=scope), most)})
+    return found
 
 
-def _summed(table: Table, spans: Spans, asked: Asked) -> "Select[Any]":
-    """(bucket, groups, sums). Whose a client is, is looked up once a client, not once a row."""
-    width_us, of_client = asked.width_us, [name for name in asked.group_by if name in _HOLDERS]
-    bucket = ((table.c.start_us - table.c.start_us % width_us) if width_us else literal(0)).label("bucket")
+def summed(parts: Mapping[str, Spans], asked: Asked) -> "Select[Any]":
+    """(bucket, groups, sums) of all parts' rows. Whose a client is, is looked up once a client, not once a row."""
     named = dict.fromkeys("client_id" if name in _HOLDERS else name for name in asked.group_by)
-    sums = [func.sum(table.c[name]).label(name) for name in asked.columns]
-    found: Select[Any] = select(bucket, *(table.c[name] for name in named), *sums)
-    found = found.where(_within(table, spans), *asked.scope.conditions(table.c)).group_by(*_places(len(named) + 1))
-    if not of_client:
+    tables = [(asked.table(grain), spans) for grain, spans in parts.items()]
+    selects = [_rows(table, few, asked, named) for table, spans in tables for few in _apart(spans)]
+    rows = (union_all(*selects) if len(selects) > 1 else selects[0]).subquery().c
+    sums = [func.sum(rows[name]).label(name) for name in asked.columns]
+    bucket = rows.bucket if asked.width_us else literal(0).label("bucket")
+    found: Select[Any] = select(bucket, *(rows[name] for name in named), *sums)
+    found = found.group_by(*_places(range(1, len(named) + 2))) if asked.width_us or named else found
+    if not any(name in _HOLDERS for name in asked.group_by):
         return found
     inner = found.subquery()
     groups = [func.coalesce(_HOLDERS[name], "") if name in _HOLDERS else inner.c[name] for name in asked.group_by]
@@ -158,25 +180,24 @@ def _summed(table: Table, spans: Spans, asked: Asked) -> "Select[Any]":
         *(func.sum(inner.c[name]).label(name) for name in asked.columns),
     )
     outer = outer.outerjoin_from(inner, Client, col(Client.id) == inner.c.client_id)
-    return outer.group_by(*_places(len(groups) + 1))
+    return outer.group_by(*_places(range(1, len(groups) + 2)))
 
 
-def _places(count: int) -> list[Any]:
-    return [text(str(place)) for place in range(1, count + 1)]
+def _rows(table: Table, spans: Spans, asked: Asked, named: Iterable[str]) -> "Select[Any]":
+    width_us = asked.width_us
+    bucket = [(table.c.start_us - table.c.start_us % width_us).label("bucket")] if width_us else []
+    found: Select[Any] = select(*bucket, *(table.c[name] for name in (*named, *asked.columns)))
+    return found.where(_within(table, spans), *asked.scope.conditions(table.c))
 
 
-async def _top(
-    session: AsyncSession, rows: Sequence["Select[Any]"], asked: Asked, limit: int
-) -> list[tuple[tuple[str, ...], int]]:
-    if not rows:
-        return []
-    every = union_all(*rows).subquery()
-    groups = list(every.c)[1 : 1 + len(asked.group_by)]
-    total = func.sum(every.c[asked.columns[0]])
-    selected: list[Any] = [*groups, total]
-    query = select(*selected).having(total.is_not(None)).order_by(total.desc(), *groups).limit(limit)
-    found = await session.execute(query.group_by(*groups) if groups else query)
-    return [(tuple(row[:-1]), int(row[-1])) for row in found]
+def _apart(spans: Spans) -> list[Spans]:
+    """Few spans are each looked for by themselves: what lies between them is not read. Of many that would be as many
+    queries."""
+    return [[span] for span in spans] if len(spans) <= _FEW_SPANS else [spans]
+
+
+def _places(places: Iterable[int]) -> list[Any]:
+    return [text(str(place)) for place in places]
 
 
 def _within(table: Table, spans: Spans) -> ColumnElement[bool]:
@@ -245,52 +266,6 @@ async def hold_still(session: AsyncSession) -> None:
     does."""
     if session.get_bind().dialect.name == "postgresql":
         await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-
-
-async def combinations(
-    session: AsyncSession, scope: Scope, columns: Sequence[str], since_us: int
-) -> list[tuple[tuple[str, ...], int]]:
-    """The values that occur together in `columns` since a day, with their requests; also in what is not folded yet."""
-    found: list[tuple[tuple[str, ...], int]] = []
-    parts: list[tuple[str, int, int | None]] = [("day", since_us, None)]
-    parts += [("hour", day, day + DAY_US) for day in await unfolded_days(session) if day >= since_us]
-    parts += [("minute", hour, hour + HOUR_US) for hour in await dirty_hours(session) if hour >= since_us]
-    for grain, start, end in parts:
-        table = Asked(scope, tuple(columns), 0, ()).table(grain).c
-        query = select(*(table[name] for name in columns), func.sum(table.requests)).where(table.start_us >= start)
-        query = query.where(table.start_us < end) if end is not None else query
-        query = query.where(*scope.conditions(table)).group_by(*(table[name] for name in columns))
-        found += [(tuple(row[:-1]), int(row[-1])) for row in await session.execute(query)]
-    return found
-
-
-async def busiest(session: AsyncSession, scope: Scope, column: str, since_us: int, limit: int) -> dict[str, int]:
-    """The values of `column` ("client_id" or "key_id") with the most requests in spans of days since then, and in the
-    days and hours that are not in those yet, with these requests; `scope` names nothing but whose clients."""
-    rows = []
-    for start_us in range(since_us // SPAN_US * SPAN_US, now_us(), SPAN_US):
-        rows += await _most_of_span(session, scope, column, start_us, limit)
-    parts: dict[str, list[tuple[int, int]]] = {
-        "hour": [(day, day + DAY_US) for day in await unfolded_days(session)],
-        "minute": [(hour, hour + HOUR_US) for hour in await dirty_hours(session)],
-    }
-    asked = Asked(scope, (column,), 0, ("requests",))
-    rows += [(key[0], count) for key, count in await largest(session, parts, asked, limit)]
-    found: dict[str, int] = {}
-    for value, count in rows:
-        found[value] = found.get(value, 0) + count
-    return found
-
-
-async def _most_of_span(
-    session: AsyncSession, scope: Scope, column: str, start_us: int, limit: int
-) -> list[tuple[str, int]]:
-    """A span at a time, since its rows are in the order of clients: nothing has to be sorted to be added up."""
-    of, requests = _SPANS.c[column], _SPANS.c.requests
-    query = select(of, func.sum(requests)).group_by(of) if column == "client_id" else select(of, requests)
-    query = query.where(_SPANS.c.start_us == start_us, *scope.conditions(_SPANS.c))
-    query = query.order_by(text("2 DESC")).limit(limit)
-    return [(row[0], int(row[1])) for row in await session.execute(query)]
 
 
 async def names(session: AsyncSession, group_by: str, ids: Sequence[str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from aiservice.tables import (
     RollupDirty,
     UsageClientDay,
     UsageClientHour,
+    UsageClientModelDay,
     UsageDay,
     UsageHour,
     UsageModelDay,
@@ -64,6 +65,7 @@ _FEW_HOURS = (
 _FEW_DAYS = (
     (UsageModelDay, _fold("usage_model_day", "usage_day", _BY_MODEL)),
     (UsageClientDay, _fold("usage_client_day", "usage_day", ("client_id",))),
+    (UsageClientModelDay, _fold("usage_client_model_day", "usage_day", ("client_id", *_BY_MODEL))),
 )
 _INTO_SPAN, _OUT_OF_SPAN = _add_to_span(""), _add_to_span("-")
 

@@ -247,6 +247,21 @@ class UsageClientDay(_ClientRollup, table=True):
     """Folded with its day."""
 
     __tablename__ = "usage_client_day"
+    __table_args__ = (Index("ix_usage_client_day_client", "client_id", "start_us"),)
+
+
+class UsageClientModelDay(_Sums, table=True):
+    """By client and what few values there are of, folded with its day: what a developer sees of models is read here.
+    Of hours there is no such roll-up: within one, a client asks hardly anything twice."""
+
+    __tablename__ = "usage_client_model_day"
+    __table_args__ = (Index("ix_usage_client_model_day_client", "client_id", "start_us"),)
+
+    start_us: int = Field(primary_key=True, sa_type=BigInteger)
+    client_id: str = Field(primary_key=True, max_length=40)
+    task: str = Field(primary_key=True, max_length=40)
+    provider: str = Field(primary_key=True, max_length=64)
+    model: str = Field(primary_key=True, max_length=200)
 
 
 class UsageSpan(Table, table=True):

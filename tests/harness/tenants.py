@@ -29,7 +29,7 @@ _ID = re.compile(r"[a-z]{2,4}_[0-9A-Za-z]{10,}|[0-9a-f]{64}|[0-9A-Za-z]{12}")
 _MOVING = frozenset(
     {"portal_session", "sign_in_attempt", "worker", "lease", "rollup_dirty", "horizon", "change", "abuse_minute"}
     | {"usage_minute", "usage_hour", "usage_day", "usage_model_hour", "usage_model_day", "usage_span", "budget_slice"}
-    | {"usage_client_hour", "usage_client_day"}
+    | {"usage_client_hour", "usage_client_day", "usage_client_model_day"}
     | {"audit_head", "audit_checkpoint", "cache_hour", "outgoing_use", "decision"}
 )
 # Their rows are of whoever did something, and name what it was done to.

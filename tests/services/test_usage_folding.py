@@ -211,5 +211,5 @@ async def test_hours_of_a_developers_clients_are_found_by_their_index(db: Databa
     spans = [(START_US - 30 * DAY_US, START_US - 29 * DAY_US), (START_US - DAY_US, START_US)]
     await seed_month(db, 20_000, START_US, clients=400)
     asked = Asked(Scope("usr_7"), (), HOUR_US, ("requests", "errors"))
-    found = await plan_of(db, store._summed(asked.table("hour"), spans, asked))
+    found = await plan_of(db, store.summed({"hour": spans}, asked))
     assert "ix_usage_client_hour_client" in found, found
