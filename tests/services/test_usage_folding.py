@@ -104,14 +104,14 @@ async def test_everybodys_sums_are_the_same_by_few_values_as_by_all(db: Database
 
 
 async def test_what_a_node_of_the_release_before_folded_is_put_right(db: Database) -> None:
-    usage, few = Usage(db), ("model_hour", "model_day", "client_hour", "client_day")
+    usage, few = Usage(db), ("model_hour", "model_day", "client_hour", "client_day", "client_model_day")
     await put(db, row_of("a", started_us=TODAY - DAY_US + HOUR_US), row_of("b", started_us=TODAY - HOUR_US))
     await fold(usage)
     async with db.write() as session:
         for name in few:
             await session.execute(text(f"UPDATE usage_{name} SET requests = 0"))
     await usage.fold_few_again()
-    assert [await counted(db, f"usage_{name}") for name in few] == [2, 2, 2, 2]
+    assert [await counted(db, f"usage_{name}") for name in few] == [2] * 5
 
 
 async def test_a_day_that_is_not_folded_yet_is_no_fault(db: Database) -> None:
@@ -155,21 +155,77 @@ async def test_sums_by_owner_and_team_are_those_of_their_clients_gone_ones_too(d
 
 
 @pytest.mark.parametrize(
-    ("scope", "group_by", "table"),
+    ("scope", "group_by", "grain", "table"),
     [
-        (Scope(), (), "usage_model_hour"),
-        (Scope(filters=(("provider", "rare"),)), (), "usage_model_hour"),
-        (Scope(), ("user",), "usage_client_hour"),
-        (Scope("usr_d"), (), "usage_client_hour"),
-        (Scope(client_ids=("cli_1",), filters=(("client_id", "cli_1"),)), ("team",), "usage_client_hour"),
-        (Scope("usr_d"), ("model",), "usage_hour"),
-        (Scope(chosen=(("key_id", ("key_1",)),)), (), "usage_hour"),
+        (Scope(), (), "hour", "usage_model_hour"),
+        (Scope(filters=(("provider", "rare"),)), (), "hour", "usage_model_hour"),
+        (Scope(), ("user",), "hour", "usage_client_hour"),
+        (Scope("usr_d"), (), "hour", "usage_client_hour"),
+        (Scope(client_ids=("cli_1",), filters=(("client_id", "cli_1"),)), ("team",), "hour", "usage_client_hour"),
+        (Scope("usr_d"), ("model",), "hour", "usage_hour"),
+        (Scope("usr_d"), ("model",), "day", "usage_client_model_day"),
+        (Scope("usr_d", (("task", "chat"),)), ("client_id", "model"), "day", "usage_client_model_day"),
+        (Scope(), ("client_id", "model"), "day", "usage_client_model_day"),
+        (Scope(), ("model",), "day", "usage_model_day"),
+        (Scope("usr_d"), ("key_id", "model"), "day", "usage_day"),
+        (Scope(chosen=(("key_id", ("key_1",)),)), (), "hour", "usage_hour"),
     ],
 )
 def test_sums_are_read_from_the_smallest_roll_up_that_has_them(
-    scope: Scope, group_by: tuple[str, ...], table: str
+    scope: Scope, group_by: tuple[str, ...], grain: str, table: str
 ) -> None:
-    assert Asked(scope, group_by, 0, ("requests",)).table("hour").name == table
+    assert Asked(scope, group_by, 0, ("requests",)).table(grain).name == table
+
+
+async def test_a_developers_models_and_choices_are_those_of_minutes_whatever_is_folded(db: Database) -> None:
+    usage = Usage(db)
+    rows = [
+        row_of(
+            f"r{n}",
+            started_us=TODAY - 6 * DAY_US + n * 2 * HOUR_US,
+            client_id=("cli_own", "cli_1")[n % 3 == 0],
+            model=f"m{n % 7 % 4}",
+            task=f"t{n % 2}",
+        )
+        for n in range(75)
+    ]
+    await put(db, *rows)
+    own: dict[str, int] = {}
+    for row in rows:
+        if row.client_id == "cli_own":
+            own[row.model] = own.get(row.model, 0) + 1
+    ranked = sorted(own, key=lambda model: (-own[model], model))
+    for _ in range(2):
+        span = (TODAY - 7 * DAY_US, TODAY + DAY_US)
+        series = await usage.series(DEVELOPER, *span, Breakdown("model", bucket="day", top=2))
+        rest = sum(own.values()) - own[ranked[0]] - own[ranked[1]]
+        assert [(group.id, group.total.requests) for group in series.groups] == [
+            *((model, own[model]) for model in ranked[:2]),
+            (OTHER, rest),
+        ]
+        assert [sum(point.requests for point in group.points if point) for group in series.groups][2] == rest
+        found = await usage.choices(DEVELOPER, TODAY - 7 * DAY_US)
+        assert [model for model, _ in found["model"]] == ranked
+        assert sorted(found["task"]) == [("t0", "t0"), ("t1", "t1")]
+        await fold(usage)
+
+
+async def test_the_largest_key_of_today_is_found_among_the_largest_clients(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_reading, "_MOST_LIKELY", 3)
+    usage = Usage(db)
+    old = [
+        row_of(f"o{n}", started_us=TODAY - 9 * DAY_US, client_id=f"cli_{n % 8}", key_id=f"key_{n % 8}")
+        for n in range(40)
+    ]
+    new = [row_of(f"n{n}", started_us=TODAY, client_id="cli_7", key_id="key_new") for n in range(9)]
+    await put(db, *old, *new)
+    for _ in range(2):
+        series = await usage.series(ADMIN, TODAY - 20 * DAY_US, TODAY + DAY_US, Breakdown("key", top=1))
+        assert (series.groups[0].id, series.groups[0].total.requests) == ("key_new", 9)
+        assert sum(group.total.requests for group in series.groups) == 49
+        await fold(usage)
 
 
 async def test_the_hours_of_what_is_rare_are_looked_for_among_few_rows(db: Database) -> None:

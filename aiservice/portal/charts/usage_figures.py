@@ -1,8 +1,8 @@
 """Usage as texts: a series' groups as rows of a table, its points as lines of another, and words for what is shown."""
 
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, TypedDict
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from aiservice.portal.charts.groups import Line, Values, drawn, lines
 from aiservice.portal.charts.usage import bars
@@ -169,12 +169,13 @@ def _summary(view: UsageView, series: Series, total: Sums) -> str:
 
 def _spans(view: UsageView, series: Series) -> list[str]:
     """Each bucket as the part of a query that narrows the Requests page to it."""
-    width_us = BUCKETS_US[series.bucket]
-    return [urlencode({"from": _typed(view, at), "to": _typed(view, at + width_us)}) for at in series.starts_us]
+    ends_us = (*series.starts_us, series.starts_us[-1] + BUCKETS_US[series.bucket])
+    typed = [quote_plus(_typed(view, at)) for at in ends_us]
+    return [f"from={start}&to={end}" for start, end in pairwise(typed)]
 
 
 def _typed(view: UsageView, at_us: int) -> str:
-    return f"{view.zone.moment(at_us):%Y-%m-%dT%H:%M}"
+    return view.zone.moment(at_us).isoformat("T", "minutes")[:16]
 
 
 def _only(view: UsageView, group: Group) -> dict[str, str] | None:
