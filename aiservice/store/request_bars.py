@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, and_, case, func, literal_column, not_, select
 
-from aiservice.store.request_log import Ending
+from aiservice.store.request_log import Ending, aside
 from aiservice.store.session import AsyncSession
 from aiservice.store.usage import Scope
 from aiservice.tables import LedgerEntry
@@ -18,7 +18,7 @@ Counts = dict[int, tuple[int, int]]
 
 async def counted(session: AsyncSession, scope: Scope, ending: Ending, span: tuple[int, int], width_us: int) -> Counts:
     """By the start of each `width_us`: how many rows that ended so, begun in [start, end), and how many are errors."""
-    return await _counted(session, [*scope.conditions(_ENTRY.c), *ending.conditions()], span, width_us)
+    return await _counted(session, [*aside(scope), *ending.conditions()], span, width_us)
 
 
 async def counted_others(
@@ -29,7 +29,7 @@ async def counted_others(
     equals = ((columns.outcome, ending.outcome), (columns.status, ending.status))
     meant = and_(*(column == value for column, value in equals if value is not None))
     is_unfinished: ColumnElement[bool] = literal_column(f"({UNFINISHED})")
-    return await _counted(session, [*scope.conditions(columns), is_unfinished, not_(meant)], span, width_us)
+    return await _counted(session, [*aside(scope), is_unfinished, not_(meant)], span, width_us)
 
 
 async def _counted(

@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
+from sqlmodel import col
 
 from aiservice.errors import InvalidRequest, NotFound
 from aiservice.jobs.rollup import fold
@@ -14,9 +15,11 @@ from aiservice.kit.clock import HOUR_US
 from aiservice.principal import Person
 from aiservice.services.request_log import CSV_COLUMNS, LogFilter, RequestLog
 from aiservice.services.usage import Usage
-from aiservice.store.request_log import Cut, Ending, page_query
+from aiservice.store.request_log import Cut, Ending, aside, page_query
+from aiservice.store.request_log import page as read_page
 from aiservice.store.session import Database
 from aiservice.store.usage import Scope
+from aiservice.tables import LedgerEntry
 from tests.services.usage_rows import ADMIN, DEVELOPER, START_US, plan_of, put, row_of
 
 
@@ -116,6 +119,27 @@ async def test_pages_are_read_from_indexes(db: Database) -> None:
         plan = await plan_of(db, query)
         assert index in plan, plan
         assert "Seq Scan" not in plan, plan
+
+
+@pytest.mark.sqlite_only("PostgreSQL has statistics to choose by")
+async def test_what_went_ill_with_many_clients_is_not_looked_for_among_all_of_theirs(db: Database) -> None:
+    from tests.harness.seeding import seed_month
+
+    await seed_month(db, 12_000, START_US, is_summed=False)
+    theirs = Scope(client_ids=tuple(f"cli_{1000 + n}" for n in range(20)))
+    page = await plan_of(db, page_query(theirs, Ending("failed"), (0, START_US), Cut(51)))
+    bars = await plan_of(db, select(func.count()).where(*aside(theirs), *Ending("failed").conditions()))
+    news = await plan_of(db, select(func.count()).where(col(LedgerEntry.id) > 11_000, *aside(theirs)))
+    assert "ix_ledger_unfinished" in page, page
+    assert "ix_ledger_unfinished" in bars, bars
+    assert "PRIMARY KEY" in news, news
+    assert "ix_ledger_client_started" not in page + bars + news
+    found = await RequestLog(db).page(ADMIN, LogFilter(client_id="cli_1003", ending="failed"), 500)
+    async with db.read() as session:
+        own = Scope(client_ids=("cli_1003", "cli_none"))
+        assert [one.id for one in await read_page(session, own, Ending("failed"), (0, START_US), Cut(500))] == [
+            entry.id for entry in found.entries
+        ]
 
 
 @pytest.mark.long_on_postgres
