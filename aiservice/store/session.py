@@ -175,6 +175,9 @@ _POSTGRES_SETTINGS = (
     # part of it, and sort on the disk what fits into memory.
     "random_page_cost = 1.1",
     "work_mem = '16MB'",
+    # A page asks a dozen things of a few ten milliseconds each: to start workers for them costs more than these spare,
+    # and takes the other cores from the gateway.
+    "parallel_setup_cost = 10000",
 )
 
 

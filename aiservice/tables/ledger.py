@@ -269,6 +269,7 @@ class UsageSpan(Table, table=True):
     range; what they used in it is read from the other roll-ups."""
 
     __tablename__ = "usage_span"
+    __table_args__ = (Index("ix_usage_span_requests", "start_us", "requests"),)  # what keys are ranked by unless asked
 
     start_us: int = Field(primary_key=True, sa_type=BigInteger)
     client_id: str = Field(primary_key=True, max_length=40)

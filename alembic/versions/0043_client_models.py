@@ -1,4 +1,5 @@
-"""usage: the days of a client by model, which a developer's charts and filters read; a client's days by an index"""
+"""usage: the days of a client by model, which a developer's charts and filters read; a client's days, and the largest
+keys of a span, by an index"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -40,8 +41,10 @@ def upgrade() -> None:
     )
     op.create_index("ix_usage_client_model_day_client", "usage_client_model_day", ["client_id", "start_us"])
     op.create_index("ix_usage_client_day_client", "usage_client_day", ["client_id", "start_us"])
+    op.create_index("ix_usage_span_requests", "usage_span", ["start_us", "requests"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_usage_span_requests", "usage_span")
     op.drop_index("ix_usage_client_day_client", "usage_client_day")
     op.drop_table("usage_client_model_day")
