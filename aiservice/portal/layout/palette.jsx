@@ -3,7 +3,7 @@
 import { createElement as h, useContext, useEffect, useMemo, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { ColorModeContext } from "$/utils/context";
-import { goTo } from "$/utils/shortcuts";
+import { goTo, useFrameDialog } from "$/utils/shortcuts";
 import { site } from "$/utils/site";
 
 const look = site.styles;
@@ -77,7 +77,6 @@ function useServer({ text, isOpen, found, foundFor, onFind }) {
 let typed = ""; // outlives the frame of one page, as the open palette does
 
 export function Palette({ isOpen, close, showSheet, isAdmin, found, foundFor, onFind }) {
-  const dialog = useRef(null);
   const field = useRef(null);
   const navigate = useNavigate();
   const [text, setText] = useState(typed);
@@ -88,16 +87,7 @@ export function Palette({ isOpen, close, showSheet, isAdmin, found, foundFor, on
   };
   const items = useItems({ isAdmin, isOpen, showSheet });
   const server = useServer({ text, isOpen, found, foundFor, onFind });
-  useEffect(() => {
-    if (isOpen && !dialog.current.open) {
-      dialog.current.showModal();
-      field.current?.focus();
-    }
-    if (!isOpen) {
-      dialog.current.close();
-      type("");
-    }
-  }, [isOpen]);
+  const dialog = useFrameDialog({ isOpen, close, onTurn: () => (isOpen ? field.current.focus() : type("")) });
   const groups = new Map(server.items.length ? [["Found", server.items]] : []);
   for (const item of best(items, text)) {
     const of = groups.get(item.kind) || groups.set(item.kind, []).get(item.kind);
@@ -137,11 +127,10 @@ export function Palette({ isOpen, close, showSheet, isAdmin, found, foundFor, on
   return h(
     "dialog",
     {
-      ref: dialog,
+      ...dialog,
       className: look.palette,
       "aria-label": "Search or jump",
-      onClose: close,
-      onClick: (event) => event.target === dialog.current && close(),
+      onClick: (event) => event.target === event.currentTarget && close(),
     },
     isOpen
       ? h(

@@ -6,7 +6,7 @@ import { ColorModeContext } from "$/utils/context";
 import { ActionForm } from "$/utils/browser";
 import { OfflineBanner, useKeptForms } from "$/utils/offline";
 import { Palette } from "$/utils/palette";
-import { ShortcutSheet, ask, useAsked, useCommandKey, useShortcuts } from "$/utils/shortcuts";
+import { ShortcutSheet, ask, leave, useAsked, useCommandKey, useShortcuts } from "$/utils/shortcuts";
 import { site } from "$/utils/site";
 
 const look = site.styles;
@@ -168,7 +168,6 @@ export function Shell({ email, isAdmin, alerts, found, foundFor, onFind, childre
   useShortcuts({ navigate, isAdmin });
   useKeptForms();
   const search = () => ask("palette");
-  const close = () => ask("");
   return h(
     "div",
     { className: look.page },
@@ -195,7 +194,7 @@ export function Shell({ email, isAdmin, alerts, found, foundFor, onFind, childre
       ),
       children,
     ),
-    h(Palette, { isOpen: asked === "palette", close, showSheet: () => ask("sheet"), isAdmin, found, foundFor, onFind }),
-    h(ShortcutSheet, { isOpen: asked === "sheet", close, isAdmin }),
+    h(Palette, { isOpen: asked === "palette", close: () => leave("palette"), showSheet: () => ask("sheet"), isAdmin, found, foundFor, onFind }),
+    h(ShortcutSheet, { isOpen: asked === "sheet", close: () => leave("sheet"), isAdmin }),
   );
 }

@@ -1,5 +1,5 @@
 // Shortcuts of single keys, which a person can switch off (WCAG 2.1.4), and Ctrl or ⌘ with K, which stays.
-import { createElement as h, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { createElement as h, useEffect, useLayoutEffect, useRef, useState, useSyncExternalStore } from "react";
 import { site } from "$/utils/site";
 
 const look = site.styles;
@@ -16,18 +16,40 @@ export function useCommandKey() {
 }
 
 // What is open: "palette", "sheet" or nothing. Every page brings a frame of its own; what a hurried person opens while
-// one page makes way for the next stays open over it.
+// one page makes way for the next stays open over it, and the first of two keys counts on the next one, too.
 let asked = "";
+let prefixedAt = 0;
 const listeners = new Set();
 export function ask(what) {
   asked = what;
   listeners.forEach((listener) => listener());
+}
+// Not what was asked for since.
+export function leave(what) {
+  if (asked === what) ask("");
 }
 const listen = (listener) => {
   listeners.add(listener);
   return () => listeners.delete(listener);
 };
 export const useAsked = () => useSyncExternalStore(listen, () => asked, () => "");
+
+// A dialog of the frame. It opens together with what is drawn, not a moment later: the one of the frame before has gone by
+// then, and a key that came between the two would be lost, Escape and letters of a search alike.
+export function useFrameDialog({ isOpen, close, onTurn }) {
+  const dialog = useRef(null);
+  useLayoutEffect(() => {
+    const own = dialog.current;
+    if (isOpen && !own.open) own.showModal();
+    if (!isOpen && own.open) own.close();
+    onTurn?.();
+    // Escape closes at once and is told of a moment later, which nobody is any more when the frame has gone.
+    return () => isOpen && !own.open && close();
+  }, [isOpen]);
+  // A dialog that is open again has nothing to say of having been closed.
+  const onClose = () => !dialog.current.open && close();
+  return { ref: dialog, onClose };
+}
 
 export const areShortcutsOn = () => localStorage.getItem(KEPT) !== "off";
 
@@ -50,7 +72,6 @@ export function goTo(address, navigate) {
 }
 
 export function useShortcuts({ navigate, isAdmin }) {
-  const pending = useRef(0);
   useEffect(() => {
     const pressed = (event) => {
       const withCommand = event.ctrlKey || event.metaKey;
@@ -60,8 +81,8 @@ export function useShortcuts({ navigate, isAdmin }) {
         return;
       }
       if (withCommand || event.altKey || isTyping(event) || !areShortcutsOn() || document.querySelector("dialog[open], [aria-modal=true]")) return;
-      const isSecond = Date.now() - pending.current < SECOND_KEY_MS;
-      pending.current = 0;
+      const isSecond = Date.now() - prefixedAt < SECOND_KEY_MS;
+      prefixedAt = 0;
       if (isSecond) {
         const target = targets(isAdmin).find((page) => page.letter === event.key);
         if (target) {
@@ -69,7 +90,7 @@ export function useShortcuts({ navigate, isAdmin }) {
           goTo(target.route, navigate);
         }
       } else if (event.key === "g") {
-        pending.current = Date.now();
+        prefixedAt = Date.now();
       } else if (event.key === "?") {
         event.preventDefault();
         ask("sheet");
@@ -90,12 +111,8 @@ function Keys({ keys }) {
 }
 
 export function ShortcutSheet({ isOpen, close, isAdmin }) {
-  const dialog = useRef(null);
+  const dialog = useFrameDialog({ isOpen, close });
   const command = useCommandKey();
-  useEffect(() => {
-    if (isOpen && !dialog.current.open) dialog.current.showModal();
-    if (!isOpen && dialog.current.open) dialog.current.close();
-  }, [isOpen]);
   const rows = [
     ["Search, jump, act", [command, "K"]],
     ["Search on this page", ["/"]],
@@ -104,7 +121,7 @@ export function ShortcutSheet({ isOpen, close, isAdmin }) {
   ];
   return h(
     "dialog",
-    { ref: dialog, className: look.sheet, "aria-labelledby": "shortcut-sheet", onClose: close },
+    { ...dialog, className: look.sheet, "aria-labelledby": "shortcut-sheet" },
     h("div", { className: "mb-4 flex items-center justify-between" }, h("h2", { id: "shortcut-sheet", className: look.title }, "Keyboard shortcuts"), h("button", { type: "button", className: look.icon, "aria-label": "Close", onClick: close }, "✕")),
     isOpen
       ? h(
