@@ -57,7 +57,8 @@ def on_the_way(page: Page, path: str) -> Iterator[None]:
     for route in held:
         route.continue_()
     page.unroute_all()
-    page.wait_for_function("window.openAtOnce !== undefined")
+    while page.evaluate("window.openAtOnce") is None:
+        page.wait_for_timeout(20)
 
 
 def sheet(page: Page) -> Locator:
