@@ -17,6 +17,14 @@ PERSON = "a long enough password"
 LONG_NAME = "a-client-with-quite-a-long-name-that-somebody-chose"
 HOUR_US = 3_600_000_000
 _SHARES = ("client", "key", "model")
+_ENDINGS = {
+    "client_left": (499, "client_left"),
+    "upstream_truncated": (200, "upstream_truncated"),
+    "broker_stopped": (503, "broker_stopped"),
+    "budget_exhausted": (200, None),
+    "interrupted": (500, "interrupted"),
+}
+"""Statuses and codes of requests by how they ended."""
 OFFERED = {"OPENAI_API_KEY": "sk-of-the-environment-0001"}
 """A key in the environment of the server, which its page offers to import."""
 
@@ -127,6 +135,16 @@ def plant(installation: Installation, admin: str) -> None:
         }
         _insert(database, "totp", {**device, "last_step": 0})
     plant_alert(installation, "second")
+
+
+def plant_endings(installation: Installation) -> None:
+    """A request of each ending that needs a hangup, a cut or a kill: one that went well, ended otherwise."""
+    went_well = next(row for row in installation.ledger().values() if row["outcome"] == "finished")
+    with closing(sqlite3.connect(installation.database_path, timeout=20)) as database, database:
+        for outcome, (status, code) in _ENDINGS.items():
+            ended = {"request_id": f"req_{outcome}", "outcome": outcome, "status": status, "error_code": code}
+            columns = {name: value for name, value in went_well.items() if name != "id"}
+            _insert(database, "ledger_entry", columns | ended)
 
 
 def plant_alert(installation: Installation, client: str) -> None:

@@ -33,8 +33,8 @@ export function OfflineBanner() {
   if (!isLost) return null;
   const isOwnFault = typeof navigator !== "undefined" && navigator.onLine === false;
   return h(
-    "div",
-    { className: look.offline },
+    "section",
+    { className: look.offline, "aria-label": "Connection" },
     h("span", { role: "alert" }, isOwnFault ? "This device is offline. " : "The connection to the server is lost. ", "What you typed is kept."),
     h("span", { className: "tabular-nums" }, seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again…"),
     h("button", { type: "button", className: look.offlineButton, onClick: () => retry?.again() }, "Try now"),
