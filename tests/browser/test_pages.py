@@ -150,6 +150,36 @@ def _says_nothing(socket: WebSocketRoute) -> None:
     socket.on_message(lambda _message: None)
 
 
+_SLOWLY = """
+const said = Object.getOwnPropertyDescriptor(WebSocket.prototype, "onmessage");
+let before = Promise.resolve();
+Object.defineProperty(WebSocket.prototype, "onmessage", { ...said, set(handler) {
+  said.set.call(this, (event) => {
+    before = before.then(() => new Promise((done) => setTimeout(() => (handler.call(this, event), done()), 120)));
+  });
+} });
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) window.shifted += one.hadRecentInput ? 0 : one.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", FRAMED_PARTS)
+def test_nothing_moves_on_a_phone_whose_network_is_slow(part: str, full: Inspection) -> None:
+    """What the server says comes bit by bit; whatever is in sight already stays where it is (Web Vitals: 0.1)."""
+    page = full.tab.page
+    page.set_viewport_size({"width": 412, "height": 823})
+    page.add_init_script(_SLOWLY)
+    for path in FRAMED_PARTS[part]:
+        full.tab.open(path)
+        page.wait_for_timeout(700)
+        full.seen += 1
+        if (shifted := page.evaluate("window.shifted")) >= 0.1:
+            full.note(f"{path}: moves by {shifted:.3f}")
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("part", FRAMED_PARTS)
 def test_pages_whose_data_cannot_be_read(part: str, full: Inspection, installation: Installation) -> None:

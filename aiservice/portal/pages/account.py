@@ -189,15 +189,15 @@ page: Any = AccountState  # in markup its attributes are Vars
 
 @portal_page("/account", title="Account", icon="person", place=70, group=OWN, on_load=AccountState.load)
 def account() -> rx.Component:
+    return rx.cond(page.is_loaded, _cards(), waiting("h-96", "h-48", "h-40"))
+
+
+def _cards() -> rx.Component:
     return rx.el.div(
         card(_change_password(), title="Password"),
-        rx.cond(page.is_loaded, security_card(page), waiting("h-48")),
+        security_card(page),
         card(
-            rx.cond(
-                page.is_loaded,
-                data_table(HEADS, rx.foreach(page.sessions, _row), caption="Signed-in browsers"),
-                waiting("h-24"),
-            ),
+            data_table(HEADS, rx.foreach(page.sessions, _row), caption="Signed-in browsers"),
             title="Signed-in browsers",
             actions=rx.cond(page.sessions.length() > 1, _sign_out_others()),
         ),
@@ -209,10 +209,7 @@ def account() -> rx.Component:
             ReactRouterLink.create("Access tokens", to="/account/tokens", class_name=theme.SECONDARY),
             title="Programs",
         ),
-        card(
-            rx.cond(page.is_loaded, settings_form(page), waiting("h-48")),
-            title="Time zone and notifications",
-        ),
+        card(settings_form(page), title="Time zone and notifications"),
         card(
             rx.el.p("Kept in this browser only.", class_name=f"mb-3 text-sm {theme.MUTED}"),
             scheme_switch(has_words=True),

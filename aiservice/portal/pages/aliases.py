@@ -147,8 +147,10 @@ page: Any = AliasesState  # in markup its attributes are Vars
 
 @portal_page(PATH, title="Aliases", icon="bolt", place=42, on_load=AliasesState.load)
 def aliases() -> rx.Component:
-    return rx.el.div(
-        rx.cond(page.is_loaded, _list(), waiting("h-24")), _form(), _history(), class_name="flex flex-col gap-5"
+    return rx.cond(
+        page.is_loaded,
+        rx.el.div(_list(), _form(), _history(), class_name="flex flex-col gap-5"),
+        waiting("h-40", "h-72"),
     )
 
 

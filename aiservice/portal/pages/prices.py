@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from aiservice.errors import BrokerError
 from aiservice.kit.ids import new_id
 from aiservice.portal import theme
-from aiservice.portal.components.parts import alert, card, empty, field, skeleton
+from aiservice.portal.components.parts import alert, card, empty, field, waiting
 from aiservice.portal.components.prices import PriceRow, price_table, row_of
 from aiservice.portal.layout import portal_page
 from aiservice.portal.queries import url_of
@@ -127,7 +127,10 @@ page: Any = PricesState  # in markup its attributes are Vars
 
 @portal_page(PATH, title="Prices", icon="chart", place=53, on_load=PricesState.load)
 def prices() -> rx.Component:
-    waiting = rx.el.div(skeleton("h-96"), custom_attrs={"aria-busy": "true"})
+    return rx.cond(page.is_loaded, _cards(), waiting("h-96"))
+
+
+def _cards() -> rx.Component:
     return rx.el.div(
         rx.cond(
             page.unpriced != "",
@@ -141,11 +144,7 @@ def prices() -> rx.Component:
         ),
         card(
             _narrow(),
-            rx.cond(
-                page.is_loaded,
-                rx.cond(page.problem != "", _problem(), rx.cond(page.rows.length() > 0, price_table(page), _nothing())),
-                waiting,
-            ),
+            rx.cond(page.problem != "", _problem(), rx.cond(page.rows.length() > 0, price_table(page), _nothing())),
             _pager(),
             title="USD for a million tokens",
             actions=rx.el.span(page.total, class_name=f"text-sm {theme.MUTED}"),

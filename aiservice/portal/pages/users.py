@@ -11,7 +11,7 @@ from aiservice.errors import BrokerError, InvalidRequest
 from aiservice.kit.ids import new_id
 from aiservice.portal import theme
 from aiservice.portal.components.browser import action_form
-from aiservice.portal.components.parts import alert, card, empty, field, select_field, skeleton
+from aiservice.portal.components.parts import alert, card, empty, field, select_field, waiting
 from aiservice.portal.components.people import (
     InvitationRow,
     UserRow,
@@ -130,17 +130,16 @@ page: Any = UsersState  # in markup its attributes are Vars
 
 @portal_page(PATH, title="Users", icon="people", place=60, on_load=UsersState.load)
 def users() -> rx.Component:
-    waiting = rx.el.div(skeleton("h-96"), custom_attrs={"aria-busy": "true"})
+    return rx.cond(page.is_loaded, _cards(), waiting("h-56", "h-96"))
+
+
+def _cards() -> rx.Component:
     return rx.el.div(
         card(_invite(), title="Invite somebody"),
         rx.cond(page.invitations.length() > 0, card(invitation_table(page), title="Open invitations")),
         card(
             _narrowing(),
-            rx.cond(
-                page.is_loaded,
-                rx.cond(page.problem != "", _problem(), rx.cond(page.rows.length() > 0, user_table(page), _nothing())),
-                waiting,
-            ),
+            rx.cond(page.problem != "", _problem(), rx.cond(page.rows.length() > 0, user_table(page), _nothing())),
             _pager(),
             title="Users",
             actions=rx.el.span(page.total, class_name=f"text-sm {theme.MUTED}"),
