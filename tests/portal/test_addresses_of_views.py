@@ -2,7 +2,7 @@
 
 import secrets
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 import httpx
 import pytest
@@ -59,3 +59,24 @@ async def test_the_course_of_an_alert_is_shown_by_its_address(portal: PortalServ
     course = await opened(portal, cookie, "alerts_state", f"/alerts?course={rows[0]['id']}", "course")
     assert course["of"] == rows[0]["id"]
     assert "a bar each" in course["words"]
+
+
+@pytest.mark.parametrize(
+    ("state", "path", "choices"),
+    [
+        ("usage_state", "/usage", {"range": "24h", "metric": "cost", "by": "model"}),
+        ("requests_state", "/requests", {"range": "24h", "ended": "failed", "model": "none"}),
+        ("keys_state", "/keys", {"state": "revoked", "client": "none"}),
+        ("audit_state", "/audit", {"actor": "nobody", "action": "none"}),
+    ],
+)
+async def test_what_is_chosen_before_the_page_was_loaded_with_the_choice_before_is_added_to_it(
+    portal: PortalServer, state: str, path: str, choices: dict[str, str]
+) -> None:
+    async with Attacker(portal, cookie=portal.cookie_of()) as tab:
+        await tab.hydrate(path)
+        await tab.send(named(f"{state}.load"), path=path)
+        for name, value in choices.items():
+            await tab.send(named(f"{state}.choose"), {"name": name, "value": value}, path=path)
+        last = tab.redirects()[-1]
+    assert dict(parse_qsl(last.partition("?")[2])) == choices

@@ -13,6 +13,7 @@ from aiservice.portal.components.filters import Option, chooser, download_link, 
 from aiservice.portal.components.parts import alert, card, cell, data_table, empty, field, skeleton, table_row
 from aiservice.portal.layout import portal_page
 from aiservice.portal.queries import AuditView, Zone, in_own_zone, url_of
+from aiservice.portal.session.addresses import go_on_at
 from aiservice.portal.session.guard import handler, signed_in
 from aiservice.services.audit_entry import Entry
 from aiservice.services.core import current_core
@@ -84,18 +85,18 @@ class AuditState(rx.State):
 
     @handler("audit.list")
     async def choose(self, name: str, value: str) -> Any:
-        return rx.redirect(url_of(PATH, _kept(self), **({name: value} if name in _NAMES else {})))
+        return go_on_at(self, PATH, _kept(self), **({name: value} if name in _NAMES else {}))
 
     @handler("audit.list")
     async def choose_span(self, form: dict[str, str]) -> Any:
         span = {name: form.get(name, "") for name in ("from", "to")}
-        return rx.redirect(url_of(PATH, _kept(self), **span, tz="" if self.zone == "UTC" else self.zone))
+        return go_on_at(self, PATH, _kept(self), **span, tz="" if self.zone == "UTC" else self.zone)
 
     @handler("audit.list")
     async def find(self, form: dict[str, str]) -> Any:
         """Narrows the list to a person and to what something was done to."""
         typed = {name: form.get(name, "").strip()[:200] for name in ("actor", "subject")}
-        return rx.redirect(url_of(PATH, _kept(self), **typed))
+        return go_on_at(self, PATH, _kept(self), **typed)
 
 
 def _kept(state: AuditState) -> dict[str, str]:

@@ -18,6 +18,7 @@ from aiservice.portal.components.parts import alert, card, empty, skeleton
 from aiservice.portal.components.sanctions import notices_of, sanction_notices
 from aiservice.portal.layout import portal_page
 from aiservice.portal.queries import KeysView, in_own_zone, url_of, zone_in_url
+from aiservice.portal.session.addresses import go_on_at
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.services.core import current_core
 from aiservice.services.key_listing import MOST_COUNTED
@@ -83,15 +84,15 @@ class KeysState(rx.State):
     @handler("key.list")
     async def choose(self, name: str, value: str) -> Any:
         """Narrows the list; the URL is where that is kept."""
-        return rx.redirect(url_of(PATH, _kept(self.url), **({name: value} if name in _NAMES else {})))
+        return go_on_at(self, PATH, _kept(self.url), **({name: value} if name in _NAMES else {}))
 
     @handler("key.list")
     async def choose_zone(self, name: str) -> Any:
-        return rx.redirect(url_of(PATH, self.url, tz=zone_in_url(name)))
+        return go_on_at(self, PATH, self.url, tz=zone_in_url(name))
 
     @handler("key.list")
     async def search(self, form: dict[str, str]) -> Any:
-        return rx.redirect(url_of(PATH, _kept(self.url), q=form.get("q", "").strip()))
+        return go_on_at(self, PATH, _kept(self.url), q=form.get("q", "").strip())
 
     @handler("key.list")
     async def changed(self, key_id: str) -> None:

@@ -21,6 +21,7 @@ from aiservice.portal.components.request_filters import request_filters
 from aiservice.portal.components.request_log import PATH, BarRow, LogRow, bar_row, log_row, log_table
 from aiservice.portal.layout import portal_page, registered_pages
 from aiservice.portal.queries import FILTERS, RequestsView, in_own_zone, in_zone, url_of
+from aiservice.portal.session.addresses import go_on_at
 from aiservice.portal.session.guard import allowed, handler, signed_in
 from aiservice.portal.session.live import watch
 from aiservice.portal.session.request_shown import RequestState, show_request
@@ -87,29 +88,29 @@ class RequestsState(rx.State):
     async def choose(self, name: str, value: str) -> Any:
         """Narrows the list; the URL is where that is kept."""
         span = {"from": "", "to": ""} if name == "range" else {}
-        return rx.redirect(url_of(PATH, _kept(self.url), **({name: value, **span} if name in _NAMES else {})))
+        return go_on_at(self, PATH, _kept(self.url), **({name: value, **span} if name in _NAMES else {}))
 
     @handler("request.list")
     async def choose_zone(self, name: str) -> Any:
-        return rx.redirect(url_of(PATH, in_zone(_kept(self.url), name)))
+        return go_on_at(self, PATH, in_zone(_kept(self.url), name))
 
     @handler("request.list")
     async def choose_span(self, form: dict[str, str]) -> Any:
         span = {name: form.get(name, "") for name in ("from", "to")}
-        return rx.redirect(url_of(PATH, _kept(self.url), range="", tz="" if self.zone == "UTC" else self.zone, **span))
+        return go_on_at(self, PATH, _kept(self.url), range="", tz="" if self.zone == "UTC" else self.zone, **span)
 
     @handler("request.list")
     async def find(self, form: dict[str, str]) -> Any:
         """Opens the request with the id that was typed; any other text is looked for among all ids there are."""
         wanted = form.get("text_id", "").strip()
         is_ours = wanted.startswith("req_") and wanted.isascii() and wanted.replace("_", "").isalnum()
-        return rx.redirect(f"{PATH}/{wanted[:60]}" if is_ours else url_of(PATH, _kept(self.url), id=wanted))
+        return rx.redirect(f"{PATH}/{wanted[:60]}") if is_ours else go_on_at(self, PATH, _kept(self.url), id=wanted)
 
     @handler("request.list")
     async def show_new(self) -> Any:
         """Loads the newest page."""
         if not self.is_newest:
-            return rx.redirect(url_of(PATH, _kept(self.url)))
+            return go_on_at(self, PATH, _kept(self.url))
         await _try_to_show(self)
         return None
 

@@ -27,6 +27,7 @@ from aiservice.portal.components.filters import (
 from aiservice.portal.components.parts import alert, card, empty, skeleton
 from aiservice.portal.layout import portal_page
 from aiservice.portal.queries import DEFAULT_TOP, FILTERS, RANGES, TOPS, UsageView, in_own_zone, in_zone, url_of
+from aiservice.portal.session.addresses import go_on_at
 from aiservice.portal.session.guard import allowed, handler, signed_in
 from aiservice.services.core import current_core
 
@@ -85,16 +86,16 @@ class UsageState(rx.State):
     async def choose(self, name: str, value: str) -> Any:
         """Changes one thing; the URL is where that is kept."""
         gone = {"from": "", "to": ""} if name == "range" else {}
-        return rx.redirect(url_of(_PATH, self.url, **gone, **({name: value} if name in _NAMES else {})))
+        return go_on_at(self, _PATH, self.url, **gone, **({name: value} if name in _NAMES else {}))
 
     @handler("usage.get")
     async def choose_zone(self, name: str) -> Any:
-        return rx.redirect(url_of(_PATH, in_zone(self.url, name)))
+        return go_on_at(self, _PATH, in_zone(self.url, name))
 
     @handler("usage.get")
     async def choose_span(self, form: dict[str, str]) -> Any:
         span = {name: form.get(name, "") for name in ("from", "to")}
-        return rx.redirect(url_of(_PATH, self.url, **span, range="", tz="" if self.zone == "UTC" else self.zone))
+        return go_on_at(self, _PATH, self.url, **span, range="", tz="" if self.zone == "UTC" else self.zone)
 
 
 async def _show(state: UsageState) -> None:
