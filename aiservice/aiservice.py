@@ -43,6 +43,7 @@ from aiservice.services.cluster import SecondServer
 from aiservice.services.core import Core, current_core
 from aiservice.services.opening import open_core
 from aiservice.settings import load_settings
+from aiservice.store.migrations import NewerDatabase
 
 # Containers made and not freed between two looks for garbage: many times what the requests under way hold, else each
 # look finds those. At Python's own 700 the collector was a twentieth of a request.
@@ -97,9 +98,13 @@ class Door:
                     self.edge = None
                     await stop_jobs(jobs)
                     await core.keys.flush_last_used()
-        except SecondServer as refusal:
+        except (SecondServer, NewerDatabase) as refusal:
             stop_logging()
             refuse_to_serve(str(refusal))
+        except Exception:
+            # The HTTP server would say it, to a log that is closed by then.
+            log.exception("This worker ends: it could not open what it needs, or not close it.")
+            raise
         finally:
             stop_logging()
 

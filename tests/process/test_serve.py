@@ -2,9 +2,11 @@
 
 import http.client
 import json
+import sqlite3
 import ssl
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from tests.harness import Installation
 from tests.harness.certificates import self_signed
 from tests.harness.evidence import Evidence
-from tests.harness.process import ROOT, free_port, wait_until
+from tests.harness.process import ROOT, Child, free_port, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -23,20 +25,48 @@ def test_serve_says_once_where_it_is_and_a_second_one_is_refused(tmp_path: Path)
         ready = f"Ready: {server.url}\n"
         wait_until(lambda: ready in server.log_text(), seconds=5)
         assert server.log_text().count("Ready:") == 1
-        second = subprocess.run(
-            [sys.executable, "-m", "aiservice", "serve", "--host", "127.0.0.1", "--port", str(server.port)],
-            capture_output=True,
-            text=True,
-            env=installation.env,
-            cwd=ROOT,
-            timeout=60,
-            check=False,
-        )
+        second = _serve(installation, server.port)
         assert second.returncode == 1
         assert "in use" in second.stderr
         assert server.is_ready()
         assert server.terminate() < 35
         assert server.wait() == 0
+
+
+def _command(port: int) -> list[str]:
+    return [sys.executable, "-m", "aiservice", "serve", "--host", "127.0.0.1", "--port", str(port)]
+
+
+def _serve(installation: Installation, port: int = 0) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        _command(port or free_port()),
+        capture_output=True,
+        text=True,
+        env=installation.env,
+        cwd=ROOT,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_database_of_a_newer_release_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    installation = Installation(tmp_path)
+    installation.command("client", "list")
+    with closing(sqlite3.connect(installation.database_path)) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = 'from_the_future'")
+    refused = _serve(installation)
+    assert refused.returncode != 0
+    assert refused.stderr.count("from_the_future") == 1, refused.stderr
+    assert "Start the release that made it" in refused.stderr
+    assert "another takes its place" not in refused.stderr, "it was tried again in vain"
+
+
+def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
+    installation = Installation(tmp_path)
+    installation.command("client", "list")
+    installation.database_path.write_bytes(b"no database at all" * 500)
+    with Child(_command(free_port()), log=tmp_path / "failed.log", env=installation.env, cwd=ROOT) as failing:
+        wait_until(lambda: "file is not a database" in failing.log_text(), seconds=60)
 
 
 @pytest.mark.long
