@@ -5,11 +5,19 @@ not. After every piece of work all of it rests as long as makes its steps that s
 """
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterable
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+
+async def in_turns(items: Iterable[T], at_once: int = 100) -> AsyncIterator[T]:
+    """The items, one after another; after every `at_once` of them whatever else waits for the loop has its turn."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % at_once == 0:
+            await asyncio.sleep(0)
 
 
 class LoopShare:

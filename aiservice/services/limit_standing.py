@@ -6,6 +6,7 @@ Fails open: where Redis does not answer, what this worker alone has counted is s
 from dataclasses import dataclass
 
 from aiservice.kit.clock import now_us
+from aiservice.kit.loop_share import in_turns
 from aiservice.principal import Person
 from aiservice.services.limit_names import limits_of
 from aiservice.services.limiter import Limiter, Standing
@@ -57,11 +58,11 @@ class LimitStanding:
         found = [("team", team.id, team.name, "", team.limits) for team in teams]
         found += [("client", *client) for client in clients]
         found += [("key", *key) for key in keys]
-        limits = [limits_of(scope, subject, amounts) for scope, subject, _, _, amounts in found]
+        limits = [limits_of(scope, subject, amounts) async for scope, subject, _, _, amounts in in_turns(found)]
         standing, is_whole = await self._limiter.look_at(tuple(one for some in limits for one in some))
         stood = iter(standing)
-        holders = (
+        holders = [
             Holder(scope, subject, name, within, dict(amounts or {}), tuple(next(stood) for _ in some))
-            for (scope, subject, name, within, amounts), some in zip(found, limits, strict=True)
-        )
+            async for (scope, subject, name, within, amounts), some in in_turns(zip(found, limits, strict=True))
+        ]
         return Holders(tuple(holders), is_whole)

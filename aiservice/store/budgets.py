@@ -40,7 +40,9 @@ async def one(session: AsyncSession, subject: str, measure: str, period: str) ->
 
 async def every(session: AsyncSession) -> list[Budget]:
     """All budgets, oldest first."""
-    return list(await session.scalars(select(Budget).order_by(col(Budget.created_us), col(Budget.id))))
+    query = select(Budget).order_by(col(Budget.created_us), col(Budget.id))
+    rows = await session.stream_scalars(query.execution_options(yield_per=100))  # all at once would hold the loop
+    return [row async for row in rows]
 
 
 async def owned_by(session: AsyncSession, owner_id: str) -> list[Budget]:

@@ -5,7 +5,7 @@ from time import perf_counter
 
 import pytest
 
-from aiservice.kit.loop_share import LoopShare
+from aiservice.kit.loop_share import LoopShare, in_turns
 
 
 def hold(seconds: float) -> None:
@@ -82,3 +82,19 @@ async def test_what_the_work_waits_for_may_fail_and_be_caught_by_it() -> None:
 def test_a_share_is_a_part_of_one(share: float) -> None:
     with pytest.raises(ValueError, match="share"):
         LoopShare(share)
+
+
+async def test_whatever_else_waits_has_its_turn_among_many_items() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    assert [item async for item in in_turns(range(1_000), 100)] == list(range(1_000))
+    beside.cancel()
+    assert turns >= 10
+    assert [item async for item in in_turns([])] == []

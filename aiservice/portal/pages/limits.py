@@ -1,5 +1,7 @@
 """Limits: what keys, clients and teams may use, how they stand now, and the form that sets them."""
 
+import asyncio
+from heapq import nlargest
 from typing import Any, TypedDict
 
 import reflex as rx
@@ -7,6 +9,7 @@ from pydantic import ConfigDict
 from typing_extensions import TypedDict as ValidatedDict
 
 from aiservice.errors import InvalidRequest
+from aiservice.kit.loop_share import in_turns
 from aiservice.portal import theme
 from aiservice.portal.components.answer_example import answer_example, answer_text
 from aiservice.portal.components.browser import confirm_button
@@ -32,12 +35,12 @@ from aiservice.portal.components.parts import (
 )
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
-from aiservice.portal.session.live import watch
+from aiservice.portal.session.live import put, watch
 from aiservice.principal import Person
 from aiservice.services.core import Core, current_core
 from aiservice.services.limit_binding import bindings
 from aiservice.services.limit_names import KINDS, words_of
-from aiservice.services.limit_standing import Holder
+from aiservice.services.limit_standing import Holder, Holders
 from aiservice.services.limiter import Standing, refusal_of
 from aiservice.services.rights import Reach, may
 
@@ -92,7 +95,7 @@ class LimitsState(rx.State):
     @handler("limit.list")
     async def load(self) -> None:
         await _show(self)
-        watch(self, _show)
+        watch(self, _show_standing)
 
     @handler("key.limits")
     async def set_limit(self, form: SetLimit) -> None:
@@ -117,27 +120,33 @@ class LimitsState(rx.State):
 
 
 async def _show(state: LimitsState) -> None:
+    me, found = signed_in(), await _show_standing(state)
+    state.holders = [
+        Choice(value=f"{holder.scope}:{holder.id}", label=_label(holder))
+        for holder in found.holders
+        if _may_change(me, holder)
+    ]
+
+
+async def _show_standing(state: LimitsState) -> Holders:
+    """What changes with every request; the choices of the form are many, and do not."""
     core, me = current_core(), signed_in()
     found = await core.limit_standing.of(me)
     standing = [(holder, one) for holder in found.holders for one in holder.standing]
     state.left_out = max(0, len(standing) - _MOST_ROWS)
     if state.left_out:  # what is used most is what somebody looks for
-        standing.sort(key=lambda each: each[1].used / each[1].limit.amount, reverse=True)
-    state.rows = [_row(me, *each) for each in standing[:_MOST_ROWS]]
-    holders = [
-        Choice(value=f"{holder.scope}:{holder.id}", label=_label(holder))
-        for holder in found.holders
-        if _may_change(me, holder)
-    ]
-    if holders != state.holders:  # they are many, and the page is pushed anew with every request
-        state.holders = holders
+        standing = nlargest(_MOST_ROWS, standing, key=lambda each: each[1].used / each[1].limit.amount)
+    rows = [_row(me, *each) async for each in in_turns(standing)]
+    await asyncio.sleep(0)
     tightest = bindings(found.holders)
     state.bindings = binding_rows(
         tightest, may_limit_all=may(me, "client.limits", Reach.ANYONE), contact=_contact(core)
     )
     state.example = answer_text(refusal_of(tightest[0].standing.limit, _EXAMPLE_WAIT_US)) if tightest else ""
+    put(state, rows=rows)
     state.is_whole = found.is_whole
     state.is_loaded = True
+    return found
 
 
 def _contact(core: Core) -> str:

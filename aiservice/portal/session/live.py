@@ -35,7 +35,7 @@ _MOST_MARKS = 10_000  # people whose place in the log is remembered while no tab
 REFRESH_SECONDS = 30.0  # also without news, so that a 24-hour window moves on
 _REST = 19.0  # times as long as gathering took, the same is not gathered again: databases have other work
 _SHARE = 0.06  # of the event loop's time is for all live pages together: the gateway runs on the same loop
-Refresh = Callable[[Any], Awaitable[None]]
+Refresh = Callable[[Any], Awaitable[object]]
 Gather = Callable[[], Awaitable[Any]]
 Show = Callable[[Any, Any], None]
 
