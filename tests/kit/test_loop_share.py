@@ -97,4 +97,4 @@ async def test_whatever_else_waits_has_its_turn_among_many_items() -> None:
     assert [item async for item in in_turns(range(1_000), 100)] == list(range(1_000))
     beside.cancel()
     assert turns >= 10
-    assert [item async for item in in_turns([])] == []
+    assert [item async for item in in_turns(list[int]())] == []

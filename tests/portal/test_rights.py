@@ -218,6 +218,18 @@ async def test_t61_a_session_has_so_many_sockets_and_another_session_its_own(por
         assert person.var("session_state", "is_signed_in") is True, "what is closed is not let go of"
 
 
+async def test_a_tab_that_is_closed_while_its_page_is_made_is_no_news_to_the_log(portal: PortalServer) -> None:
+    cookie = portal.cookie_of(new_email(), is_new=True)
+    before = portal.log.read_text().count("disconnected client")
+    for number in range(5):
+        async with Attacker(portal, cookie=cookie, token=f"hurried {number}") as person:
+            event = {"name": named("keys_state.load"), "payload": {}, "router_data": {"pathname": "/keys"}}
+            await person.client.emit("event", event, namespace="/_event")
+    async with Attacker(portal, cookie=cookie) as person:
+        await person.hydrate()
+    assert portal.log.read_text().count("disconnected client") == before == 0
+
+
 async def test_t57_a_developer_cannot_touch_anothers_key_or_client(portal: PortalServer) -> None:
     owner = {"Cookie": portal.cookie_of(new_email(), is_new=True)}
     key = httpx.post(f"{portal.url}/auth/secrets/first-key", headers=owner, json={}).json()

@@ -108,6 +108,11 @@ def log_browser_fault(exception: Exception) -> None:
     log.warning("a browser reports: %.500s", exception)
 
 
+def _is_told(record: logging.LogRecord) -> bool:
+    """Not that a tab was closed while its page was made: each one that somebody leaves early."""
+    return not record.getMessage().startswith("Attempting to send delta to disconnected client")
+
+
 def install(app: rx.App, resolve: Resolve, address_of: AddressOf) -> None:
     """Puts the gate before `app` and takes out of the registry what may not run anyway, Reflex's setters by name first.
 
@@ -120,6 +125,7 @@ def install(app: rx.App, resolve: Resolve, address_of: AddressOf) -> None:
     app.add_middleware(SessionMiddleware(resolve, address_of), index=0)
     # It warns, with the value, about every argument that anybody sends in the wrong type; we refuse those ourselves.
     logging.getLogger("reflex_base.event.processor.base_state_processor").setLevel(logging.ERROR)
+    logging.getLogger("reflex.app").addFilter(_is_told)
     namespace = app.event_namespace
     if namespace is None:
         raise RuntimeError("the app has no event namespace: it has no state")
