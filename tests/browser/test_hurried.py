@@ -1,13 +1,15 @@
 """What a hurried person does while one page makes way for the next, each of which has a frame of its own: the palette
-and the list of shortcuts stay open without a gap, miss no key, and Escape closes them."""
+and the list of shortcuts stay open without a gap, miss no key, and Escape closes them; and what is chosen before the
+page of the choice before was loaded."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, WebSocketRoute, expect
 
 from tests.browser.chromium import Tab
 from tests.browser.inspection import leave_without_copying, sign_in
@@ -115,3 +117,45 @@ def test_one_dialog_that_closes_does_not_close_the_one_that_was_opened_since(tab
         page.keyboard.press("Control+k")
     page.wait_for_timeout(500)
     expect(palette(page)).to_be_focused()
+
+
+class Line:
+    """Between the page and the server: holds back what the server says."""
+
+    def __init__(self, page: Page) -> None:
+        self._is_held = False
+        self._held: list[tuple[WebSocketRoute, Any]] = []
+        page.route_web_socket(re.compile("/_event"), self._connect)
+
+    def _connect(self, socket: WebSocketRoute) -> None:
+        def said(message: Any) -> None:
+            if self._is_held:
+                self._held.append((socket, message))
+            else:
+                socket.send(message)
+
+        socket.connect_to_server().on_message(said)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self._is_held = True
+        yield
+        self._is_held = False
+        for socket, message in self._held:
+            socket.send(message)
+
+
+def test_choices_that_are_made_faster_than_the_server_answers_all_count(tab: Tab) -> None:
+    page = tab.page
+    line = Line(page)
+    tab.open("/usage")
+    with line.held():
+        page.get_by_role("button", name="24 hours").click()
+        page.get_by_label("Measure", exact=True).select_option("cost")
+        page.get_by_label("Group by", exact=True).select_option("model")
+        page.wait_for_timeout(300)
+    page.wait_for_url("**by=model**")
+    expect(page.get_by_label("Group by", exact=True)).to_have_value("model")
+    expect(page.get_by_label("Measure", exact=True)).to_have_value("cost")
+    expect(page.get_by_role("button", name="24 hours")).to_have_attribute("aria-pressed", "true")
+    assert all(part in page.url for part in ("range=24h", "metric=cost", "by=model")), page.url
