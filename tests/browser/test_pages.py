@@ -244,3 +244,15 @@ def test_the_focus_changes_pixels_whatever_has_it(scheme: Literal["light", "dark
             full.note(f"{path} {scheme}: {found}")
     full.seen = len(seen)
     assert full.seen > 20
+
+
+@pytest.mark.long
+def test_time_zones_are_listed_once_their_field_has_the_focus(inspected: Inspection) -> None:
+    """Four hundred of them, which whoever only comes to the page does not wait for."""
+    sign_in(inspected.tab)
+    inspected.tab.open("/account")
+    names = inspected.tab.page.locator("datalist option")
+    expect(names).to_have_count(0)
+    inspected.tab.page.get_by_label("Time zone").focus()
+    expect(names.first).to_have_attribute("value", "UTC")
+    assert names.count() > 300

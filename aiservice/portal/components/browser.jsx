@@ -440,13 +440,15 @@ export function ZoneSwitch({ zone, onChoose, styles }) {
 export function ZoneField({ zone, hint, styles }) {
   const id = useId();
   const field = useRef(null);
-  const [known, setKnown] = useState({ own: "", names: [] });
-  useEffect(() => {
-    const names = Intl.supportedValuesOf ? Intl.supportedValuesOf("timeZone") : [];
-    setKnown({ own: Intl.DateTimeFormat().resolvedOptions().timeZone || "", names: ["UTC", ...names] });
-  }, []);
+  const [own, setOwn] = useState("");
+  const [names, setNames] = useState([]);
+  useEffect(() => setOwn(Intl.DateTimeFormat().resolvedOptions().timeZone || ""), []);
+  // Once the field has the focus: hundreds of names keep a phone busy for a second, and few who come here change theirs.
+  const offer = () => {
+    if (!names.length) setNames(["UTC", ...(Intl.supportedValuesOf ? Intl.supportedValuesOf("timeZone") : [])]);
+  };
   const use = () => {
-    field.current.value = known.own;
+    field.current.value = own;
     field.current.focus();
   };
   return h(
@@ -456,10 +458,10 @@ export function ZoneField({ zone, hint, styles }) {
     h(
       "div",
       { className: "mt-1 flex flex-wrap gap-2" },
-      h("input", { id, ref: field, name: "time_zone", list: id + "-names", defaultValue: zone, required: true, autoComplete: "off", spellCheck: false, "aria-describedby": id + "-hint", className: styles.input.replace("mt-1 ", "") + " min-w-0 flex-1" }),
-      known.own ? h("button", { type: "button", className: styles.secondary, onClick: use }, "Use " + known.own.replaceAll("_", " ")) : null,
+      h("input", { id, ref: field, name: "time_zone", list: id + "-names", defaultValue: zone, required: true, autoComplete: "off", spellCheck: false, "aria-describedby": id + "-hint", onFocus: offer, className: styles.input.replace("mt-1 ", "") + " min-w-0 flex-1" }),
+      own ? h("button", { type: "button", className: styles.secondary, onClick: use }, "Use " + own.replaceAll("_", " ")) : null,
     ),
-    h("datalist", { id: id + "-names" }, known.names.map((name) => h("option", { key: name, value: name }))),
+    h("datalist", { id: id + "-names" }, names.map((name) => h("option", { key: name, value: name }))),
     h("p", { id: id + "-hint", className: styles.hint }, hint),
   );
 }
