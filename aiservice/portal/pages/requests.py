@@ -8,7 +8,7 @@ import reflex as rx
 from reflex_components_core.react_router.dom import ReactRouterLink
 
 from aiservice.errors import BrokerError
-from aiservice.kit.clock import DAY_US, now_us
+from aiservice.kit.clock import DAY_US
 from aiservice.kit.ids import new_id
 from aiservice.portal import theme
 from aiservice.portal.components.browser import zone_switch
@@ -23,13 +23,14 @@ from aiservice.portal.layout import portal_page, registered_pages
 from aiservice.portal.queries import FILTERS, RequestsView, in_own_zone, in_zone, url_of
 from aiservice.portal.session.addresses import go_on_at
 from aiservice.portal.session.guard import allowed, handler, signed_in
+from aiservice.portal.session.kept_choices import Choices, kept_choices
 from aiservice.portal.session.live import watch
 from aiservice.portal.session.request_shown import RequestState, show_request
 from aiservice.services.core import current_core
 
 _PAGE_ROWS = 50
 _FRESH_SECONDS = 60.0
-_CHOICES_SINCE_US = 30 * DAY_US
+_CHOICES_SPAN_US = 30 * DAY_US
 _PLACE = ("before", "after", "peek")
 _NAMES = {*FILTERS, "ended", "status", "cache", "tries", "id", "range", "from", "to", "tz", *_PLACE}
 _UNNARROWED = {"tz", *_PLACE}
@@ -60,6 +61,8 @@ class RequestsState(rx.State):
     is_loaded: bool = False
     _seen_id: int = 0
     _listed_at: float = 0.0
+    _choices: Choices = {}
+    _choices_at: float = 0.0
 
     @handler("request.list")
     async def load(self):  # type: ignore[no-untyped-def]
@@ -155,7 +158,7 @@ async def _show(state: RequestsState) -> None:
 
 async def _offer(state: RequestsState) -> None:
     """What there is to narrow the list by."""
-    found = await current_core().usage.choices(signed_in(), now_us() - _CHOICES_SINCE_US)
+    found = await kept_choices(state, _CHOICES_SPAN_US)
     state.options = {name: options_of(found[column], state.url.get(name, "")) for name, column in FILTERS.items()}
     state.has_any = bool(state.rows) or bool(state.options["task"])
 

@@ -6,7 +6,7 @@ import reflex as rx
 from reflex_components_core.react_router.dom import ReactRouterLink
 
 from aiservice.errors import BrokerError
-from aiservice.kit.clock import DAY_US, now_us
+from aiservice.kit.clock import DAY_US
 from aiservice.kit.ids import new_id
 from aiservice.portal import theme
 from aiservice.portal.charts.groups import Key, Line, Look, drawn, legend
@@ -29,10 +29,11 @@ from aiservice.portal.layout import portal_page
 from aiservice.portal.queries import DEFAULT_TOP, FILTERS, RANGES, TOPS, UsageView, in_own_zone, in_zone, url_of
 from aiservice.portal.session.addresses import go_on_at
 from aiservice.portal.session.guard import allowed, handler, signed_in
+from aiservice.portal.session.kept_choices import Choices, kept_choices
 from aiservice.services.core import current_core
 
 _PATH = "/usage"
-_CHOICES_SINCE_US = 90 * DAY_US
+_CHOICES_SPAN_US = 90 * DAY_US
 _NAMES = {*FILTERS, "range", "from", "to", "by", "sub", "metric", "roll", "top", "sum", "compare", "tz"}
 
 
@@ -67,6 +68,8 @@ class UsageState(rx.State):
     is_kept: bool = True
     is_narrowed: bool = False
     is_loaded: bool = False
+    _choices: Choices = {}
+    _choices_at: float = 0.0
 
     @handler("usage.get")
     async def load(self):  # type: ignore[no-untyped-def]
@@ -79,7 +82,7 @@ class UsageState(rx.State):
             self.problem, self.problem_id = error.message, new_id("req")
         self.is_loaded = True
         yield  # the figures first: what there is to narrow them by takes longer
-        found = await current_core().usage.choices(signed_in(), now_us() - _CHOICES_SINCE_US)
+        found = await kept_choices(self, _CHOICES_SPAN_US)
         self.options = {name: options_of(found[column], self.url.get(name, "")) for name, column in FILTERS.items()}
 
     @handler("usage.get")

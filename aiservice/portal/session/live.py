@@ -33,8 +33,8 @@ TICK_SECONDS = 1.0
 SESSION_CHECK_SECONDS = 3.0
 _MOST_MARKS = 10_000  # people whose place in the log is remembered while no tab of theirs is looked at
 REFRESH_SECONDS = 30.0  # also without news, so that a 24-hour window moves on
-_REST = 9.0  # times as long as gathering took, the same is not gathered again: databases have other work
-_SHARE = 0.1  # of the event loop's time is for all live pages together: the gateway runs on the same loop
+_REST = 19.0  # times as long as gathering took, the same is not gathered again: databases have other work
+_SHARE = 0.06  # of the event loop's time is for all live pages together: the gateway runs on the same loop
 Refresh = Callable[[Any], Awaitable[object]]
 Gather = Callable[[], Awaitable[Any]]
 Show = Callable[[Any, Any], None]
@@ -254,7 +254,7 @@ class LivePages:
 
 
 def _rest_after(began: float) -> float:
-    """Until when it rests: what takes a tenth of the time at most holds nobody up. A round is waited for anyway."""
+    """Until when it rests: what takes a twentieth of the time at most holds nobody up. A round is waited for anyway."""
     now = time.monotonic()
     return now + _REST * (now - began) - TICK_SECONDS
 

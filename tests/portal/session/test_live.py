@@ -169,7 +169,7 @@ def test_only_what_differs_is_set_and_so_sent() -> None:
     assert page.sent == ["count"]
 
 
-async def test_what_takes_long_to_gather_is_gathered_a_tenth_of_the_time_at_most(
+async def test_what_takes_long_to_gather_is_gathered_a_twentieth_of_the_time_at_most(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1_000.0
@@ -187,8 +187,8 @@ async def test_what_takes_long_to_gather_is_gathered_a_tenth_of_the_time_at_most
         world.newest += 1
         now += 1.0
         await world.pages._tick(world.core)
-    assert world.gathered.count("usr_a") == 8
-    assert len([tab for tab, _ in world.shown if tab == "t2"]) == 8
+    assert world.gathered.count("usr_a") == 4
+    assert len([tab for tab, _ in world.shown if tab == "t2"]) == 4
 
 
 async def test_all_tabs_together_hold_the_loop_for_a_small_share_of_the_time(world: World) -> None:
