@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from aiservice.kit.clock import MINUTE_US
 from aiservice.portal.components.alert_rows import filters_of, row_of, span_of
 from aiservice.portal.queries import RequestsView
@@ -48,6 +50,15 @@ def test_shares_are_bars_with_a_link_to_their_requests_and_no_facts() -> None:
     [share] = row["shares"]
     assert (share["name"], share["share"], share["width"]) == ("ci-bot", "62%", "62.0%")
     assert share["requests"].startswith("/requests?provider=eu&key=key_1&from=")
+
+
+@pytest.mark.parametrize(
+    ("id_", "name", "shown"), [("", "", "no provider"), ("con_1", "", "con_1"), ("con_1", "eu", "eu")]
+)
+def test_a_share_has_a_name_also_where_requests_never_came_to_a_provider(id_: str, name: str, shown: str) -> None:
+    part = {"by": "provider", "id": id_, "name": name, "value": 3.0, "share": 0.5, "of": "failed requests"}
+    [share] = row_of(alert(contributors=[part]))["shares"]
+    assert share["name"] == shown
 
 
 def test_the_link_asks_for_the_requests_of_its_window_and_no_others() -> None:

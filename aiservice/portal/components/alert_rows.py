@@ -125,7 +125,9 @@ def _share(view: AlertView, part: Contributor) -> Share:
     begin, end = (f"{_minute(at_us):%Y-%m-%dT%H:%M}" for at_us in span_of(view))
     found = url_of("/requests", {**filters_of(view), part["by"]: part["id"], "from": begin, "to": end})
     shown = f"{part['share']:.0%}"
-    return Share(by=part["by"], name=part["name"], share=shown, width=f"{part['share']:.1%}", requests=found)
+    # Requests that never came to a provider have none; a link without a word is none to who hears it.
+    name = part["name"] or part["id"] or f"no {part['by']}"
+    return Share(by=part["by"], name=name, share=shown, width=f"{part['share']:.1%}", requests=found)
 
 
 def _minute(at_us: int) -> datetime:
