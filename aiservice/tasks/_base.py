@@ -12,6 +12,7 @@ from aiservice.errors import InvalidRequest
 from aiservice.tasks._signs import Signs
 
 Json = dict[str, Any]
+_KINDS = ((bool, "a boolean"), ((int, float), "a number"), (str, "a text"), (list, "a list"), (dict, "an object"))
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 
 # Parameters of `/ai-service` for chat-like work: OpenAI's names, carried to any provider.
@@ -90,16 +91,35 @@ def text_of(body: Json, *names: str) -> str:
     Raises:
         InvalidRequest: there is none, or it is empty.
     """
-    given = body.get("input")
+    given, where = body.get("input"), "input"
     if isinstance(given, dict):
-        unknown = next((given[name] for name in names if name in given), None)
-        given = unknown
-        where = f"input.{names[0]}"
+        given, where = next((given[name] for name in names if name in given), None), f"input.{names[0]}"
+    if isinstance(given, str) and given.strip():
+        return given
+    if isinstance(given, str):
+        lack = "is empty."
+    elif given is None and where != "input":
+        lack = "is missing."
     else:
-        where = "input"
-    if not isinstance(given, str) or not given.strip():
-        raise InvalidRequest(f"'{where}' must be a text that is not empty (or 'input' itself the text).", param=where)
-    return given
+        lack = f"must be a text; this is {_kind_of(given)}."
+    raise InvalidRequest(
+        f'\'{where}\' {lack} Send {{"input": "…"}} or {{"input": {{"{names[0]}": "…"}}}}.', param=where
+    )
+
+
+def check_form(given: object) -> None:
+    """Raises `InvalidRequest` where `input` is nothing that any task takes."""
+    if not isinstance(given, (str, list, dict)):
+        raise InvalidRequest(
+            f"'input' must be a text, a list of messages, or the task's object; this is {_kind_of(given)}. "
+            'Send for example {"input": "Write a haiku about keys"}.',
+            param="input",
+        )
+
+
+def _kind_of(value: object) -> str:
+    """What a JSON value is called."""
+    return next((words for kind, words in _KINDS if isinstance(value, kind)), "null")
 
 
 def found_in(body: Json, *names: str) -> tuple[Any, str]:

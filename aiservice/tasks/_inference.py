@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from aiservice.errors import InvalidRequest
+from aiservice.tasks._base import check_form
 from aiservice.tasks._signs import GIVEN, Signs
 from aiservice.tasks._wording import Wording
 
@@ -61,9 +62,11 @@ class Inference:
         """What `body` means.
 
         Raises:
-            InvalidRequest: it may mean several things, or says nothing of what is to be done (`task_unclear`).
+            InvalidRequest: it may mean several things, or says nothing of what is to be done (`task_unclear`); or
+                `input` is nothing that any task takes.
         """
-        given, model = body.get("input"), body.get("model")
+        given: Any = body.get("input")
+        model = body.get("model")
         if isinstance(model, str):
             work = self._of_model(model)
             if work is not None:
@@ -74,9 +77,8 @@ class Inference:
             return self._text(given, options)
         if isinstance(given, list):
             return self._list(given, options)
-        if isinstance(given, dict):
-            return self._object(given, options)
-        return Inferred(TEXT, "`input` is neither text, list nor object")
+        check_form(given)
+        return self._object(given, options)
 
     def asks_for(self, task: str, text: str) -> bool:
         """Whether a text says by its own words that it wants `task`."""

@@ -61,6 +61,27 @@ def test_what_is_wrong_is_named(body: dict[str, object], param: str) -> None:
     assert refusal.value.param == param
 
 
+_ANY = "'input' must be a text, a list of messages, or the task's object; this is {}. Send for example "
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"input": 42}, _ANY.format("a number")),
+        ({"input": True}, _ANY.format("a boolean")),
+        ({"input": None}, _ANY.format("null")),
+        ({"input": " "}, """'input' is empty. Send {"input": "…"} or {"input": {"prompt": "…"}}."""),
+        ({"input": 42, "task": "summarization"}, """'input' must be a text; this is a number. Send {"input": "…"}"""),
+        ({"input": {"text": ["a"]}, "task": "summarization"}, "'input.text' must be a text; this is a list. Send "),
+        ({"input": {}, "task": "translation"}, """'input.text' is missing. Send {"input": "…"} or {"input": {"text"""),
+    ],
+)
+def test_an_input_of_another_form_is_told_which_it_takes_and_what_to_send(body: dict[str, object], words: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        DIALECT.read(body)
+    assert str(refusal.value).startswith(words)
+
+
 @pytest.mark.parametrize("name", sorted(OVERRIDE_NAMES))
 def test_t20_addresses_and_keys_in_a_body_are_refused(name: str) -> None:
     for body in ({"input": "x", name: "http://evil"}, {"input": "x", "parameters": {name: "http://evil"}}):
