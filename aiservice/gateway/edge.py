@@ -34,6 +34,7 @@ from aiservice.gateway.exchange import (
     Scope,
     Send,
 )
+from aiservice.gateway.head import head_alone
 from aiservice.gateway.respond import send_error
 from aiservice.kit.addresses import Networks, client_address, is_https
 from aiservice.kit.ids import new_id
@@ -102,6 +103,8 @@ class Edge:
                 return
         request_id = new_id("req")
         dialect: Dialect | None = None
+        if scope["method"] == "HEAD":
+            receive, send = head_alone(receive, send)
         try:
             check_head(scope)
             route = route or self._with_argument(scope["path"])
@@ -122,10 +125,12 @@ class Edge:
     def _handler_for(self, scope: Scope, route: Mapping[str, Handler] | None) -> Handler:
         if route is None:
             raise NotFound(f"There is no such API route. {self._way(scope['path'])}")
-        handler = route.get(scope["method"])
-        if handler is None:
-            raise MethodNotAllowed(f"This route takes {', '.join(sorted(route))}.")
-        return handler
+        if scope["method"] == "HEAD" and "GET" in route:
+            return route["GET"]
+        allow = ", ".join(sorted({*route, "HEAD"} if "GET" in route else route))
+        error = MethodNotAllowed(f"This route takes {allow}.")
+        error.headers = ((b"allow", allow.encode()),)
+        raise error
 
     def _is_without_version(self, method: str, path: str) -> bool:
         """Whether a library was given a base URL that lacks its /v1. Pages take no POST, so no page is in question."""

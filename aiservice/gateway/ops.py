@@ -37,11 +37,10 @@ class Ops:
         core.board.show("gauges", partial(_gauges, core, in_flight))
 
     def routes(self) -> Routes:
-        health, ready, metrics = Handler(self._health), Handler(self._ready), Handler(self._metrics)
         return {
-            "/healthz": {"GET": health, "HEAD": health},
-            "/readyz": {"GET": ready, "HEAD": ready},
-            "/metrics": {"GET": metrics},
+            "/healthz": {"GET": Handler(self._health)},
+            "/readyz": {"GET": Handler(self._ready)},
+            "/metrics": {"GET": Handler(self._metrics)},
         }
 
     def why_not_ready(self) -> str | None:

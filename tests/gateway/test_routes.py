@@ -28,8 +28,6 @@ ROUTES: dict[str, tuple[str | None, int]] = {
     "GET /readyz": (None, 200),
     "GET /v1/models": ("read", 401),
     "GET /v1/models/{id}": ("read", 401),
-    "HEAD /healthz": (None, 200),
-    "HEAD /readyz": (None, 200),
     "POST /ai-service": ("task", 401),
     "POST /ai-service/explain": ("key", 401),  # sends nothing; the task's scope is asked for inside
     "POST /ai-service/leaked-keys": (None, 404),  # off unless scanners' keys are configured; signed reports else
