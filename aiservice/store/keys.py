@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import JSON, Boolean, ColumnElement, bindparam, func, literal_column, or_, select, text
+from sqlalchemy import JSON, Boolean, ColumnElement, Select, bindparam, func, literal_column, or_, select, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.types import TypeEngine
 from sqlmodel import col
@@ -189,15 +189,27 @@ async def limitable(
     session: AsyncSession, owner_id: str | None, now_us: int, most: int
 ) -> list[tuple[str, str, str, dict[str, int] | None]]:
     """(id, name, its client's name, limits) of keys that work: those with limits first, then the newest; of one owner's
-    clients."""
+    clients. Each of the two has an index in whose order it is read: to sort them would be to read every key."""
+    found: list[tuple[str, str, str, dict[str, int] | None]] = []
+    for is_limited in (True, False):
+        if len(found) < most:
+            rows = await session.execute(limitable_query(owner_id, now_us, most - len(found), is_limited=is_limited))
+            found += [(row[0], row[1], row[2], row[3]) for row in rows]
+    return found
+
+
+def limitable_query(
+    owner_id: str | None, now_us: int, most: int, *, is_limited: bool
+) -> Select[str, str, str, dict[str, int] | None]:
+    """The half of `limitable` that has limits, or the half that has none."""
     query = select(col(ClientKey.id), col(ClientKey.name), col(Client.name), col(ClientKey.limits))
     query = query.join(Client, col(Client.id) == col(ClientKey.client_id)).where(
         *_within(Scope(None, owner_id)),
+        col(ClientKey.limits).is_not(None) if is_limited else col(ClientKey.limits).is_(None),
         col(ClientKey.revoked_us).is_(None),
         or_(col(ClientKey.expires_us).is_(None), col(ClientKey.expires_us) > now_us),
     )
-    query = query.order_by(col(ClientKey.limits).is_(None), col(ClientKey.id).desc()).limit(most)
-    return [(row[0], row[1], row[2], row[3]) for row in await session.execute(query)]
+    return query.order_by(col(ClientKey.id).desc()).limit(most)
 
 
 async def key_count(session: AsyncSession, scope: Scope) -> int:

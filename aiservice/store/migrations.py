@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aiservice.store.session import open_engine
 
-HEAD = "0043"
+HEAD = "0044"
 """The newest revision in `alembic/versions`; a test compares."""
 _SCRIPTS = Path(__file__).resolve().parents[2] / "alembic"
 MIGRATION_LOCK = 0x6169_7365  # any constant that nothing else in the database uses

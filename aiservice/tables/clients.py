@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Column, LargeBinary, false
 from sqlmodel import Field
 
-from aiservice.tables._base import Table, big
+from aiservice.tables._base import Table, big, index_of
 
 
 def _json() -> Any:
@@ -61,6 +61,10 @@ class ClientKey(Table, table=True):
     """
 
     __tablename__ = "client_key"
+    __table_args__ = (
+        index_of("ix_client_key_limited", "limits IS NOT NULL AND revoked_us IS NULL", "id"),
+        index_of("ix_client_key_unlimited", "limits IS NULL AND revoked_us IS NULL", "id"),
+    )
 
     id: str = Field(primary_key=True, max_length=40)
     client_id: str = Field(index=True, foreign_key="client.id", max_length=40)
