@@ -49,8 +49,8 @@ class Catalogue:
 
     def routes(self) -> Routes:
         return {
-            MODELS: {"GET": Handler(self._for_key(self._models), scope_name="read")},
-            "/ai-service/tasks": {"GET": Handler(self._for_key(self._tasks), scope_name="read")},
+            MODELS: {"GET": Handler(self._for_key(self._models), scope_name="read", is_free=True)},
+            "/ai-service/tasks": {"GET": Handler(self._for_key(self._tasks), scope_name="read", is_free=True)},
         }
 
     def route_with_argument(self, path: str) -> "dict[str, Handler] | None":
@@ -58,7 +58,8 @@ class Catalogue:
         if not path.startswith(MODELS + "/"):
             return None
         wanted = path.removeprefix(MODELS + "/")
-        return {"GET": Handler(self._for_key(lambda principal: self._model(principal, wanted)), scope_name="read")}
+        run = self._for_key(lambda principal: self._model(principal, wanted))
+        return {"GET": Handler(run, scope_name="read", is_free=True)}
 
     def _for_key(self, answer: Callable[[Principal], Json]) -> "Callable[[Scope, Receive, Send, str], Awaitable[None]]":
         async def run(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:

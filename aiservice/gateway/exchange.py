@@ -64,13 +64,15 @@ class Handler:
     """What answers one method of one route: it gets the request id, and its errors are shown in `dialect`'s words.
 
     `scope_name` is the scope a key needs here, or "key" where any client key will do; None marks a route that takes no
-    credential. `without_secret` makes of an answer's body, where that holds a secret, what may be given out again.
+    credential. `without_secret` makes of an answer's body, where that holds a secret, what may be given out again. What
+    `is_free` takes nothing of its caller's limits of requests (`request_limits.py` says why).
     """
 
     run: Callable[[Scope, Receive, Send, str], Awaitable[None]]
     dialect: Dialect | None = None
     scope_name: str | None = None
     without_secret: Callable[[bytes], bytes] | None = None
+    is_free: bool = False
 
 
 Routes = Mapping[str, Mapping[str, Handler]]

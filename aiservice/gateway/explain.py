@@ -1,5 +1,5 @@
-"""`POST /ai-service/explain`: what a call with the same body would do now, and why. Sends nothing, takes and costs
-nothing; the token in its answer makes the call take that same decision."""
+"""`POST /ai-service/explain`: what a call with the same body would do now, and why. It sends and costs nothing, and
+takes one request of its caller's limits; the token in its answer makes the call take that same decision."""
 
 import time
 from typing import Any
@@ -21,6 +21,7 @@ from aiservice.gateway.intake import read_body
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.limits import limit_json
 from aiservice.gateway.own_budgets import told_budgets
+from aiservice.gateway.request_limits import count_request
 from aiservice.gateway.respond import send_whole
 from aiservice.kit.clock import iso
 from aiservice.kit.money import to_usd_text
@@ -54,6 +55,7 @@ class Explain:
         core = self._core
         began = time.monotonic()
         principal = await authenticate(core, scope)
+        await count_request(core.limiter, principal, request_id)
         raw = await read_body(scope, receive, core.settings.max_body_bytes)
         body, as_sent = await json_object(raw), await json_object(raw)
         request = ai_service.DIALECT.read(body)

@@ -6,6 +6,7 @@ Matched only where no route has the very path: what others send passes none of t
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -85,7 +86,7 @@ class GoogleRoutes:
             is_google = any(name == b"x-goog-api-key" for name, _ in scope["headers"])
             await (ours if is_google else theirs).run(scope, receive, send, request_id)
 
-        return {**handlers, "GET": Handler(run, theirs.dialect, scope_name=theirs.scope_name)}
+        return {**handlers, "GET": replace(theirs, run=run)}
 
     def _call(self, model: str, method: str) -> Handler:
         kind = METHODS[method]
@@ -109,7 +110,7 @@ class GoogleRoutes:
             headers = [(b"x-request-id", request_id.encode()), *headers_of_caller(self._core.limiter, principal)]
             await send_whole(send, 200, headers, orjson.dumps(answer(principal, _query(scope))))
 
-        return Handler(run, DIALECT, scope_name="read")
+        return Handler(run, DIALECT, scope_name="read", is_free=True)
 
     def _list(self, principal: Principal, query: Mapping[str, str]) -> Json:
         size, begin = _number(query, "pageSize", _PAGE), _number(query, "pageToken", 0)

@@ -23,7 +23,7 @@ class OwnLimits:
         self._core = core
 
     def routes(self) -> Routes:
-        return {"/ai-service/limits": {"GET": Handler(self._answer, scope_name="read")}}
+        return {"/ai-service/limits": {"GET": Handler(self._answer, scope_name="read", is_free=True)}}
 
     async def _answer(self, scope: Scope, _receive: Receive, send: Send, request_id: str) -> None:
         principal = await authenticate(self._core, scope)

@@ -19,7 +19,7 @@ from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import Handler, Receive, Scope, Send
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.repeat_headers import event_id_in
-from aiservice.gateway.repeat_limits import count_again
+from aiservice.gateway.request_limits import count_request
 from aiservice.gateway.respond import Header, end_stream, send_nothing, send_piece, start_stream
 from aiservice.gateway.resume_ending import Ending
 from aiservice.gateway.shared_answer import SharedAnswer, is_of_one_exchange, path_of_events
@@ -76,7 +76,7 @@ class Resume:
             Overloaded: the database did not answer, or the vault is sealed.
             RateLimited: the caller's limits of requests are used up, or its client resumes too many at once.
         """
-        await count_again(self._core.limiter, asked.principal, asked.request_id)
+        await count_request(self._core.limiter, asked.principal, asked.request_id)
         stream = self._streams.get(asked.stream)
         if stream is not None:
             asked.check(stream, self._core.idempotency.rights_of(asked.principal))

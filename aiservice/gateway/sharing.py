@@ -15,7 +15,7 @@ from aiservice.gateway.admit import InFlight, stopping
 from aiservice.gateway.exchange import RECORDED, Receive, Recorded, Send
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.recording import Header
-from aiservice.gateway.repeat_limits import count_again
+from aiservice.gateway.request_limits import count_request
 from aiservice.gateway.shared_answer import SharedAnswer, is_of_one_exchange
 from aiservice.gateway.stream_parts import StreamParts
 from aiservice.principal import Principal
@@ -65,7 +65,7 @@ class Sharing:
         elif not call.recording.is_joinable:
             raise AnswerNotKept
         else:
-            await count_again(self._core.limiter, caller.principal, caller.request_id)
+            await count_request(self._core.limiter, caller.principal, caller.request_id)
 
         def headers() -> list[Header]:
             return self._headers(call, caller)
@@ -85,8 +85,8 @@ class Sharing:
         try:
             standing = await self._standing(call)
             if isinstance(standing, Ended):
-                if call.handler.dialect is not None:
-                    await count_again(self._core.limiter, principal, call.request_id)
+                if not call.handler.is_free:
+                    await count_request(self._core.limiter, principal, call.request_id)
                 await call.replay(standing.answer)
                 return
             call.is_waiting = False

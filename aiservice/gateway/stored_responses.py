@@ -12,6 +12,7 @@ from aiservice.gateway.admit import check_scope
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import Handler, Receive, Scope, Send
 from aiservice.gateway.limit_headers import headers_of_caller
+from aiservice.gateway.request_limits import count_request
 from aiservice.gateway.respond import send_whole
 from aiservice.principal import Principal
 from aiservice.services.core import Core
@@ -44,6 +45,7 @@ class StoredResponses:
         async def run(scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
             principal = await authenticate(self._core, scope)
             check_scope(principal, _TASK)
+            await count_request(self._core.limiter, principal, request_id)
             body = await answer(principal, response_id, scope)
             headers = [(b"x-request-id", request_id.encode()), *headers_of_caller(self._core.limiter, principal)]
             await send_whole(send, 200, headers, orjson.dumps(body))

@@ -8,6 +8,8 @@ from aiservice.errors import InvalidRequest
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.intake import read_body
+from aiservice.gateway.limit_headers import headers_of_caller
+from aiservice.gateway.request_limits import count_request
 from aiservice.gateway.respond import send_public, send_whole
 from aiservice.kit.addresses import client_address
 from aiservice.kit.clock import iso
@@ -30,13 +32,14 @@ class TokenRoutes:
     def routes(self) -> Routes:
         return {
             "/ai-service/token": {"POST": Handler(self._issue, scope_name="key", without_secret=_without_token)},
-            "/ai-service/token/revoke": {"POST": Handler(self._end, scope_name="key")},
+            "/ai-service/token/revoke": {"POST": Handler(self._end, scope_name="key", is_free=True)},
             "/.well-known/jwks.json": {"GET": Handler(self._jwks)},
         }
 
     async def _issue(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         principal = await authenticate(self._core, scope)
         require_key(principal)
+        await count_request(self._core.limiter, principal, request_id)
         asked = await _object(scope, receive, _ASKED)
         made = await self._core.tokens.issue(
             principal,
@@ -52,7 +55,8 @@ class TokenRoutes:
             "expires_at": iso(made.expires_us),
             "scopes": made.scopes,
         }
-        await send_whole(send, 200, _identified(request_id), orjson.dumps(told))
+        headers = (*_identified(request_id), *headers_of_caller(self._core.limiter, principal))
+        await send_whole(send, 200, headers, orjson.dumps(told))
 
     async def _end(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         principal = await authenticate(self._core, scope)
@@ -70,7 +74,8 @@ class TokenRoutes:
             if not isinstance(value, str):
                 raise InvalidRequest(f"'{name}' must be a text.", param=name)
             told = {"revoked": True, "id": await self._core.tokens.end(principal, value, address=self._address(scope))}
-        await send_whole(send, 200, _identified(request_id), orjson.dumps(told))
+        headers = (*_identified(request_id), *headers_of_caller(self._core.limiter, principal))
+        await send_whole(send, 200, headers, orjson.dumps(told))
 
     async def _jwks(self, _scope: Scope, _receive: Receive, send: Send, request_id: str) -> None:
         keys = self._core.tokens.keys

@@ -9,6 +9,7 @@ from aiservice.gateway.admit import check_scope
 from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import Handler, Receive, Scope, Send
 from aiservice.gateway.limit_headers import headers_of_caller
+from aiservice.gateway.request_limits import count_request
 from aiservice.gateway.respond import send_whole
 from aiservice.kit.clock import iso
 from aiservice.kit.money import to_usd_text
@@ -36,6 +37,7 @@ class Traces:
             core = self._core
             principal = await authenticate(core, scope)
             check_scope(principal, "read")
+            await count_request(core.limiter, principal, request_id)
             entry = await core.requests.of_key(principal.client_id, principal.key_id, asked)
             body = orjson.dumps({**_told(entry), "decision": await core.decisions.find(entry.decision)})
             headers = [(b"x-request-id", request_id.encode()), *headers_of_caller(core.limiter, principal)]

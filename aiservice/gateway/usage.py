@@ -11,6 +11,7 @@ from aiservice.gateway.authenticate import authenticate
 from aiservice.gateway.exchange import Handler, Receive, Routes, Scope, Send
 from aiservice.gateway.limit_headers import headers_of_caller
 from aiservice.gateway.own_budgets import told_budgets
+from aiservice.gateway.request_limits import count_request
 from aiservice.gateway.respond import send_whole
 from aiservice.kit.clock import DAY_US, MINUTE_US, SECOND_US, iso, now_us
 from aiservice.kit.money import to_usd_text
@@ -34,6 +35,7 @@ class OwnUsage:
     async def _answer(self, scope: Scope, _receive: Receive, send: Send, request_id: str) -> None:
         principal = await authenticate(self._core, scope)
         check_scope(principal, "read")
+        await count_request(self._core.limiter, principal, request_id)
         start_us, end_us = _span(scope["query_string"])
         # The sums are by the minute: what is told is the range they are of.
         start_us, last_us = start_us // MINUTE_US * MINUTE_US, (end_us - 1) // MINUTE_US * MINUTE_US

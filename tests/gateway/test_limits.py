@@ -126,6 +126,42 @@ async def test_refusals_are_in_the_metrics_and_not_in_the_ledger(gateway: Gatewa
     assert len(await gateway.rows()) == 1
 
 
+async def test_an_explanation_is_a_request_and_costs_no_tokens_and_no_place(gateway: Gateway) -> None:
+    key = await gateway.new_key(limits={"requests/minute": 3, "tokens/minute": 1_000, "concurrency": 1})
+    body = {"input": "x" * 900, "model": "gpt-mock"}
+    explained = [await gateway.post("/ai-service/explain", body, key=key) for _ in range(2)]
+    assert [(one["measure"], one["used"]) for one in explained[1].json()["limits"]] == [
+        ("requests", 2),
+        ("tokens", 0),
+        ("concurrency", 0),
+    ]
+    assert (await gateway.post("/ai-service", body, key=key)).status == 200
+    refused = await gateway.post("/ai-service/explain", b"{" * 10_000, key=key)  # before any of it is read
+    assert (refused.status, refused.code) == (429, "client_rpm_exceeded")
+
+
+async def test_lists_of_models_take_nothing_in_any_form(gateway: Gateway) -> None:
+    key = await gateway.new_key(limits={"requests/minute": 1})
+    lists = ("/v1/models", "/v1/models/gpt-mock", "/v1beta/models", "/v1beta/models/gpt-mock", "/ai-service/tasks")
+    for path in lists:
+        for headers in ({"authorization": f"Bearer {key}"}, {"x-goog-api-key": key}):
+            assert (await gateway.get(path, key=None, headers=headers)).status == 200
+    assert [(await _chat(gateway, key)).status for _ in range(2)] == [200, 429]
+    assert (await gateway.get("/v1/models", key=key)).status == 200
+
+
+async def test_a_token_is_a_request_made_or_told_again_and_its_end_is_none(gateway: Gateway) -> None:
+    key = await gateway.new_key(limits={"requests/minute": 3})
+    again = {"idempotency-key": "a"}
+    made = [await gateway.post("/ai-service/token", {}, key=key, headers=again) for _ in range(2)]
+    assert [reply.json()["id"] for reply in made] == [made[0].json()["id"]] * 2
+    assert [reply.headers["x-ratelimit-remaining-requests"] for reply in made] == ["2", "1"]
+    assert [(await gateway.post("/ai-service/token", {}, key=key)).status for _ in range(2)] == [200, 429]
+    assert (await gateway.post("/ai-service/token", {}, key=key, headers=again)).status == 429
+    ended = [await gateway.post("/ai-service/token/revoke", {"all": True}, key=key, headers=again) for _ in range(2)]
+    assert [reply.status for reply in ended] == [200, 200]
+
+
 async def test_a_raised_limit_counts_what_was_used_already(gateway: Gateway) -> None:
     key = await gateway.new_key(limits={"requests/minute": 2})
     assert [(await _chat(gateway, key)).status for _ in range(3)] == [200, 200, 429]

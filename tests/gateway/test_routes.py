@@ -20,6 +20,7 @@ pytestmark = pytest.mark.sqlite_only("what is walked is the table of routes")
 ROUTES: dict[str, tuple[str | None, int]] = {
     "GET /.well-known/jwks.json": (None, 200),
     "GET /ai-service/limits": ("read", 401),
+    "GET /ai-service/requests/{id}": ("read", 401),
     "GET /ai-service/tasks": ("read", 401),
     "GET /ai-service/usage": ("read", 401),
     "GET /ai-service/{id}/events": ("key", 401),
@@ -73,6 +74,14 @@ BODIES: dict[str, dict[str, object]] = {
     "/v1/audio/transcriptions": {"file": _SOUND},
     "/v1/audio/translations": {"file": _SOUND},
 }
+# What takes nothing of its caller's limits of requests: lists, what is left, and what must always be possible.
+FREE = {
+    "GET /ai-service/limits",
+    "GET /ai-service/tasks",
+    "GET /v1/models",
+    "GET /v1/models/{id}",
+    "POST /ai-service/token/revoke",
+}
 STRANGER = ("203.0.113.9", 4711)
 _HOSTS = (
     b"x/#@y", b"x/v1/models?", b"a/#@evil?x", b"127.0.0.1:8000/healthz?", b"x\t", b"\tx", b"x y", b"", b"x@y", b"x?y",
@@ -87,6 +96,7 @@ def table(app: Edge) -> dict[str, Handler]:
         for path in (
             "/v1/models/{id}",
             "/ai-service/{id}/events",
+            "/ai-service/requests/{id}",
             "/v1/responses/{id}",
             "/v1/responses/{id}/input_items",
             "/v1/responses/{id}/cancel",
@@ -169,6 +179,26 @@ async def test_t52_every_answer_of_the_api_is_safe_in_a_browser(sandboxed: Gatew
             strict = reply.headers.get("strict-transport-security")
             assert strict == ("max-age=31536000" if scheme == "https" else None), (method, path)
             assert (reply.headers.get("cross-origin-opener-policy") == "same-origin") is (scheme == "https")
+
+
+@pytest.mark.parametrize("route", sorted(protected()))
+async def test_every_route_of_a_key_takes_a_request_of_its_limits_but_those_that_are_free(
+    sandboxed: Gateway, route: str
+) -> None:
+    method, path = concrete(route)
+    key = await sandboxed.new_key(limits={"requests/hour": 2})
+    asked = [await call(sandboxed.app, method, path, key=key, body=BODIES.get(path)) for _ in range(3)]
+    told = (await sandboxed.get("/ai-service/limits", key=key)).json()["limits"]
+    is_free = route in FREE
+    assert table(sandboxed.app)[route].is_free is is_free
+    assert [one["used"] for one in told] == [0 if is_free else 2]
+    assert 429 not in [reply.status for reply in asked[:2]]
+    assert (asked[2].status == 429) is not is_free
+    if not is_free:
+        error = asked[2].json()["error"]
+        assert error["message"].startswith("This key's limit of 2 requests an hour is used up. Try again in ")
+        assert int(asked[2].headers["retry-after"]) > 3_500
+        assert asked[2].headers["x-ratelimit-remaining-requests"] == "0"
 
 
 async def walk_inference(gateway: Gateway, handlers: dict[str, Handler], entered: list[str]) -> list[str]:
