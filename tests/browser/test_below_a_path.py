@@ -1,6 +1,5 @@
 """The portal behind a TLS proxy and below a path: nothing that a page does leaves the path, and everything works."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,9 +12,10 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.chromium import Tab, chromium
 from tests.browser.test_walk import ADMIN, PASSWORD, create_key
+from tests.browser.walk.legs import folder_for_a_build
 from tests.harness import Installation
 from tests.harness.certificates import self_signed
-from tests.harness.process import ROOT, free_port, wait_until
+from tests.harness.process import free_port, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 UNDER = "/ai"
@@ -39,18 +39,6 @@ http {{
 """
 
 
-@pytest.fixture(scope="module")
-def web_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build of its own: its scripts are made for the path. Only node_modules are those of the other."""
-    folder = tmp_path_factory.mktemp("below") / "web"
-    shutil.copytree(ROOT / ".web", folder, copy_function=os.link, ignore=_what_was_built, symlinks=True)
-    return folder
-
-
-def _what_was_built(folder: str, names: list[str]) -> set[str]:
-    return {"build", "aiservice-build.json"}.intersection(names) if Path(folder) == ROOT / ".web" else set()
-
-
 @pytest.fixture
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
@@ -59,15 +47,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed here: NOT tested behind a proxy")
 @pytest.mark.parametrize("way", ["/", ""], ids=["the-path-is-taken-off", "the-path-is-passed-on"])
-def test_everything_works_behind_tls_and_below_a_path(
-    way: str, web_dir: Path, tmp_path: Path, browser: Browser, shots: Path
-) -> None:
+def test_everything_works_behind_tls_and_below_a_path(way: str, tmp_path: Path, browser: Browser, shots: Path) -> None:
     port, inner = free_port(), free_port()
     base = f"https://127.0.0.1:{port}{UNDER}"
     settings = {
         "AISERVICE_PUBLIC_URL": base,
         "AISERVICE_TRUSTED_PROXIES": "127.0.0.1",
-        "REFLEX_WEB_WORKDIR": str(web_dir),
+        "REFLEX_WEB_WORKDIR": str(folder_for_a_build()),
     }
     installation = Installation(tmp_path, settings)
     installation.add_admin(ADMIN, PASSWORD)

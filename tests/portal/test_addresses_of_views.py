@@ -61,15 +61,15 @@ async def test_the_course_of_an_alert_is_shown_by_its_address(portal: PortalServ
     assert "a bar each" in course["words"]
 
 
-@pytest.mark.parametrize(
-    ("state", "path", "choices"),
-    [
-        ("usage_state", "/usage", {"range": "24h", "metric": "cost", "by": "model"}),
-        ("requests_state", "/requests", {"range": "24h", "ended": "failed", "model": "none"}),
-        ("keys_state", "/keys", {"state": "revoked", "client": "none"}),
-        ("audit_state", "/audit", {"actor": "nobody", "action": "none"}),
-    ],
-)
+CHOICES = [
+    ("usage_state", "/usage", {"range": "24h", "metric": "cost", "by": "model"}),
+    ("requests_state", "/requests", {"range": "24h", "ended": "failed", "model": "none"}),
+    ("keys_state", "/keys", {"state": "revoked", "client": "none", "q": "nobody"}),
+    ("audit_state", "/audit", {"actor": "nobody", "action": "none", "subject": "nothing"}),
+]
+
+
+@pytest.mark.parametrize(("state", "path", "choices"), CHOICES)
 async def test_what_is_chosen_before_the_page_was_loaded_with_the_choice_before_is_added_to_it(
     portal: PortalServer, state: str, path: str, choices: dict[str, str]
 ) -> None:
@@ -80,3 +80,27 @@ async def test_what_is_chosen_before_the_page_was_loaded_with_the_choice_before_
             await tab.send(named(f"{state}.choose"), {"name": name, "value": value}, path=path)
         last = tab.redirects()[-1]
     assert dict(parse_qsl(last.partition("?")[2])) == choices
+
+
+@pytest.mark.parametrize(("state", "path", "choices"), CHOICES)
+async def test_what_is_chosen_between_the_pages_of_two_choices_before_is_added_to_both(
+    portal: PortalServer, state: str, path: str, choices: dict[str, str]
+) -> None:
+    """A browser that is led to two addresses one after the other loads the page with each of them."""
+    first, second, third = choices.items()
+    async with Attacker(portal, cookie=portal.cookie_of()) as tab:
+        await tab.hydrate(path)
+        await tab.send(named(f"{state}.load"), path=path)
+        for name, value in (first, second):
+            await tab.send(named(f"{state}.choose"), {"name": name, "value": value}, path=path)
+        led_to = tab.redirects()[-2]
+        await tab.send(named(f"{state}.load"), path=led_to)
+        await tab.send(named(f"{state}.choose"), {"name": third[0], "value": third[1]}, path=led_to)
+        last = tab.redirects()[-1]
+        assert dict(parse_qsl(last.partition("?")[2])) == choices
+        # Whoever goes back finds what that address says, and goes on from there.
+        await tab.send(named(f"{state}.load"), path=last)
+        await tab.send(named(f"{state}.load"), path=led_to)
+        await tab.send(named(f"{state}.choose"), {"name": third[0], "value": third[1]}, path=led_to)
+        last = tab.redirects()[-1]
+    assert dict(parse_qsl(last.partition("?")[2])) == dict((first, third))

@@ -12,8 +12,8 @@ from aiservice.portal import theme
 from aiservice.portal.components.filters import Option, chooser, download_link, options_of, span_form
 from aiservice.portal.components.parts import alert, card, cell, data_table, empty, field, skeleton, table_row
 from aiservice.portal.layout import portal_page
-from aiservice.portal.queries import AuditView, Zone, in_own_zone, url_of
-from aiservice.portal.session.addresses import go_on_at
+from aiservice.portal.queries import AuditView, Zone, url_of
+from aiservice.portal.session.addresses import Ahead, arrived_at, go_on_at
 from aiservice.portal.session.guard import handler, signed_in
 from aiservice.services.audit_entry import Entry
 from aiservice.services.core import current_core
@@ -54,11 +54,11 @@ class AuditState(rx.State):
     problem_id: str = ""
     is_narrowed: bool = False
     is_loaded: bool = False
+    _ahead: Ahead = []
 
     @handler("audit.list")
     async def load(self) -> None:
-        asked = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
-        self.url = in_own_zone(asked)
+        self.url = arrived_at(self, _NAMES)
         self.problem = ""
         try:
             await _show(self)

@@ -17,8 +17,8 @@ from aiservice.portal.components.key_rows import KeyRow, key_table, row_of
 from aiservice.portal.components.parts import alert, card, empty, skeleton
 from aiservice.portal.components.sanctions import notices_of, sanction_notices
 from aiservice.portal.layout import portal_page
-from aiservice.portal.queries import KeysView, in_own_zone, url_of, zone_in_url
-from aiservice.portal.session.addresses import go_on_at
+from aiservice.portal.queries import KeysView, url_of, zone_in_url
+from aiservice.portal.session.addresses import Ahead, arrived_at, go_on_at
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.services.core import current_core
 from aiservice.services.key_listing import MOST_COUNTED
@@ -63,12 +63,12 @@ class KeysState(rx.State):
     problem_id: str = ""
     is_narrowed: bool = False
     is_loaded: bool = False
+    _ahead: Ahead = []
 
     @handler("key.list")
     async def load(self) -> None:
         core, me = current_core(), signed_in()
-        asked = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
-        self.url = in_own_zone(asked)
+        self.url = arrived_at(self, _NAMES)
         self.client = (await core.clients.personal(me)).id
         policy = core.keys.policy
         self.retrieval = policy.retrieval

@@ -20,8 +20,8 @@ from aiservice.portal.components.request_detail import request_detail
 from aiservice.portal.components.request_filters import request_filters
 from aiservice.portal.components.request_log import PATH, BarRow, LogRow, bar_row, log_row, log_table
 from aiservice.portal.layout import portal_page, registered_pages
-from aiservice.portal.queries import FILTERS, RequestsView, in_own_zone, in_zone, url_of
-from aiservice.portal.session.addresses import go_on_at
+from aiservice.portal.queries import FILTERS, RequestsView, in_zone, url_of
+from aiservice.portal.session.addresses import Ahead, arrived_at, go_on_at
 from aiservice.portal.session.guard import allowed, handler, signed_in
 from aiservice.portal.session.kept_choices import Choices, kept_choices
 from aiservice.portal.session.live import watch
@@ -59,6 +59,7 @@ class RequestsState(rx.State):
     is_narrowed: bool = False
     is_newest: bool = True
     is_loaded: bool = False
+    _ahead: Ahead = []
     _seen_id: int = 0
     _listed_at: float = 0.0
     _choices: Choices = {}
@@ -66,8 +67,7 @@ class RequestsState(rx.State):
 
     @handler("request.list")
     async def load(self):  # type: ignore[no-untyped-def]
-        asked = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
-        url = in_own_zone(asked)
+        url = arrived_at(self, _NAMES)
         is_same_list = self.is_loaded and url != self.url and _listed(url) == _listed(self.url)
         is_fresh = not self.problem and time.monotonic() - self._listed_at < _FRESH_SECONDS
         self.url = url

@@ -26,8 +26,8 @@ from aiservice.portal.components.filters import (
 )
 from aiservice.portal.components.parts import alert, card, empty, skeleton
 from aiservice.portal.layout import portal_page
-from aiservice.portal.queries import DEFAULT_TOP, FILTERS, RANGES, TOPS, UsageView, in_own_zone, in_zone, url_of
-from aiservice.portal.session.addresses import go_on_at
+from aiservice.portal.queries import DEFAULT_TOP, FILTERS, RANGES, TOPS, UsageView, in_zone, url_of
+from aiservice.portal.session.addresses import Ahead, arrived_at, go_on_at
 from aiservice.portal.session.guard import allowed, handler, signed_in
 from aiservice.portal.session.kept_choices import Choices, kept_choices
 from aiservice.services.core import current_core
@@ -68,13 +68,13 @@ class UsageState(rx.State):
     is_kept: bool = True
     is_narrowed: bool = False
     is_loaded: bool = False
+    _ahead: Ahead = []
     _choices: Choices = {}
     _choices_at: float = 0.0
 
     @handler("usage.get")
     async def load(self):  # type: ignore[no-untyped-def]
-        asked = {name: value for name, value in self.router.url.query_parameters.items() if name in _NAMES}
-        self.url = in_own_zone(asked)
+        self.url = arrived_at(self, _NAMES)
         self.problem = ""
         try:
             await _show(self)

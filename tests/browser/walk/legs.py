@@ -102,7 +102,7 @@ def leg(name: str, folder: Path) -> Iterator[Leg]:
         controller.start()
         stack.callback(controller.stop)
         if under:
-            settings["REFLEX_WEB_WORKDIR"] = str(_folder_for_a_build())
+            settings["REFLEX_WEB_WORKDIR"] = str(folder_for_a_build())
         installation = Installation(folder, settings)
         mock = stack.enter_context(MockProcess(folder, keys=(PROVIDER_KEY, *FURTHER_KEYS)))
         flags: tuple[str, ...] = ()
@@ -149,7 +149,7 @@ def _nginx(folder: Path, names: Mapping[str, object]) -> Iterator[None]:
         proxy.wait(10)
 
 
-def _folder_for_a_build() -> Path:
+def folder_for_a_build() -> Path:
     """For scripts that are made for the path. It stays, so that a leg that is walked in pieces is built once; only
     node_modules, which no build writes to, are those of the other build."""
     web, usual = _BUILT_BELOW, ROOT / ".web"
