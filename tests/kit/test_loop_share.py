@@ -98,3 +98,70 @@ async def test_whatever_else_waits_has_its_turn_among_many_items() -> None:
     beside.cancel()
     assert turns >= 10
     assert [item async for item in in_turns(list[int]())] == []
+
+
+async def test_spread_work_stands_still_between_its_steps_and_others_have_the_loop() -> None:
+    async def work() -> float:
+        for _ in range(20):
+            hold(0.004)
+            await asyncio.sleep(0)
+        return perf_counter()
+
+    share, began = LoopShare(0.1), perf_counter()
+    ended = await share.run(work(), is_spread=True)
+    assert ended - began >= 4 * 19 * 0.004  # a fifth of the time is its own while it goes on
+    assert perf_counter() - began >= 10 * 20 * 0.004
+    assert share.rested >= perf_counter() - began - 20 * 0.008
+
+
+async def test_what_spread_work_waits_for_is_a_rest_too() -> None:
+    async def work() -> None:
+        for _ in range(10):
+            hold(0.004)
+            await asyncio.sleep(0.05)
+
+    share, began = LoopShare(0.1), perf_counter()
+    await share.run(work(), is_spread=True)
+    assert perf_counter() - began < 10 * (0.004 + 0.05) * 1.5
+    assert share.rested < 0.1
+
+
+async def test_spread_work_that_is_cancelled_while_it_stands_still_is_told_so() -> None:
+    seen: list[str] = []
+
+    async def work() -> None:
+        try:
+            hold(0.02)
+            await asyncio.sleep(0)
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+
+    task = asyncio.create_task(LoopShare(0.01).run(work(), is_spread=True))
+    await asyncio.sleep(0.04)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert seen == ["cancelled"]
+
+
+async def test_a_process_that_is_busy_leaves_less_to_share() -> None:
+    async def work() -> None:
+        hold(0.02)
+
+    async def others() -> None:
+        while True:
+            hold(0.01)
+            await asyncio.sleep(0)
+
+    share, began = LoopShare(0.5), perf_counter()
+    await share.run(work())
+    idle = perf_counter() - began
+    busy = asyncio.create_task(others())
+    await asyncio.sleep(1.1)
+    began = perf_counter()
+    await share.run(work())
+    busy.cancel()
+    assert perf_counter() - began >= 2 * idle
+    assert perf_counter() - began >= 0.02 / (0.5 * 0.4)  # a machine that others use, too, is never wholly ours
