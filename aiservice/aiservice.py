@@ -36,6 +36,7 @@ from aiservice.portal.front import SOCKET_PATH, Front
 from aiservice.portal.layout import add_pages
 from aiservice.portal.policy import BrowserPolicy
 from aiservice.portal.session import exports, gate, playground, reveal, routes
+from aiservice.portal.session.later import Later
 from aiservice.portal.session.live import LivePages
 from aiservice.portal.session.states import PageStates
 from aiservice.principal import Person
@@ -92,7 +93,7 @@ class Door:
                 _spare_the_collector()
                 core.board.watch.begin_anew()
                 try:
-                    async with states.kept_by(core.page_copies), LivePages(app).run():
+                    async with states.kept_by(core.page_copies), LivePages(app).run(), Later(app).run():
                         yield
                 finally:
                     self.edge = None

@@ -38,7 +38,7 @@ async def limits(session: AsyncSession, owner_id: str | None) -> list[Limited]:
     query = query.outerjoin(Team, col(Team.id) == col(Client.team_id)).order_by(col(Client.name))
     if owner_id is not None:
         query = query.where(col(Client.owner_id) == owner_id)
-    rows = await session.stream(query.execution_options(yield_per=200))  # thousands at once would hold the loop
+    rows = await session.stream(query.execution_options(yield_per=100))  # thousands at once would hold the loop
     return [(row[0], row[1], row[2], row[3]) async for row in rows]
 
 

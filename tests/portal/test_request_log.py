@@ -81,14 +81,35 @@ async def test_new_requests_are_announced_and_move_no_row(portal: PortalServer) 
         shown = tab.var("requests_state", "rows")
         await tab.settle(1.5)
         newest = owner.ask()
-        began = time.monotonic()
-        while tab.var("requests_state", "fresh") != 1 and time.monotonic() < began + 5:
-            await tab.settle(0.3)
-        assert tab.var("requests_state", "fresh") == 1
+        await until_fresh(tab, 1)
         assert tab.var("requests_state", "rows") == shown
         await tab.send(named("requests_state.show_new"), path="/requests")
         assert tab.var("requests_state", "rows")[0]["id"] == newest
         assert tab.var("requests_state", "fresh") == 0
+        owner.ask()
+        await until_fresh(tab, 1)  # counted from the list as it is now
+        owner.ask()
+        await until_fresh(tab, 2)
+
+
+async def test_new_requests_are_counted_as_the_list_is_narrowed_and_not_where_its_span_has_an_end(
+    portal: PortalServer,
+) -> None:
+    owner = Developer(portal)
+    async with Attacker(portal, cookie=owner.cookie) as tab:
+        await tab.hydrate("/requests")
+        for narrowed, counted in (("", 1), ("?status=500", 0), ("?to=2999-01-01", 0), ("?status=200", 1)):
+            await tab.send(named("requests_state.load"), path=f"/requests{narrowed}")
+            owner.ask()
+            await tab.settle(2.5)
+            assert tab.var("requests_state", "fresh") == counted, narrowed
+
+
+async def until_fresh(tab: Attacker, count: int) -> None:
+    began = time.monotonic()
+    while tab.var("requests_state", "fresh") != count and time.monotonic() < began + 5:
+        await tab.settle(0.3)
+    assert tab.var("requests_state", "fresh") == count
 
 
 async def test_a_request_is_open_beside_the_log_at_an_address_of_its_own(portal: PortalServer) -> None:

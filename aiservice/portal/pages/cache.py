@@ -17,7 +17,7 @@ from aiservice.portal.components.cache_policy import Choice, policy_form
 from aiservice.portal.components.parts import badge, card, empty, tile, waiting
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import allowed, handler, signed_in, tell
-from aiservice.portal.session.live import watch
+from aiservice.portal.session.live import put, watch
 from aiservice.principal import Person
 from aiservice.services.cache_policies import ANY_TASK, CachePolicyView
 from aiservice.services.cache_tally import CacheStanding
@@ -68,7 +68,7 @@ class CacheState(rx.State):
     @handler("cache.list")
     async def load(self) -> None:
         await _show(self)
-        watch(self, _show)
+        watch(self, _gather, _put)
 
     @handler("cache.policy")
     async def set_policy(self, form: SetPolicy) -> None:
@@ -99,20 +99,30 @@ class CacheState(rx.State):
 
 
 async def _show(state: CacheState) -> None:
+    _put(state, await _gather())
+
+
+def _put(state: CacheState, found: dict[str, Any]) -> None:
+    put(state, **found, is_loaded=True)
+
+
+async def _gather() -> dict[str, Any]:
+    """What the page shows, by the names of its variables."""
     core, me = current_core(), signed_in()
     found = await core.cache.tally.standing(me, now_us() - _DAYS * DAY_US)
-    state.tiles = _tiles(found)
-    state.saved = [_saved(one) for one in found]
-    state.policies = [_policy(me, view) for view in await core.cache.policies.list(me)]
-    state.holders = [
-        *([Choice(value="platform:", label="Everybody")] if may(me, "cache.policy", Reach.PLATFORM) else []),
-        *[Choice(value=f"client:{one.id}", label=f"Client {one.name}") for one in await core.clients.list(me)],
-        *[
-            Choice(value=f"team:{one.id}", label=f"Team {one.name}")
-            for one in (await core.teams.list(me) if may(me, "cache.policy", Reach.TEAM) else ())
+    return {
+        "tiles": _tiles(found),
+        "saved": [_saved(one) for one in found],
+        "policies": [_policy(me, view) for view in await core.cache.policies.list(me)],
+        "holders": [
+            *([Choice(value="platform:", label="Everybody")] if may(me, "cache.policy", Reach.PLATFORM) else []),
+            *[Choice(value=f"client:{one.id}", label=f"Client {one.name}") for one in await core.clients.list(me)],
+            *[
+                Choice(value=f"team:{one.id}", label=f"Team {one.name}")
+                for one in (await core.teams.list(me) if may(me, "cache.policy", Reach.TEAM) else ())
+            ],
         ],
-    ]
-    state.is_loaded = True
+    }
 
 
 def _tiles(found: Any) -> list[Tile]:

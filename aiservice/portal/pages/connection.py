@@ -1,5 +1,6 @@
 """One provider connection at its own address: its keys and how each does, its settings, and who uses it. For admins."""
 
+from functools import partial
 from typing import Any, TypedDict
 
 import reflex as rx
@@ -14,7 +15,7 @@ from aiservice.portal.components.connection_keys import KeyRow, add_key, key_tab
 from aiservice.portal.components.parts import card, empty, field, skeleton, tile
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell, warn
-from aiservice.portal.session.live import watch
+from aiservice.portal.session.live import put, watch
 from aiservice.providers import registry
 from aiservice.services import health_views
 from aiservice.services.connection_uses import ConnectionUses, uses_of
@@ -68,7 +69,7 @@ class ConnectionState(rx.State):
         self.is_found = False
         try:
             await _show(self)
-            watch(self, _show_keys)
+            watch(self, partial(_gather_keys, self.connection_id), _show_keys)
         except NotFound:
             self.keys = []
         self.is_loaded = True
@@ -152,7 +153,7 @@ async def _show(state: ConnectionState) -> None:
     state.connection_id, state.name, state.is_found = view.id, view.name, True
     state.is_builtin = provider is not None and provider.is_local
     state.key_hint = (provider.key_hint if provider is not None else "") or ""
-    _fill_keys(state, view)
+    state.keys = _key_rows(view)
     state.settings = {
         "id": view.id,
         "weight": str(view.weight),
@@ -165,15 +166,18 @@ async def _show(state: ConnectionState) -> None:
     state.facts, state.aliases = _facts(view, uses), ", ".join(uses.aliases)
 
 
-async def _show_keys(state: ConnectionState) -> None:
+async def _gather_keys(connection_id: str) -> list[KeyRow]:
     """What moves by itself: how the keys do, and what is left of what they give."""
-    if state.connection_id:
-        _fill_keys(state, await current_core().connections.find(signed_in(), state.connection_id))
+    return _key_rows(await current_core().connections.find(signed_in(), connection_id))
 
 
-def _fill_keys(state: ConnectionState, view: ConnectionDetails) -> None:
+def _show_keys(state: ConnectionState, keys: list[KeyRow]) -> None:
+    put(state, keys=keys)
+
+
+def _key_rows(view: ConnectionDetails) -> list[KeyRow]:
     me, board = signed_in(), current_core().board
-    state.keys = rows_of(view, health_views.seen(me, board), seen(me, board))
+    return rows_of(view, health_views.seen(me, board), seen(me, board))
 
 
 def _facts(view: ConnectionDetails, uses: ConnectionUses) -> list[Fact]:

@@ -11,7 +11,7 @@ from aiservice.portal.components.samples import AGENT_PROMPT, FIRST_BODY, PLACEH
 from aiservice.portal.components.snippets import first_call_steps
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in
-from aiservice.portal.session.live import put, watch_shared
+from aiservice.portal.session.live import put, watch
 from aiservice.services.core import current_core
 from aiservice.services.request_log import LogFilter
 
@@ -25,7 +25,7 @@ class FirstCallState(rx.State):
     @handler("key.list")
     async def load(self) -> None:
         _show(self, await _gather())
-        watch_shared(self, _gather, _show)
+        watch(self, _gather, _show)
 
     @handler("key.list")
     async def key_shown(self, _is_new: bool) -> None:

@@ -1,7 +1,5 @@
 """Limits: what keys, clients and teams may use, how they stand now, and the form that sets them."""
 
-import asyncio
-from heapq import nlargest
 from typing import Any, TypedDict
 
 import reflex as rx
@@ -9,18 +7,11 @@ from pydantic import ConfigDict
 from typing_extensions import TypedDict as ValidatedDict
 
 from aiservice.errors import InvalidRequest
-from aiservice.kit.loop_share import in_turns
 from aiservice.portal import theme
-from aiservice.portal.components.answer_example import answer_example, answer_text
+from aiservice.portal.components.answer_example import answer_example
 from aiservice.portal.components.browser import confirm_button
-from aiservice.portal.components.limit_binding import (
-    BindingRow,
-    binding_rows,
-    binding_table,
-    free_again,
-    level_of,
-    used_bar,
-)
+from aiservice.portal.components.limit_binding import BindingRow, binding_table, used_bar
+from aiservice.portal.components.limit_rows import MOST_ROWS, SCOPES, LimitRow, LimitsShown, limits_shown, may_change
 from aiservice.portal.components.parts import (
     alert,
     badge,
@@ -36,33 +27,11 @@ from aiservice.portal.components.parts import (
 from aiservice.portal.layout import portal_page
 from aiservice.portal.session.guard import handler, signed_in, tell
 from aiservice.portal.session.live import put, watch
-from aiservice.principal import Person
-from aiservice.services.core import Core, current_core
-from aiservice.services.limit_binding import bindings
+from aiservice.services.core import current_core
 from aiservice.services.limit_names import KINDS, words_of
-from aiservice.services.limit_standing import Holder, Holders
-from aiservice.services.limiter import Standing, refusal_of
-from aiservice.services.rights import Reach, may
+from aiservice.services.limit_standing import Holder
 
-_EXAMPLE_WAIT_US = 12_400_000
-_MOST_ROWS = 200
-_LEFT_OUT = f"These are the {_MOST_ROWS} that are used most. The others are on the pages of their keys and clients."
-_SCOPES = {"team": "Team", "client": "Client", "key": "Key"}
-
-
-class LimitRow(TypedDict):
-    """One limit and how it stands; `holder` is scope and id, for the handler that clears it."""
-
-    holder: str
-    name: str
-    what: str
-    of: str
-    words: str
-    used: str
-    width: str
-    level: str
-    free: str
-    is_mine: bool
+_LEFT_OUT = f"These are the {MOST_ROWS} that are used most. The others are on the pages of their keys and clients."
 
 
 class Choice(TypedDict):
@@ -95,7 +64,7 @@ class LimitsState(rx.State):
     @handler("limit.list")
     async def load(self) -> None:
         await _show(self)
-        watch(self, _show_standing)
+        watch(self, _gather, _show_standing)
 
     @handler("key.limits")
     async def set_limit(self, form: SetLimit) -> None:
@@ -120,70 +89,32 @@ class LimitsState(rx.State):
 
 
 async def _show(state: LimitsState) -> None:
-    me, found = signed_in(), await _show_standing(state)
+    me, found = signed_in(), await _gather()
+    _show_standing(state, found)
     state.holders = [
         Choice(value=f"{holder.scope}:{holder.id}", label=_label(holder))
         for holder in found.holders
-        if _may_change(me, holder)
+        if may_change(me, holder)
     ]
 
 
-async def _show_standing(state: LimitsState) -> Holders:
+async def _gather() -> LimitsShown:
+    return await limits_shown(current_core(), signed_in())
+
+
+def _show_standing(state: LimitsState, found: LimitsShown) -> None:
     """What changes with every request; the choices of the form are many, and do not."""
-    core, me = current_core(), signed_in()
-    found = await core.limit_standing.of(me)
-    standing = [(holder, one) for holder in found.holders for one in holder.standing]
-    state.left_out = max(0, len(standing) - _MOST_ROWS)
-    if state.left_out:  # what is used most is what somebody looks for
-        standing = nlargest(_MOST_ROWS, standing, key=lambda each: each[1].used / each[1].limit.amount)
-    rows = [_row(me, *each) async for each in in_turns(standing)]
-    await asyncio.sleep(0)
-    tightest = bindings(found.holders)
-    state.bindings = binding_rows(
-        tightest, may_limit_all=may(me, "client.limits", Reach.ANYONE), contact=_contact(core)
-    )
-    state.example = answer_text(refusal_of(tightest[0].standing.limit, _EXAMPLE_WAIT_US)) if tightest else ""
-    put(state, rows=rows)
-    state.is_whole = found.is_whole
-    state.is_loaded = True
-    return found
-
-
-def _contact(core: Core) -> str:
-    """Whom to ask for more: the address that the operator gave, if they gave one."""
-    return f"an admin ({core.settings.admin_email})" if core.settings.admin_email else "an admin"
-
-
-def _row(me: Person, holder: Holder, standing: Standing) -> LimitRow:
-    limit, part = standing.limit, min(1.0, standing.used / standing.limit.amount)
-    within = f" of {holder.within}" if holder.scope == "key" else ""
-    return LimitRow(
-        holder=f"{holder.scope}:{holder.id}",
-        name=limit.name,
-        what=_SCOPES[holder.scope],
-        of=f"{holder.name}{within}",
-        words=f"{limit.amount:,} {words_of(limit.name)}",
-        used=f"{standing.used:,} of {limit.amount:,}",
-        width=f"{part:.0%}",
-        level=level_of(part),
-        free=free_again(standing),
-        is_mine=_may_change(me, holder),
-    )
+    put(state, **found.shown, is_loaded=True)
 
 
 def _label(holder: Holder) -> str:
     within = f" of {holder.within}" if holder.scope == "key" else ""
-    return f"{_SCOPES[holder.scope]} {holder.name}{within}"
-
-
-def _may_change(me: Person, holder: Holder) -> bool:
-    """Whether to offer it: who may is the service's to say."""
-    return may(me, f"{holder.scope}.limits")
+    return f"{SCOPES[holder.scope]} {holder.name}{within}"
 
 
 def _holder(text: str) -> tuple[str, str]:
     scope, _, subject = text.partition(":")
-    if scope not in _SCOPES or not subject:
+    if scope not in SCOPES or not subject:
         raise InvalidRequest("Choose what to limit.", param="holder")
     return scope, subject
 

@@ -18,7 +18,7 @@ from aiservice.portal.components.sanctions import notices_of, sanction_notices
 from aiservice.portal.layout import portal_page
 from aiservice.portal.moments import shown_moment
 from aiservice.portal.session.guard import allowed, handler, signed_in
-from aiservice.portal.session.live import put, watch_shared
+from aiservice.portal.session.live import put, watch
 from aiservice.services import health_views
 from aiservice.services.core import current_core
 from aiservice.services.nearest_limits import Nearest, nearest
@@ -83,7 +83,7 @@ class OverviewState(rx.State):
         except BrokerError as error:
             self.problem, self.problem_id = error.message, new_id("req")
         self.is_loaded = True
-        watch_shared(self, _gather, _show)
+        watch(self, _gather, _show)
 
 
 async def _gather() -> _Gathered:

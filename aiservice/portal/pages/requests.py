@@ -23,10 +23,11 @@ from aiservice.portal.layout import portal_page, registered_pages
 from aiservice.portal.queries import FILTERS, RequestsView, in_zone, url_of
 from aiservice.portal.session.addresses import Ahead, arrived_at, go_on_at
 from aiservice.portal.session.guard import allowed, handler, signed_in
-from aiservice.portal.session.kept_choices import Choices, kept_choices
-from aiservice.portal.session.live import watch
+from aiservice.portal.session.kept_choices import Choices, choices_later, kept_choices
+from aiservice.portal.session.live import put, unwatch, watch
 from aiservice.portal.session.request_shown import RequestState, show_request
 from aiservice.services.core import current_core
+from aiservice.services.request_log import LogFilter
 
 _PAGE_ROWS = 50
 _FRESH_SECONDS = 60.0
@@ -66,7 +67,7 @@ class RequestsState(rx.State):
     _choices_at: float = 0.0
 
     @handler("request.list")
-    async def load(self):  # type: ignore[no-untyped-def]
+    async def load(self) -> None:
         url = arrived_at(self, _NAMES)
         is_same_list = self.is_loaded and url != self.url and _listed(url) == _listed(self.url)
         is_fresh = not self.problem and time.monotonic() - self._listed_at < _FRESH_SECONDS
@@ -76,16 +77,15 @@ class RequestsState(rx.State):
             await _try_to_show(self)
         await _show_peek(self)
         self.is_loaded = True
-        watch(self, _count_new)
+        _watch_news(self)
         if is_shown_anew and self.rows:
-            yield  # the rows first: what there is to narrow them by takes longer
-            await _offer(self)
+            choices_later(self, _CHOICES_SPAN_US, _offer)
 
     @handler("request.list")
     async def try_again(self) -> None:
         await _try_to_show(self)
         if self.rows:
-            await _offer(self)
+            choices_later(self, _CHOICES_SPAN_US, _offer)
 
     @handler("request.list")
     async def choose(self, name: str, value: str) -> Any:
@@ -115,6 +115,7 @@ class RequestsState(rx.State):
         if not self.is_newest:
             return go_on_at(self, PATH, _kept(self.url))
         await _try_to_show(self)
+        _watch_news(self)
         return None
 
 
@@ -153,12 +154,12 @@ async def _show(state: RequestsState) -> None:
     state.options = {name: offered(state.options[name], state.url.get(name, "")) for name in FILTERS}
     state.has_any = True
     if not state.rows:
-        await _offer(state)  # whether nothing was found or there is nothing yet
+        # Whether nothing was found or there is nothing yet.
+        _offer(state, await kept_choices(state, _CHOICES_SPAN_US))
 
 
-async def _offer(state: RequestsState) -> None:
+def _offer(state: RequestsState, found: Choices) -> None:
     """What there is to narrow the list by."""
-    found = await kept_choices(state, _CHOICES_SPAN_US)
     state.options = {name: options_of(found[column], state.url.get(name, "")) for name, column in FILTERS.items()}
     state.has_any = bool(state.rows) or bool(state.options["task"])
 
@@ -184,15 +185,32 @@ async def _show_peek(state: RequestsState) -> None:
     state.peek = wanted
 
 
-async def _count_new(state: RequestsState) -> None:
-    core, me = current_core(), signed_in()
+class _News:
+    """How many requests have come since a list was shown that would be in it; counted on from where it was last."""
+
+    def __init__(self, asked: LogFilter, seen_id: int) -> None:
+        self._asked = asked
+        self._seen_id = seen_id
+        self._count = 0
+
+    async def count(self) -> int:
+        requests = current_core().requests
+        newest = await requests.newest_id()
+        if newest != self._seen_id:
+            self._count += await requests.settled_after(signed_in(), self._asked, self._seen_id)
+            self._seen_id = newest
+        return self._count
+
+
+def _watch_news(state: RequestsState) -> None:
     if state.problem or state.url.get("to"):
-        return
-    newest = await core.requests.newest_id()
-    if newest != state._seen_id:
-        asked = RequestsView.of(state.url).asked
-        state.fresh += await core.requests.settled_after(me, asked, state._seen_id)
-        state._seen_id = newest
+        unwatch(state)
+    else:
+        watch(state, _News(RequestsView.of(state.url).asked, state._seen_id).count, _show_news)
+
+
+def _show_news(state: RequestsState, count: int) -> None:
+    put(state, fresh=count)
 
 
 page: Any = RequestsState  # in markup its attributes are Vars

@@ -29,7 +29,7 @@ from aiservice.portal.layout import portal_page
 from aiservice.portal.queries import DEFAULT_TOP, FILTERS, RANGES, TOPS, UsageView, in_zone, url_of
 from aiservice.portal.session.addresses import Ahead, arrived_at, go_on_at
 from aiservice.portal.session.guard import allowed, handler, signed_in
-from aiservice.portal.session.kept_choices import Choices, kept_choices
+from aiservice.portal.session.kept_choices import Choices, choices_later
 from aiservice.services.core import current_core
 
 _PATH = "/usage"
@@ -73,7 +73,7 @@ class UsageState(rx.State):
     _choices_at: float = 0.0
 
     @handler("usage.get")
-    async def load(self):  # type: ignore[no-untyped-def]
+    async def load(self) -> None:
         self.url = arrived_at(self, _NAMES)
         self.problem = ""
         try:
@@ -81,9 +81,7 @@ class UsageState(rx.State):
         except BrokerError as error:
             self.problem, self.problem_id = error.message, new_id("req")
         self.is_loaded = True
-        yield  # the figures first: what there is to narrow them by takes longer
-        found = await kept_choices(self, _CHOICES_SPAN_US)
-        self.options = {name: options_of(found[column], self.url.get(name, "")) for name, column in FILTERS.items()}
+        choices_later(self, _CHOICES_SPAN_US, _offer)
 
     @handler("usage.get")
     async def choose(self, name: str, value: str) -> Any:
@@ -99,6 +97,11 @@ class UsageState(rx.State):
     async def choose_span(self, form: dict[str, str]) -> Any:
         span = {name: form.get(name, "") for name in ("from", "to")}
         return go_on_at(self, _PATH, self.url, **span, range="", tz="" if self.zone == "UTC" else self.zone)
+
+
+def _offer(state: UsageState, found: Choices) -> None:
+    """What there is to narrow the figures by."""
+    state.options = {name: options_of(found[column], state.url.get(name, "")) for name, column in FILTERS.items()}
 
 
 async def _show(state: UsageState) -> None:

@@ -8,19 +8,19 @@ that is out of sight is told nothing until it is looked at again.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import reflex as rx
-from reflex.istate.manager.token import BaseStateToken
 from reflex.state import StateUpdate
 from reflex_base.event import Event
 
 from aiservice.kit.loop_share import LoopShare
 from aiservice.portal.session.cookie import read_session_cookie
-from aiservice.portal.session.guard import SESSION_ENDED, SessionState, acting_as, handler, signed_in
+from aiservice.portal.session.guard import SESSION_ENDED, acting_as, handler
+from aiservice.portal.session.pushes import Place, push
 from aiservice.principal import Person
 from aiservice.services.core import Core, current_core
 from aiservice.services.request_log import LogFilter
@@ -34,26 +34,21 @@ SESSION_CHECK_SECONDS = 3.0
 _MOST_MARKS = 10_000  # people whose place in the log is remembered while no tab of theirs is looked at
 REFRESH_SECONDS = 30.0  # also without news, so that a 24-hour window moves on
 _REST = 19.0  # times as long as gathering took, the same is not gathered again: databases have other work
-_SHARE = 0.06  # of the event loop's time is for all live pages together: the gateway runs on the same loop
-Refresh = Callable[[Any], Awaitable[object]]
-Gather = Callable[[], Awaitable[Any]]
+_SHARE = 0.1  # of what the gateway leaves of the event loop's time is for all live pages together
+T = TypeVar("T")
+Gather = Callable[[], Coroutine[Any, Any, Any]]
 Show = Callable[[Any, Any], None]
 
 
 @dataclass(slots=True)
 class _Watcher:
-    """An open page that wants news: `mark` is what it was last shown, `path` the page it was opened on. `gather` is
-    what all pages of a person share, None where `refresh` reads for itself."""
+    """An open page that wants news: `mark` is what it was last shown. `gather` is what all pages of a person share."""
 
-    session_hash: str
-    state: type[rx.State]
-    path: str
-    refresh: Refresh | None = None
-    gather: Gather | None = None
-    show: Show | None = None
+    place: Place
+    gather: Gather
+    show: Show
     mark: int = -1
     refreshed_at: float = 0.0
-    rests_until: float = 0.0
     is_hidden: bool = False
 
 
@@ -68,18 +63,21 @@ class _Mark:
 _watchers: dict[str, _Watcher] = {}
 
 
-def watch(state: rx.State, refresh: Refresh) -> None:
-    """Calls `refresh(state)` for the signed-in person's page whenever one of their requests has been settled.
+def watch(state: rx.State, gather: Gather, show: Show) -> None:
+    """Calls `gather()` whenever one of the signed-in person's requests has been settled, once for all of their pages
+    that gather the same, and `show(state, gathered)` for each.
 
     To be called by the page's load handler; it ends when the person goes to another page or the tab is closed.
     """
-    _add(state, refresh=refresh)
+    place = Place.of(state)
+    before = _watchers.get(place.token)
+    is_hidden = before is not None and before.is_hidden
+    _watchers[place.token] = _Watcher(place, gather, show, refreshed_at=time.monotonic(), is_hidden=is_hidden)
 
 
-def watch_shared(state: rx.State, gather: Gather, show: Show) -> None:
-    """As `watch`, for figures that are the same on all pages of a person: `gather()` is called once for all of them,
-    and `show(state, gathered)` for each."""
-    _add(state, gather=gather, show=show)
+def unwatch(state: rx.State) -> None:
+    """Ends what `watch` began for the page."""
+    _watchers.pop(state.router.session.client_token, None)
 
 
 def put(state: rx.State, **values: Any) -> None:
@@ -87,21 +85,6 @@ def put(state: rx.State, **values: Any) -> None:
     for name, value in values.items():
         if getattr(state, name) != value:
             setattr(state, name, value)
-
-
-def _add(state: rx.State, **how: Any) -> None:
-    router = state.router
-    token = router.session.client_token
-    before = _watchers.get(token)
-    is_hidden = before is not None and before.is_hidden
-    _watchers[token] = _Watcher(
-        signed_in().session_hash,
-        type(state),
-        router.url.path,
-        refreshed_at=time.monotonic(),
-        is_hidden=is_hidden,
-        **how,
-    )
 
 
 def _forget(token: str, watcher: _Watcher) -> None:
@@ -145,7 +128,7 @@ class LivePages:
             await asyncio.gather(*tasks, return_exceptions=True)
             _watchers.clear()
 
-    async def _every(self, seconds: float, what: Callable[[Core], Awaitable[None]]) -> None:
+    async def _every(self, seconds: float, what: Callable[[Core], Coroutine[Any, Any, None]]) -> None:
         while True:
             await asyncio.sleep(seconds)
             try:
@@ -160,7 +143,7 @@ class LivePages:
         awake: dict[str, list[tuple[str, _Watcher]]] = {}
         for token, watcher in _watchers.items():
             if not watcher.is_hidden:
-                awake.setdefault(watcher.session_hash, []).append((token, watcher))
+                awake.setdefault(watcher.place.session_hash, []).append((token, watcher))
         if not awake:
             return
         newest = await core.requests.newest_id()
@@ -176,9 +159,8 @@ class LivePages:
                 if person is None:
                     _forget(token, watcher)
                     continue
-                pushing = self._push_news(token, watcher, person, marks[person.user_id].changed_at, gathered)
                 try:
-                    await self._share.run(pushing)
+                    await self._push_news(token, watcher, person, marks[person.user_id].changed_at, gathered)
                 except Exception:  # one page's failure is not the others'; it is tried again in the next round
                     log.exception("live pages: a page was not told what is new")
         self._marks = {**self._marks, **marks} if len(self._marks) < _MOST_MARKS else marks
@@ -189,31 +171,27 @@ class LivePages:
     ) -> None:
         looked_at = time.monotonic()
         is_due = looked_at - watcher.refreshed_at >= REFRESH_SECONDS
-        if (mark == watcher.mark and not is_due) or looked_at < self._rests_until(watcher, person, gathered):
+        shared = (person.user_id, watcher.gather)
+        # What is gathered in this round already is told to all.
+        rests_until = 0.0 if shared in gathered else self._rests.get(shared, 0.0)
+        if (mark == watcher.mark and not is_due) or looked_at < rests_until:
             return
-        with acting_as(person):
-            if watcher.gather is not None and (person.user_id, watcher.gather) not in gathered:
-                gathered[person.user_id, watcher.gather] = await watcher.gather()
-                self._rests[person.user_id, watcher.gather] = _rest_after(looked_at)
-            async with self._app.modify_state(BaseStateToken(ident=token, cls=watcher.state)) as root:
-                session = await root.get_state(SessionState)
-                state: rx.State = await root.get_state(watcher.state)
-                if session._bound_session != person.session_hash or state.router.url.path != watcher.path:
-                    _forget(token, watcher)
-                elif watcher.show is not None and watcher.gather is not None:
-                    watcher.show(state, gathered[person.user_id, watcher.gather])
-                elif watcher.refresh is not None:
-                    await watcher.refresh(state)
-                    watcher.rests_until = _rest_after(looked_at)
+        if shared not in gathered:
+            with acting_as(person):
+                gathered[shared], self._rests[shared] = await self._timed(watcher.gather())
+        pushing = push(self._app, watcher.place, lambda state: watcher.show(state, gathered[shared]))
+        if not await self._share.run(pushing):
+            _forget(token, watcher)
         watcher.mark, watcher.refreshed_at = mark, looked_at
 
-    def _rests_until(self, watcher: _Watcher, person: Person, gathered: Mapping[tuple[str, Gather], Any]) -> float:
-        """Until when a page is not told what is new, since finding it out takes long: over a large ledger. What is
-        gathered in this round already is told to all."""
-        if watcher.gather is None:
-            return watcher.rests_until
-        shared = (person.user_id, watcher.gather)
-        return 0.0 if shared in gathered else self._rests.get(shared, 0.0)
+    async def _timed(self, gathering: Coroutine[Any, Any, T]) -> tuple[T, float]:
+        """What it gives, and until when the same is to rest: what takes a twentieth of the time at most holds nobody
+        up. A round is waited for anyway, and the loop's rests are no part of what it takes."""
+        began, rested = time.monotonic(), self._share.rested
+        answer = await self._share.run(gathering, is_spread=True)
+        now = time.monotonic()
+        took = now - began - (self._share.rested - rested)
+        return answer, now + _REST * took - TICK_SECONDS
 
     async def _drop_ended(self, core: Core) -> None:
         """Closes sockets that were opened in a session which has ended since."""
@@ -251,12 +229,6 @@ class LivePages:
         """Client token by socket id, of the sockets open in this process."""
         namespace = self._app.event_namespace
         return dict(namespace.sid_to_token) if namespace is not None else {}
-
-
-def _rest_after(began: float) -> float:
-    """Until when it rests: what takes a twentieth of the time at most holds nobody up. A round is waited for anyway."""
-    now = time.monotonic()
-    return now + _REST * (now - began) - TICK_SECONDS
 
 
 async def _mark_of(core: Core, person: Person, last: _Mark | None, newest: int) -> _Mark:

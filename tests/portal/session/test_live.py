@@ -11,6 +11,7 @@ import pytest
 from aiservice.portal.session import live
 from aiservice.portal.session.guard import SessionState, signed_in
 from aiservice.portal.session.live import LivePages, put
+from aiservice.portal.session.pushes import Place
 from aiservice.principal import Person, Role
 
 ADA = Person("usr_a", "a@example.org", Role.DEVELOPER, "hash_a")
@@ -32,9 +33,11 @@ class World:
         requests = SimpleNamespace(newest_id=self.newest_id, settled_after=self.settled_after)
         self.core: Any = SimpleNamespace(requests=requests, accounts=SimpleNamespace(peek=self.peek))
         for tab, person in self.tabs.items():
-            live._watchers[tab] = live._Watcher(
-                person.session_hash, SessionState, "/", gather=self.gather, show=lambda _state, found: self.show(found)
-            )
+            live._watchers[tab] = self.watcher(tab, person.session_hash, "/")
+
+    def watcher(self, tab: str, session_hash: str, path: str) -> Any:
+        place = Place(tab, session_hash, SessionState, path)
+        return live._Watcher(place, self.gather, lambda _state, found: self.show(found))
 
     async def newest_id(self) -> int:
         return self.newest
@@ -115,9 +118,7 @@ async def test_a_page_that_is_opened_while_the_one_before_is_told_is_told_from_t
 
     async def left_meanwhile() -> str:
         world.path = "/first-call"
-        live._watchers["t1"] = live._Watcher(
-            "hash_a", SessionState, world.path, gather=world.gather, show=lambda _state, found: world.show(found)
-        )
+        live._watchers["t1"] = world.watcher("t1", "hash_a", world.path)
         return "of the page before"
 
     before.gather, world.newest = left_meanwhile, 2
@@ -146,7 +147,7 @@ async def test_a_page_that_could_not_be_told_is_told_in_the_next_round_and_the_o
 
 async def test_a_session_that_has_ended_is_told_nothing(world: World) -> None:
     await world.tick()
-    live._watchers["t1"].session_hash = "hash_gone"
+    live._watchers["t1"] = world.watcher("t1", "hash_gone", "/")
     world.newest = 2
     await world.tick()
     assert [tab for tab, _ in world.shown] == ["t2"]
