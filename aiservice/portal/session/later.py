@@ -71,7 +71,8 @@ class Later:
         try:
             with acting_as(person):
                 found = await gather()
-            if await current_core().accounts.peek(place.session_hash) is not None:
+            # Meanwhile they may have signed out, or may see something else now.
+            if await current_core().accounts.peek(place.session_hash) == person:
                 await push(self._app, place, lambda state: show(state, found))
         except Exception:  # the page is there without it, and asks again when it is opened again
             log.exception("a page was not shown what takes longer to read")

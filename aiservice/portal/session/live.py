@@ -21,7 +21,7 @@ from aiservice.kit.loop_share import LoopShare
 from aiservice.portal.session.cookie import read_session_cookie
 from aiservice.portal.session.guard import SESSION_ENDED, acting_as, handler
 from aiservice.portal.session.pushes import Place, push
-from aiservice.principal import Person
+from aiservice.principal import Person, Role
 from aiservice.services.core import Core, current_core
 from aiservice.services.request_log import LogFilter
 from aiservice.services.rights import Reach, may
@@ -38,6 +38,7 @@ _SHARE = 0.1  # of what the gateway leaves of the event loop's time is for all l
 T = TypeVar("T")
 Gather = Callable[[], Coroutine[Any, Any, Any]]
 Show = Callable[[Any, Any], None]
+Shared = tuple[str, Role, Gather]  # what is gathered alike: for whom, as what, and how
 
 
 @dataclass(slots=True)
@@ -87,10 +88,10 @@ def put(state: rx.State, **values: Any) -> None:
             setattr(state, name, value)
 
 
-def _forget(token: str, watcher: _Watcher) -> None:
+def _forget(watcher: _Watcher) -> None:
     """Lets go of a page that was left; the one that its tab has gone on to, while we looked, is another watcher."""
-    if _watchers.get(token) is watcher:
-        del _watchers[token]
+    if _watchers.get(watcher.place.token) is watcher:
+        del _watchers[watcher.place.token]
 
 
 class SightState(rx.State):
@@ -111,7 +112,7 @@ class LivePages:
         self._app = app
         self._was_valid: dict[str, str] = {}  # socket id → the session hash it was seen valid with
         self._marks: dict[str, _Mark] = {}
-        self._rests: dict[tuple[str, Gather], float] = {}  # until when it is not gathered again
+        self._rests: dict[Shared, float] = {}  # until when it is not gathered again
         self._share = LoopShare(_SHARE)
 
     @asynccontextmanager
@@ -140,38 +141,38 @@ class LivePages:
         open_tokens = set(self._sockets().values())
         for token in [token for token in _watchers if token not in open_tokens]:
             del _watchers[token]
-        awake: dict[str, list[tuple[str, _Watcher]]] = {}
-        for token, watcher in _watchers.items():
+        awake: dict[str, list[_Watcher]] = {}
+        for watcher in _watchers.values():
             if not watcher.is_hidden:
-                awake.setdefault(watcher.place.session_hash, []).append((token, watcher))
+                awake.setdefault(watcher.place.session_hash, []).append(watcher)
         if not awake:
             return
         newest = await core.requests.newest_id()
         marks: dict[str, _Mark] = {}
-        gathered: dict[tuple[str, Gather], Any] = {}
+        gathered: dict[Shared, Any] = {}
         for session_hash, tabs in awake.items():
             # Looked at when its turn comes: with many tabs a round takes seconds.
             person = await self._share.run(core.accounts.peek(session_hash))
             if person is not None and person.user_id not in marks:
                 looking = _mark_of(core, person, self._marks.get(person.user_id), newest)
                 marks[person.user_id] = await self._share.run(looking)
-            for token, watcher in tabs:
+            for watcher in tabs:
                 if person is None:
-                    _forget(token, watcher)
+                    _forget(watcher)
                     continue
                 try:
-                    await self._push_news(token, watcher, person, marks[person.user_id].changed_at, gathered)
+                    await self._push_news(core, watcher, person, marks[person.user_id].changed_at, gathered)
                 except Exception:  # one page's failure is not the others'; it is tried again in the next round
                     log.exception("live pages: a page was not told what is new")
         self._marks = {**self._marks, **marks} if len(self._marks) < _MOST_MARKS else marks
         self._rests = {shared: until for shared, until in self._rests.items() if until > time.monotonic()}
 
     async def _push_news(
-        self, token: str, watcher: _Watcher, person: Person, mark: int, gathered: dict[tuple[str, Gather], Any]
+        self, core: Core, watcher: _Watcher, person: Person, mark: int, gathered: dict[Shared, Any]
     ) -> None:
         looked_at = time.monotonic()
         is_due = looked_at - watcher.refreshed_at >= REFRESH_SECONDS
-        shared = (person.user_id, watcher.gather)
+        shared = (person.user_id, person.role, watcher.gather)
         # What is gathered in this round already is told to all.
         rests_until = 0.0 if shared in gathered else self._rests.get(shared, 0.0)
         if (mark == watcher.mark and not is_due) or looked_at < rests_until:
@@ -179,9 +180,11 @@ class LivePages:
         if shared not in gathered:
             with acting_as(person):
                 gathered[shared], self._rests[shared] = await self._timed(watcher.gather())
+        if await core.accounts.peek(watcher.place.session_hash) != person:
+            return  # gathering may take seconds: they have signed out, or may see something else now
         pushing = push(self._app, watcher.place, lambda state: watcher.show(state, gathered[shared]))
         if not await self._share.run(pushing):
-            _forget(token, watcher)
+            _forget(watcher)
         watcher.mark, watcher.refreshed_at = mark, looked_at
 
     async def _timed(self, gathering: Coroutine[Any, Any, T]) -> tuple[T, float]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
@@ -28,6 +29,7 @@ class World:
         self.shown: list[tuple[str, Any]] = []
         self.tabs = {"t1": ADA, "t2": ADA, "t3": BOB}
         self.path = "/"
+        self.people = {"hash_a": ADA, "hash_b": BOB}
         namespace = SimpleNamespace(sid_to_token={f"s{tab}": tab for tab in self.tabs}, _static_router_data={})
         self.pages = LivePages(SimpleNamespace(event_namespace=namespace, modify_state=self.modify))  # type: ignore[arg-type]
         requests = SimpleNamespace(newest_id=self.newest_id, settled_after=self.settled_after)
@@ -47,7 +49,7 @@ class World:
         return 1 if actor is ADA else 0
 
     async def peek(self, session_hash: str) -> Person | None:
-        return {"hash_a": ADA, "hash_b": BOB}.get(session_hash)
+        return self.people.get(session_hash)
 
     async def gather(self) -> str:
         person = signed_in().user_id
@@ -152,6 +154,24 @@ async def test_a_session_that_has_ended_is_told_nothing(world: World) -> None:
     await world.tick()
     assert [tab for tab, _ in world.shown] == ["t2"]
     assert "t1" not in live._watchers
+
+
+@pytest.mark.parametrize("now", [None, replace(ADA, role=Role.ADMIN)])
+async def test_who_has_left_or_is_another_by_the_time_that_it_is_gathered_is_told_nothing(
+    world: World, now: Person | None
+) -> None:
+    await world.tick()
+
+    async def gather() -> str:
+        world.people.pop("hash_a")
+        world.people |= {} if now is None else {"hash_a": now}
+        return await world.gather()
+
+    for tab in ("t1", "t2"):
+        live._watchers[tab].gather = gather
+    world.newest = 2
+    await world.tick()
+    assert (world.gathered, world.shown) == (["usr_a"], [])
 
 
 def test_only_what_differs_is_set_and_so_sent() -> None:
