@@ -19,9 +19,9 @@ assert app is not None  # importing it registers every page
 
 _OF_OUR_OWN = re.compile(r'h\(\s*"dialog"|role: "(?:dialog|menu|listbox|alertdialog)"')
 _FUNCTION = re.compile(r"^(?:export )?function (\w+)", re.MULTILINE)
-_CLOSED = """() => [...document.querySelectorAll('#content dialog:not([open])')].map((dialog) => [
-  dialog.previousElementSibling?.textContent.trim() ?? '',
-  document.getElementById(dialog.getAttribute('aria-labelledby'))?.textContent.trim() ?? '',
+_OPENERS = "#content :is([data-opens], [data-asks])"
+_TITLES = f"""() => [...document.querySelectorAll('{_OPENERS}')].map((button) => [
+  button.textContent.trim(), (button.dataset.opens ?? button.dataset.asks).trim(),
 ])"""
 _LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
@@ -50,15 +50,15 @@ def page_dialogs() -> list[PageDialog]:
 
 def opened_by_keys(page: Page, dialog: PageDialog) -> tuple[ElementHandle, ElementHandle] | None:
     """The first dialog of that kind on the page, now open, and the button that opened it; None where there is none."""
-    found = [at for at, (label, title) in enumerate(page.evaluate(_CLOSED)) if dialog.is_it(label, title)]
+    found = [at for at, (label, title) in enumerate(page.evaluate(_TITLES)) if dialog.is_it(label, title)]
     if not found:
         return None
-    shown = page.locator("#content dialog:not([open])").nth(found[0]).element_handle()
-    opener = shown.evaluate_handle("(dialog) => dialog.previousElementSibling").as_element()
-    assert opener is not None
+    opener = page.locator(_OPENERS).nth(found[0]).element_handle()
     opener.focus()
     page.keyboard.press("Enter")
-    page.wait_for_function("(dialog) => dialog.open", arg=shown)
+    page.wait_for_function("(opener) => opener.nextElementSibling?.open", arg=opener)
+    shown = opener.evaluate_handle("(opener) => opener.nextElementSibling").as_element()
+    assert shown is not None
     return shown, opener
 
 

@@ -16,7 +16,7 @@ from tests.browser.dialogs import (
     page_dialogs,
     rows_known_by_their_place,
 )
-from tests.browser.inspection import Inspection
+from tests.browser.inspection import Inspection, leave_without_copying, sign_in
 from tests.browser.openers import OPENERS
 from tests.harness import Installation
 
@@ -61,6 +61,31 @@ def test_no_field_has_the_same_id_in_every_row() -> None:
 def test_a_form_is_sent_with_its_own_fields_alone() -> None:
     """A provider's settings, a key's and a price were refused, whoever saved them, for a field that nobody had made."""
     assert fields_that_forms_add() == set()
+
+
+def test_what_is_in_a_dialog_is_made_when_it_is_opened_and_stays(inspected: Inspection) -> None:
+    """Each row of a list has several, of which few are ever opened: to make them all kept a phone busy for longer than
+    the list itself."""
+    page = inspected.tab.page
+    sign_in(inspected.tab)
+    leave_without_copying(inspected.tab)
+    inspected.tab.open("/keys")
+    expect(page.get_by_role("button", name="Revoke").first).to_be_visible()
+    expect(page.locator("#content :is(dialog, form[data-resets])")).to_have_count(0)
+    page.get_by_role("button", name="Create key").first.click()
+    name = page.locator("dialog[open]").get_by_label("Name")
+    expect(name).to_be_focused()
+    name.fill("half of a na")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    for way in ("location.hash = 'create'", "document.querySelector('[data-opens=\"Create a key\"]').click()"):
+        page.evaluate(way)
+        expect(name).to_have_value("half of a na")
+        page.keyboard.press("Escape")
+        expect(page.locator("dialog[open]")).to_have_count(0)
+    page.get_by_role("button", name="Revoke").first.click()
+    page.locator("dialog[open]").get_by_role("button", name="Keep it").click()
+    expect(page.locator("#content dialog")).to_have_count(2)
 
 
 @pytest.mark.long

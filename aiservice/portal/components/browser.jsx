@@ -321,10 +321,30 @@ function RevealOnce({ secret, styles, onClose }) {
   );
 }
 
+// A dialog's way of opening. What is in it is made the first time: each row of a list has several, few are ever opened,
+// and to make them all kept a phone busy for as long as the list itself. `onShown` comes once it can be seen.
+function useModal(onShown) {
+  const dialog = useRef(null);
+  const [isMade, setMade] = useState(false);
+  const show = () => {
+    if (dialog.current.open) return;
+    dialog.current.showModal();
+    onShown?.(dialog.current);
+  };
+  useEffect(() => {
+    if (isMade) show();
+  }, [isMade]);
+  const open = () => {
+    if (dialog.current) show();
+    else setMade(true);
+  };
+  return { dialog, isMade, open };
+}
+
 // A button whose action asks first. The question is a native dialog: focus, Escape and the backdrop come with it.
 export function ConfirmButton(props) {
   const { label, title, text, choice, confirm, styles, className, disabled, onConfirm, onChoose } = props;
-  const dialog = useRef(null);
+  const { dialog, isMade, open } = useModal();
   const box = useRef(null);
   const heading = useId();
   const yes = () => {
@@ -337,31 +357,38 @@ export function ConfirmButton(props) {
     { className: "contents" },
     h(
       "button",
-      { type: "button", className, disabled, "aria-label": props["aria-label"], onClick: () => dialog.current.showModal() },
+      { type: "button", className, disabled, "aria-label": props["aria-label"], "data-asks": title, onClick: open },
       label,
     ),
-    h(
-      "dialog",
-      { ref: dialog, className: styles.dialog, "aria-labelledby": heading },
-      h("h2", { id: heading, className: styles.title }, title),
-      h("p", { className: styles.text }, text),
-      choice ? h("label", { className: styles.choice }, h("input", { type: "checkbox", ref: box, className: styles.box }), choice) : null,
-      h(
-        "div",
-        { className: "mt-5 flex justify-end gap-2" },
-        h("button", { type: "button", className: styles.secondary, autoFocus: true, onClick: () => dialog.current.close() }, "Keep it"),
-        h("button", { type: "button", className: styles.danger, onClick: yes }, confirm),
-      ),
-    ),
+    isMade
+      ? h(
+          "dialog",
+          { ref: dialog, className: styles.dialog, "aria-labelledby": heading },
+          h("h2", { id: heading, className: styles.title }, title),
+          h("p", { className: styles.text }, text),
+          choice ? h("label", { className: styles.choice }, h("input", { type: "checkbox", ref: box, className: styles.box }), choice) : null,
+          h(
+            "div",
+            { className: "mt-5 flex justify-end gap-2" },
+            h("button", { type: "button", className: styles.secondary, autoFocus: true, onClick: () => dialog.current.close() }, "Keep it"),
+            h("button", { type: "button", className: styles.danger, onClick: yes }, confirm),
+          ),
+        )
+      : null,
   );
 }
 
 // A button that opens its children as a modal form; a finished ActionForm inside closes it through `openKey`.
 export function OpenDialog({ label, title, className, styles, closeSignal, opensAt, children }) {
-  const dialog = useRef(null);
   const heading = useId();
   const [isOpen, setOpen] = useState(false);
   const [refusal, setRefusal] = useState("");
+  const { dialog, isMade, open } = useModal((shown) => {
+    setRefusal("");
+    setOpen(true);
+    // The browser would focus the first thing that takes focus, and that is the ✕.
+    shown.querySelector("form :is(input, select, textarea)")?.focus();
+  });
   useEffect(() => {
     dialog.current?.close();
   }, [closeSignal]);
@@ -394,29 +421,24 @@ export function OpenDialog({ label, title, className, styles, closeSignal, opens
       window.removeEventListener("aiservice:went", look);
     };
   }, [opensAt]);
-  const open = () => {
-    dialog.current.showModal();
-    setRefusal("");
-    setOpen(true);
-    // The browser would focus the first thing that takes focus, and that is the ✕.
-    dialog.current.querySelector("form :is(input, select, textarea)")?.focus();
-  };
   return h(
     "span",
     { className: "contents" },
     h("button", { type: "button", className, "data-opens": title, onClick: open }, label),
-    h(
-      "dialog",
-      { ref: dialog, className: styles.dialog, "aria-labelledby": heading, "data-form": "yes", onClose: (event) => event.target === dialog.current && setOpen(false) },
-      h(
-        "div",
-        { className: "mb-3 flex items-center justify-between gap-4" },
-        h("h2", { id: heading, className: styles.title }, title),
-        h("button", { type: "button", className: styles.icon, "aria-label": "Close", onClick: () => dialog.current.close() }, "✕"),
-      ),
-      refusal ? h("p", { role: "alert", className: styles.error }, refusal) : null,
-      children,
-    ),
+    isMade
+      ? h(
+          "dialog",
+          { ref: dialog, className: styles.dialog, "aria-labelledby": heading, "data-form": "yes", onClose: (event) => event.target === dialog.current && setOpen(false) },
+          h(
+            "div",
+            { className: "mb-3 flex items-center justify-between gap-4" },
+            h("h2", { id: heading, className: styles.title }, title),
+            h("button", { type: "button", className: styles.icon, "aria-label": "Close", onClick: () => dialog.current.close() }, "✕"),
+          ),
+          refusal ? h("p", { role: "alert", className: styles.error }, refusal) : null,
+          children,
+        )
+      : null,
   );
 }
 
