@@ -38,6 +38,7 @@ from aiservice.portal.policy import BrowserPolicy
 from aiservice.portal.session import exports, gate, playground, reveal, routes
 from aiservice.portal.session.later import Later
 from aiservice.portal.session.live import LivePages
+from aiservice.portal.session.sending import send_at_once
 from aiservice.portal.session.states import PageStates
 from aiservice.principal import Person
 from aiservice.services.cluster import SecondServer
@@ -207,6 +208,7 @@ states = PageStates.new()
 states.serve(app)
 # Same origin only; Reflex's own [] would switch the check off.
 app.sio.eio.cors_allowed_origins = None
+send_at_once(app.sio)
 modules_of(pages)
 add_pages(app)
 gate.install(app, _person, _address)

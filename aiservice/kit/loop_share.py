@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 _SHORTEST_REST = 0.002  # seconds: timers go by the millisecond
 _LOOK_SECONDS = 1.0
-_LEAST_UNUSED = 0.2  # of the time: under full load it goes on slowly, but on it goes
+_LEAST_UNUSED = 0.4  # of the time: under full load it goes on slowly, but on it goes
 
 
 async def in_turns(items: Iterable[T], at_once: int = 50) -> AsyncIterator[T]:
