@@ -66,12 +66,14 @@ def rolled(walker: Walker, old: str) -> None:
 def narrowed(walker: Walker) -> None:
     page = walker.page
     walker.go("/keys")
+    walker.press("Create key")
+    own_client = walker.dialog.locator("#client").input_value()  # what the form for a new key begins with
+    page.keyboard.press("Escape")
     page.locator("#key-search").fill("further")
     walker.press("Search")
     page.wait_for_url("**q=further**")
     page.get_by_label("State", exact=True).select_option("working")
     page.wait_for_url("**state=working**")
-    own_client = page.locator("#client").input_value()  # what the form for a new key begins with
     page.locator("#by-client").select_option(own_client)
     page.wait_for_url("**client=**")
     walker.press(re.compile("Tokyo"))
