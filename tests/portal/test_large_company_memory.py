@@ -14,7 +14,7 @@ from tests.portal.test_large_company import ON_BOTH, pages_of
 
 pytestmark = [pytest.mark.process, pytest.mark.load, pytest.mark.long]
 
-_WARM_ROUNDS, _MORE_OPENINGS, _GONE_SECONDS = 2, 200, 65.0
+_OPENINGS, _GONE_SECONDS = 200, 65.0
 
 
 @ON_BOTH
@@ -25,15 +25,15 @@ async def test_two_hundred_more_openings_leave_memory_as_it_was(company: LargeCo
     with company.installation.server() as server:
         cookies = company.cookies(server)
         views = [(cookie, page) for who, cookie in cookies.items() for page in pages_of(company, who)]
-        for _ in range(_WARM_ROUNDS):
-            await _open_all(server, views)
+        # As many as later: what closed tabs showed is kept for a minute, so they are in memory together.
+        await _open_all(server, islice(cycle(views), _OPENINGS))
         await asyncio.sleep(_GONE_SECONDS)
         warm_mb = server.pss_mb()
-        await _open_all(server, islice(cycle(views), _MORE_OPENINGS))
+        await _open_all(server, islice(cycle(views), _OPENINGS))
         at_once_mb = server.pss_mb()
         await asyncio.sleep(_GONE_SECONDS)
         mb = {"warm": warm_mb, "after the last of them": at_once_mb, "a minute later": server.pss_mb()}
-    evidence.note(openings=_MORE_OPENINGS, pss_mb={name: round(value, 1) for name, value in mb.items()})
+    evidence.note(openings=_OPENINGS, pss_mb={name: round(value, 1) for name, value in mb.items()})
     assert mb["a minute later"] <= 1.1 * warm_mb
 
 
